@@ -1,0 +1,294 @@
+//! The event log port: partitions, offsets, groups, assignment and revocation with an epoch.
+//!
+//! Two adapters (Kafka, embedded) give the same semantics and pass one conformance suite:
+//! - an append is answered only when the record is durable;
+//! - a group's partitions are spread over its members; each assignment of a partition starts a new [`Epoch`];
+//! - a settled position is what the next owner starts from; a settlement of an older epoch changes nothing;
+//! - records of a partition come in offset order; offsets may have gaps.
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use homeostat_logic::ledger::record::Millis;
+
+/// Counts assignments within this process; every assignment of a partition gets a higher one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// A partition of a topic.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TopicPartition {
+    /// Topic name.
+    pub topic: String,
+    /// Partition number.
+    pub partition: i32,
+}
+
+impl std::fmt::Display for TopicPartition {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}/{}", self.topic, self.partition)
+    }
+}
+
+/// Header name and value.
+pub type Header = (String, Vec<u8>);
+
+/// A record to append. A record without partition goes where its key hashes to; without key, anywhere.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NewRecord {
+    /// Topic name.
+    pub topic: String,
+    /// Fixed partition, if any.
+    pub partition: Option<i32>,
+    /// Key bytes.
+    pub key: Option<Vec<u8>>,
+    /// Value bytes; `None` is a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// Headers in order.
+    pub headers: Vec<Header>,
+}
+
+/// Where an appended record stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+}
+
+/// A record as the log hands it over; borrowed from the client's buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct RecordView<'a> {
+    /// Offset.
+    pub offset: i64,
+    /// The log's time of the record.
+    pub timestamp: Millis,
+    /// Key bytes.
+    pub key: Option<&'a [u8]>,
+    /// Value bytes.
+    pub value: Option<&'a [u8]>,
+    /// Headers in order; empty for most records.
+    pub headers: &'a [Header],
+}
+
+/// An owned record, for readers that are not hot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord {
+    /// Offset.
+    pub offset: i64,
+    /// The log's time of the record.
+    pub timestamp: Millis,
+    /// Key bytes.
+    pub key: Option<Vec<u8>>,
+    /// Value bytes.
+    pub value: Option<Vec<u8>>,
+    /// Headers in order.
+    pub headers: Vec<Header>,
+}
+
+/// What a topic must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Topic name.
+    pub name: String,
+    /// Number of partitions.
+    pub partitions: i32,
+    /// Copies of each record (Kafka only).
+    pub replication_factor: i32,
+    /// How long records are kept; `None` = for ever.
+    pub retention: Option<Duration>,
+    /// The log itself stamps each record (`message.timestamp.type=LogAppendTime`) and never compacts
+    /// (`cleanup.policy=delete`): what the ledger needs.
+    pub append_time: bool,
+}
+
+/// What a topic is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicDescription {
+    /// Topic name.
+    pub name: String,
+    /// Per partition, in order: offset of the first record kept, and the one the next record will get.
+    pub partitions: Vec<Watermarks>,
+    /// Whether the log itself stamps each record; `None` when the log did not tell.
+    pub append_time: Option<bool>,
+    /// `delete`, `compact`, …; `None` when the log did not tell.
+    pub cleanup_policy: Option<String>,
+}
+
+/// First offset kept and next offset to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watermarks {
+    /// Offset of the first record kept.
+    pub low: i64,
+    /// Offset the next record gets.
+    pub high: i64,
+}
+
+/// Why the log could not do something.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum LogError {
+    /// Passing: the same call may go through later.
+    #[error("the event log did not answer: {0}; it is tried again")]
+    Unavailable(String),
+    /// This record will never be taken (unknown topic, too large).
+    #[error("the event log refused the record: {0}")]
+    Refused(String),
+    /// The client is beyond repair; the process must be restarted.
+    #[error("the event log client has failed for good: {0}; restart the process")]
+    Fatal(String),
+}
+
+/// What a caller does about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// Try the same again.
+    Retry,
+    /// Give this input up, with a dead letter or an answer to the caller.
+    Reject,
+    /// End the process in an orderly way.
+    Stop,
+}
+
+impl LogError {
+    /// Its class.
+    pub const fn class(&self) -> ErrorClass {
+        match self {
+            Self::Unavailable(_) => ErrorClass::Retry,
+            Self::Refused(_) => ErrorClass::Reject,
+            Self::Fatal(_) => ErrorClass::Stop,
+        }
+    }
+}
+
+/// A partition given to this member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Which.
+    pub partition: TopicPartition,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// The offset delivery starts at.
+    pub position: i64,
+}
+
+/// Takes the records of one assigned partition. Called on the log's own thread: never blocks.
+pub trait PartitionSink: Send {
+    /// How many records it will take now; 0 = this partition is not polled (no pause: kafka-client §3).
+    fn credit(&self) -> usize;
+
+    /// One record, in offset order.
+    fn push(&mut self, record: RecordView<'_>);
+
+    /// The end of a poll round: what was pushed since the last one forms a batch.
+    fn flush(&mut self);
+}
+
+/// Hears of assignments. Called on the log's own thread.
+pub trait GroupHandler: Send {
+    /// A partition was assigned; its records go to the sink returned.
+    fn assigned(&mut self, assignment: Assignment) -> Box<dyn PartitionSink>;
+
+    /// Partitions go to another member: finish what is in flight, settle it, and return, at the latest after
+    /// `deadline`. No record of these epochs is delivered any more.
+    fn revoked(&mut self, partitions: &[(TopicPartition, Epoch)], deadline: Duration);
+
+    /// Partitions were lost: another member may have them already. Cancel at once; nothing can be settled.
+    fn lost(&mut self, partitions: &[(TopicPartition, Epoch)]);
+
+    /// The client has failed for good.
+    fn failed(&mut self, error: LogError);
+}
+
+/// Membership in a consumer group.
+pub trait Subscription: Send + Sync {
+    /// Everything before `next` is settled and need not be delivered again. Returns at once; the adapter stores it.
+    /// Ignored when `epoch` is not the partition's present one.
+    fn settle(&self, partition: &TopicPartition, epoch: Epoch, next: i64);
+
+    /// Owned partitions and how far they are.
+    fn status(&self) -> Vec<PartitionStatus>;
+
+    /// Time since the adapter's loop last went round; a hung loop shows here.
+    fn idle(&self) -> Duration;
+
+    /// Stops polling, lets the handler drain (as a revocation of everything), stores, commits and leaves the group,
+    /// within about `deadline`. Blocking; idempotent.
+    fn close(&self, deadline: Duration);
+}
+
+/// Progress of one owned partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartitionStatus {
+    /// Which.
+    pub partition: TopicPartition,
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// Offset up to which (exclusive) all is settled.
+    pub settled: i64,
+    /// Offset the next record of the log gets; `None` until known.
+    pub high: Option<i64>,
+}
+
+/// A group to join.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSettings {
+    /// Group name.
+    pub group: String,
+    /// Topics to read.
+    pub topics: Vec<String>,
+    /// Longest drain on revocation; below half the session timeout.
+    pub drain: Duration,
+}
+
+/// A running groupless reader; dropping it ends the delivery.
+pub trait Tail: Send + Sync {}
+
+/// The event log.
+pub trait EventLog: Send + Sync + 'static {
+    /// `kafka` or `embedded`.
+    fn kind(&self) -> &'static str;
+
+    /// Creates what is missing; existing topics are left as they are.
+    fn ensure_topics(&self, topics: Vec<TopicSettings>)
+    -> BoxFuture<'static, Result<(), LogError>>;
+
+    /// Describes topics; an unknown one is missing from the answer.
+    fn describe_topics(
+        &self,
+        names: Vec<String>,
+    ) -> BoxFuture<'static, Result<Vec<TopicDescription>, LogError>>;
+
+    /// Appends in order; resolves when every record is durable or has failed, one answer per record. Records of one
+    /// partition that are appended by one caller keep their order.
+    fn append(
+        &self,
+        records: Vec<NewRecord>,
+    ) -> BoxFuture<'static, Vec<Result<Appended, LogError>>>;
+
+    /// Joins a group.
+    fn subscribe(
+        &self,
+        settings: GroupSettings,
+        handler: Box<dyn GroupHandler>,
+    ) -> Result<std::sync::Arc<dyn Subscription>, LogError>;
+
+    /// Reads one partition from `from` on for ever, without a group. `from` below the first kept offset starts there.
+    fn tail(
+        &self,
+        partition: TopicPartition,
+        from: i64,
+        sink: Box<dyn PartitionSink>,
+    ) -> Result<Box<dyn Tail>, LogError>;
+
+    /// Reads at most `max` records from `from` on, without waiting for more than there are.
+    fn read(
+        &self,
+        partition: TopicPartition,
+        from: i64,
+        max: usize,
+    ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>>;
+
+    /// Flushes and closes; appends fail afterwards. Blocking.
+    fn close(&self);
+}

@@ -1,0 +1,293 @@
+//! The decision history: what the API shows of the ledger, newest first, bounded.
+//!
+//! A projection of the fold's changes, rebuilt with it; it holds nothing that the ledger does not.
+
+use serde::Serialize;
+
+use crate::action::Action;
+use crate::ledger::record::{EventBody, FinishOutcome, Id, Millis, Policy, Window};
+use crate::severity::Severity;
+use crate::target::TargetKind;
+
+/// What became of a decision.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Accepted, not yet ended.
+    Pending,
+    /// Done, confirmed by the target.
+    Executed,
+    /// Ended without effect, after every attempt.
+    Failed,
+    /// A gate held it back, or a stronger action replaced it.
+    Suppressed,
+    /// Waits for its window.
+    Scheduled,
+    /// Sent, and nobody knows what came of it.
+    Unknown,
+    /// The rules ask for nothing.
+    Ignored,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Executed,
+        Self::Failed,
+        Self::Suppressed,
+        Self::Scheduled,
+        Self::Unknown,
+        Self::Ignored,
+    ];
+
+    /// The name used in the API and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Executed => "executed",
+            Self::Failed => "failed",
+            Self::Suppressed => "suppressed",
+            Self::Scheduled => "scheduled",
+            Self::Unknown => "unknown",
+            Self::Ignored => "ignored",
+        }
+    }
+}
+
+/// A decision as listed. `time` serialises as RFC 3339 with milliseconds.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DecisionSummary {
+    /// The action's id.
+    pub id: Id,
+    /// Log time of the decision.
+    #[serde(serialize_with = "rfc3339")]
+    pub time: Millis,
+    /// Id of the event.
+    pub event_id: String,
+    /// Type of the event.
+    pub event_type: String,
+    /// Topic of the event.
+    pub topic: String,
+    /// Partition of the event.
+    pub partition: i32,
+    /// Offset of the event.
+    pub offset: i64,
+    /// Name of the target.
+    pub target: String,
+    /// Model or service.
+    pub target_kind: TargetKind,
+    /// Severity after context.
+    pub severity: Severity,
+    /// Why that severity.
+    pub severity_reason: String,
+    /// The rule that decided.
+    pub rule: String,
+    /// What the rule asked for.
+    pub proposed_action: Action,
+    /// What was chosen after the gates.
+    pub action: Action,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// One sentence per gate and per turn of fate, in order.
+    pub reasons: Vec<String>,
+    /// The action whose failure this one tells people about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escalation_of: Option<Id>,
+}
+
+/// The whole story of a decision.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct DecisionStory {
+    /// The fields of the listing.
+    #[serde(flatten)]
+    pub summary: DecisionSummary,
+    /// The event as received.
+    pub event: EventBody,
+    /// Connector of the chosen step.
+    pub connector: String,
+    /// Parameters of the chosen step.
+    pub params: serde_json::Value,
+    /// What an attempt in doubt means for it.
+    pub policy: Policy,
+    /// Attempts at most.
+    pub max_attempts: u32,
+    /// After this time it is not started.
+    #[serde(serialize_with = "rfc3339")]
+    pub not_after: Millis,
+    /// Cooldown of the chosen step.
+    pub cooldown_ms: Millis,
+    /// Windows in which it may start, if it is scheduled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// Each gate judged by the fold, with its counters.
+    pub gates: Vec<GateVerdict>,
+    /// Each attempt.
+    pub attempts: Vec<Attempt>,
+    /// The action derived from its failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub escalation: Option<Id>,
+    /// Revision of the rules that decided.
+    pub rule_rev: String,
+}
+
+/// A gate and what it counted.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GateVerdict {
+    /// `budget`, `cooldown`, `in_progress`, `not_after`, `duplicate`.
+    pub gate: &'static str,
+    /// What was counted or locked.
+    pub scope: String,
+    /// Action of the step that the gate was asked about.
+    pub action: Action,
+    /// Whether the step passed.
+    pub passed: bool,
+    /// The counters in words, e.g. `4 of 4 in 3600 s`.
+    pub detail: String,
+}
+
+/// One attempt of an action.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attempt {
+    /// Counted from 1.
+    pub attempt: u32,
+    /// Log time of the winning bid.
+    #[serde(serialize_with = "rfc3339")]
+    pub started: Millis,
+    /// Who won it.
+    pub owner: String,
+    /// Log time of its end.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "rfc3339_option"
+    )]
+    pub finished: Option<Millis>,
+    /// Class of its outcome.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<FinishOutcome>,
+    /// Request and answer in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Which decisions are asked for; `None` = any.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Event type, exact.
+    pub event_type: Option<String>,
+    /// Target: its name, or `kind/name`.
+    pub target: Option<String>,
+    /// Action after the gates.
+    pub action: Option<Action>,
+    /// Outcome.
+    pub outcome: Option<Outcome>,
+    /// Only decisions at or after this time.
+    pub since: Millis,
+    /// Only decisions strictly older than this position of an earlier page.
+    pub before: Option<Cursor>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// Position in a listing: the last item seen. Written `time-id`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// Time of the last item.
+    pub time: Millis,
+    /// Its id.
+    pub id: Id,
+}
+
+impl Cursor {
+    /// Reads `time-id`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (time, id) = text.rsplit_once('-')?;
+        Some(Self {
+            time: time.parse().ok()?,
+            id: Id::parse(id)?,
+        })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}-{}", self.time, self.id)
+    }
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Page {
+    /// Newest first.
+    pub items: Vec<DecisionSummary>,
+    /// Where the next page begins, if there is more.
+    pub next: Option<Cursor>,
+}
+
+/// A closed cooldown key, as listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActiveCooldown {
+    /// `kind/name` of the target.
+    pub target: String,
+    /// The cooldown key.
+    pub key: String,
+    /// Why it is closed: `cooldown` or `in_progress`.
+    pub state: &'static str,
+    /// The action that closed it.
+    pub action_id: Option<Id>,
+    /// When a cooldown ends by the cooldown of the action that closed it.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "rfc3339_option"
+    )]
+    pub until: Option<Millis>,
+}
+
+/// A budget in use, as listed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ActiveBudget {
+    /// `kind/name` of the target.
+    pub target: String,
+    /// What is counted.
+    pub scope: String,
+    /// Slots taken within the window.
+    pub used: u32,
+    /// Slots there are, as the newest action said.
+    pub cap: u32,
+    /// When the oldest slot taken becomes free.
+    #[serde(serialize_with = "rfc3339")]
+    pub frees_at: Millis,
+}
+
+/// Writes a time as RFC 3339 in UTC with milliseconds.
+pub fn format_time(time: Millis) -> String {
+    chrono::DateTime::from_timestamp_millis(time).map_or_else(
+        || time.to_string(),
+        |time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+    )
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn rfc3339<S: serde::Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format_time(*time))
+}
+
+#[allow(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn rfc3339_option<S: serde::Serializer>(
+    time: &Option<Millis>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => rfc3339(time, serializer),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,331 @@
+//! The records of `homeostat.ledger` (ledger-protocol §3). Every duration, limit and time that decides stands in the
+//! record, because fold and executor must not read configuration.
+
+use serde::{Deserialize, Serialize};
+
+use crate::action::Action;
+use crate::severity::Severity;
+use crate::target::Target;
+
+/// Milliseconds since the Unix epoch, UTC.
+pub type Millis = i64;
+
+/// A record of the ledger. On the wire a schema version byte stands before its JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Record {
+    /// What ought to be done about one event, for one target.
+    Propose(Box<Propose>),
+    /// A bid to send one attempt of an action.
+    Start(Start),
+    /// What came of a sent attempt.
+    Finish(Finish),
+    /// Only lets log time pass.
+    Tick,
+}
+
+/// Where an event stands in the log.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Source {
+    /// Topic name.
+    pub topic: String,
+    /// Configured generation of the topic's name: raised by an operator who deletes and re-creates a topic, whose
+    /// offsets then repeat.
+    pub generation: u32,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+    /// The log's time of the record; one more than five minutes ahead of the proposer's clock is written as its now.
+    pub ts: Millis,
+}
+
+/// One record per (event, target): all of its decisions or none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Propose {
+    /// Identity of the source position; never of the rule (ledger-protocol V5).
+    pub event_key: Id,
+    /// What the decisions are about; also the key of the record.
+    pub target: Target,
+    /// Where the event stands.
+    pub src: Source,
+    /// The event's own id, or one derived from its position.
+    pub event_id: String,
+    /// Set when the producer named the event itself: hash(source, id). A second event of the same name is a duplicate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub event_identity: Option<Id>,
+    /// The event type as decided on.
+    pub event_type: String,
+    /// The event as received, or only its hash if it is too large for the record.
+    pub event: EventBody,
+    /// Revision (content hash) of the rules that decided.
+    pub rule_rev: String,
+    /// After this time it is not acted on.
+    pub not_after: Millis,
+    /// One to eight decisions.
+    pub decisions: Vec<Decision>,
+}
+
+/// The event inside a proposal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventBody {
+    /// The event's JSON, byte for byte.
+    Inline(RawJson),
+    /// Too large for the record: its SHA-256 and size; the bytes stand at the source position.
+    Hashed {
+        /// SHA-256 of the bytes, hex.
+        sha256: String,
+        /// Their number.
+        bytes: u64,
+    },
+}
+
+/// Verbatim JSON text, so that unknown fields and number formats survive.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RawJson(pub Box<serde_json::value::RawValue>);
+
+impl PartialEq for RawJson {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.get() == other.0.get()
+    }
+}
+
+/// What the rules concluded.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// The rule that decided, e.g. `matrix.data_drift_detected.high` or `action_required`.
+    pub rule: String,
+    /// Severity after context.
+    pub severity: Severity,
+    /// Why it is that severity.
+    pub severity_reason: String,
+    /// What the matrix or the event asked for, before any gate.
+    pub proposed_action: Action,
+    /// Why the first step of the ladder is what it is: one sentence per gate judged by the proposer.
+    pub reasons: Vec<String>,
+    /// One to five steps, the strongest first.
+    pub ladder: Vec<Step>,
+    /// What happens when the action fails, stays unknown or expires.
+    pub escalation: Step,
+}
+
+/// How an attempt in doubt is treated (ledger-protocol §1, §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// Send again with the same key.
+    Idempotent,
+    /// Ask the target first.
+    Verify,
+    /// Never send twice; a person decides.
+    AtMostOnce,
+}
+
+/// One step of a ladder.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// What to do.
+    pub action: Action,
+    /// Through which connector.
+    pub connector: String,
+    /// Parameters of the action, a JSON object.
+    pub params: serde_json::Value,
+    /// Two actions of one key are never open together and keep the cooldown between them.
+    pub cooldown_key: String,
+    /// Cooldown counted from the action's end.
+    pub cooldown_ms: Millis,
+    /// Budgets that must have room.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gates: Vec<Gate>,
+    /// Budgets that the action takes a slot of when it is activated.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub charges: Vec<String>,
+    /// What an attempt in doubt means.
+    pub policy: Policy,
+    /// Attempts at most, 1 to 10.
+    pub max_attempts: u32,
+    /// Pause between attempts.
+    pub backoff: Backoff,
+    /// How long an attempt may stay unanswered in log time.
+    pub lease_ms: Millis,
+    /// How long an attempt in doubt is asked about.
+    pub probe_for_ms: Millis,
+    /// Absolute UTC windows in which it may start; empty = now. At most 8.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<Window>,
+    /// How to see that it worked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verify: Option<Box<Verify>>,
+}
+
+/// A sliding budget: fewer than `cap` activations within `window_ms`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gate {
+    /// What is counted.
+    pub scope: String,
+    /// Length of the sliding window.
+    pub window_ms: Millis,
+    /// Activations allowed in it.
+    pub cap: u32,
+}
+
+/// Pause before attempt n + 1: min(max, first * factor^(n-1)), lengthened by up to a quarter (by hash, not by chance).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// Pause after the first attempt.
+    pub first_ms: Millis,
+    /// Growth per attempt.
+    pub factor: u32,
+    /// Longest pause.
+    pub max_ms: Millis,
+}
+
+/// A time window in UTC, `from` included, `to` excluded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Start.
+    pub from: Millis,
+    /// End.
+    pub to: Millis,
+}
+
+/// The signal that shows an action worked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Verify {
+    /// Name of the signal.
+    pub signal: String,
+    /// Time it has to show.
+    pub within_ms: Millis,
+    /// What to do without it; the escalation if none.
+    pub next: Option<Step>,
+}
+
+/// A bid to send an attempt (ledger-protocol §2): the fold decides which bid wins.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start {
+    /// The action.
+    pub action_id: Id,
+    /// Counted from 1.
+    pub attempt: u32,
+    /// Fresh random bits for every append of a Start (V1, V2).
+    pub start_id: Id,
+    /// Who bids; informs only.
+    pub owner: String,
+    /// Absolute parameters resolved at the first Start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolved_params: Option<serde_json::Value>,
+    /// Evidence that the attempt in doubt had no effect.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<AbsentProbe>,
+}
+
+/// The target was asked and showed no effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentProbe {
+    /// What the target answered.
+    pub evidence: String,
+}
+
+/// What came of an attempt; accepted from the winner at any time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finish {
+    /// The action.
+    pub action_id: Id,
+    /// The attempt.
+    pub attempt: u32,
+    /// The winner's identity.
+    pub start_id: Id,
+    /// Class of the outcome.
+    pub outcome: FinishOutcome,
+    /// How it is known.
+    pub via: Via,
+    /// Request and answer, in words.
+    pub detail: String,
+    /// The target asked for this pause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<Millis>,
+    /// A failure that no repetition can mend (a 400, a refused parameter): the fold closes instead of retrying.
+    /// An addition to the protocol: it only removes sends, so every promise stands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub permanent: bool,
+}
+
+/// Classes of outcomes (ledger-protocol §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FinishOutcome {
+    /// The target confirmed.
+    Done,
+    /// Certainly no effect.
+    Failed,
+    /// No byte of the request left.
+    NotSent,
+    /// Anything else.
+    Unknown,
+}
+
+/// How an outcome is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Via {
+    /// The answer to the request.
+    Response,
+    /// A later question to the target.
+    Probe,
+    /// A person's word.
+    Operator,
+}
+
+/// 128 bits, written as 32 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(pub [u8; 16]);
+
+impl Id {
+    /// First 128 bits of SHA-256 over the parts, each preceded by its length so that no two lists collide.
+    pub fn hash(parts: &[&[u8]]) -> Self {
+        use sha2::Digest as _;
+        let mut hasher = sha2::Sha256::new();
+        for part in parts {
+            hasher.update((part.len() as u64).to_be_bytes());
+            hasher.update(part);
+        }
+        let mut id = [0; 16];
+        for (to, from) in id.iter_mut().zip(hasher.finalize()) {
+            *to = from;
+        }
+        Self(id)
+    }
+
+    /// Reads 32 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let value = u128::from_str_radix(text, 16).ok()?;
+        (text.len() == 32 && !text.starts_with('+')).then(|| Self(value.to_be_bytes()))
+    }
+}
+
+impl std::fmt::Display for Id {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl std::fmt::Debug for Id {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| serde::de::Error::custom("expected 32 hex digits"))
+    }
+}

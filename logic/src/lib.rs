@@ -1,0 +1,20 @@
+//! What Homeostat does, as pure functions.
+//!
+//! Data flows one way through these modules:
+//!
+//! ```text
+//! bytes ─► decode ─► event ─► rules ─► decide ─► ledger::record ─► ledger::fold ─► ledger::execution ─► history
+//!                                                                       │
+//! offsets ◄──────────── settled when the effect is durable ◄────────────┘
+//! ```
+//!
+//! Invariants: no IO, no clock, no randomness, no generated identifiers: all of them come in as arguments, so equal
+//! inputs give equal outputs and any decision can be replayed. Nothing here panics on any input.
+
+pub mod action;
+pub mod history;
+pub mod ledger;
+pub mod rules;
+pub mod severity;
+pub mod target;
+pub mod topic;

@@ -1,0 +1,185 @@
+//! The closed list of topics (SPEC §1): name, partitions and who reads them.
+
+/// Which part of the service answers a topic's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Answers data drift.
+    Drift,
+    /// Answers degraded models.
+    Performance,
+    /// Answers the state of the running system: overload, latency, health, and types nobody named.
+    Scaling,
+    /// Answers steps of a model's life; today it records them.
+    Lifecycle,
+}
+
+impl Role {
+    /// Every role, in the order of the data flow.
+    pub const ALL: [Self; 4] = [
+        Self::Drift,
+        Self::Performance,
+        Self::Scaling,
+        Self::Lifecycle,
+    ];
+
+    /// The name used for actors and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::Performance => "performance",
+            Self::Scaling => "scaling",
+            Self::Lifecycle => "lifecycle",
+        }
+    }
+}
+
+/// How the service uses a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// Each event yields a recorded decision of the role; the type is fixed by the topic.
+    Decide(Role),
+    /// The event's own `event_type` says what it is; without one it is a sample and is counted only.
+    DecideByType,
+    /// A stream of traffic: decoded, checked and counted; no decision is recorded for it.
+    Observe,
+    /// Written by the service or by others for others; not consumed.
+    Produce,
+}
+
+/// One topic of the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Kafka name.
+    pub name: &'static str,
+    /// Partitions it is created with.
+    pub partitions: i32,
+    /// The type of its events when they do not carry (or may not carry) one of their own.
+    pub event_type: &'static str,
+    /// What the service does with it.
+    pub usage: Use,
+}
+
+const fn topic(name: &'static str, partitions: i32, event_type: &'static str, usage: Use) -> Topic {
+    Topic {
+        name,
+        partitions,
+        event_type,
+        usage,
+    }
+}
+
+/// The ledger of decisions (ledger-protocol §3); its partitions are fixed at creation.
+pub const LEDGER: &str = "homeostat.ledger";
+/// Records nobody could handle, with their original bytes.
+pub const DEAD_LETTERS: &str = "homeostat.dead-letters";
+/// Where alerts go, and one of the topics consumed.
+pub const SYSTEM_ALERTS: &str = "system.alerts";
+
+/// Every topic of SPEC §1, in its order.
+pub const TOPICS: [Topic; 20] = [
+    topic(
+        "data.ingested",
+        3,
+        "data_ingested",
+        Use::Decide(Role::Lifecycle),
+    ),
+    topic(
+        "data.processed",
+        3,
+        "data_processed",
+        Use::Decide(Role::Lifecycle),
+    ),
+    topic(
+        "data.quality.issues",
+        2,
+        "data_quality_issues",
+        Use::Decide(Role::Lifecycle),
+    ),
+    topic(
+        "data.drift.detected",
+        2,
+        "data_drift_detected",
+        Use::Decide(Role::Drift),
+    ),
+    topic(
+        "model.training.started",
+        2,
+        "model_training_started",
+        Use::Decide(Role::Lifecycle),
+    ),
+    topic(
+        "model.training.completed",
+        2,
+        "model_training_completed",
+        Use::Decide(Role::Lifecycle),
+    ),
+    topic(
+        "model.evaluation.completed",
+        2,
+        "model_evaluation_completed",
+        Use::Decide(Role::Lifecycle),
+    ),
+    topic(
+        "model.deployed",
+        2,
+        "model_deployed",
+        Use::Decide(Role::Lifecycle),
+    ),
+    topic(
+        "model.performance.degraded",
+        2,
+        "model_performance_degraded",
+        Use::Decide(Role::Performance),
+    ),
+    topic("prediction.request", 5, "prediction_request", Use::Observe),
+    topic(
+        "prediction.completed",
+        5,
+        "prediction_completed",
+        Use::Observe,
+    ),
+    topic(
+        "prediction.feedback",
+        3,
+        "prediction_feedback",
+        Use::Observe,
+    ),
+    topic("system.metrics", 3, "system_metrics", Use::DecideByType),
+    topic(SYSTEM_ALERTS, 2, "system_alert", Use::DecideByType),
+    topic("system.health", 2, "system_health", Use::DecideByType),
+    topic(
+        "business.user.interaction",
+        3,
+        "user_interaction",
+        Use::Observe,
+    ),
+    topic(
+        "business.recommendation.clicked",
+        3,
+        "recommendation_clicked",
+        Use::Observe,
+    ),
+    topic(
+        "business.feedback.received",
+        2,
+        "feedback_received",
+        Use::Observe,
+    ),
+    topic(
+        "recommendations.updated",
+        3,
+        "recommendations_updated",
+        Use::Produce,
+    ),
+    topic(
+        "push.recommendations",
+        3,
+        "recommendations_update",
+        Use::Produce,
+    ),
+];
+
+/// The topic of that name, if it is one of SPEC §1.
+pub fn find(name: &str) -> Option<&'static Topic> {
+    TOPICS.iter().find(|topic| topic.name == name)
+}

@@ -1,0 +1,1 @@
+//! Homeostat: how the service talks to the world.
