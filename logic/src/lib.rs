@@ -12,8 +12,12 @@
 //! inputs give equal outputs and any decision can be replayed. Nothing here panics on any input.
 
 pub mod action;
+pub mod decide;
+pub mod event;
+pub mod field;
 pub mod history;
 pub mod ledger;
+pub mod offsets;
 pub mod rules;
 pub mod severity;
 pub mod target;

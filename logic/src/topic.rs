@@ -183,3 +183,8 @@ pub const TOPICS: [Topic; 20] = [
 pub fn find(name: &str) -> Option<&'static Topic> {
     TOPICS.iter().find(|topic| topic.name == name)
 }
+
+/// The `source` that published events carry (SPEC §2). Other platform parts use it too, so it tells nothing about origin.
+pub const SOURCE: &str = "mlops_system";
+/// Header on everything the service itself publishes; none of it triggers the service (DESIGN §7).
+pub const ORIGIN_HEADER: &str = "homeostat-origin";

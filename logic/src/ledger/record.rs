@@ -298,6 +298,18 @@ impl Id {
         Self(id)
     }
 
+    /// The same bits as a UUID of version 8 (RFC 9562: custom), for places that want one.
+    pub fn as_uuid(self) -> String {
+        let bits =
+            (u128::from_be_bytes(self.0) & !(0xf << 76) & !(0b11 << 62)) | (8 << 76) | (0b10 << 62);
+        let hex = format!("{bits:032x}");
+        let (time_low, rest) = hex.split_at(8);
+        let (time_mid, rest) = rest.split_at(4);
+        let (version, rest) = rest.split_at(4);
+        let (variant, node) = rest.split_at(4);
+        format!("{time_low}-{time_mid}-{version}-{variant}-{node}")
+    }
+
     /// Reads 32 hex digits.
     pub fn parse(text: &str) -> Option<Self> {
         let value = u128::from_str_radix(text, 16).ok()?;

@@ -1,0 +1,230 @@
+//! From an event to an action, in the order of SPEC §4: severity, matrix, working hours. Budget and cooldown are the
+//! ledger's, because they hold across instances.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::action::Action;
+use crate::event::{ActionRequired, Declared, Event};
+use crate::field::{Field, Length};
+use crate::ledger::record::Millis;
+use crate::rules::compiled::Raise;
+use crate::rules::hours::HourCheck;
+use crate::rules::{Rule, Rules};
+use crate::severity::Severity;
+use crate::target::{Target, TargetKind};
+
+/// What ought to be done, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verdict {
+    /// What it is about.
+    pub target_kind: TargetKind,
+    /// Its name.
+    pub target: Arc<str>,
+    /// Severity after context.
+    pub severity: Severity,
+    /// Why that severity.
+    pub severity_reason: SeverityReason,
+    /// Which rule spoke.
+    pub rule: RuleSource,
+    /// What it asked for.
+    pub proposed: Action,
+    /// What is asked for after working hours.
+    pub action: Action,
+    /// Set when working hours changed the action.
+    pub after_hours: Option<HourCheck>,
+    /// Whether the action waits for a maintenance window.
+    pub scheduled: bool,
+}
+
+/// Which rule decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RuleSource {
+    /// A cell of the matrix.
+    Matrix,
+    /// The event's own `action_required`.
+    ActionRequired,
+}
+
+/// Why a severity is what it is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SeverityReason {
+    /// The event said so.
+    Declared,
+    /// The event said nothing.
+    Missing,
+    /// The event said something unknown.
+    Unknown,
+    /// Context raised it.
+    Raised {
+        /// From which severity.
+        from: Severity,
+        /// By which field.
+        field: String,
+        /// Its value.
+        value: f64,
+        /// The threshold it is above.
+        above: f64,
+    },
+}
+
+impl fmt::Display for SeverityReason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Declared => formatter.write_str("declared by the event"),
+            Self::Missing => formatter.write_str("not declared; the rule's default"),
+            Self::Unknown => formatter.write_str(
+                "declared, but not one of low, medium, high, critical; the rule's default",
+            ),
+            Self::Raised {
+                from,
+                field,
+                value,
+                above,
+            } => {
+                write!(
+                    formatter,
+                    "raised from {from}: {field} {value} is above {above}"
+                )
+            }
+        }
+    }
+}
+
+/// Judges an event. `raw` is its text, read only when a rule looks at a field that is not decoded already.
+pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
+    let (target_kind, target) = target_of(event, rules);
+    let rule = rules.find(&event.event_type, &target);
+    let (severity, severity_reason) = severity_of(event, raw, rule);
+    let (source, proposed) = match (&*event.event_type, event.action_required) {
+        ("model_performance_degraded", ActionRequired::Retrain) => {
+            (RuleSource::ActionRequired, Action::Retrain)
+        }
+        ("model_performance_degraded", ActionRequired::Rollback) => {
+            (RuleSource::ActionRequired, Action::Rollback)
+        }
+        _ => (RuleSource::Matrix, rule.action(severity)),
+    };
+    let scheduled = proposed == Action::Retrain
+        && source == RuleSource::Matrix
+        && rule.scheduled.contains(&severity);
+    let after_hours = outside_working_hours(rule, proposed, severity, scheduled, now);
+    Verdict {
+        target_kind,
+        target,
+        severity,
+        severity_reason,
+        rule: source,
+        proposed,
+        action: if after_hours.is_some() {
+            Action::Alert
+        } else {
+            proposed
+        },
+        after_hours,
+        scheduled: scheduled && after_hours.is_none(),
+    }
+}
+
+/// A model's events are about the model, a service's about the service; an unknown type is about the model it names,
+/// otherwise about the service.
+fn target_of(event: &Event, rules: &Rules) -> (TargetKind, Arc<str>) {
+    let of_service = matches!(
+        &*event.event_type,
+        "system_overload" | "prediction_latency_high" | "service_health_check_failed"
+    );
+    let of_model = event.event_type.starts_with("model_") || event.event_type.starts_with("data_");
+    if of_model || (!of_service && event.model.is_some()) {
+        let name = event
+            .model
+            .clone()
+            .unwrap_or_else(|| Arc::from(rules.defaults.model.as_str()));
+        return (TargetKind::Model, name);
+    }
+    let name = event
+        .service
+        .clone()
+        .unwrap_or_else(|| Arc::from(rules.defaults.service.as_str()));
+    (TargetKind::Service, name)
+}
+
+/// Context only ever raises a declared severity.
+fn severity_of(event: &Event, raw: &str, rule: &Rule) -> (Severity, SeverityReason) {
+    let (declared, reason) = match event.declared {
+        Declared::Known(severity) => (severity, SeverityReason::Declared),
+        Declared::Missing => (rule.default_severity, SeverityReason::Missing),
+        Declared::Unknown => (rule.default_severity, SeverityReason::Unknown),
+    };
+    let raised = rule
+        .raise
+        .iter()
+        .filter(|raise| raise.to > declared)
+        .find_map(|raise| {
+            let value = number(event, raw, raise)?;
+            (value > raise.above).then_some((raise, value))
+        });
+    match raised {
+        Some((raise, value)) => (
+            raise.to,
+            SeverityReason::Raised {
+                from: declared,
+                field: raise.field.clone(),
+                value,
+                above: raise.above,
+            },
+        ),
+        None => (declared, reason),
+    }
+}
+
+fn number(event: &Event, raw: &str, raise: &Raise) -> Option<f64> {
+    match raise.field.as_str() {
+        "drift_score" => event.drift_score.value(),
+        "affected_features" => event.affected_features.value().map(|count| count as f64),
+        "performance_drop" => event.performance_drop.value(),
+        other => read_number(raw, other),
+    }
+}
+
+/// A number, or the length of a list, of a top-level field nobody decoded.
+fn read_number(raw: &str, field: &str) -> Option<f64> {
+    let fields: std::collections::BTreeMap<
+        std::borrow::Cow<'_, str>,
+        &serde_json::value::RawValue,
+    > = serde_json::from_str(raw).ok()?;
+    let text = fields.get(field)?.get();
+    if let Ok(Field::Value(number)) = serde_json::from_str::<Field<f64>>(text) {
+        return Some(number);
+    }
+    match serde_json::from_str::<Field<Length>>(text) {
+        Ok(Field::Value(Length(length))) => Some(length as f64),
+        _ => None,
+    }
+}
+
+fn outside_working_hours(
+    rule: &Rule,
+    action: Action,
+    severity: Severity,
+    scheduled: bool,
+    now: Millis,
+) -> Option<HourCheck> {
+    let hours = &rule.working_hours;
+    let gated = hours.enabled
+        && matches!(action, Action::Retrain | Action::Rollback)
+        && (hours.gate_critical || severity != Severity::Critical)
+        && (hours.gate_scheduled || !scheduled);
+    gated
+        .then(|| hours.check(now))
+        .filter(|check| !check.working)
+}
+
+impl Verdict {
+    /// The target as the ledger keys it.
+    pub fn target(&self) -> Target {
+        Target {
+            kind: self.target_kind,
+            name: self.target.to_string(),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Deciding: [`judge`](judge::judge) says what ought to be done about an event and why (compact, on the hot path);
+//! [`propose`](propose::propose) writes it down as a ledger record with everything that decides in it.
+
+pub mod alert;
+pub mod judge;
+pub mod propose;

@@ -1,0 +1,392 @@
+//! Writing a verdict down: the ledger record with its ladder of steps, and the drift alert that goes out in every case.
+
+use serde_json::json;
+
+use super::alert::{AlertText, Quoted};
+use super::judge::{RuleSource, Verdict};
+use crate::action::Action;
+use crate::event::{ActionRequired, Event};
+use crate::field::{Field, Text};
+use crate::history::format_time;
+use crate::ledger::record::{
+    Decision, EventBody, Gate, Id, Millis, Policy, Propose, RawJson, Source, Step,
+};
+use crate::rules::{ActionSettings, Rule, Rules};
+use crate::severity::Severity;
+use crate::topic::SYSTEM_ALERTS;
+
+/// The hour of SPEC §4's budget.
+const BUDGET_WINDOW_MS: Millis = 3_600_000;
+/// How far a record's time may be ahead of the proposer's clock before it counts as now (ledger-protocol §3).
+const AHEAD_MS_MAX: Millis = 300_000;
+/// Largest event kept inside a ledger record; a larger one is named by its hash and position (ledger-protocol §3 bounds
+/// the record at 256 KiB, and alert steps quote the event).
+pub const INLINE_EVENT_BYTES_MAX: usize = 96 * 1_024;
+/// Log time an attempt may stay unanswered (ledger-protocol §7: D + T + E + J).
+const LEASE_MS: Millis = 60_000;
+/// How long an attempt in doubt is asked about (ledger-protocol §7).
+const PROBE_FOR_MS: Millis = 600_000;
+
+/// Everything a proposal is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// The event, decoded.
+    pub event: &'a Event,
+    /// Its bytes, checked to be JSON.
+    pub raw: &'a str,
+    /// Where it stands.
+    pub topic: &'a str,
+    /// Configured generation of the topic's name.
+    pub generation: u32,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// The log's time of it.
+    pub timestamp: Millis,
+    /// The proposer's clock.
+    pub now: Millis,
+    /// The rules.
+    pub rules: &'a Rules,
+}
+
+/// An event of our own to publish beside the proposal. Published again after a crash it has the same id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Where it goes.
+    pub topic: &'static str,
+    /// Its key.
+    pub key: String,
+    /// Its JSON.
+    pub value: serde_json::Value,
+}
+
+/// What is to be written before the source offset may be settled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Proposal {
+    /// For the ledger.
+    pub propose: Propose,
+    /// For everybody.
+    pub notice: Option<Notice>,
+}
+
+/// Names a producer gave its event.
+#[derive(serde::Deserialize, Default)]
+#[serde(default)]
+struct Named<'a> {
+    #[serde(borrow)]
+    event_id: Field<Text<'a>>,
+    #[serde(borrow)]
+    source: Field<Text<'a>>,
+}
+
+/// Writes a verdict down.
+pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
+    let quoted = Quoted::read(context.raw);
+    let src = source(context);
+    let event_key =
+        crate::ledger::identity::event_key(&src.topic, src.generation, src.partition, src.offset);
+    let named: Named<'_> = serde_json::from_str(context.raw).unwrap_or_default();
+    let own_id = match &named.event_id {
+        Field::Value(Text(id)) if !id.is_empty() => Some(id.chars().take(256).collect::<String>()),
+        _ => None,
+    };
+    let event_identity = own_id.as_deref().map(|id| {
+        let source = match &named.source {
+            Field::Value(Text(source)) => source,
+            Field::Missing | Field::Wrong(_) => "",
+        };
+        crate::ledger::identity::event_identity(source, id)
+    });
+    let event_id = own_id.unwrap_or_else(|| event_key.as_uuid());
+    let rule = context
+        .rules
+        .find(&context.event.event_type, &verdict.target);
+    let writer = Writer {
+        context,
+        verdict,
+        rule,
+        quoted: &quoted,
+        event_id: &event_id,
+    };
+    let decision = writer.decision();
+    let not_after = decision
+        .ladder
+        .iter()
+        .flat_map(|step| step.windows.iter().map(|window| window.to))
+        .max()
+        .unwrap_or(src.ts + rule.max_event_age_ms);
+    let notice = (&*context.event.event_type == "data_drift_detected")
+        .then(|| writer.drift_alert(event_key));
+    let propose = Propose {
+        event_key,
+        target: verdict.target(),
+        src,
+        event_identity,
+        event_type: context.event.event_type.to_string(),
+        event: body(context.raw),
+        rule_rev: context.rules.revision.clone(),
+        not_after,
+        decisions: vec![decision],
+        event_id,
+    };
+    Proposal { propose, notice }
+}
+
+fn source(context: &Context<'_>) -> Source {
+    let ahead = context.timestamp > context.now + AHEAD_MS_MAX || context.timestamp <= 0;
+    Source {
+        topic: context.topic.to_owned(),
+        generation: context.generation,
+        partition: context.partition,
+        offset: context.offset,
+        ts: if ahead {
+            context.now
+        } else {
+            context.timestamp
+        },
+    }
+}
+
+/// The event for the record: its own bytes if they fit.
+fn body(raw: &str) -> EventBody {
+    let inline = (raw.len() <= INLINE_EVENT_BYTES_MAX)
+        .then(|| serde_json::from_str::<RawJson>(raw).ok())
+        .flatten();
+    inline.map_or_else(
+        || EventBody::Hashed {
+            sha256: sha256_hex(raw.as_bytes()),
+            bytes: raw.len() as u64,
+        },
+        EventBody::Inline,
+    )
+}
+
+fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    use std::fmt::Write as _;
+    let mut hex = String::with_capacity(64);
+    for byte in sha2::Sha256::digest(bytes) {
+        // Writing into a String cannot fail.
+        let _infallible = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+struct Writer<'a> {
+    context: &'a Context<'a>,
+    verdict: &'a Verdict,
+    rule: &'a Rule,
+    quoted: &'a Quoted<'a>,
+    event_id: &'a str,
+}
+
+impl Writer<'_> {
+    fn decision(&self) -> Decision {
+        let (event, verdict) = (self.context.event, self.verdict);
+        let rule = match verdict.rule {
+            RuleSource::ActionRequired => "action_required".to_owned(),
+            RuleSource::Matrix => format!("matrix.{}.{}", self.rule.name, verdict.severity),
+        };
+        Decision {
+            rule,
+            severity: verdict.severity,
+            severity_reason: verdict.severity_reason.to_string(),
+            proposed_action: verdict.proposed,
+            reasons: reasons(event, verdict, self.rule),
+            ladder: self.ladder(),
+            escalation: self.step(Action::Alert, false, false),
+        }
+    }
+
+    /// The action itself; when its budget is spent, `monitor` instead. Only the matrix's own action takes a slot.
+    fn ladder(&self) -> Vec<Step> {
+        let verdict = self.verdict;
+        if verdict.action == Action::Ignore {
+            return vec![self.step(Action::Ignore, false, false)];
+        }
+        let full_strength = verdict.after_hours.is_none();
+        vec![
+            self.step(verdict.action, true, full_strength),
+            self.step(Action::Monitor, false, false),
+        ]
+    }
+
+    fn step(&self, action: Action, gated: bool, charged: bool) -> Step {
+        let (event_type, target) = (&self.context.event.event_type, self.verdict.target());
+        let scope = format!("{event_type}:{target}");
+        let settings = self.context.rules.action(action);
+        let windows = if action == Action::Retrain && self.verdict.scheduled {
+            self.context.rules.maintenance.after(self.context.now)
+        } else {
+            Vec::new()
+        };
+        let gate = Gate {
+            scope: scope.clone(),
+            window_ms: BUDGET_WINDOW_MS,
+            cap: self.rule.responses_per_hour,
+        };
+        Step {
+            action,
+            connector: settings.map_or_else(|| "none".to_owned(), |s| s.connector.clone()),
+            params: self.params(action),
+            cooldown_key: format!("{event_type}:{action}:{target}"),
+            cooldown_ms: self.rule.cooldown_ms(action),
+            gates: if gated { vec![gate] } else { Vec::new() },
+            charges: if charged { vec![scope] } else { Vec::new() },
+            policy: settings.map_or(Policy::Idempotent, |settings| settings.policy),
+            max_attempts: settings.map_or(1, |settings| settings.max_attempts),
+            backoff: settings.map_or(NO_BACKOFF, |settings: &ActionSettings| settings.backoff),
+            lease_ms: LEASE_MS,
+            probe_for_ms: PROBE_FOR_MS,
+            windows,
+            verify: None,
+        }
+    }
+
+    /// What the action needs to know (SPEC §3, §4). Intents are absolute where the event allows it.
+    fn params(&self, action: Action) -> serde_json::Value {
+        let (event, verdict, rules) = (self.context.event, self.verdict, self.context.rules);
+        let model = event.model.as_deref().unwrap_or(&rules.defaults.model);
+        let service = event.service.as_deref().unwrap_or(&rules.defaults.service);
+        match action {
+            Action::Retrain => json!({
+                "model_name": model, "reason": self.retrain_reason(), "priority": "high",
+                "metadata": self.event_value(),
+            }),
+            Action::Rollback => json!({
+                "model_name": model, "reason": "auto_response_rollback", "to": "previous_stable",
+                "current_version": self.model_version(),
+            }),
+            Action::ScaleUp | Action::ScaleDown => {
+                let change = if action == Action::ScaleUp { 2 } else { -1 };
+                json!({
+                    "service": service, "change": change,
+                    "instances": self.quoted.instances().map(|count| (count + change).max(1)),
+                })
+            }
+            Action::Alert => {
+                let AlertText { title, message } = self.alert_text();
+                json!({
+                    "title": title, "message": message, "severity": verdict.severity,
+                    "timestamp": format_time(self.context.now), "source_event": self.event_value(),
+                })
+            }
+            Action::Monitor => json!({
+                "target": &*verdict.target, "model_name": model,
+                "interval_seconds": 30, "duration_minutes": 120,
+            }),
+            Action::Ignore => json!({}),
+        }
+    }
+
+    fn alert_text(&self) -> AlertText {
+        self.quoted
+            .alert_text(&self.context.event.event_type, self.verdict)
+    }
+
+    fn retrain_reason(&self) -> &str {
+        match (&*self.context.event.event_type, self.verdict.severity) {
+            ("data_drift_detected", Severity::High | Severity::Critical) => "data_drift_critical",
+            ("data_drift_detected", Severity::Low | Severity::Medium) => "data_drift_medium",
+            (other, _) => other,
+        }
+    }
+
+    /// The version that runs now, when the event names one: a rollback means "away from this one".
+    fn model_version(&self) -> Option<&str> {
+        match &self.quoted.model_version {
+            Field::Value(Text(version)) => version.split_once('@').map(|(_, version)| version),
+            Field::Missing | Field::Wrong(_) => None,
+        }
+    }
+
+    /// The whole event, or only its id when it is too large to travel inside parameters.
+    fn event_value(&self) -> serde_json::Value {
+        const QUOTED_BYTES_MAX: usize = 16 * 1_024;
+        let value = (self.context.raw.len() <= QUOTED_BYTES_MAX)
+            .then(|| serde_json::from_str(self.context.raw).ok())
+            .flatten();
+        value.unwrap_or_else(|| json!({ "event_id": self.event_id }))
+    }
+
+    /// SPEC §3: a drift alert goes to `system.alerts` in every case.
+    fn drift_alert(&self, event_key: Id) -> Notice {
+        let verdict = self.verdict;
+        let model_version = match &self.quoted.model_version {
+            Field::Value(Text(version)) => version.to_string(),
+            Field::Missing | Field::Wrong(_) => verdict.target.to_string(),
+        };
+        Notice {
+            topic: SYSTEM_ALERTS,
+            key: verdict.target.to_string(),
+            value: json!({
+                "event_type": "drift_alert",
+                "severity": verdict.severity.name().to_uppercase(),
+                "model_version": model_version,
+                "drift_score": self.quoted.drift_score.value(),
+                "message": self.alert_text().message,
+                "event_id": Id::hash(&[&event_key.0, b"drift_alert"]).as_uuid(),
+                "timestamp": format_time(self.context.now),
+                "source": crate::topic::SOURCE,
+                "caused_by": self.event_id,
+            }),
+        }
+    }
+}
+
+const NO_BACKOFF: crate::ledger::record::Backoff = crate::ledger::record::Backoff {
+    first_ms: 0,
+    factor: 1,
+    max_ms: 0,
+};
+
+/// One sentence per thing that shaped the first step.
+fn reasons(event: &Event, verdict: &Verdict, rule: &Rule) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let fields = [
+        ("drift_score", "a number", event.drift_score.wrong()),
+        (
+            "affected_features",
+            "a list",
+            event.affected_features.wrong(),
+        ),
+        (
+            "performance_drop",
+            "a number",
+            event.performance_drop.wrong(),
+        ),
+    ];
+    for (field, wanted, found) in fields {
+        if let Some(found) = found {
+            reasons.push(format!(
+                "{field} is {found}, not {wanted}; it was not considered"
+            ));
+        }
+    }
+    if event.action_required == ActionRequired::Unknown {
+        reasons.push(
+            "action_required is not RETRAIN, ROLLBACK or NONE; the matrix decided".to_owned(),
+        );
+    }
+    reasons.push(match verdict.rule {
+        RuleSource::Matrix => {
+            format!(
+                "{} at severity {} asks for {}",
+                rule.name, verdict.severity, verdict.proposed
+            )
+        }
+        RuleSource::ActionRequired => format!("the event requires {}", verdict.proposed),
+    });
+    if let Some(check) = verdict.after_hours {
+        let hours = &rule.working_hours;
+        reasons.push(format!(
+            "hour {} in {} is outside working hours {} to {}; {} became alert",
+            check.hour, hours.timezone, hours.start, hours.end, verdict.proposed
+        ));
+    }
+    if verdict.scheduled {
+        reasons.push("waits for the next maintenance window".to_owned());
+    }
+    reasons
+}

@@ -1,0 +1,320 @@
+//! Decoding: from the bytes of a record to a compact typed event, borrowed while it reads and never panicking.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::field::{Field, Length, Text};
+use crate::severity::Severity;
+use crate::target::Target;
+use crate::topic::{Role, Topic, Use};
+
+/// Largest event in bytes; also the largest record of the shipped topics.
+pub const EVENT_BYTES_MAX: usize = 1_048_576;
+/// Deepest nesting of an event: deeper ones could not be shown by the API, whose reader stops at 128.
+pub const DEPTH_MAX: usize = 64;
+/// Longest event type in bytes.
+pub const EVENT_TYPE_BYTES_MAX: usize = 128;
+
+/// Severity as the event declared it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Declared {
+    /// Not at all.
+    Missing,
+    /// As one of the four.
+    Known(Severity),
+    /// As something else.
+    Unknown,
+}
+
+/// What a degraded model's event asks for itself (SPEC §3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActionRequired {
+    /// Nothing: absent, null, or `NONE`.
+    None,
+    /// Performance retraining.
+    Retrain,
+    /// Rollback.
+    Rollback,
+    /// Something unknown: the matrix decides.
+    Unknown,
+}
+
+/// An event, as far as rules look at it. Everything else stays in its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// What happened.
+    pub event_type: Arc<str>,
+    /// Who answers it.
+    pub role: Role,
+    /// Declared severity.
+    pub declared: Declared,
+    /// Model named by the event, if any.
+    pub model: Option<Arc<str>>,
+    /// Service named by the event, if any.
+    pub service: Option<Arc<str>>,
+    /// How far the data moved.
+    pub drift_score: Field<f64>,
+    /// How many features moved.
+    pub affected_features: Field<u64>,
+    /// How much a model lost.
+    pub performance_drop: Field<f64>,
+    /// What the event asks for itself.
+    pub action_required: ActionRequired,
+}
+
+/// Why a record is not an event. Each goes to the dead letters.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// A tombstone.
+    #[error("the record has no value")]
+    NoValue,
+    /// Over the limit.
+    #[error("the event has {bytes} bytes; the limit is {EVENT_BYTES_MAX}")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Not text.
+    #[error("the event is not UTF-8 from byte {at} on")]
+    NotUtf8 {
+        /// First bad byte.
+        at: usize,
+    },
+    /// Nested too deeply.
+    #[error("the event is nested deeper than {DEPTH_MAX} levels")]
+    TooDeep,
+    /// Not JSON, or not an object.
+    #[error("the event is not a JSON object: {0}")]
+    NotAnObject(String),
+    /// A name is over its limit.
+    #[error("the event's {field} has {bytes} bytes; the limit is {limit}")]
+    NameTooLong {
+        /// Which field.
+        field: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// What is allowed.
+        limit: usize,
+    },
+}
+
+impl Reject {
+    /// The reason as a metric label.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::NoValue => "no_value",
+            Self::TooLarge { .. } => "too_large",
+            Self::NotUtf8 { .. } => "not_utf8",
+            Self::TooDeep => "too_deep",
+            Self::NotAnObject(_) => "not_an_object",
+            Self::NameTooLong { .. } => "name_too_long",
+        }
+    }
+
+    /// Every label.
+    pub const LABELS: [&'static str; 6] = [
+        "no_value",
+        "too_large",
+        "not_utf8",
+        "too_deep",
+        "not_an_object",
+        "name_too_long",
+    ];
+}
+
+/// The fields that rules look at, borrowed from the record.
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(default, borrow)]
+    event_type: Field<Text<'a>>,
+    #[serde(default, borrow)]
+    severity: Field<Text<'a>>,
+    #[serde(default, borrow)]
+    model_name: Field<Text<'a>>,
+    #[serde(default, borrow)]
+    model_version: Field<Text<'a>>,
+    #[serde(default, borrow)]
+    service: Field<Text<'a>>,
+    #[serde(default, borrow)]
+    service_name: Field<Text<'a>>,
+    #[serde(default)]
+    drift_score: Field<f64>,
+    #[serde(default)]
+    affected_features: Field<Length>,
+    #[serde(default)]
+    performance_drop: Field<f64>,
+    #[serde(default, borrow)]
+    action_required: Field<Text<'a>>,
+}
+
+/// Names already seen, so that an event's strings are shared instead of copied. Full = new names are copied.
+#[derive(Debug, Default)]
+pub struct Names(BTreeSet<Arc<str>>);
+
+impl Names {
+    /// Names kept.
+    const NAMES_MAX: usize = 4_096;
+
+    fn get(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(name) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = Arc::from(name);
+        if self.0.len() < Self::NAMES_MAX {
+            self.0.insert(Arc::clone(&new));
+        }
+        new
+    }
+}
+
+/// Checks size, encoding and nesting, and returns the event's text.
+///
+/// # Errors
+/// The [`Reject`] that says what is wrong.
+pub fn check_text(value: Option<&[u8]>) -> Result<&str, Reject> {
+    let bytes = value.ok_or(Reject::NoValue)?;
+    if bytes.len() > EVENT_BYTES_MAX {
+        return Err(Reject::TooLarge { bytes: bytes.len() });
+    }
+    let text = std::str::from_utf8(bytes).map_err(|error| Reject::NotUtf8 {
+        at: error.valid_up_to(),
+    })?;
+    if depth_exceeds(bytes, DEPTH_MAX) {
+        return Err(Reject::TooDeep);
+    }
+    Ok(text)
+}
+
+/// Decodes an event of a topic.
+///
+/// # Errors
+/// The [`Reject`] that belongs into the dead letter.
+pub fn decode(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
+    let text = check_text(value)?;
+    let wire: Wire<'_> =
+        serde_json::from_str(text).map_err(|error| Reject::NotAnObject(error.to_string()))?;
+    let event_type = match (topic.usage, wire.event_type.value()) {
+        (Use::DecideByType, Some(Text(own))) if !own.trim().is_empty() => {
+            bounded("event_type", own.trim(), EVENT_TYPE_BYTES_MAX)?;
+            names.get(own.trim())
+        }
+        _ => names.get(topic.event_type),
+    };
+    let model = match model_of(&wire.model_version, &wire.model_name) {
+        Some(name) => Some(names.get(bounded("model name", name, Target::NAME_BYTES_MAX)?)),
+        None => None,
+    };
+    let service = match text_of(&wire.service).or_else(|| text_of(&wire.service_name)) {
+        Some(name) => Some(names.get(bounded("service name", name, Target::NAME_BYTES_MAX)?)),
+        None => None,
+    };
+    Ok(Event {
+        role: role_of(&event_type),
+        event_type,
+        declared: declared(&wire.severity),
+        model,
+        service,
+        drift_score: wire.drift_score,
+        affected_features: wire.affected_features.map(|length| length.0),
+        performance_drop: wire.performance_drop,
+        action_required: action_required(&wire.action_required),
+    })
+}
+
+/// Who answers a type of event, on whichever topic it arrives.
+pub fn role_of(event_type: &str) -> Role {
+    match event_type {
+        "data_drift_detected" => Role::Drift,
+        "model_performance_degraded" => Role::Performance,
+        _ => crate::topic::TOPICS
+            .iter()
+            .find(|topic| topic.event_type == event_type)
+            .and_then(|topic| match topic.usage {
+                Use::Decide(role) => Some(role),
+                Use::DecideByType | Use::Observe | Use::Produce => None,
+            })
+            .unwrap_or(Role::Scaling),
+    }
+}
+
+/// SPEC §3: what stands before `@` in `model_version`; without one, the event's `model_name`.
+fn model_of<'a>(version: &'a Field<Text<'_>>, name: &'a Field<Text<'_>>) -> Option<&'a str> {
+    text_of(version)
+        .and_then(|version| version.split_once('@'))
+        .map(|(name, _)| name.trim())
+        .filter(|name| !name.is_empty())
+        .or_else(|| text_of(name))
+}
+
+fn text_of<'a>(field: &'a Field<Text<'_>>) -> Option<&'a str> {
+    match field {
+        Field::Value(Text(text)) => Some(text.trim()).filter(|text| !text.is_empty()),
+        Field::Missing | Field::Wrong(_) => None,
+    }
+}
+
+fn declared(field: &Field<Text<'_>>) -> Declared {
+    match field {
+        Field::Missing => Declared::Missing,
+        Field::Wrong(_) => Declared::Unknown,
+        Field::Value(Text(text)) => {
+            Severity::parse(text).map_or(Declared::Unknown, Declared::Known)
+        }
+    }
+}
+
+fn action_required(field: &Field<Text<'_>>) -> ActionRequired {
+    let text = match field {
+        Field::Missing => return ActionRequired::None,
+        Field::Wrong(_) => return ActionRequired::Unknown,
+        Field::Value(Text(text)) => text.trim(),
+    };
+    match text {
+        _ if text.eq_ignore_ascii_case("RETRAIN") => ActionRequired::Retrain,
+        _ if text.eq_ignore_ascii_case("ROLLBACK") => ActionRequired::Rollback,
+        _ if text.is_empty() || text.eq_ignore_ascii_case("NONE") => ActionRequired::None,
+        _ => ActionRequired::Unknown,
+    }
+}
+
+fn bounded<'a>(field: &'static str, name: &'a str, limit: usize) -> Result<&'a str, Reject> {
+    if name.len() > limit {
+        return Err(Reject::NameTooLong {
+            field,
+            bytes: name.len(),
+            limit,
+        });
+    }
+    Ok(name)
+}
+
+/// Whether brackets outside strings nest deeper than `limit`. Text that is not JSON may answer either way: the parser
+/// rejects it afterwards.
+pub fn depth_exceeds(bytes: &[u8], limit: usize) -> bool {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for byte in bytes {
+        if in_string {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = true,
+                b'"' => in_string = false,
+                _ => {}
+            }
+            continue;
+        }
+        match byte {
+            b'"' => in_string = true,
+            b'[' | b'{' => {
+                depth += 1;
+                if depth > limit {
+                    return true;
+                }
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    false
+}

@@ -1,0 +1,181 @@
+//! Lenient JSON fields: a field of the wrong type is noted and treated as missing, so that a sloppy producer's alarm is
+//! still heard.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// A field of an event.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Field<T> {
+    /// Absent, or null.
+    #[default]
+    Missing,
+    /// There, and of the expected type.
+    Value(T),
+    /// There, but of the type named.
+    Wrong(&'static str),
+}
+
+impl<T> Field<T> {
+    /// The value, if there is a usable one.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Value(value) => Some(value),
+            Self::Missing | Self::Wrong(_) => None,
+        }
+    }
+
+    /// The same field with another value type.
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Field<U> {
+        match self {
+            Self::Missing => Field::Missing,
+            Self::Value(value) => Field::Value(convert(value)),
+            Self::Wrong(kind) => Field::Wrong(kind),
+        }
+    }
+
+    /// The type found instead of the expected one.
+    pub const fn wrong(&self) -> Option<&'static str> {
+        match self {
+            Self::Wrong(kind) => Some(kind),
+            Self::Missing | Self::Value(_) => None,
+        }
+    }
+}
+
+/// Text, borrowed from the input unless it has escapes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text<'a>(pub Cow<'a, str>);
+
+/// The length of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Length(pub u64);
+
+/// What a lenient field is made of; every constructor defaults to "not this type".
+trait Shape<'de>: Sized {
+    fn number(_: f64) -> Option<Self> {
+        None
+    }
+    fn text(_: Cow<'de, str>) -> Option<Self> {
+        None
+    }
+    fn list(_: u64) -> Option<Self> {
+        None
+    }
+}
+
+impl Shape<'_> for f64 {
+    fn number(number: f64) -> Option<Self> {
+        Some(number)
+    }
+}
+
+impl<'de: 'a, 'a> Shape<'de> for Text<'a> {
+    fn text(text: Cow<'de, str>) -> Option<Self> {
+        Some(Self(text))
+    }
+}
+
+impl Shape<'_> for Length {
+    fn list(length: u64) -> Option<Self> {
+        Some(Self(length))
+    }
+}
+
+struct FieldVisitor<T>(PhantomData<T>);
+
+fn or_wrong<T>(value: Option<T>, kind: &'static str) -> Field<T> {
+    value.map_or(Field::Wrong(kind), Field::Value)
+}
+
+impl<'de, T: Shape<'de>> Visitor<'de> for FieldVisitor<T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("any JSON value")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Field::Wrong("a boolean"))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(or_wrong(T::number(number as f64), "a number"))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(or_wrong(T::number(number as f64), "a number"))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(or_wrong(T::number(number), "a number"))
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(or_wrong(T::text(Cow::Borrowed(text)), "a string"))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(or_wrong(T::text(Cow::Owned(text.to_owned())), "a string"))
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Field::Missing)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut length = 0;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            length += 1;
+        }
+        Ok(or_wrong(T::list(length), "a list"))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Field::Wrong("an object"))
+    }
+}
+
+impl<'de> Deserialize<'de> for Field<f64> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
+impl<'de> Deserialize<'de> for Field<Length> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<Text<'a>> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_json_value_is_a_field() {
+        let number = |text| serde_json::from_str::<Field<f64>>(text).unwrap();
+        assert_eq!(number("0.5"), Field::Value(0.5));
+        assert_eq!(number("-3"), Field::Value(-3.0));
+        assert_eq!(number("null"), Field::Missing);
+        assert_eq!(number("\"0.5\""), Field::Wrong("a string"));
+        assert_eq!(number("[1,[2]]"), Field::Wrong("a list"));
+        assert_eq!(number("{\"a\":{}}"), Field::Wrong("an object"));
+        assert_eq!(number("true"), Field::Wrong("a boolean"));
+        let length = |text| serde_json::from_str::<Field<Length>>(text).unwrap();
+        assert_eq!(length("[1,\"b\",{}]"), Field::Value(Length(3)));
+        assert_eq!(length("3"), Field::Wrong("a number"));
+        let text: Field<Text<'_>> = serde_json::from_str("\"a\\n\"").unwrap();
+        assert_eq!(text, Field::Value(Text(Cow::Borrowed("a\n"))));
+    }
+}

@@ -1,0 +1,292 @@
+//! Settings resolved into one rule per event type and target, so that deciding looks things up and merges nothing.
+
+use std::collections::BTreeMap;
+
+use super::maintenance::Windows;
+use super::settings::{
+    ActionSettings, CooldownOverlay, Defaults, RuleOverlay, RuleSettings, WorkingHours,
+};
+use crate::action::Action;
+use crate::ledger::record::{Id, Millis};
+use crate::severity::Severity;
+
+/// The rule that answers every event type without one of its own.
+pub const OTHER: &str = "other";
+
+/// A setting that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key}: {problem}")]
+pub struct RuleError {
+    /// Key path in the configuration.
+    pub key: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+/// Context that raises a severity.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Raise {
+    /// Field of the event; a list counts as its length.
+    pub field: String,
+    /// It must be above this.
+    pub above: f64,
+    /// The severity it raises to.
+    pub to: Severity,
+}
+
+/// How one event type is answered for one target.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Name of the row, for explanations: the event type or `other`.
+    pub name: String,
+    matrix: BTreeMap<Severity, Action>,
+    /// Severity of an event that declares none, or an unknown one.
+    pub default_severity: Severity,
+    /// Context, the gravest first.
+    pub raise: Vec<Raise>,
+    /// Severities whose retraining waits for a maintenance window.
+    pub scheduled: Vec<Severity>,
+    cooldown_ms: BTreeMap<Action, Millis>,
+    /// Responses of full strength in any hour.
+    pub responses_per_hour: u32,
+    /// Oldest event acted on.
+    pub max_event_age_ms: Millis,
+    /// Working hours.
+    pub working_hours: WorkingHours,
+}
+
+impl Rule {
+    /// The action at a severity.
+    pub fn action(&self, severity: Severity) -> Action {
+        self.matrix.get(&severity).copied().unwrap_or(Action::Alert)
+    }
+
+    /// The cooldown of an action.
+    pub fn cooldown_ms(&self, action: Action) -> Millis {
+        self.cooldown_ms.get(&action).copied().unwrap_or(0)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Table {
+    rules: BTreeMap<String, Rule>,
+    other: Rule,
+}
+
+impl Table {
+    fn find(&self, event_type: &str) -> &Rule {
+        self.rules.get(event_type).unwrap_or(&self.other)
+    }
+}
+
+/// Everything that decides, immutable; a reload replaces it whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rules {
+    /// Content hash of the settings: equal settings, equal revision.
+    pub revision: String,
+    /// Names used when an event has none.
+    pub defaults: Defaults,
+    /// When scheduled actions run.
+    pub maintenance: Windows,
+    actions: BTreeMap<Action, ActionSettings>,
+    general: Table,
+    targets: BTreeMap<String, Table>,
+}
+
+impl Rules {
+    /// Resolves settings.
+    ///
+    /// # Errors
+    /// Every setting that cannot be used, not only the first.
+    pub fn new(settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
+        let mut errors = check_actions(settings);
+        let maintenance = Windows::new(&settings.maintenance)
+            .map_err(|error| errors.push(error))
+            .ok();
+        let general = table(settings, None, &mut errors);
+        let targets = settings
+            .targets
+            .keys()
+            .map(|name| (name.clone(), table(settings, Some(name), &mut errors)))
+            .collect();
+        match maintenance {
+            Some(maintenance) if errors.is_empty() => Ok(Self {
+                revision: revision(settings),
+                defaults: settings.defaults.clone(),
+                maintenance,
+                actions: settings.actions.clone(),
+                general,
+                targets,
+            }),
+            _ => Err(errors),
+        }
+    }
+
+    /// The rule for an event type and a target.
+    pub fn find(&self, event_type: &str, target: &str) -> &Rule {
+        self.targets
+            .get(target)
+            .unwrap_or(&self.general)
+            .find(event_type)
+    }
+
+    /// How an action is carried out; `None` only for `ignore`, which nobody carries out.
+    pub fn action(&self, action: Action) -> Option<&ActionSettings> {
+        self.actions.get(&action)
+    }
+
+    /// Event types with a rule of their own.
+    pub fn event_types(&self) -> impl Iterator<Item = &str> {
+        self.general.rules.keys().map(String::as_str)
+    }
+}
+
+fn revision(settings: &RuleSettings) -> String {
+    let text = serde_json::to_vec(settings).unwrap_or_default();
+    Id::hash(&[b"rules", &text])
+        .to_string()
+        .chars()
+        .take(12)
+        .collect()
+}
+
+fn check_actions(settings: &RuleSettings) -> Vec<RuleError> {
+    Action::ALL
+        .into_iter()
+        .filter(|action| *action != Action::Ignore && !settings.actions.contains_key(action))
+        .map(|action| RuleError {
+            key: format!("actions.{action}"),
+            problem: "the table is missing; say at least which connector carries it out".into(),
+        })
+        .collect()
+}
+
+/// The layers of one target, or of none: global, `rules.<type>`, `targets.<target>`, `targets.<target>.rules.<type>`.
+fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleError>) -> Table {
+    let overlay = target.and_then(|name| settings.targets.get(name));
+    let mut names: Vec<&String> = settings.rules.keys().collect();
+    names.extend(overlay.iter().flat_map(|overlay| overlay.rules.keys()));
+    let mut resolve = |name: &str| {
+        let mut rule = base(settings, name);
+        let fallback = if settings.rules.contains_key(name) {
+            name
+        } else {
+            OTHER
+        };
+        if let Some(layer) = settings.rules.get(fallback) {
+            lay_over(&mut rule, layer);
+        }
+        if let Some(target) = overlay {
+            lay_over_cooldown(&mut rule, &target.cooldown);
+            rule.responses_per_hour = target.responses_per_hour.unwrap_or(rule.responses_per_hour);
+            rule.working_hours = rule.working_hours.with(&target.working_hours);
+            if let Some(layer) = target.rules.get(name) {
+                lay_over(&mut rule, layer);
+            }
+        }
+        for severity in Severity::ALL {
+            if !rule.matrix.contains_key(&severity) {
+                errors.push(RuleError {
+                    key: format!("rules.{name}.{severity}"),
+                    problem: "no action is given; name one of retrain, rollback, scale_up, scale_down, alert, monitor, ignore"
+                        .into(),
+                });
+            }
+        }
+        rule
+    };
+    let other = resolve(OTHER);
+    let rules = names
+        .into_iter()
+        .map(|name| (name.clone(), resolve(name)))
+        .collect();
+    Table { rules, other }
+}
+
+fn base(settings: &RuleSettings, name: &str) -> Rule {
+    let mut rule = Rule {
+        name: name.to_owned(),
+        matrix: BTreeMap::new(),
+        default_severity: Severity::Medium,
+        raise: Vec::new(),
+        scheduled: Vec::new(),
+        cooldown_ms: BTreeMap::new(),
+        responses_per_hour: settings.budget.responses_per_hour,
+        max_event_age_ms: millis(settings.budget.max_event_age_minutes),
+        working_hours: settings.working_hours.clone(),
+    };
+    let cooldown = &settings.cooldown;
+    lay_over_cooldown(
+        &mut rule,
+        &CooldownOverlay {
+            retrain_minutes: Some(cooldown.retrain_minutes),
+            rollback_minutes: Some(cooldown.rollback_minutes),
+            scale_up_minutes: Some(cooldown.scale_up_minutes),
+            scale_down_minutes: Some(cooldown.scale_down_minutes),
+            alert_minutes: Some(cooldown.alert_minutes),
+            monitor_minutes: Some(cooldown.monitor_minutes),
+        },
+    );
+    rule
+}
+
+fn lay_over(rule: &mut Rule, layer: &RuleOverlay) {
+    let cells = [
+        (Severity::Low, layer.low),
+        (Severity::Medium, layer.medium),
+        (Severity::High, layer.high),
+        (Severity::Critical, layer.critical),
+    ];
+    for (severity, action) in cells {
+        if let Some(action) = action {
+            rule.matrix.insert(severity, action);
+        }
+    }
+    rule.default_severity = layer.default_severity.unwrap_or(rule.default_severity);
+    for (to, fields) in &layer.raise {
+        for (field, above) in fields {
+            rule.raise
+                .retain(|raise| raise.to != *to || raise.field != *field);
+            rule.raise.push(Raise {
+                field: field.clone(),
+                above: *above,
+                to: *to,
+            });
+        }
+    }
+    rule.raise.sort_by_key(|raise| std::cmp::Reverse(raise.to));
+    if let Some(scheduled) = &layer.scheduled {
+        rule.scheduled.clone_from(scheduled);
+    }
+    lay_over_cooldown(rule, &layer.cooldown);
+    rule.responses_per_hour = layer.responses_per_hour.unwrap_or(rule.responses_per_hour);
+    rule.max_event_age_ms = layer
+        .max_event_age_minutes
+        .map_or(rule.max_event_age_ms, millis);
+    rule.working_hours = rule.working_hours.with(&layer.working_hours);
+}
+
+fn lay_over_cooldown(rule: &mut Rule, layer: &CooldownOverlay) {
+    let cells = [
+        (Action::Retrain, layer.retrain_minutes),
+        (Action::Rollback, layer.rollback_minutes),
+        (Action::ScaleUp, layer.scale_up_minutes),
+        (Action::ScaleDown, layer.scale_down_minutes),
+        (Action::Alert, layer.alert_minutes),
+        (Action::Monitor, layer.monitor_minutes),
+    ];
+    for (action, minutes) in cells {
+        if let Some(minutes) = minutes {
+            rule.cooldown_ms.insert(action, millis(minutes));
+        }
+    }
+}
+
+/// Minutes as milliseconds; out of range is caught by the configuration's checks and saturates here.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "a float to integer cast saturates"
+)]
+fn millis(minutes: f64) -> Millis {
+    (minutes * 60_000.0).round() as Millis
+}

@@ -1,0 +1,118 @@
+//! Working hours: outside them, retraining and rollback become an alert (SPEC §4).
+
+use chrono::Timelike as _;
+
+use super::settings::{WorkingHours, WorkingHoursOverlay};
+use crate::ledger::record::Millis;
+
+/// The local hour, and whether it is a working hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HourCheck {
+    /// Local hour of day, 0 to 23.
+    pub hour: u32,
+    /// Whether it is a working hour.
+    pub working: bool,
+}
+
+impl WorkingHours {
+    /// Judges a time. Daylight saving is the zone's: the hour is the one a clock on the wall shows.
+    pub fn check(&self, now: Millis) -> HourCheck {
+        let hour = chrono::DateTime::from_timestamp_millis(now)
+            .map_or(0, |now| now.with_timezone(&self.timezone).hour());
+        let working = if self.start <= self.end {
+            (self.start..=self.end).contains(&hour)
+        } else {
+            hour >= self.start || hour <= self.end
+        };
+        HourCheck { hour, working }
+    }
+
+    /// Lays an overlay over these hours.
+    #[must_use]
+    pub fn with(&self, overlay: &WorkingHoursOverlay) -> Self {
+        Self {
+            enabled: overlay.enabled.unwrap_or(self.enabled),
+            start: overlay.start.unwrap_or(self.start),
+            end: overlay.end.unwrap_or(self.end),
+            timezone: overlay.timezone.unwrap_or(self.timezone),
+            gate_critical: overlay.gate_critical.unwrap_or(self.gate_critical),
+            gate_scheduled: overlay.gate_scheduled.unwrap_or(self.gate_scheduled),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hours(start: u32, end: u32, timezone: &str) -> WorkingHours {
+        WorkingHours {
+            enabled: true,
+            start,
+            end,
+            timezone: timezone.parse().unwrap(),
+            gate_critical: true,
+            gate_scheduled: true,
+        }
+    }
+
+    fn at(text: &str) -> Millis {
+        chrono::DateTime::parse_from_rfc3339(text)
+            .unwrap()
+            .timestamp_millis()
+    }
+
+    #[test]
+    fn the_first_and_the_last_working_hour_belong_to_the_day() {
+        let cases = [
+            ("2026-03-02T05:59:59.999Z", 5, false),
+            ("2026-03-02T06:00:00Z", 6, true),
+            ("2026-03-02T22:00:00Z", 22, true),
+            ("2026-03-02T22:59:59.999Z", 22, true),
+            ("2026-03-02T23:00:00Z", 23, false),
+            ("2026-03-02T00:00:00Z", 0, false),
+        ];
+        for (time, hour, working) in cases {
+            assert_eq!(
+                hours(6, 22, "UTC").check(at(time)),
+                HourCheck { hour, working },
+                "{time}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_zone_decides_and_follows_daylight_saving() {
+        // Berlin turns its clocks on 2026-03-29 at 01:00 UTC and back on 2026-10-25 at 01:00 UTC.
+        let berlin = hours(6, 22, "Europe/Berlin");
+        for (time, hour, working) in [
+            ("2026-03-28T04:30:00Z", 5, false),
+            ("2026-03-29T04:30:00Z", 6, true),
+            ("2026-03-28T21:30:00Z", 22, true),
+            ("2026-03-29T21:30:00Z", 23, false),
+            ("2026-10-24T04:30:00Z", 6, true),
+            ("2026-10-25T04:30:00Z", 5, false),
+        ] {
+            assert_eq!(
+                berlin.check(at(time)),
+                HourCheck { hour, working },
+                "{time}"
+            );
+        }
+    }
+
+    #[test]
+    fn hours_may_span_midnight() {
+        for (hour, working) in [
+            (21, false),
+            (22, true),
+            (23, true),
+            (0, true),
+            (4, true),
+            (5, false),
+        ] {
+            let time = at(&format!("2026-03-02T{hour:02}:15:00Z"));
+            assert_eq!(hours(22, 4, "UTC").check(time).working, working, "{hour}");
+        }
+    }
+}
