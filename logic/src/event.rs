@@ -193,6 +193,10 @@ pub fn check_text(value: Option<&[u8]>) -> Result<&str, Reject> {
 /// The [`Reject`] that belongs into the dead letter.
 pub fn decode(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
     let text = check_text(value)?;
+    // A derived struct would take a list as its fields in order.
+    if !text.trim_start().starts_with('{') {
+        return Err(Reject::NotAnObject("it does not begin with {".to_owned()));
+    }
     let wire: Wire<'_> =
         serde_json::from_str(text).map_err(|error| Reject::NotAnObject(error.to_string()))?;
     let event_type = match (topic.usage, wire.event_type.value()) {

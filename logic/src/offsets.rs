@@ -55,6 +55,15 @@ impl Watermark {
         self.next
     }
 
+    /// Delivered and not settled, in order.
+    pub fn unsettled(&self) -> Vec<i64> {
+        self.pending
+            .iter()
+            .filter(|(_, settled)| !settled)
+            .map(|(offset, _)| *offset)
+            .collect()
+    }
+
     /// Records delivered and not settled, or settled behind one that is not.
     pub fn in_flight(&self) -> usize {
         self.pending.len()

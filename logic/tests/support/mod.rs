@@ -1,0 +1,75 @@
+//! The shipped rules, optionally with an overlay, and a way to judge an event by them.
+
+use homeostat_logic::decide::judge::{Verdict, judge};
+use homeostat_logic::decide::propose::{Context, Proposal, propose};
+use homeostat_logic::event::{Names, decode};
+use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::rules::{RuleSettings, Rules};
+use homeostat_logic::topic;
+
+const SECTIONS: [&str; 8] = [
+    "working_hours",
+    "cooldown",
+    "budget",
+    "maintenance",
+    "defaults",
+    "rules",
+    "targets",
+    "actions",
+];
+
+pub(crate) fn rules(overlay: &str) -> Rules {
+    let mut table: toml::Table = include_str!("../../../config/default.toml")
+        .parse()
+        .unwrap();
+    table.retain(|section, _| SECTIONS.iter().any(|name| *name == section));
+    lay_over(&mut table, overlay.parse().unwrap());
+    let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
+    Rules::new(&settings).unwrap()
+}
+
+fn lay_over(base: &mut toml::Table, overlay: toml::Table) {
+    for (key, value) in overlay {
+        match (base.get_mut(&key), value) {
+            (Some(toml::Value::Table(below)), toml::Value::Table(above)) => lay_over(below, above),
+            (_, value) => {
+                base.insert(key, value);
+            }
+        }
+    }
+}
+
+pub(crate) fn at(text: &str) -> Millis {
+    chrono::DateTime::parse_from_rfc3339(text)
+        .unwrap()
+        .timestamp_millis()
+}
+
+/// A Monday at noon: inside working hours in most zones used here.
+pub(crate) fn noon() -> Millis {
+    at("2026-03-02T12:00:00Z")
+}
+
+pub(crate) fn judged(topic_name: &str, raw: &str, rules: &Rules, now: Millis) -> Verdict {
+    let topic = topic::find(topic_name).unwrap();
+    let event = decode(Some(raw.as_bytes()), topic, &mut Names::default()).unwrap();
+    judge(&event, raw, rules, now)
+}
+
+pub(crate) fn proposed(topic_name: &str, raw: &str, rules: &Rules, now: Millis) -> Proposal {
+    let topic = topic::find(topic_name).unwrap();
+    let event = decode(Some(raw.as_bytes()), topic, &mut Names::default()).unwrap();
+    let verdict = judge(&event, raw, rules, now);
+    let context = Context {
+        event: &event,
+        raw,
+        topic: topic_name,
+        generation: 1,
+        partition: 0,
+        offset: 7,
+        timestamp: now,
+        now,
+        rules,
+    };
+    propose(&context, &verdict)
+}
