@@ -10,7 +10,9 @@ pub const SCHEMA_VERSION: u8 = 1;
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
     /// Larger than the protocol allows.
-    #[error("ledger record is {bytes} bytes; at most {RECORD_BYTES_MAX} are allowed, so store the event as its hash")]
+    #[error(
+        "ledger record is {bytes} bytes; at most {RECORD_BYTES_MAX} are allowed, so store the event as its hash"
+    )]
     TooLarge {
         /// Its size.
         bytes: usize,
@@ -24,7 +26,9 @@ pub enum EncodeError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// Stop: the reader must stop executing this partition and not be ready; it must never skip such a record.
-    #[error("ledger record has schema version {found}, this program knows up to {SCHEMA_VERSION}; run the newer program")]
+    #[error(
+        "ledger record has schema version {found}, this program knows up to {SCHEMA_VERSION}; run the newer program"
+    )]
     NewerVersion {
         /// The version byte.
         found: u8,

@@ -121,7 +121,12 @@ impl Fold {
             detail,
         };
         match (outcome, phase) {
-            (FinishOutcome::Done, Phase::Started { attempt: newest, .. }) if newest > attempt => {
+            (
+                FinishOutcome::Done,
+                Phase::Started {
+                    attempt: newest, ..
+                },
+            ) if newest > attempt => {
                 // That attempt ends first; only then the action is done.
                 self.update(id, |action| action.evidence_of_effect = true);
             }

@@ -42,7 +42,11 @@ impl Fold {
     /// Gives an action the key of its step.
     pub(super) fn hold_key(&mut self, target: &Target, step: &Step, id: Id) {
         let target = self.state.targets.entry(target.to_string()).or_default();
-        target.keys.entry(step.cooldown_key.clone()).or_default().open = Some(id);
+        target
+            .keys
+            .entry(step.cooldown_key.clone())
+            .or_default()
+            .open = Some(id);
     }
 
     /// Takes the key from a closed action; done and unknown start its cooldown, unless a later action holds the key.

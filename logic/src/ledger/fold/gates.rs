@@ -76,7 +76,13 @@ impl Fold {
                 window_ms: gate.window_ms,
             };
             let passed = used < gate.cap;
-            gates.push(verdict("budget", &gate.scope, step, passed, full.to_string()));
+            gates.push(verdict(
+                "budget",
+                &gate.scope,
+                step,
+                passed,
+                full.to_string(),
+            ));
             if !passed {
                 return Err(full);
             }

@@ -46,7 +46,10 @@ impl Memory {
 
     /// What ages in it.
     pub(super) fn ages(&self) -> impl Iterator<Item = (Millis, Aged)> {
-        let seen = self.seen.iter().map(|(&id, seen)| (seen.at, Aged::Seen(id)));
+        let seen = self
+            .seen
+            .iter()
+            .map(|(&id, seen)| (seen.at, Aged::Seen(id)));
         let identities = self
             .identities
             .iter()

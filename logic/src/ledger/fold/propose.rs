@@ -34,7 +34,9 @@ impl Fold {
         limits::validate(propose)?;
         let event_key = propose.event_key;
         let known = self.remember_position(event_key, &propose.src);
-        let named = propose.event_identity.filter(|id| self.remember_identity(*id));
+        let named = propose
+            .event_identity
+            .filter(|id| self.remember_identity(*id));
         if known {
             return Err(VoidReason::DuplicateProposal { event_key });
         }
