@@ -1,15 +1,47 @@
-//! stub, replaced by merge
-use super::record::Id;
-#[allow(missing_docs, reason = "stub")]
+//! Identities of the ledger (ledger-protocol §3): each a hash of what it identifies, so that a redelivery, another
+//! instance and another configuration arrive at the same one.
+
+use super::phase::DerivedKind;
+use super::record::{Id, Step};
+use crate::target::Target;
+
+/// Identity of a source position: topic name and its configured generation, partition, offset. The rule is no part of
+/// it (V5).
 pub fn event_key(topic: &str, generation: u32, partition: i32, offset: i64) -> Id {
     Id::hash(&[
+        b"event",
         topic.as_bytes(),
         &generation.to_be_bytes(),
         &partition.to_be_bytes(),
         &offset.to_be_bytes(),
     ])
 }
-#[allow(missing_docs, reason = "stub")]
+
+/// Identity that the producer gave the event itself.
 pub fn event_identity(source: &str, id: &str) -> Id {
-    Id::hash(&[source.as_bytes(), id.as_bytes()])
+    Id::hash(&[b"identity", source.as_bytes(), id.as_bytes()])
+}
+
+/// Identity of the action that a decision asks for; `decision` is its index in the proposal.
+pub fn action_id(event_key: Id, target: &Target, decision: usize) -> Id {
+    Id::hash(&[
+        b"action",
+        &event_key.0,
+        target.kind.name().as_bytes(),
+        target.name.as_bytes(),
+        &(decision as u64).to_be_bytes(),
+    ])
+}
+
+/// Identity of an action that the fold derives from `parent`.
+pub fn derived_id(parent: Id, kind: DerivedKind, step: &Step) -> Id {
+    // A step always serialises; were it not so, the kind alone would still be unique for a parent.
+    let step = serde_json::to_vec(step).unwrap_or_default();
+    Id::hash(&[b"derived", &parent.0, kind.name().as_bytes(), &step])
+}
+
+/// Number below 1000 that spreads the pauses of actions, the same on every instance.
+pub(crate) fn jitter(action: Id, attempt: u32) -> i64 {
+    let [a, b, ..] = Id::hash(&[b"jitter", &action.0, &attempt.to_be_bytes()]).0;
+    i64::from(u16::from_be_bytes([a, b]) % 1000)
 }

@@ -1,0 +1,144 @@
+//! What folding a record changed: all that history, executor and metrics need, in order.
+
+use std::sync::Arc;
+
+use super::phase::{DerivedKind, Phase};
+use super::reason::{Cause, VoidReason};
+use super::record::{FinishOutcome, Id, Millis, Propose, Step, Via};
+use super::state::Subject;
+use crate::history::GateVerdict;
+
+/// One change of the fold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Offset of the record that brought it.
+    pub offset: i64,
+    /// Log time at which it took effect: of a timer, when it was due.
+    pub time: Millis,
+    /// What changed.
+    pub kind: ChangeKind,
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ChangeKind {
+    /// A decision was judged for the first time.
+    Entered(Box<Entered>),
+    /// The fold made an action of its own.
+    Derived(Box<Derived>),
+    /// The window of an action opened and its ladder was judged again.
+    Judged(Box<Judged>),
+    /// A bid won; the phase change follows.
+    BidWon {
+        /// The action.
+        action: Id,
+        /// The attempt.
+        attempt: u32,
+        /// The bid.
+        start_id: Id,
+        /// Who bid.
+        owner: String,
+    },
+    /// The winner told what came of its attempt; a phase change may follow.
+    Finished {
+        /// The action.
+        action: Id,
+        /// The attempt.
+        attempt: u32,
+        /// Class of the outcome.
+        outcome: FinishOutcome,
+        /// How it is known.
+        via: Via,
+        /// Request and answer in words.
+        detail: String,
+    },
+    /// An action moved to another phase.
+    Moved {
+        /// The action.
+        action: Id,
+        /// Where it stands now.
+        phase: Phase,
+        /// Why.
+        cause: Cause,
+    },
+    /// The record has no effect.
+    Void {
+        /// What it was.
+        record: VoidRecord,
+        /// Why it has none.
+        reason: VoidReason,
+    },
+}
+
+/// A decision as judged when its proposal was folded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entered {
+    /// The action.
+    pub action: Id,
+    /// The proposal, with the event.
+    pub propose: Arc<Propose>,
+    /// Which of its decisions.
+    pub decision: usize,
+    /// The step of the ladder that was chosen, or that was asked about last when the decision is suppressed.
+    pub step: usize,
+    /// Each gate asked, with its counters.
+    pub gates: Vec<GateVerdict>,
+    /// Where the action stands: waiting, ready, done (nothing was to be done) or suppressed.
+    pub phase: Phase,
+}
+
+/// An action made by the fold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Derived {
+    /// The action.
+    pub action: Id,
+    /// The action it comes from.
+    pub parent: Id,
+    /// Why.
+    pub kind: DerivedKind,
+    /// What to do.
+    pub step: Arc<Step>,
+    /// What it is about.
+    pub subject: Arc<Subject>,
+    /// After this time it is not started.
+    pub not_after: Millis,
+    /// Where it stands.
+    pub phase: Phase,
+}
+
+/// The ladder of a scheduled action, judged again when its window opened. A phase change follows.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// The action.
+    pub action: Id,
+    /// The step chosen, or asked about last.
+    pub step: Arc<Step>,
+    /// Each gate asked, with its counters.
+    pub gates: Vec<GateVerdict>,
+}
+
+/// Which record was void.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VoidRecord {
+    /// Not readable.
+    Undecodable,
+    /// A proposal.
+    Propose {
+        /// Its source position.
+        event_key: Id,
+    },
+    /// A bid.
+    Start {
+        /// The action.
+        action: Id,
+        /// The bid.
+        start_id: Id,
+    },
+    /// An outcome.
+    Finish {
+        /// The action.
+        action: Id,
+        /// The bid it claims.
+        start_id: Id,
+    },
+}

@@ -1,0 +1,176 @@
+//! The fold of one ledger partition (ledger-protocol §4): a pure function of the records, their offsets and their log
+//! times. No clock, no configuration, no randomness: equal prefixes give equal states on every instance.
+//!
+//! One file per part of the protocol's pseudo-code. A new kind of record is a new variant and a new arm in
+//! [`Fold::apply`] with a file of its own.
+
+mod activation;
+mod attempts;
+mod closing;
+mod gates;
+mod index;
+mod memory;
+mod propose;
+mod queries;
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::collections::BTreeMap;
+
+use sha2::Digest as _;
+
+pub use self::memory::Memory;
+
+use self::index::Index;
+use super::change::{Change, ChangeKind, VoidRecord};
+use super::codec::Undecodable;
+use super::phase::Phase;
+use super::reason::{Cause, VoidReason};
+use super::record::{Id, Millis, Record};
+use super::state::{ActionState, FoldState};
+use super::times::HORIZON_MS;
+
+/// Version of the rules below. Another one takes effect only behind an Upgrade record (ledger-protocol §8).
+pub const FOLD_VERSION: u32 = 1;
+
+/// The fold of one ledger partition.
+///
+/// Memory: everything in it is forgotten H (8 days) after its last use, so it is bounded by what the log takes in H.
+#[derive(Clone, Debug)]
+pub struct Fold {
+    state: FoldState,
+    memory: Memory,
+    /// Orders what is in `state` and `memory` by time; derived from them.
+    index: Index,
+    /// Changes of the record being folded.
+    changes: Vec<Change>,
+}
+
+impl Default for Fold {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Fold {
+    /// The fold of the empty prefix. Start it at offset 0 only, never behind a truncation (ledger-protocol §8, V8).
+    pub fn new() -> Self {
+        let state = FoldState {
+            version: FOLD_VERSION,
+            now: 0,
+            offset: -1,
+            actions: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            low: BTreeMap::new(),
+        };
+        Self::resume(state, Memory::default())
+    }
+
+    /// Continues from a state and the memory of the last H before it.
+    pub fn resume(state: FoldState, memory: Memory) -> Self {
+        let index = Index::of(&state, &memory);
+        Self {
+            state,
+            memory,
+            index,
+            changes: Vec::new(),
+        }
+    }
+
+    /// Folds the record at `offset`, appended at `log_time`; what could not be decoded is void and still lets log time
+    /// pass. An offset that was folded before changes nothing, so reading a part of the log again is harmless.
+    pub fn apply(
+        &mut self,
+        offset: i64,
+        log_time: Millis,
+        record: Result<Record, Undecodable>,
+    ) -> Vec<Change> {
+        if offset <= self.state.offset {
+            return Vec::new();
+        }
+        self.state.offset = offset;
+        // The broker's clock may step back; without the maximum a budget is exceeded in five records (§8).
+        self.state.now = self.state.now.max(log_time);
+        self.advance();
+        match record {
+            Ok(Record::Propose(propose)) => self.propose(*propose),
+            Ok(Record::Start(start)) => self.start(start),
+            Ok(Record::Finish(finish)) => self.finish(finish),
+            Ok(Record::Tick) => {}
+            Err(Undecodable(reason)) => {
+                self.void(VoidRecord::Undecodable, VoidReason::Undecodable(reason));
+            }
+        }
+        self.prune(self.state.now.saturating_sub(HORIZON_MS));
+        std::mem::take(&mut self.changes)
+    }
+
+    /// The state, for checkpoints.
+    pub const fn state(&self) -> &FoldState {
+        &self.state
+    }
+
+    /// The memory of seen events; no part of checkpoints.
+    pub const fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// SHA-256 of the state's canonical encoding, hex. Equal on every instance that folded the same prefix.
+    pub fn hash(&self) -> String {
+        use std::fmt::Write as _;
+        // Maps are ordered and keys are strings, so encoding cannot fail and is canonical.
+        let encoded = serde_json::to_vec(&self.state).unwrap_or_default();
+        sha2::Sha256::digest(encoded)
+            .iter()
+            .fold(String::new(), |mut hex, byte| {
+                write!(hex, "{byte:02x}").ok();
+                hex
+            })
+    }
+
+    fn note(&mut self, time: Millis, kind: ChangeKind) {
+        let offset = self.state.offset;
+        self.changes.push(Change { offset, time, kind });
+    }
+
+    fn void(&mut self, record: VoidRecord, reason: VoidReason) {
+        self.note(self.state.now, ChangeKind::Void { record, reason });
+    }
+
+    /// Takes an action in.
+    fn insert(&mut self, id: Id, action: ActionState) {
+        self.index.insert(id, &action);
+        self.state.actions.insert(id, action);
+    }
+
+    /// Changes an action and keeps the index right; the only way to do so.
+    fn update(&mut self, id: Id, change: impl FnOnce(&mut ActionState)) {
+        if let Some(action) = self.state.actions.get_mut(&id) {
+            self.index.remove(id, action);
+            change(action);
+            self.index.insert(id, action);
+        }
+    }
+
+    /// Moves an action to a phase at log time `time`.
+    fn move_to(&mut self, id: Id, time: Millis, phase: Phase, cause: Cause) {
+        let changed = self.state.offset;
+        self.update(id, |action| {
+            action.phase = phase;
+            action.changed = changed;
+            action.end = (!phase.is_open()).then_some(time);
+        });
+        let action = id;
+        self.note(
+            time,
+            ChangeKind::Moved {
+                action,
+                phase,
+                cause,
+            },
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! Orders of the fold by time: which timer is due next and what is old enough to forget. Derived from state and memory,
+//! so it is neither compared nor stored.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::memory::Memory;
+use crate::ledger::record::{Id, Millis};
+use crate::ledger::state::{ActionState, FoldState};
+
+/// Something that is forgotten H after a time. The entry may be outdated; whoever takes it out looks at the thing itself.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Aged {
+    /// A source position.
+    Seen(Id),
+    /// An event's name.
+    Identity(Id),
+    /// A closed action.
+    Closed(Id),
+    /// End of a key, by target.
+    Key(Arc<str>, Arc<str>),
+    /// Slots of a scope, by target.
+    Slots(Arc<str>, Arc<str>),
+}
+
+/// The orders.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Index {
+    /// By time, then action: the order in which timers fire.
+    pub(super) timers: BTreeSet<(Millis, Id)>,
+    /// Open actions.
+    pub(super) open: BTreeSet<Id>,
+    /// What ages.
+    pub(super) ages: BTreeSet<(Millis, Aged)>,
+}
+
+impl Index {
+    /// The orders of a state.
+    pub(super) fn of(state: &FoldState, memory: &Memory) -> Self {
+        let mut index = Self::default();
+        for (&id, action) in &state.actions {
+            index.insert(id, action);
+        }
+        for (name, target) in &state.targets {
+            for (key, state) in &target.keys {
+                if let Some(last) = &state.last {
+                    let aged = Aged::Key(name.as_str().into(), key.as_str().into());
+                    index.ages.insert((last.end, aged));
+                }
+            }
+            for (scope, state) in &target.scopes {
+                for &slot in &state.slots {
+                    let aged = Aged::Slots(name.as_str().into(), scope.as_str().into());
+                    index.ages.insert((slot, aged));
+                }
+            }
+        }
+        index.ages.extend(memory.ages());
+        index
+    }
+
+    pub(super) fn insert(&mut self, id: Id, action: &ActionState) {
+        if let Some(timer) = action.timer() {
+            self.timers.insert((timer, id));
+        }
+        if action.phase.is_open() {
+            self.open.insert(id);
+        }
+        if let Some(end) = action.end {
+            self.ages.insert((end, Aged::Closed(id)));
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: Id, action: &ActionState) {
+        if let Some(timer) = action.timer() {
+            self.timers.remove(&(timer, id));
+        }
+        self.open.remove(&id);
+        if let Some(end) = action.end {
+            self.ages.remove(&(end, Aged::Closed(id)));
+        }
+    }
+}

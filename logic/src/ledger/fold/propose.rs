@@ -1,0 +1,167 @@
+//! `apply(Propose)` of ledger-protocol §4: duplicates, age, gates, acceptance.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use super::Fold;
+use super::gates::{Judgement, refusal};
+use crate::action::Action;
+use crate::ledger::change::{ChangeKind, Entered, VoidRecord};
+use crate::ledger::identity;
+use crate::ledger::limits;
+use crate::ledger::phase::Phase;
+use crate::ledger::reason::{Cause, Suppression, VoidReason};
+use crate::ledger::record::{Decision, Id, Propose, Step};
+use crate::ledger::state::{ActionState, Subject};
+
+impl Fold {
+    pub(super) fn propose(&mut self, propose: Propose) {
+        let event_key = propose.event_key;
+        match self.admit(&propose) {
+            Err(reason) => self.void(VoidRecord::Propose { event_key }, reason),
+            Ok(duplicate) => {
+                let propose = Arc::new(propose);
+                for (index, decision) in propose.decisions.iter().enumerate() {
+                    self.decide(&propose, index, decision, duplicate.as_ref());
+                }
+            }
+        }
+    }
+
+    /// Whether the proposal counts, and whether another position carried the same event. Position and name are refreshed
+    /// by duplicates as well, so that a memory rebuilt from the last H equals the full one (ledger-protocol §8).
+    fn admit(&mut self, propose: &Propose) -> Result<Option<Suppression>, VoidReason> {
+        limits::validate(propose)?;
+        let event_key = propose.event_key;
+        let known = self.remember_position(event_key, &propose.src);
+        let named = propose
+            .event_identity
+            .filter(|id| self.remember_identity(*id));
+        if known {
+            return Err(VoidReason::DuplicateProposal { event_key });
+        }
+        if let Some(low) = self.older_than_memory(&propose.src) {
+            let src = &propose.src;
+            return Err(VoidReason::OlderThanMemory {
+                partition: format!("{}-{}", src.topic, src.partition),
+                offset: src.offset,
+                low,
+            });
+        }
+        Ok(named.map(|identity| Suppression::DuplicateEvent { identity }))
+    }
+
+    fn decide(
+        &mut self,
+        propose: &Arc<Propose>,
+        index: usize,
+        decision: &Decision,
+        duplicate: Option<&Suppression>,
+    ) {
+        let id = identity::action_id(propose.event_key, &propose.target, index);
+        let judgement = match refused(self.state.now, propose, decision, duplicate) {
+            Some(judgement) => judgement,
+            None => self.judge(&propose.target, decision.ladder.iter(), None),
+        };
+        let phase = self.accept(id, propose, index, decision, &judgement);
+        let entered = Entered {
+            action: id,
+            propose: Arc::clone(propose),
+            decision: index,
+            step: judgement.step,
+            gates: judgement.gates,
+            phase,
+        };
+        self.note(self.state.now, ChangeKind::Entered(Box::new(entered)));
+    }
+
+    /// Carries a judgement out; the phase that the decision gets.
+    fn accept(
+        &mut self,
+        id: Id,
+        propose: &Propose,
+        index: usize,
+        decision: &Decision,
+        judgement: &Judgement,
+    ) -> Phase {
+        let (Ok(replaced), Some(step)) = (&judgement.verdict, decision.ladder.get(judgement.step))
+        else {
+            return Phase::Suppressed;
+        };
+        // An addition to the protocol: an event without response is recorded as a decision that is done at once. It
+        // sends nothing, takes no slot, holds no key, and so touches no promise.
+        if step.action == Action::Ignore {
+            return Phase::Done;
+        }
+        if let Some(replaced) = *replaced {
+            let now = self.state.now;
+            self.close(replaced, now, Phase::Superseded, Cause::SupersededBy(id));
+        }
+        let waits = !step.windows.is_empty();
+        let phase = self.first_phase(step);
+        let below = decision.ladder.iter().skip(judgement.step + 1);
+        let action = ActionState {
+            subject: Arc::new(Subject::new(propose, decision)),
+            step: Arc::new(step.clone()),
+            later: below
+                .filter(|_| waits)
+                .map(|step| Arc::new(step.clone()))
+                .collect::<VecDeque<_>>(),
+            escalation: Some(Arc::new(decision.escalation.clone())),
+            not_after: propose.not_after,
+            phase,
+            winners: BTreeMap::new(),
+            resolved: None,
+            evidence_of_effect: false,
+            changed: self.state.offset,
+            accepted_at: self.state.now,
+            accepted: (self.state.offset, index),
+            end: None,
+            derived_from: None,
+            derived: BTreeMap::new(),
+            verify_by: None,
+        };
+        self.hold_key(&propose.target, step, id);
+        if !waits {
+            self.charge(&propose.target, step);
+        }
+        self.insert(id, action);
+        phase
+    }
+
+    /// Where a step begins.
+    pub(super) const fn first_phase(&self, step: &Step) -> Phase {
+        if step.windows.is_empty() {
+            Phase::Ready {
+                attempt: 1,
+                from: self.state.now,
+                window: None,
+            }
+        } else {
+            Phase::Waiting { window: 0 }
+        }
+    }
+}
+
+/// What is refused before any gate is asked. A decision to do nothing is not too old to do nothing.
+fn refused(
+    now: i64,
+    propose: &Propose,
+    decision: &Decision,
+    duplicate: Option<&Suppression>,
+) -> Option<Judgement> {
+    let first = decision.ladder.first()?;
+    let not_after = propose.not_after;
+    let (gate, reason) = match duplicate {
+        Some(duplicate) => ("duplicate", duplicate.clone()),
+        None if now > not_after && first.action != Action::Ignore => {
+            ("not_after", Suppression::Expired { not_after, now })
+        }
+        None => return None,
+    };
+    Some(Judgement {
+        step: 0,
+        gates: vec![refusal(gate, first, &reason)],
+        verdict: Err(reason),
+    })
+}

@@ -1,0 +1,90 @@
+//! What others may ask the fold.
+
+use super::Fold;
+use crate::history::{ActiveBudget, ActiveCooldown};
+use crate::ledger::phase::Phase;
+use crate::ledger::record::{Id, Millis};
+use crate::ledger::state::{ActionState, KeyState};
+
+impl Fold {
+    /// Log time: the largest folded.
+    pub const fn now(&self) -> Millis {
+        self.state.now
+    }
+
+    /// Newest folded offset; -1 before the first.
+    pub const fn offset(&self) -> i64 {
+        self.state.offset
+    }
+
+    /// Where an action stands; `None` when it is not kept.
+    pub fn phase(&self, action: Id) -> Option<Phase> {
+        self.action(action).map(|action| action.phase)
+    }
+
+    /// An action that is kept.
+    pub fn action(&self, action: Id) -> Option<&ActionState> {
+        self.state.actions.get(&action)
+    }
+
+    /// The open actions, by id.
+    pub fn open_actions(&self) -> impl Iterator<Item = (Id, &ActionState)> {
+        let open = self.index.open.iter();
+        open.filter_map(|id| Some((*id, self.state.actions.get(id)?)))
+    }
+
+    /// The earliest timer; due as soon as log time is beyond it.
+    pub fn next_timer(&self) -> Option<Millis> {
+        self.index.timers.first().map(|(time, _)| *time)
+    }
+
+    /// Keys that are closed at `now`, by an open action or by a cooldown.
+    pub fn cooldowns(&self, now: Millis) -> Vec<ActiveCooldown> {
+        let targets = self.state.targets.iter();
+        let keys = targets.flat_map(|(target, state)| state.keys.iter().map(move |k| (target, k)));
+        keys.filter_map(|(target, (key, state))| active_cooldown(target, key, state, now))
+            .collect()
+    }
+
+    /// Budgets with slots taken within their window before `now`.
+    pub fn budgets(&self, now: Millis) -> Vec<ActiveBudget> {
+        let mut active = Vec::new();
+        for (target, state) in &self.state.targets {
+            for (scope, budget) in &state.scopes {
+                let used = budget.used(now, budget.window_ms);
+                let oldest = budget.slots.len().saturating_sub(used as usize);
+                if let Some(oldest) = budget.slots.get(oldest) {
+                    active.push(ActiveBudget {
+                        target: target.clone(),
+                        scope: scope.clone(),
+                        used,
+                        cap: budget.cap,
+                        frees_at: oldest.saturating_add(budget.window_ms),
+                    });
+                }
+            }
+        }
+        active
+    }
+}
+
+fn active_cooldown(
+    target: &str,
+    key: &str,
+    state: &KeyState,
+    now: Millis,
+) -> Option<ActiveCooldown> {
+    let listed = |state, action_id, until| ActiveCooldown {
+        target: target.to_owned(),
+        key: key.to_owned(),
+        state,
+        action_id: Some(action_id),
+        until,
+    };
+    if let Some(open) = state.open {
+        return Some(listed("in_progress", open, None));
+    }
+    let last = state.last.as_ref()?;
+    let until = last.end.saturating_add(last.cooldown_ms);
+    (now < until).then(|| listed("cooldown", last.action, Some(until)))
+}

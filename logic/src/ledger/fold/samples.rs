@@ -1,0 +1,223 @@
+//! Proposals, bids and outcomes for tests: small values by default, each test changes what it is about.
+
+use crate::action::Action;
+use crate::ledger::change::{Change, ChangeKind};
+use crate::ledger::fold::Fold;
+use crate::ledger::identity;
+use crate::ledger::record::{
+    AbsentProbe, Backoff, Decision, EventBody, Finish, FinishOutcome, Gate, Id, Millis, Policy,
+    Propose, RawJson, Record, Source, Start, Step, Via, Window,
+};
+use crate::severity::Severity;
+use crate::target::Target;
+
+/// A log time at which tests begin, far from zero.
+pub(crate) const T0: Millis = 1_700_000_000_000;
+/// A second.
+pub(crate) const SECOND: Millis = 1000;
+/// A minute.
+pub(crate) const MINUTE: Millis = 60 * SECOND;
+/// Lease of the sample steps.
+pub(crate) const LEASE: Millis = 60 * SECOND;
+/// Time for asking of the sample steps.
+pub(crate) const PROBE: Millis = 10 * MINUTE;
+
+pub(crate) fn step(action: Action) -> Step {
+    Step {
+        action,
+        connector: "log".to_owned(),
+        params: serde_json::json!({"model": "m"}),
+        cooldown_key: action.name().to_owned(),
+        cooldown_ms: 10 * MINUTE,
+        gates: Vec::new(),
+        charges: Vec::new(),
+        policy: Policy::Idempotent,
+        max_attempts: 3,
+        backoff: Backoff {
+            first_ms: 5 * SECOND,
+            factor: 2,
+            max_ms: MINUTE,
+        },
+        lease_ms: LEASE,
+        probe_for_ms: PROBE,
+        windows: Vec::new(),
+        verify: None,
+    }
+}
+
+/// A step that counts in scope `hour`.
+pub(crate) fn budgeted(action: Action, cap: u32) -> Step {
+    Step {
+        gates: vec![Gate {
+            scope: "hour".to_owned(),
+            window_ms: 60 * MINUTE,
+            cap,
+        }],
+        charges: vec!["hour".to_owned()],
+        ..step(action)
+    }
+}
+
+pub(crate) fn window(from: Millis, to: Millis) -> Window {
+    Window {
+        from: T0 + from,
+        to: T0 + to,
+    }
+}
+
+pub(crate) fn decision(ladder: Vec<Step>) -> Decision {
+    Decision {
+        rule: "matrix.data_drift_detected.high".to_owned(),
+        severity: Severity::High,
+        severity_reason: "declared".to_owned(),
+        proposed_action: ladder.first().map_or(Action::Ignore, |step| step.action),
+        reasons: vec!["working hours: open".to_owned()],
+        ladder,
+        escalation: Step {
+            max_attempts: 2,
+            ..step(Action::Alert)
+        },
+    }
+}
+
+/// The proposal of the event at `offset`, with one decision.
+pub(crate) fn propose(offset: i64, ladder: Vec<Step>) -> Propose {
+    Propose {
+        event_key: identity::event_key("model.monitoring.drift", 0, 0, offset),
+        target: Target::model("m"),
+        src: Source {
+            topic: "model.monitoring.drift".to_owned(),
+            generation: 0,
+            partition: 0,
+            offset,
+            ts: T0,
+        },
+        event_id: format!("event-{offset}"),
+        event_identity: None,
+        event_type: "data_drift_detected".to_owned(),
+        event: EventBody::Inline(RawJson(
+            serde_json::value::RawValue::from_string("{\"drift_score\":0.70}".to_owned()).unwrap(),
+        )),
+        rule_rev: "rev".to_owned(),
+        not_after: T0 + 24 * 60 * MINUTE,
+        decisions: vec![decision(ladder)],
+    }
+}
+
+pub(crate) fn action_of(propose: &Propose) -> Id {
+    identity::action_id(propose.event_key, &propose.target, 0)
+}
+
+pub(crate) fn id(number: u32) -> Id {
+    Id::hash(&[&number.to_be_bytes()])
+}
+
+/// Feeds records to a fold at times relative to [`T0`].
+pub(crate) struct Bench {
+    pub(crate) fold: Fold,
+    pub(crate) changes: Vec<Change>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        Self {
+            fold: Fold::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    pub(crate) fn apply(&mut self, at: Millis, record: Record) -> &[Change] {
+        let offset = self.fold.offset() + 1;
+        self.changes = self.fold.apply(offset, T0 + at, Ok(record));
+        &self.changes
+    }
+
+    /// Proposes and returns the action's id.
+    pub(crate) fn propose(&mut self, at: Millis, propose: Propose) -> Id {
+        let id = action_of(&propose);
+        self.apply(at, Record::Propose(Box::new(propose)));
+        id
+    }
+
+    pub(crate) fn tick(&mut self, at: Millis) -> &[Change] {
+        self.apply(at, Record::Tick)
+    }
+
+    /// Bids for an attempt with `start_id` = id(bid).
+    pub(crate) fn start(&mut self, at: Millis, action_id: Id, attempt: u32, bid: u32) -> bool {
+        self.start_with(at, action_id, attempt, bid, false)
+    }
+
+    pub(crate) fn start_with(
+        &mut self,
+        at: Millis,
+        action_id: Id,
+        attempt: u32,
+        bid: u32,
+        absent: bool,
+    ) -> bool {
+        let start = Start {
+            action_id,
+            attempt,
+            start_id: id(bid),
+            owner: format!("owner-{bid}"),
+            resolved_params: None,
+            probe: absent.then(|| AbsentProbe {
+                evidence: "no such job".to_owned(),
+            }),
+        };
+        let changes = self.apply(at, Record::Start(start));
+        changes
+            .iter()
+            .any(|change| matches!(change.kind, ChangeKind::BidWon { .. }))
+    }
+
+    pub(crate) fn finish(
+        &mut self,
+        at: Millis,
+        action_id: Id,
+        attempt: u32,
+        bid: u32,
+        outcome: FinishOutcome,
+    ) {
+        let finish = finish(action_id, attempt, bid, outcome);
+        self.apply(at, Record::Finish(finish));
+    }
+
+    /// The entries of changes of the last record that were void.
+    pub(crate) fn void(&self) -> Option<String> {
+        self.changes.iter().find_map(|change| match &change.kind {
+            ChangeKind::Void { reason, .. } => Some(reason.to_string()),
+            _ => None,
+        })
+    }
+
+    /// Name of the phase that the last record's decision entered in.
+    pub(crate) fn entered(&self) -> Option<(&'static str, usize, String)> {
+        self.changes.iter().find_map(|change| match &change.kind {
+            ChangeKind::Entered(entered) => {
+                let failed: Vec<_> = entered.gates.iter().filter(|gate| !gate.passed).collect();
+                let failed: Vec<_> = failed.iter().map(|gate| gate.gate).collect();
+                Some((entered.phase.name(), entered.step, failed.join(" ")))
+            }
+            _ => None,
+        })
+    }
+
+    pub(crate) fn phase(&self, action: Id) -> &'static str {
+        self.fold.phase(action).map_or("gone", |phase| phase.name())
+    }
+}
+
+pub(crate) fn finish(action_id: Id, attempt: u32, bid: u32, outcome: FinishOutcome) -> Finish {
+    Finish {
+        action_id,
+        attempt,
+        start_id: id(bid),
+        outcome,
+        via: Via::Response,
+        detail: "answer".to_owned(),
+        retry_after_ms: None,
+        permanent: false,
+    }
+}

@@ -1,0 +1,211 @@
+//! Why the fold held something back, with the numbers behind it and a sentence for people.
+
+use super::limits::Breach;
+use super::record::{FinishOutcome, Id, Millis};
+use crate::history::format_time;
+
+/// Why a decision leads to no action.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Suppression {
+    /// Too old when it was judged.
+    #[error("not acted on after {}, and it is {}", format_time(*.not_after), format_time(*.now))]
+    Expired {
+        /// The limit.
+        not_after: Millis,
+        /// Log time of the judgement.
+        now: Millis,
+    },
+    /// Another source position carried an event of the same name.
+    #[error("duplicate of an event of the same source and id")]
+    DuplicateEvent {
+        /// hash(source, id).
+        identity: Id,
+    },
+    /// The key has an open action.
+    #[error("action {action} of the same key is in progress")]
+    InProgress {
+        /// That action.
+        action: Id,
+    },
+    /// The key is cooling down.
+    #[error("cooldown of {} s after action {action} lasts until {}", cooldown_ms / 1000, format_time(*.until))]
+    Cooldown {
+        /// The action that ended last.
+        action: Id,
+        /// The longer of both cooldowns.
+        cooldown_ms: Millis,
+        /// When it is over.
+        until: Millis,
+    },
+    /// Every step of the ladder is over budget; the numbers are those of the last one.
+    #[error("{used} of {cap} in {} s", window_ms / 1000)]
+    Budget {
+        /// What is counted.
+        scope: String,
+        /// Slots taken.
+        used: u32,
+        /// Slots there are.
+        cap: u32,
+        /// Length of the sliding window.
+        window_ms: Millis,
+    },
+}
+
+/// Why an action changed its phase.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// A bid won.
+    #[error("attempt {attempt} started")]
+    Won {
+        /// The attempt.
+        attempt: u32,
+    },
+    /// Its window opened and the gates let it pass again.
+    #[error("window opened")]
+    WindowOpened,
+    /// Its window ended without a start.
+    #[error("window ended at {} without a start", format_time(*.to))]
+    WindowOver {
+        /// End of the window.
+        to: Millis,
+    },
+    /// A gate held it back when its window opened.
+    #[error("held back when its window opened: {0}")]
+    Suppressed(Suppression),
+    /// An immediate action took its place.
+    #[error("superseded by action {0}, which starts at once")]
+    SupersededBy(Id),
+    /// No answer within the lease.
+    #[error("attempt {attempt} was not answered within {} s", lease_ms / 1000)]
+    LeaseOver {
+        /// The attempt.
+        attempt: u32,
+        /// The lease.
+        lease_ms: Millis,
+    },
+    /// The target did not say within the time for asking.
+    #[error("attempt {attempt} stayed in doubt for {} s", probe_for_ms / 1000)]
+    ProbeOver {
+        /// The attempt.
+        attempt: u32,
+        /// The time for asking.
+        probe_for_ms: Millis,
+    },
+    /// Not started in time.
+    #[error("not started before {}", format_time(*.not_after))]
+    NotAfter {
+        /// The limit.
+        not_after: Millis,
+    },
+    /// An answer was recorded.
+    #[error("attempt {attempt} {}: {detail}", outcome_in_words(*.outcome))]
+    Finished {
+        /// The attempt.
+        attempt: u32,
+        /// Class of the outcome.
+        outcome: FinishOutcome,
+        /// Request and answer in words.
+        detail: String,
+    },
+    /// The parent turned out to be done before its alert was sent.
+    #[error("withdrawn: action {0} turned out to be done")]
+    Withdrawn(Id),
+}
+
+/// The outcome as the end of a sentence.
+pub(crate) const fn outcome_in_words(outcome: FinishOutcome) -> &'static str {
+    match outcome {
+        FinishOutcome::Done => "was done",
+        FinishOutcome::Failed => "failed",
+        FinishOutcome::NotSent => "was not sent",
+        FinishOutcome::Unknown => "has an unknown outcome",
+    }
+}
+
+/// Why a record has no effect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum VoidReason {
+    /// Not readable.
+    #[error("{0}")]
+    Undecodable(String),
+    /// Breaks a limit.
+    #[error("{0}")]
+    Breach(#[from] Breach),
+    /// The source position was decided on before.
+    #[error("event {event_key} is decided already; the first decision stands")]
+    DuplicateProposal {
+        /// The position's identity.
+        event_key: Id,
+    },
+    /// Older than the fold remembers.
+    #[error("offset {offset} of {partition} is not above {low}, which is older than the memory")]
+    OlderThanMemory {
+        /// Topic, generation and partition.
+        partition: String,
+        /// Its offset.
+        offset: i64,
+        /// Highest forgotten offset.
+        low: i64,
+    },
+    /// No such action, or forgotten.
+    #[error("action {0} is not known")]
+    UnknownAction(Id),
+    /// The action is not in a phase that allows the bid.
+    #[error("attempt {attempt} cannot start while the action is {phase}")]
+    WrongPhase {
+        /// The attempt bid for.
+        attempt: u32,
+        /// Name of the phase.
+        phase: &'static str,
+    },
+    /// The bid is for another attempt than the one that is due.
+    #[error("bid for attempt {found}, but attempt {due} is due")]
+    WrongAttempt {
+        /// The attempt bid for.
+        found: u32,
+        /// The attempt due.
+        due: u32,
+    },
+    /// Before the pause between attempts is over.
+    #[error("bid at {}, but not due before {}", format_time(*.now), format_time(*.from))]
+    TooEarly {
+        /// Log time of the bid.
+        now: Millis,
+        /// When it is due.
+        from: Millis,
+    },
+    /// After `not_after`.
+    #[error("bid at {}, but not to be started after {}", format_time(*.now), format_time(*.not_after))]
+    TooLate {
+        /// Log time of the bid.
+        now: Millis,
+        /// The limit.
+        not_after: Millis,
+    },
+    /// Outside the window.
+    #[error("bid at {}, outside its window", format_time(*.now))]
+    WindowClosed {
+        /// Log time of the bid.
+        now: Millis,
+    },
+    /// In doubt, and no evidence that the attempt had no effect.
+    #[error("attempt {attempt} is in doubt and the bid brings no evidence that it had no effect")]
+    NoEvidence {
+        /// The attempt in doubt.
+        attempt: u32,
+    },
+    /// Every attempt is used.
+    #[error("all {max_attempts} attempts are used")]
+    NoAttemptLeft {
+        /// Attempts allowed.
+        max_attempts: u32,
+    },
+    /// The Finish does not come from the bid that won.
+    #[error("start {start_id} did not win attempt {attempt}")]
+    NotTheWinner {
+        /// The attempt.
+        attempt: u32,
+        /// Who claims it.
+        start_id: Id,
+    },
+}
