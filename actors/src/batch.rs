@@ -1,0 +1,94 @@
+//! Records of one partition, copied once into one buffer: what travels between actors, and what a dead letter is made of.
+
+use std::ops::Range;
+
+use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::topic::ORIGIN_HEADER;
+
+use crate::ports::log::{Header, RecordView};
+
+/// Records handed over together. Immutable once built, shared by reference count.
+#[derive(Debug, Default)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    records: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    offset: i64,
+    timestamp: Millis,
+    key: Option<Range<usize>>,
+    value: Option<Range<usize>>,
+    headers: Vec<Header>,
+}
+
+impl Batch {
+    /// Appends a copy of a record.
+    pub fn push(&mut self, record: RecordView<'_>) {
+        let key = record.key.map(|bytes| self.copy(bytes));
+        let value = record.value.map(|bytes| self.copy(bytes));
+        self.records.push(Entry {
+            offset: record.offset,
+            timestamp: record.timestamp,
+            key,
+            value,
+            headers: record.headers.to_vec(),
+        });
+    }
+
+    fn copy(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+
+    /// Number of records.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// Bytes of keys and values.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// A record by index.
+    pub fn get(&self, index: usize) -> Option<RecordView<'_>> {
+        self.records.get(index).map(|entry| self.view(entry))
+    }
+
+    /// The record at an offset.
+    pub fn at_offset(&self, offset: i64) -> Option<RecordView<'_>> {
+        let index = self.records.binary_search_by_key(&offset, |entry| entry.offset).ok()?;
+        self.get(index)
+    }
+
+    /// All records in offset order.
+    pub fn iter(&self) -> impl Iterator<Item = RecordView<'_>> {
+        self.records.iter().map(|entry| self.view(entry))
+    }
+
+    fn view<'a>(&'a self, entry: &'a Entry) -> RecordView<'a> {
+        let bytes = |range: &Option<Range<usize>>| range.clone().and_then(|range| self.bytes.get(range));
+        RecordView {
+            offset: entry.offset,
+            timestamp: entry.timestamp,
+            key: bytes(&entry.key),
+            value: bytes(&entry.value),
+            headers: &entry.headers,
+        }
+    }
+}
+
+impl RecordView<'_> {
+    /// Whether the service wrote it itself; such records never trigger it.
+    pub fn is_own(&self) -> bool {
+        self.headers.iter().any(|(name, _)| name == ORIGIN_HEADER)
+    }
+}

@@ -1,0 +1,257 @@
+//! What is in flight of one assigned partition: delivered and not yet settled.
+//!
+//! It outlives the incarnations of the partition's actors, so that a panic loses no record: the batches are immutable
+//! input, the offsets a pure [`Watermark`]. Everything in it ends with the epoch; settlements that come later change
+//! nothing (invariant O2).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use homeostat_logic::offsets::Watermark;
+use homeostat_logic::topic::Topic;
+
+use crate::batch::Batch;
+use crate::ports::log::{Epoch, Subscription, TopicPartition};
+
+/// Where settled positions go; filled once the group has been joined.
+pub type SubscriptionSlot = Arc<OnceLock<Arc<dyn Subscription>>>;
+
+/// Limits of one partition's flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlightLimits {
+    /// Records delivered and not settled; at this many the partition is not polled.
+    pub records_max: usize,
+    /// Bytes delivered and not settled; at this many the partition is not polled. One record may go over.
+    pub bytes_max: usize,
+}
+
+/// One epoch of one partition.
+pub struct Flight {
+    /// Which partition.
+    pub partition: TopicPartition,
+    /// What the topic is for.
+    pub topic: &'static Topic,
+    /// Which epoch.
+    pub epoch: Epoch,
+    limits: FlightLimits,
+    subscription: SubscriptionSlot,
+    state: Mutex<State>,
+    settled: Condvar,
+    taken: AtomicI64,
+    decoding: AtomicI64,
+}
+
+/// No offset: Kafka's are never negative.
+const NOTHING: i64 = -1;
+
+impl std::fmt::Debug for Flight {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Flight").field(&self.partition).field(&self.epoch).finish()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    watermark: Watermark,
+    batches: VecDeque<Arc<Batch>>,
+    bytes: usize,
+    failures: BTreeMap<i64, u32>,
+    returned: Vec<Returned>,
+    ended: bool,
+}
+
+/// A record that an actor gave back unfinished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// Its offset.
+    pub offset: i64,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a record was given back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// It stood beside one that failed.
+    Bystander,
+    /// Its actor failed on it, for the n-th time.
+    Failed(u32),
+    /// It can never be written, for this reason.
+    Refused(String),
+}
+
+impl Flight {
+    /// Starts an epoch at the position its delivery starts at.
+    pub fn new(
+        partition: TopicPartition,
+        topic: &'static Topic,
+        epoch: Epoch,
+        position: i64,
+        limits: FlightLimits,
+        subscription: SubscriptionSlot,
+    ) -> Self {
+        let state = State { watermark: Watermark::new(position), ..State::default() };
+        Self {
+            partition,
+            topic,
+            epoch,
+            limits,
+            subscription,
+            state: Mutex::new(state),
+            settled: Condvar::new(),
+            taken: AtomicI64::new(NOTHING),
+            decoding: AtomicI64::new(NOTHING),
+        }
+    }
+
+    /// A panic elsewhere cannot leave the state half changed: every change below is complete before anything can fail.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How many more records may be delivered; 0 when a limit is reached or the epoch is over.
+    pub fn credit(&self) -> usize {
+        let state = self.lock();
+        if state.ended || state.bytes >= self.limits.bytes_max {
+            return 0;
+        }
+        self.limits.records_max.saturating_sub(state.watermark.in_flight())
+    }
+
+    /// Records a batch was delivered.
+    pub fn delivered(&self, batch: &Arc<Batch>) {
+        let mut state = self.lock();
+        for record in batch.iter() {
+            state.watermark.delivered(record.offset);
+        }
+        state.bytes += batch.size();
+        state.batches.push_back(Arc::clone(batch));
+    }
+
+    /// The effect of these records is durable.
+    pub fn settle(&self, offsets: impl IntoIterator<Item = i64>) {
+        let mut state = self.lock();
+        if state.ended {
+            return;
+        }
+        let mut moved = None;
+        for offset in offsets {
+            state.failures.remove(&offset);
+            moved = state.watermark.settle(offset).or(moved);
+        }
+        let Some(next) = moved else { return };
+        while state.batches.front().is_some_and(|batch| last_offset(batch) < next) {
+            let size = state.batches.pop_front().map_or(0, |batch| batch.size());
+            state.bytes = state.bytes.saturating_sub(size);
+        }
+        drop(state);
+        self.publish(next);
+        self.settled.notify_all();
+    }
+
+    fn publish(&self, next: i64) {
+        if let Some(subscription) = self.subscription.get() {
+            subscription.settle(&self.partition, self.epoch, next);
+        }
+    }
+
+    /// Hands the position over again, for what was settled before the group handle was known.
+    pub fn republish(&self) {
+        let next = self.lock().watermark.next();
+        self.publish(next);
+    }
+
+    /// An actor gave records back: the culprit is the one it was handling when it failed, if it had begun.
+    pub fn give_back(&self, culprit: Option<i64>, offsets: impl IntoIterator<Item = i64>) {
+        let mut state = self.lock();
+        if let Some(offset) = culprit {
+            let failures = state.failures.entry(offset).or_insert(0);
+            *failures += 1;
+            let cause = Cause::Failed(*failures);
+            state.returned.push(Returned { offset, cause });
+        }
+        let bystanders = offsets.into_iter().map(|offset| Returned { offset, cause: Cause::Bystander });
+        state.returned.extend(bystanders);
+    }
+
+    /// A record can never be written.
+    pub fn refuse(&self, offset: i64, reason: String) {
+        self.lock().returned.push(Returned { offset, cause: Cause::Refused(reason) });
+    }
+
+    /// Takes what was given back.
+    pub fn take_returned(&self) -> Vec<Returned> {
+        std::mem::take(&mut self.lock().returned)
+    }
+
+    /// The batch that holds an offset still in flight.
+    pub fn batch_of(&self, offset: i64) -> Option<Arc<Batch>> {
+        let state = self.lock();
+        state.batches.iter().find(|batch| batch.at_offset(offset).is_some()).cloned()
+    }
+
+    /// The consumer takes a batch out of its mailbox: from here on, an incarnation that starts over finds it here.
+    pub fn taken(&self, batch: &Batch) {
+        self.taken.fetch_max(last_offset(batch), Ordering::Relaxed);
+    }
+
+    /// Everything taken and not settled, for a consumer that starts over. What is still in its mailbox is not in it.
+    pub fn unsettled(&self) -> Vec<i64> {
+        let taken = self.taken.load(Ordering::Relaxed);
+        let mut offsets = self.lock().watermark.unsettled();
+        offsets.retain(|offset| *offset <= taken);
+        offsets
+    }
+
+    /// The consumer begins to decode a record; `None` when it is done. If it fails in between, this one is to blame.
+    pub fn decoding(&self, offset: Option<i64>) {
+        self.decoding.store(offset.unwrap_or(NOTHING), Ordering::Relaxed);
+    }
+
+    /// The record that the last incarnation of the consumer failed on, with the number of its failures.
+    pub fn take_undecodable(&self) -> Option<(i64, u32)> {
+        let offset = self.decoding.swap(NOTHING, Ordering::Relaxed);
+        (offset != NOTHING).then(|| {
+            let mut state = self.lock();
+            let failures = state.failures.entry(offset).or_insert(0);
+            *failures += 1;
+            (offset, *failures)
+        })
+    }
+
+    /// Records delivered and not below the watermark.
+    pub fn in_flight(&self) -> usize {
+        self.lock().watermark.in_flight()
+    }
+
+    /// Ends the epoch: later settlements change nothing.
+    pub fn end(&self) {
+        let mut state = self.lock();
+        state.ended = true;
+        state.batches.clear();
+        state.returned.clear();
+        drop(state);
+        self.settled.notify_all();
+    }
+
+    /// Whether the epoch is over.
+    pub fn ended(&self) -> bool {
+        self.lock().ended
+    }
+
+    /// Blocks until nothing is in flight, the epoch is over, or the time is up. Returns whether nothing is in flight.
+    pub fn wait_until_settled(&self, limit: Duration) -> bool {
+        let open = |state: &mut State| !state.ended && state.watermark.in_flight() > 0;
+        let (state, _) = self
+            .settled
+            .wait_timeout_while(self.lock(), limit, open)
+            .unwrap_or_else(PoisonError::into_inner);
+        state.watermark.in_flight() == 0
+    }
+}
+
+fn last_offset(batch: &Batch) -> i64 {
+    batch.len().checked_sub(1).and_then(|last| batch.get(last)).map_or(i64::MIN, |record| record.offset)
+}

@@ -1,0 +1,79 @@
+//! One ledger partition as this instance sees it: the fold, shared by its one writer (the cooldown actor) with the
+//! executor and the API, and how far it has come.
+
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use homeostat_logic::ledger::execution::Moment;
+use homeostat_logic::ledger::fold::Fold;
+
+use crate::ports::clock::Clock;
+
+/// How far the fold of a partition is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Progress {
+    /// Reading what was there at the start.
+    #[default]
+    Restoring,
+    /// Everything that was there at the start has been folded; new records follow as they come.
+    Live,
+    /// It cannot be folded, for this reason; nothing of the partition is executed.
+    Refused(String),
+}
+
+/// One ledger partition.
+pub struct LedgerView {
+    /// Its number.
+    pub partition: i32,
+    state: RwLock<State>,
+}
+
+/// What the view holds.
+#[derive(Debug, Default)]
+pub struct State {
+    /// The fold.
+    pub fold: Fold,
+    /// How far it is.
+    pub progress: Progress,
+    /// Boot time at which the newest record was read.
+    pub read_at: Duration,
+}
+
+impl LedgerView {
+    /// An empty view.
+    pub fn new(partition: i32) -> Arc<Self> {
+        Arc::new(Self { partition, state: RwLock::default() })
+    }
+
+    /// Reads the view. Keep the guard short: the fold waits for it.
+    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the view; for its one writer. A writer that panicked is rebuilt and starts over with [`Self::restart`],
+    /// so what a panic left half done is never used.
+    pub fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets everything: the ledger is about to be folded from its beginning.
+    pub fn restart(&self) {
+        *self.write() = State::default();
+    }
+
+    /// Whether everything that was there at the start has been folded.
+    pub fn is_live(&self) -> bool {
+        self.read().progress == Progress::Live
+    }
+}
+
+impl State {
+    /// The present for the executor. Log time is estimated from the newest record and the time since, or the wall clock
+    /// if that is later.
+    pub fn moment(&self, clock: &dyn Clock) -> Moment {
+        let boot = clock.boot();
+        let since = boot.saturating_sub(self.read_at).as_millis();
+        let estimate = self.fold.now().saturating_add(i64::try_from(since).unwrap_or(i64::MAX));
+        Moment { boot, log: estimate.max(clock.now()) }
+    }
+}
