@@ -2,6 +2,12 @@
 //!
 //! A projection of the fold's changes, rebuilt with it; it holds nothing that the ledger does not.
 
+mod projection;
+#[cfg(test)]
+mod tests;
+
+pub use self::projection::{CAPACITY_DEFAULT, History};
+
 use serde::Serialize;
 
 use crate::action::Action;

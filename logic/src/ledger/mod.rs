@@ -8,6 +8,7 @@
 
 pub mod change;
 pub mod codec;
+pub mod execution;
 pub mod fold;
 pub mod identity;
 pub mod limits;

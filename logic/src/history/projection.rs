@@ -1,0 +1,359 @@
+//! How the history follows the fold: one story per decision, the newest kept.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Attempt, Cursor, DecisionStory, DecisionSummary, Filter, GateVerdict, Outcome, Page};
+use crate::action::Action;
+use crate::ledger::change::{Change, ChangeKind, Derived, Entered, Judged};
+use crate::ledger::phase::{DerivedKind, Phase};
+use crate::ledger::reason::Cause;
+use crate::ledger::record::{EventBody, Id, Millis, RawJson, Step};
+
+/// Stories kept of each kind, unless told otherwise (SPEC §4: the latest 1,000).
+pub const CAPACITY_DEFAULT: usize = 1000;
+
+/// The newest decisions of all ledger partitions.
+///
+/// Bounds: `capacity` decisions that demanded a response and, apart from them, `capacity` that asked for nothing, so that
+/// notices push no decision out. The oldest leaves, open or not; what happens to it later is ignored.
+///
+/// One thread applies changes, others read: put it behind a read-write lock. Applying touches one story; reading clones
+/// what it returns.
+#[derive(Debug)]
+pub struct History {
+    capacity: usize,
+    demanding: Ring,
+    ignored: Ring,
+}
+
+/// Stories by position, and where each id stands.
+#[derive(Debug, Default)]
+struct Ring {
+    stories: BTreeMap<Cursor, DecisionStory>,
+    positions: BTreeMap<Id, Cursor>,
+}
+
+impl Ring {
+    fn insert(&mut self, story: DecisionStory, capacity: usize) {
+        let (time, id) = (story.summary.time, story.summary.id);
+        let position = Cursor { time, id };
+        // Read again after a restart of the reader: the newer telling replaces the older one.
+        if let Some(before) = self.positions.insert(id, position) {
+            self.stories.remove(&before);
+        }
+        self.stories.insert(position, story);
+        while self.stories.len() > capacity {
+            if let Some((oldest, _)) = self.stories.pop_first() {
+                self.positions.remove(&oldest.id);
+            }
+        }
+    }
+
+    fn get(&self, id: Id) -> Option<&DecisionStory> {
+        self.stories.get(self.positions.get(&id)?)
+    }
+
+    fn get_mut(&mut self, id: Id) -> Option<&mut DecisionStory> {
+        self.stories.get_mut(self.positions.get(&id)?)
+    }
+}
+
+impl History {
+    /// An empty history that keeps `capacity` decisions of each of both kinds.
+    pub fn new(capacity: usize) -> Self {
+        Self {
+            capacity,
+            demanding: Ring::default(),
+            ignored: Ring::default(),
+        }
+    }
+
+    /// Follows one change of a fold.
+    pub fn apply(&mut self, change: &Change) {
+        match &change.kind {
+            ChangeKind::Entered(entered) => {
+                if let Some(story) = story_of(entered, change.time) {
+                    let ring = match story.summary.action {
+                        Action::Ignore => &mut self.ignored,
+                        _ => &mut self.demanding,
+                    };
+                    ring.insert(story, self.capacity);
+                }
+            }
+            ChangeKind::Derived(derived) => self.derived(derived, change.time),
+            ChangeKind::Judged(judged) => self.tell(judged.action, |story| judge(story, judged)),
+            ChangeKind::BidWon {
+                action,
+                attempt,
+                owner,
+                ..
+            } => self.tell(*action, |story| {
+                story.attempts.push(Attempt {
+                    attempt: *attempt,
+                    started: change.time,
+                    owner: owner.clone(),
+                    finished: None,
+                    outcome: None,
+                    detail: None,
+                });
+            }),
+            ChangeKind::Finished {
+                action,
+                attempt,
+                outcome,
+                detail,
+                ..
+            } => self.tell(*action, |story| {
+                let attempt = story.attempts.iter_mut().find(|a| a.attempt == *attempt);
+                if let Some(attempt) = attempt {
+                    attempt.finished = Some(change.time);
+                    attempt.outcome = Some(*outcome);
+                    attempt.detail = Some(detail.clone());
+                }
+            }),
+            ChangeKind::Moved {
+                action,
+                phase,
+                cause,
+            } => self.tell(*action, |story| {
+                story.summary.outcome = outcome_of(*phase, story.summary.action);
+                if !matches!(cause, Cause::Won { .. }) {
+                    story.summary.reasons.push(cause.to_string());
+                }
+            }),
+            ChangeKind::Void { .. } => {}
+        }
+    }
+
+    /// The decisions asked for, newest first.
+    pub fn list(&self, filter: &Filter) -> Page {
+        let mut items = Vec::new();
+        for story in self.newest_first(filter.before) {
+            if story.summary.time < filter.since {
+                break;
+            }
+            if !matches(&story.summary, filter) {
+                continue;
+            }
+            if items.len() == filter.limit {
+                // There is more: the next page begins behind the last item of this one.
+                let next = items.last().map(cursor);
+                return Page { items, next };
+            }
+            items.push(story.summary.clone());
+        }
+        Page { items, next: None }
+    }
+
+    /// One decision.
+    pub fn get(&self, id: Id) -> Option<DecisionStory> {
+        self.find(id).cloned()
+    }
+
+    /// Decisions kept.
+    pub fn len(&self) -> usize {
+        self.demanding.stories.len() + self.ignored.stories.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn find(&self, id: Id) -> Option<&DecisionStory> {
+        self.demanding.get(id).or_else(|| self.ignored.get(id))
+    }
+
+    fn tell(&mut self, id: Id, what: impl FnOnce(&mut DecisionStory)) {
+        if let Some(story) = self.demanding.get_mut(id) {
+            what(story);
+        }
+    }
+
+    /// Both rings merged by position, from `before` (excluded) downwards.
+    fn newest_first(&self, before: Option<Cursor>) -> impl Iterator<Item = &DecisionStory> {
+        let end = before.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let range = (std::ops::Bound::Unbounded, end);
+        let mut demanding = self.demanding.stories.range(range).rev().peekable();
+        let mut ignored = self.ignored.stories.range(range).rev().peekable();
+        std::iter::from_fn(move || {
+            let position = |story: Option<&(&Cursor, &DecisionStory)>| story.map(|(at, _)| **at);
+            let newer = position(demanding.peek()) >= position(ignored.peek());
+            let next = if newer {
+                demanding.next()
+            } else {
+                ignored.next()
+            };
+            next.map(|(_, story)| story)
+        })
+    }
+
+    fn derived(&mut self, derived: &Derived, time: Millis) {
+        self.tell(derived.parent, |parent| {
+            parent.escalation = Some(derived.action);
+        });
+        let parent = self.find(derived.parent);
+        let why = match derived.kind {
+            DerivedKind::Escalation => parent.and_then(|p| p.summary.reasons.last().cloned()),
+            DerivedKind::Next | DerivedKind::Unverified => Some("no recovery was seen".to_owned()),
+        };
+        let why = why.unwrap_or_default();
+        let event = parent.map(|parent| parent.event.clone());
+        let story = derived_story(derived, time, event, why);
+        self.demanding.insert(story, self.capacity);
+    }
+}
+
+fn cursor(summary: &DecisionSummary) -> Cursor {
+    Cursor {
+        time: summary.time,
+        id: summary.id,
+    }
+}
+
+fn matches(summary: &DecisionSummary, filter: &Filter) -> bool {
+    let target = |wanted: &String| {
+        *wanted == summary.target
+            || wanted.split_once('/').is_some_and(|(kind, name)| {
+                kind == summary.target_kind.name() && name == summary.target
+            })
+    };
+    filter
+        .event_type
+        .as_ref()
+        .is_none_or(|wanted| *wanted == summary.event_type)
+        && filter.target.as_ref().is_none_or(target)
+        && filter.action.is_none_or(|wanted| wanted == summary.action)
+        && filter
+            .outcome
+            .is_none_or(|wanted| wanted == summary.outcome)
+}
+
+fn story_of(entered: &Entered, time: Millis) -> Option<DecisionStory> {
+    let propose = &entered.propose;
+    let decision = propose.decisions.get(entered.decision)?;
+    let step = decision.ladder.get(entered.step)?;
+    let mut reasons = decision.reasons.clone();
+    reasons.extend(refusals(&entered.gates));
+    Some(DecisionStory {
+        summary: DecisionSummary {
+            id: entered.action,
+            time,
+            event_id: propose.event_id.clone(),
+            event_type: propose.event_type.clone(),
+            topic: propose.src.topic.clone(),
+            partition: propose.src.partition,
+            offset: propose.src.offset,
+            target: propose.target.name.clone(),
+            target_kind: propose.target.kind,
+            severity: decision.severity,
+            severity_reason: decision.severity_reason.clone(),
+            rule: decision.rule.clone(),
+            proposed_action: decision.proposed_action,
+            action: step.action,
+            outcome: outcome_of(entered.phase, step.action),
+            reasons,
+            escalation_of: None,
+        },
+        event: propose.event.clone(),
+        connector: step.connector.clone(),
+        params: step.params.clone(),
+        policy: step.policy,
+        max_attempts: step.max_attempts,
+        not_after: propose.not_after,
+        cooldown_ms: step.cooldown_ms,
+        windows: step.windows.clone(),
+        gates: entered.gates.clone(),
+        attempts: Vec::new(),
+        escalation: None,
+        rule_rev: propose.rule_rev.clone(),
+    })
+}
+
+fn derived_story(
+    derived: &Derived,
+    time: Millis,
+    event: Option<EventBody>,
+    why: String,
+) -> DecisionStory {
+    let (subject, step) = (&derived.subject, &derived.step);
+    DecisionStory {
+        summary: DecisionSummary {
+            id: derived.action,
+            time,
+            event_id: subject.event_id.clone(),
+            event_type: subject.event_type.clone(),
+            topic: subject.src.topic.clone(),
+            partition: subject.src.partition,
+            offset: subject.src.offset,
+            target: subject.target.name.clone(),
+            target_kind: subject.target.kind,
+            severity: subject.severity,
+            severity_reason: subject.severity_reason.clone(),
+            rule: subject.rule.clone(),
+            proposed_action: step.action,
+            action: step.action,
+            outcome: outcome_of(derived.phase, step.action),
+            reasons: vec![format!(
+                "{} of {}: {why}",
+                derived.kind.name(),
+                derived.parent
+            )],
+            escalation_of: Some(derived.parent),
+        },
+        // The parent's story may have left the ring already; its event still stands in the ledger.
+        event: event.unwrap_or_else(|| EventBody::Inline(RawJson(Box::default()))),
+        connector: step.connector.clone(),
+        params: step.params.clone(),
+        policy: step.policy,
+        max_attempts: step.max_attempts,
+        not_after: derived.not_after,
+        cooldown_ms: step.cooldown_ms,
+        windows: Vec::new(),
+        gates: Vec::new(),
+        attempts: Vec::new(),
+        escalation: None,
+        rule_rev: subject.rule_rev.clone(),
+    }
+}
+
+/// The ladder was judged again: perhaps another step, certainly other counters.
+fn judge(story: &mut DecisionStory, judged: &Judged) {
+    let step: &Arc<Step> = &judged.step;
+    story.summary.action = step.action;
+    story.connector.clone_from(&step.connector);
+    story.params = step.params.clone();
+    story.policy = step.policy;
+    story.max_attempts = step.max_attempts;
+    story.cooldown_ms = step.cooldown_ms;
+    story.windows.clone_from(&step.windows);
+    story.summary.reasons.extend(refusals(&judged.gates));
+    story.gates.clone_from(&judged.gates);
+}
+
+/// A sentence for each gate that did not let its step pass.
+fn refusals(gates: &[GateVerdict]) -> impl Iterator<Item = String> {
+    gates.iter().filter(|gate| !gate.passed).map(|gate| {
+        let GateVerdict {
+            action,
+            gate,
+            scope,
+            detail,
+            ..
+        } = gate;
+        format!("{action}: {gate} `{scope}`: {detail}")
+    })
+}
+
+const fn outcome_of(phase: Phase, action: Action) -> Outcome {
+    match phase {
+        Phase::Waiting { .. } => Outcome::Scheduled,
+        Phase::Ready { .. } | Phase::Started { .. } | Phase::Doubt { .. } => Outcome::Pending,
+        Phase::Done if matches!(action, Action::Ignore) => Outcome::Ignored,
+        Phase::Done => Outcome::Executed,
+        Phase::Failed | Phase::Expired => Outcome::Failed,
+        Phase::Unknown { .. } => Outcome::Unknown,
+        Phase::Cancelled | Phase::Superseded | Phase::Suppressed => Outcome::Suppressed,
+    }
+}

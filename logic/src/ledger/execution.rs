@@ -1,0 +1,261 @@
+//! The executor of one ledger partition (ledger-protocol §6) as a state machine without IO: it is told what happened and
+//! says what to append and what to send.
+//!
+//! | State | Event | Step |
+//! |---|---|---|
+//! | idle | the fold says ready, and it is due | append a Start with a fresh id: bidding |
+//! | bidding | read back as winner, and report is success, and within D, and still Started | send: sending |
+//! | bidding | read back as void | idle, again a second later at the earliest |
+//! | bidding | D over, append failed, or revoked | given up: idle once the report is there |
+//! | any | a bid given up is read back as winner | append Finish(not_sent) |
+//! | sending | answer, error or timeout | append Finish: idle |
+//!
+//! Everything here is lost with its owner and nothing is missed: the fold's lease decides (G1 to G4). Probing of actions
+//! in doubt is an event of its own to be added beside [`Execution::tick`].
+
+mod bidding;
+#[cfg(test)]
+mod simulation;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::change::{Change, ChangeKind, VoidRecord};
+use super::fold::Fold;
+use super::phase::{DerivedKind, Phase};
+use super::record::{Finish, FinishOutcome, Id, Millis, Start, Step, Via};
+use super::state::Subject;
+
+/// Actions bid for or being sent at the same time, unless told otherwise; the others wait in Ready.
+pub const CONCURRENT_ACTIONS_DEFAULT: usize = 64;
+
+/// Bytes of a Finish's detail at most; the rest is cut off.
+pub const DETAIL_BYTES_MAX: usize = 4096;
+
+/// Ticks at most one per this time, and bids for one action after a void one.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the shell has to do, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Append it and call [`Execution::reported`] with the delivery report.
+    AppendStart(Start),
+    /// Send the request now and call [`Execution::answered`] with what came of it.
+    Send(Box<Order>),
+    /// Append it and repeat the append until it is acknowledged.
+    AppendFinish(Finish),
+    /// Append a Tick, so that log time passes.
+    AppendTick,
+}
+
+/// A request to be sent once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// The action; also the idempotency key.
+    pub action: Id,
+    /// The attempt, from 1.
+    pub attempt: u32,
+    /// The bid that won it.
+    pub start_id: Id,
+    /// Boot time after which no byte may leave; answer `not_sent` then.
+    pub deadline: Duration,
+    /// What to do, through which connector, with which parameters.
+    pub step: Arc<Step>,
+    /// Parameters resolved at the first Start; they replace those of the step.
+    pub resolved: Option<serde_json::Value>,
+    /// What it is about.
+    pub subject: Arc<Subject>,
+    /// The action it tells people about or follows.
+    pub derived_from: Option<(Id, DerivedKind)>,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Its class (ledger-protocol §3).
+    pub outcome: FinishOutcome,
+    /// Request and answer in words, without secrets.
+    pub detail: String,
+    /// The target asked for this pause.
+    pub retry_after_ms: Option<Millis>,
+    /// No repetition can mend it.
+    pub permanent: bool,
+}
+
+/// The present, read by the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Boot time: a clock that also runs while the host is suspended (CLOCK_BOOTTIME).
+    pub boot: Duration,
+    /// Estimate of log time: that of the newest record and the time passed since it was read, or the wall clock if that
+    /// is later (behind a restart on a quiet log the newest record may be old). Wrong estimates cost void bids and one
+    /// Tick a second, nothing else.
+    pub log: Millis,
+}
+
+/// A bid whose Start was handed out.
+#[derive(Clone, Debug)]
+struct Bid {
+    attempt: u32,
+    start_id: Id,
+    /// Boot time before the append.
+    since: Duration,
+    /// The append was acknowledged.
+    reported: bool,
+    /// Read back as winner.
+    won: bool,
+    /// Given up or void: it only waits for its report, because a new bid must not overtake it.
+    over: bool,
+}
+
+/// The executor of one ledger partition in one incarnation. Make a new one at each assignment and each restart: it
+/// recognises no earlier bid (V1).
+///
+/// Bounds: at most `limit` actions are bid for or sent; bids given up are remembered while their action is open, at most
+/// 16 per action (beyond it the oldest is left to the lease).
+#[derive(Debug)]
+pub struct Execution {
+    owner: String,
+    limit: usize,
+    /// False after revocation: no new Start and no Tick.
+    live: bool,
+    /// Actions in Ready by the time they are due.
+    ready: BTreeSet<(Millis, Id)>,
+    /// The same by action.
+    ready_from: BTreeMap<Id, Millis>,
+    /// By action.
+    bids: BTreeMap<Id, Bid>,
+    /// Start ids that must never be sent, by action.
+    given_up: BTreeMap<Id, VecDeque<Id>>,
+    /// Actions and attempts under way, by start id.
+    sending: BTreeMap<Id, (Id, u32)>,
+    /// Boot time before which an action is not bid for again.
+    not_before: BTreeMap<Id, Duration>,
+    /// Boot time of the newest record read or Tick appended.
+    stirred: Duration,
+}
+
+impl Execution {
+    /// Begins in the middle of a log: `fold` has reached the high watermark taken after the assignment. `owner` informs
+    /// people only.
+    pub fn new(owner: impl Into<String>, limit: usize, fold: &Fold, boot: Duration) -> Self {
+        let mut execution = Self {
+            owner: owner.into(),
+            limit,
+            live: true,
+            ready: BTreeSet::new(),
+            ready_from: BTreeMap::new(),
+            bids: BTreeMap::new(),
+            given_up: BTreeMap::new(),
+            sending: BTreeMap::new(),
+            not_before: BTreeMap::new(),
+            stirred: boot,
+        };
+        for (action, state) in fold.open_actions() {
+            execution.follow(action, Some(state.phase));
+        }
+        execution
+    }
+
+    /// A record was folded; `fold` is at least as far.
+    pub fn folded(&mut self, fold: &Fold, changes: &[Change], boot: Duration) -> Vec<Effect> {
+        self.stirred = boot;
+        let mut effects = Vec::new();
+        for change in changes {
+            match &change.kind {
+                ChangeKind::Entered(entered) => {
+                    self.follow(entered.action, fold.phase(entered.action));
+                }
+                ChangeKind::Derived(derived) => {
+                    self.follow(derived.action, fold.phase(derived.action));
+                }
+                ChangeKind::Moved { action, .. } => self.follow(*action, fold.phase(*action)),
+                ChangeKind::BidWon {
+                    action,
+                    attempt,
+                    start_id,
+                    ..
+                } => effects.extend(self.won(fold, *action, *attempt, *start_id, boot)),
+                ChangeKind::Void {
+                    record: VoidRecord::Start { action, start_id },
+                    ..
+                } => self.lost(fold, *action, *start_id, boot),
+                _ => {}
+            }
+        }
+        effects
+    }
+
+    /// Time passed. Call it several times a second. `fresh` yields 128 random bits at each call.
+    pub fn tick(&mut self, fold: &Fold, now: Moment, fresh: &mut dyn FnMut() -> Id) -> Vec<Effect> {
+        let mut effects = self.give_up_overdue(fold, now.boot);
+        if self.live {
+            self.bid_for_due(fold, now, fresh, &mut effects);
+            let timer_due = fold.next_timer().is_some_and(|timer| timer < now.log);
+            if timer_due && now.boot.saturating_sub(self.stirred) >= PAUSE {
+                self.stirred = now.boot;
+                effects.push(Effect::AppendTick);
+            }
+        }
+        effects
+    }
+
+    /// A request ended: by an answer, an error or its limit. `None` when it was answered before.
+    pub fn answered(&mut self, start_id: Id, mut answer: Answer) -> Option<Effect> {
+        let (action_id, attempt) = self.sending.remove(&start_id)?;
+        let end = answer.detail.floor_char_boundary(DETAIL_BYTES_MAX);
+        answer.detail.truncate(end);
+        Some(Effect::AppendFinish(Finish {
+            action_id,
+            attempt,
+            start_id,
+            outcome: answer.outcome,
+            via: Via::Response,
+            detail: answer.detail,
+            retry_after_ms: answer.retry_after_ms,
+            permanent: answer.permanent,
+        }))
+    }
+
+    /// The partition belongs to somebody else now. Bids are given up, requests under way go on; keep calling
+    /// [`Self::folded`], [`Self::reported`] and [`Self::answered`] until [`Self::is_idle`].
+    pub fn revoked(&mut self, fold: &Fold) -> Vec<Effect> {
+        self.live = false;
+        let bids: Vec<Id> = self.bids.keys().copied().collect();
+        bids.into_iter()
+            .filter_map(|action| self.give_up(fold, action))
+            .collect()
+    }
+
+    /// Nothing is bid for and nothing is being sent.
+    pub fn is_idle(&self) -> bool {
+        self.bids.is_empty() && self.sending.is_empty()
+    }
+
+    /// Requests under way.
+    pub fn sending(&self) -> usize {
+        self.sending.len()
+    }
+
+    /// Follows an action into its phase.
+    fn follow(&mut self, action: Id, phase: Option<Phase>) {
+        if let Some(from) = self.ready_from.remove(&action) {
+            self.ready.remove(&(from, action));
+        }
+        match phase {
+            Some(Phase::Ready { from, .. }) => {
+                self.ready_from.insert(action, from);
+                self.ready.insert((from, action));
+            }
+            Some(phase) if phase.is_open() => {}
+            // No Start of a closed action can win any more.
+            _ => {
+                self.given_up.remove(&action);
+                self.not_before.remove(&action);
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Bids: from the fresh start id to the one moment in which a request may be sent.
+
+use std::time::Duration;
+
+use super::{Bid, Effect, Execution, Moment, Order, PAUSE};
+use crate::ledger::fold::Fold;
+use crate::ledger::phase::Phase;
+use crate::ledger::record::{Finish, FinishOutcome, Id, Start, Via};
+use crate::ledger::state::ActionState;
+use crate::ledger::times::START_DEADLINE;
+
+/// Bids given up that are remembered per action.
+const GIVEN_UP_MAX: usize = 16;
+
+impl Execution {
+    /// The delivery report of a Start: whether it was acknowledged.
+    pub fn reported(
+        &mut self,
+        fold: &Fold,
+        action: Id,
+        start_id: Id,
+        delivered: bool,
+        boot: Duration,
+    ) -> Vec<Effect> {
+        let Some(bid) = self.bids.get_mut(&action) else {
+            return Vec::new();
+        };
+        if bid.start_id != start_id {
+            return Vec::new();
+        }
+        bid.reported = true;
+        if delivered && !bid.over {
+            return self
+                .send_if_allowed(fold, action, boot)
+                .into_iter()
+                .collect();
+        }
+        let effect = self.give_up(fold, action);
+        self.bids.remove(&action);
+        self.pause(fold, action, boot);
+        effect.into_iter().collect()
+    }
+
+    /// Bids for every action that is due, the longest due first, as far as the limit allows.
+    pub(super) fn bid_for_due(
+        &mut self,
+        fold: &Fold,
+        now: Moment,
+        fresh: &mut dyn FnMut() -> Id,
+        effects: &mut Vec<Effect>,
+    ) {
+        let mut room = self
+            .limit
+            .saturating_sub(self.bids.len() + self.sending.len());
+        let last = (now.log, Id([u8::MAX; 16]));
+        let mut chosen = Vec::new();
+        for &(_, action) in self.ready.range(..=last) {
+            if room == 0 {
+                break;
+            }
+            let waits = self.not_before.get(&action).is_some_and(|t| now.boot < *t);
+            if waits || self.bids.contains_key(&action) {
+                continue;
+            }
+            if let Some(attempt) = fold.action(action).and_then(|a| startable(a, now)) {
+                chosen.push((action, attempt));
+                room -= 1;
+            }
+        }
+        for (action, attempt) in chosen {
+            effects.push(self.bid(action, attempt, fresh(), now.boot));
+        }
+    }
+
+    fn bid(&mut self, action: Id, attempt: u32, start_id: Id, since: Duration) -> Effect {
+        let bid = Bid {
+            attempt,
+            start_id,
+            since,
+            reported: false,
+            won: false,
+            over: false,
+        };
+        self.bids.insert(action, bid);
+        self.not_before.remove(&action);
+        Effect::AppendStart(Start {
+            action_id: action,
+            attempt,
+            start_id,
+            owner: self.owner.clone(),
+            resolved_params: None,
+            probe: None,
+        })
+    }
+
+    /// A bid was read back as winner, perhaps somebody else's.
+    pub(super) fn won(
+        &mut self,
+        fold: &Fold,
+        action: Id,
+        attempt: u32,
+        start_id: Id,
+        boot: Duration,
+    ) -> Option<Effect> {
+        let given_up = self.given_up.get(&action);
+        if given_up.is_some_and(|given_up| given_up.contains(&start_id)) {
+            return Some(not_sent(action, attempt, start_id));
+        }
+        let bid = self.bids.get_mut(&action)?;
+        if bid.start_id != start_id {
+            return None;
+        }
+        bid.won = true;
+        self.send_if_allowed(fold, action, boot)
+    }
+
+    /// An own bid was read back as void: it landed and did not win. A repeated landing of it might still win, and is
+    /// then answered as one given up.
+    pub(super) fn lost(&mut self, fold: &Fold, action: Id, start_id: Id, boot: Duration) {
+        let own = self
+            .bids
+            .get(&action)
+            .filter(|bid| bid.start_id == start_id);
+        let Some(reported) = own.map(|bid| bid.reported) else {
+            return;
+        };
+        self.give_up(fold, action);
+        if reported {
+            self.bids.remove(&action);
+        }
+        self.pause(fold, action, boot);
+    }
+
+    /// Not again at once: a Start that landed too early is tried again a second later.
+    fn pause(&mut self, fold: &Fold, action: Id, boot: Duration) {
+        if fold.phase(action).is_some_and(Phase::is_open) {
+            self.not_before.insert(action, boot.saturating_add(PAUSE));
+        }
+    }
+
+    /// Sends when every condition of ledger-protocol §6 holds; gives the bid up when one cannot hold any more.
+    fn send_if_allowed(&mut self, fold: &Fold, action: Id, boot: Duration) -> Option<Effect> {
+        let bid = self.bids.get(&action)?;
+        if !(bid.won && bid.reported) || bid.over {
+            return None;
+        }
+        let (attempt, start_id, since) = (bid.attempt, bid.start_id, bid.since);
+        let state = fold.action(action);
+        let in_time = boot.saturating_sub(since) <= START_DEADLINE;
+        let Some(state) = state.filter(|state| in_time && holds(state, attempt, start_id)) else {
+            let effect = self.give_up(fold, action);
+            self.bids.remove(&action);
+            return effect;
+        };
+        self.bids.remove(&action);
+        self.sending.insert(start_id, (action, attempt));
+        Some(Effect::Send(Box::new(Order {
+            action,
+            attempt,
+            start_id,
+            deadline: since.saturating_add(START_DEADLINE),
+            step: state.step.clone(),
+            resolved: state.resolved.clone(),
+            subject: state.subject.clone(),
+            derived_from: state.derived_from,
+        })))
+    }
+
+    pub(super) fn give_up_overdue(&mut self, fold: &Fold, boot: Duration) -> Vec<Effect> {
+        let overdue = self
+            .bids
+            .iter()
+            .filter(|(_, bid)| !bid.over && boot.saturating_sub(bid.since) > START_DEADLINE);
+        let overdue: Vec<Id> = overdue.map(|(action, _)| *action).collect();
+        overdue
+            .into_iter()
+            .filter_map(|action| self.give_up(fold, action))
+            .collect()
+    }
+
+    /// From here on the bid is never sent. One that has won already is told as not sent at once.
+    pub(super) fn give_up(&mut self, fold: &Fold, action: Id) -> Option<Effect> {
+        let bid = self.bids.get_mut(&action).filter(|bid| !bid.over)?;
+        bid.over = true;
+        let (attempt, start_id, won) = (bid.attempt, bid.start_id, bid.won);
+        if bid.reported {
+            self.bids.remove(&action);
+        }
+        if won {
+            return Some(not_sent(action, attempt, start_id));
+        }
+        if fold.phase(action).is_some_and(Phase::is_open) {
+            let given_up = self.given_up.entry(action).or_default();
+            given_up.push_back(start_id);
+            if given_up.len() > GIVEN_UP_MAX {
+                given_up.pop_front();
+            }
+        }
+        None
+    }
+}
+
+/// Whether the bid is the newest phase of its action.
+fn holds(state: &ActionState, attempt: u32, start_id: Id) -> bool {
+    matches!(state.phase, Phase::Started { attempt: a, start_id: s, .. } if (a, s) == (attempt, start_id))
+}
+
+/// The attempt to bid for, when a bid would be valid now.
+fn startable(state: &ActionState, now: Moment) -> Option<u32> {
+    let Phase::Ready {
+        attempt,
+        from,
+        window,
+    } = state.phase
+    else {
+        return None;
+    };
+    let open = state
+        .window(window)
+        .is_none_or(|window| (window.from..window.to).contains(&now.log));
+    (open && from <= now.log && now.log <= state.not_after).then_some(attempt)
+}
+
+fn not_sent(action_id: Id, attempt: u32, start_id: Id) -> Effect {
+    Effect::AppendFinish(Finish {
+        action_id,
+        attempt,
+        start_id,
+        outcome: FinishOutcome::NotSent,
+        via: Via::Response,
+        detail: "given up before a byte was sent".to_owned(),
+        retry_after_ms: None,
+        permanent: false,
+    })
+}
