@@ -65,7 +65,10 @@ impl Batch {
 
     /// The record at an offset.
     pub fn at_offset(&self, offset: i64) -> Option<RecordView<'_>> {
-        let index = self.records.binary_search_by_key(&offset, |entry| entry.offset).ok()?;
+        let index = self
+            .records
+            .binary_search_by_key(&offset, |entry| entry.offset)
+            .ok()?;
         self.get(index)
     }
 
@@ -75,7 +78,8 @@ impl Batch {
     }
 
     fn view<'a>(&'a self, entry: &'a Entry) -> RecordView<'a> {
-        let bytes = |range: &Option<Range<usize>>| range.clone().and_then(|range| self.bytes.get(range));
+        let bytes =
+            |range: &Option<Range<usize>>| range.clone().and_then(|range| self.bytes.get(range));
         RecordView {
             offset: entry.offset,
             timestamp: entry.timestamp,

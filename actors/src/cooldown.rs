@@ -80,7 +80,13 @@ impl Gauge for Unlimited {
 impl Cooldown {
     /// An actor that has folded nothing yet; `incarnation` differs for each one of a partition.
     pub const fn new(context: CooldownContext, incarnation: u64) -> Self {
-        Self { context, incarnation, live_from: 0, tail: None, outbox: VecDeque::new() }
+        Self {
+            context,
+            incarnation,
+            live_from: 0,
+            tail: None,
+            outbox: VecDeque::new(),
+        }
     }
 
     /// Asks for the extent of the ledger, then follows it from its first record. The log may be away: it is asked until
@@ -91,7 +97,9 @@ impl Cooldown {
         scope.spawn(describe, |worker, answer, scope| {
             let index = usize::try_from(worker.context.view.partition).unwrap_or(usize::MAX);
             let extent = answer.map(|topics| {
-                topics.first().and_then(|topic| topic.partitions.get(index).copied())
+                topics
+                    .first()
+                    .and_then(|topic| topic.partitions.get(index).copied())
             });
             match extent {
                 Ok(Some(extent)) => worker.follow(extent, scope),
@@ -103,7 +111,11 @@ impl Cooldown {
     }
 
     fn reopen(&mut self, reason: &str, scope: &mut Scope<'_, Self>) {
-        tracing::warn!(partition = self.context.view.partition, reason, "the ledger cannot be read yet");
+        tracing::warn!(
+            partition = self.context.view.partition,
+            reason,
+            "the ledger cannot be read yet"
+        );
         scope.run_later(RETRY, |worker, scope| {
             worker.open(scope);
             Ok(())
@@ -113,8 +125,15 @@ impl Cooldown {
     fn follow(&mut self, extent: Watermarks, scope: &mut Scope<'_, Self>) {
         if extent.low > 0 {
             // V8: a fold over a truncated log is another fold.
-            let reason = format!("the ledger is truncated: its first record is at offset {}", extent.low);
-            tracing::error!(partition = self.context.view.partition, reason, "nothing of this partition is executed");
+            let reason = format!(
+                "the ledger is truncated: its first record is at offset {}",
+                extent.low
+            );
+            tracing::error!(
+                partition = self.context.view.partition,
+                reason,
+                "nothing of this partition is executed"
+            );
             self.context.view.write().progress = Progress::Refused(reason);
             return;
         }
@@ -124,8 +143,10 @@ impl Cooldown {
         let incarnation = self.incarnation;
         let wrap = move |batch| LedgerBatch { incarnation, batch };
         let sink = BatchSink::new(outlet, wrap, Unlimited, RECORDS_MAX);
-        let partition =
-            TopicPartition { topic: LEDGER.to_owned(), partition: self.context.view.partition };
+        let partition = TopicPartition {
+            topic: LEDGER.to_owned(),
+            partition: self.context.view.partition,
+        };
         match self.context.log.tail(partition, 0, Box::new(sink)) {
             Ok(tail) => self.tail = Some(tail),
             Err(error) => self.reopen(&error.to_string(), scope),
@@ -138,7 +159,11 @@ impl Cooldown {
         if state.progress == Progress::Restoring && folded + 1 >= self.live_from {
             state.progress = Progress::Live;
             drop(state);
-            tracing::info!(partition = self.context.view.partition, records = self.live_from, "ledger folded");
+            tracing::info!(
+                partition = self.context.view.partition,
+                records = self.live_from,
+                "ledger folded"
+            );
         }
     }
 
@@ -159,7 +184,9 @@ impl Cooldown {
             let new = state.fold.apply(record.offset, record.timestamp, decoded);
             if record.offset >= self.live_from {
                 let now = self.context.clock.now();
-                new.iter().for_each(|change| self.context.observer.changed(change, &state.fold, now));
+                for change in &new {
+                    self.context.observer.changed(change, &state.fold, now);
+                }
             }
             drop(state);
             changes.extend(new);
@@ -169,13 +196,21 @@ impl Cooldown {
     }
 
     fn remember(&self, changes: &[Change]) {
-        let mut history = self.context.history.write().unwrap_or_else(PoisonError::into_inner);
-        changes.iter().for_each(|change| history.apply(change));
+        let mut history = self
+            .context
+            .history
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        for change in changes {
+            history.apply(change);
+        }
     }
 
     /// Tells the executor; when it is full, holds the mailbox until it has room.
     fn send(&mut self, scope: &mut Scope<'_, Self>) {
-        let Some(executor) = self.context.executor.get() else { return };
+        let Some(executor) = self.context.executor.get() else {
+            return;
+        };
         while let Some(folded) = self.outbox.pop_front() {
             match executor.try_send(folded) {
                 Ok(()) => {}

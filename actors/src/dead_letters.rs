@@ -31,11 +31,19 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// `revision` says which program rejected them.
     pub fn new(log: Arc<dyn EventLog>, revision: impl Into<Arc<str>>) -> Self {
-        Self { log, revision: revision.into() }
+        Self {
+            log,
+            revision: revision.into(),
+        }
     }
 
     /// The dead letter of a record.
-    pub fn record(&self, source: &TopicPartition, record: RecordView<'_>, verdict: &Verdict) -> NewRecord {
+    pub fn record(
+        &self,
+        source: &TopicPartition,
+        record: RecordView<'_>,
+        verdict: &Verdict,
+    ) -> NewRecord {
         let mut error = verdict.error.clone();
         error.truncate(error.floor_char_boundary(REASON_BYTES_MAX));
         let mut headers: Vec<Header> = vec![
@@ -48,7 +56,12 @@ impl DeadLetters {
             header("revision", &self.revision),
             header(ORIGIN_HEADER, "dead-letter"),
         ];
-        headers.extend(record.headers.iter().map(|(name, value)| (format!("original.{name}"), value.clone())));
+        headers.extend(
+            record
+                .headers
+                .iter()
+                .map(|(name, value)| (format!("original.{name}"), value.clone())),
+        );
         NewRecord {
             topic: DEAD_LETTERS.to_owned(),
             partition: None,
@@ -66,13 +79,21 @@ impl DeadLetters {
             let answer = self.log.append(vec![letter.clone()]).await.pop();
             match answer {
                 Some(Ok(_)) => return,
-                Some(Err(error)) if error.class() == ErrorClass::Reject && letter.value.is_some() => {
+                Some(Err(error))
+                    if error.class() == ErrorClass::Reject && letter.value.is_some() =>
+                {
                     tracing::warn!(%error, "a dead letter does not fit; it is written without its value");
                     let bytes = letter.value.take().map_or(0, |value| value.len());
-                    letter.headers.push(header("value-omitted-bytes", &bytes.to_string()));
+                    letter
+                        .headers
+                        .push(header("value-omitted-bytes", &bytes.to_string()));
                 }
-                Some(Err(error)) => tracing::warn!(%error, "a dead letter was not written; its partition waits"),
-                None => tracing::warn!("the event log gave no answer to a dead letter; its partition waits"),
+                Some(Err(error)) => {
+                    tracing::warn!(%error, "a dead letter was not written; its partition waits");
+                }
+                None => tracing::warn!(
+                    "the event log gave no answer to a dead letter; its partition waits"
+                ),
             }
             tokio::time::sleep(RETRY).await;
         }

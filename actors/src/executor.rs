@@ -77,7 +77,10 @@ pub struct Executor {
 impl Executor {
     /// An actor that recognises no earlier bid (V1).
     pub const fn new(context: ExecutorContext) -> Self {
-        Self { context, execution: None }
+        Self {
+            context,
+            execution: None,
+        }
     }
 
     fn tick(&mut self, scope: &mut Scope<'_, Self>) {
@@ -109,13 +112,16 @@ impl Executor {
 
     fn bid(&self, start: Start, scope: &mut Scope<'_, Self>) {
         let (action, start_id) = (start.action_id, start.start_id);
-        let appended = self.append(action, Record::Start(start));
+        let appended = self.append(action, &Record::Start(start));
         scope.spawn(appended, move |worker, appended, scope| {
             let state = worker.context.view.read();
             let boot = worker.context.clock.boot();
-            let effects = worker.execution.as_mut().map_or_else(Vec::new, |execution| {
-                execution.reported(&state.fold, action, start_id, appended, boot)
-            });
+            let effects = worker
+                .execution
+                .as_mut()
+                .map_or_else(Vec::new, |execution| {
+                    execution.reported(&state.fold, action, start_id, appended, boot)
+                });
             drop(state);
             worker.perform(effects, scope);
             Ok(())
@@ -123,8 +129,8 @@ impl Executor {
     }
 
     /// One append, once; says whether it was acknowledged.
-    fn append(&self, action: Id, record: Record) -> impl Future<Output = bool> + 'static {
-        let record = self.record(action, &record);
+    fn append(&self, action: Id, record: &Record) -> impl Future<Output = bool> + use<> {
+        let record = self.record(action, record);
         let log = Arc::clone(&self.context.log);
         async move {
             let Some(record) = record else { return false };
@@ -141,11 +147,18 @@ impl Executor {
 
     /// A record for this very ledger partition.
     fn record(&self, action: Id, record: &Record) -> Option<crate::ports::log::NewRecord> {
-        let target = self.context.view.read().fold.target(action).unwrap_or_default();
+        let state = self.context.view.read();
+        let target = state
+            .fold
+            .action(action)
+            .map(|action| action.subject.target.to_string());
+        drop(state);
+        let target = target.unwrap_or_default();
         match ledger_record(target, record) {
-            Ok(record) => {
-                Some(crate::ports::log::NewRecord { partition: Some(self.context.view.partition), ..record })
-            }
+            Ok(record) => Some(crate::ports::log::NewRecord {
+                partition: Some(self.context.view.partition),
+                ..record
+            }),
             Err(error) => {
                 tracing::error!(%action, %error, "a ledger record cannot be written");
                 None
@@ -155,7 +168,7 @@ impl Executor {
 
     fn tick_log(&self, scope: &mut Scope<'_, Self>) {
         // A Tick that is lost is followed by another a second later.
-        scope.spawn(self.append(Id([0; 16]), Record::Tick), |_, _, _| Ok(()));
+        scope.spawn(self.append(Id([0; 16]), &Record::Tick), |_, _, _| Ok(()));
     }
 
     /// Sends one request, once. It goes on whatever happens to this actor.
@@ -165,7 +178,12 @@ impl Executor {
             let begun = context.clock.boot();
             let answer = request(&context, &order).await;
             let took = context.clock.boot().saturating_sub(begun);
-            context.observer.answered(order.step.action, &order.step.connector, answer.outcome, took);
+            context.observer.answered(
+                order.step.action,
+                &order.step.connector,
+                answer.outcome,
+                took,
+            );
             tracing::info!(
                 action_id = %order.action, action = %order.step.action, attempt = order.attempt,
                 connector = order.step.connector, outcome = ?answer.outcome, "action answered"
@@ -177,11 +195,16 @@ impl Executor {
     /// Writes down what came of a request, as long as that takes.
     fn write(&self, finish: Finish) {
         let context = self.context.clone();
-        let Some(record) = self.record(finish.action_id, &Record::Finish(finish)) else { return };
+        let Some(record) = self.record(finish.action_id, &Record::Finish(finish)) else {
+            return;
+        };
         context.writing.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(async move {
             let mut pause = RETRY_FIRST;
-            while !matches!(context.log.append(vec![record.clone()]).await.first(), Some(Ok(_))) {
+            while !matches!(
+                context.log.append(vec![record.clone()]).await.first(),
+                Some(Ok(_))
+            ) {
                 tracing::warn!("an outcome is not in the ledger yet; appending again");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_MAX);
@@ -232,8 +255,11 @@ fn outgoing(order: &Order, now: homeostat_logic::ledger::record::Millis) -> conn
         severity: subject.severity,
         event_type: subject.event_type.clone(),
         event_id: subject.event_id.clone(),
-        params: order.resolved.clone().unwrap_or_else(|| order.step.params.clone()),
-        reasons: subject.reasons.clone(),
+        params: order
+            .resolved
+            .clone()
+            .unwrap_or_else(|| order.step.params.clone()),
+        reasons: vec![subject.rule.clone(), subject.severity_reason.clone()],
         now,
     }
 }
@@ -262,13 +288,16 @@ impl Worker for Executor {
 impl Handle<Folded> for Executor {
     type Reply = ();
 
-    fn handle(&mut self, Folded(changes): Folded, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
+    fn handle(
+        &mut self,
+        Folded(changes): Folded,
+        scope: &mut Scope<'_, Self>,
+    ) -> Result<(), Failure> {
         let boot = self.context.clock.boot();
         let state = self.context.view.read();
-        let effects = self
-            .execution
-            .as_mut()
-            .map_or_else(Vec::new, |execution| execution.folded(&state.fold, &changes, boot));
+        let effects = self.execution.as_mut().map_or_else(Vec::new, |execution| {
+            execution.folded(&state.fold, &changes, boot)
+        });
         drop(state);
         self.perform(effects, scope);
         // A decision just folded is bid for now, not at the next tick.
@@ -308,7 +337,9 @@ impl Handle<Retire> for Executor {
     type Reply = usize;
 
     fn handle(&mut self, _: Retire, scope: &mut Scope<'_, Self>) -> Result<usize, Failure> {
-        let Some(execution) = self.execution.as_mut() else { return Ok(0) };
+        let Some(execution) = self.execution.as_mut() else {
+            return Ok(0);
+        };
         let effects = execution.revoked(&self.context.view.read().fold);
         let open = execution.sending();
         self.perform(effects, scope);

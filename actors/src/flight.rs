@@ -48,7 +48,11 @@ const NOTHING: i64 = -1;
 
 impl std::fmt::Debug for Flight {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Flight").field(&self.partition).field(&self.epoch).finish()
+        formatter
+            .debug_tuple("Flight")
+            .field(&self.partition)
+            .field(&self.epoch)
+            .finish()
     }
 }
 
@@ -92,7 +96,10 @@ impl Flight {
         limits: FlightLimits,
         subscription: SubscriptionSlot,
     ) -> Self {
-        let state = State { watermark: Watermark::new(position), ..State::default() };
+        let state = State {
+            watermark: Watermark::new(position),
+            ..State::default()
+        };
         Self {
             partition,
             topic,
@@ -117,7 +124,9 @@ impl Flight {
         if state.ended || state.bytes >= self.limits.bytes_max {
             return 0;
         }
-        self.limits.records_max.saturating_sub(state.watermark.in_flight())
+        self.limits
+            .records_max
+            .saturating_sub(state.watermark.in_flight())
     }
 
     /// Records a batch was delivered.
@@ -142,7 +151,11 @@ impl Flight {
             moved = state.watermark.settle(offset).or(moved);
         }
         let Some(next) = moved else { return };
-        while state.batches.front().is_some_and(|batch| last_offset(batch) < next) {
+        while state
+            .batches
+            .front()
+            .is_some_and(|batch| last_offset(batch) < next)
+        {
             let size = state.batches.pop_front().map_or(0, |batch| batch.size());
             state.bytes = state.bytes.saturating_sub(size);
         }
@@ -172,13 +185,19 @@ impl Flight {
             let cause = Cause::Failed(*failures);
             state.returned.push(Returned { offset, cause });
         }
-        let bystanders = offsets.into_iter().map(|offset| Returned { offset, cause: Cause::Bystander });
+        let bystanders = offsets.into_iter().map(|offset| Returned {
+            offset,
+            cause: Cause::Bystander,
+        });
         state.returned.extend(bystanders);
     }
 
     /// A record can never be written.
     pub fn refuse(&self, offset: i64, reason: String) {
-        self.lock().returned.push(Returned { offset, cause: Cause::Refused(reason) });
+        self.lock().returned.push(Returned {
+            offset,
+            cause: Cause::Refused(reason),
+        });
     }
 
     /// Takes what was given back.
@@ -189,7 +208,11 @@ impl Flight {
     /// The batch that holds an offset still in flight.
     pub fn batch_of(&self, offset: i64) -> Option<Arc<Batch>> {
         let state = self.lock();
-        state.batches.iter().find(|batch| batch.at_offset(offset).is_some()).cloned()
+        state
+            .batches
+            .iter()
+            .find(|batch| batch.at_offset(offset).is_some())
+            .cloned()
     }
 
     /// The consumer takes a batch out of its mailbox: from here on, an incarnation that starts over finds it here.
@@ -207,7 +230,8 @@ impl Flight {
 
     /// The consumer begins to decode a record; `None` when it is done. If it fails in between, this one is to blame.
     pub fn decoding(&self, offset: Option<i64>) {
-        self.decoding.store(offset.unwrap_or(NOTHING), Ordering::Relaxed);
+        self.decoding
+            .store(offset.unwrap_or(NOTHING), Ordering::Relaxed);
     }
 
     /// The record that the last incarnation of the consumer failed on, with the number of its failures.
@@ -253,5 +277,9 @@ impl Flight {
 }
 
 fn last_offset(batch: &Batch) -> i64 {
-    batch.len().checked_sub(1).and_then(|last| batch.get(last)).map_or(i64::MIN, |record| record.offset)
+    batch
+        .len()
+        .checked_sub(1)
+        .and_then(|last| batch.get(last))
+        .map_or(i64::MIN, |record| record.offset)
 }

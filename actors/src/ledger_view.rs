@@ -42,7 +42,10 @@ pub struct State {
 impl LedgerView {
     /// An empty view.
     pub fn new(partition: i32) -> Arc<Self> {
-        Arc::new(Self { partition, state: RwLock::default() })
+        Arc::new(Self {
+            partition,
+            state: RwLock::default(),
+        })
     }
 
     /// Reads the view. Keep the guard short: the fold waits for it.
@@ -73,7 +76,13 @@ impl State {
     pub fn moment(&self, clock: &dyn Clock) -> Moment {
         let boot = clock.boot();
         let since = boot.saturating_sub(self.read_at).as_millis();
-        let estimate = self.fold.now().saturating_add(i64::try_from(since).unwrap_or(i64::MAX));
-        Moment { boot, log: estimate.max(clock.now()) }
+        let estimate = self
+            .fold
+            .now()
+            .saturating_add(i64::try_from(since).unwrap_or(i64::MAX));
+        Moment {
+            boot,
+            log: estimate.max(clock.now()),
+        }
     }
 }

@@ -5,5 +5,17 @@
 //! binary's package. Every other module is one thin actor: it receives, reads the clock, calls logic, passes on the
 //! result.
 
+pub mod assignment;
+pub mod batch;
+pub mod cooldown;
+pub mod dead_letters;
+pub mod executor;
+pub mod flight;
+pub mod ledger_view;
+pub mod partition;
 pub mod ports;
+pub mod responder;
+pub mod roster;
+pub mod sink;
 pub mod supervision;
+pub mod work;

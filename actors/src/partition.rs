@@ -66,7 +66,12 @@ pub struct PartitionConsumer {
 impl PartitionConsumer {
     /// A consumer with nothing in hand; it finds what is in flight when it starts.
     pub fn new(flight: Arc<Flight>, context: PartitionContext) -> Self {
-        Self { flight, context, names: Names::default(), outbox: VecDeque::new() }
+        Self {
+            flight,
+            context,
+            names: Names::default(),
+            outbox: VecDeque::new(),
+        }
     }
 
     /// Sorts records by role and sends them off; what is no event, or none of ours, ends here.
@@ -77,7 +82,11 @@ impl PartitionConsumer {
                 rest = rest.get(1..).unwrap_or_default();
                 continue;
             };
-            let here = rest.iter().take_while(|offset| batch.at_offset(**offset).is_some()).count().max(1);
+            let here = rest
+                .iter()
+                .take_while(|offset| batch.at_offset(**offset).is_some())
+                .count()
+                .max(1);
             let (now, later) = rest.split_at(here);
             self.dispatch_batch(&batch, now, scope);
             rest = later;
@@ -85,12 +94,19 @@ impl PartitionConsumer {
         self.send(scope);
     }
 
-    fn dispatch_batch(&mut self, batch: &Arc<crate::batch::Batch>, offsets: &[i64], scope: &mut Scope<'_, Self>) {
+    fn dispatch_batch(
+        &mut self,
+        batch: &Arc<crate::batch::Batch>,
+        offsets: &[i64],
+        scope: &mut Scope<'_, Self>,
+    ) {
         let topic = self.flight.topic;
         let mut routed: BTreeMap<Role, Vec<Item>> = BTreeMap::new();
         let (mut own, mut observed) = (Vec::new(), Vec::new());
         for offset in offsets {
-            let Some(record) = batch.at_offset(*offset) else { continue };
+            let Some(record) = batch.at_offset(*offset) else {
+                continue;
+            };
             if record.is_own() {
                 own.push(*offset);
                 continue;
@@ -99,11 +115,21 @@ impl PartitionConsumer {
             match decode_record(record, topic, &mut self.names) {
                 Ok(_) if topic.usage == Use::Observe => observed.push(*offset),
                 Ok(event) => {
-                    routed.entry(event.role).or_default().push(Item { offset: *offset, event });
+                    routed.entry(event.role).or_default().push(Item {
+                        offset: *offset,
+                        event,
+                    });
                 }
                 Err(reject) => {
                     self.context.observer.rejected(topic.name, reject.label());
-                    self.bury(*offset, Verdict { error: reject.to_string(), attempts: 1 }, scope);
+                    self.bury(
+                        *offset,
+                        &Verdict {
+                            error: reject.to_string(),
+                            attempts: 1,
+                        },
+                        scope,
+                    );
                 }
             }
             self.flight.decoding(None);
@@ -119,7 +145,9 @@ impl PartitionConsumer {
     fn settle(&self, outcome: Consumed, offsets: &[i64]) {
         if !offsets.is_empty() {
             self.flight.settle(offsets.iter().copied());
-            self.context.observer.consumed(self.flight.topic.name, outcome, offsets.len() as u64);
+            self.context
+                .observer
+                .consumed(self.flight.topic.name, outcome, offsets.len() as u64);
         }
     }
 
@@ -127,7 +155,9 @@ impl PartitionConsumer {
     /// that is not emptied fills, and a full one stops the partition's polling.
     fn send(&mut self, scope: &mut Scope<'_, Self>) {
         while let Some((role, work)) = self.outbox.pop_front() {
-            let Some(recipient) = self.context.routes.get(&role) else { continue };
+            let Some(recipient) = self.context.routes.get(&role) else {
+                continue;
+            };
             match recipient.try_send(work) {
                 Ok(()) => {}
                 Err(SendError::Full(work)) => {
@@ -145,19 +175,29 @@ impl PartitionConsumer {
     }
 
     /// Puts a record into the dead letters and settles it once it is there.
-    fn bury(&self, offset: i64, verdict: Verdict, scope: &mut Scope<'_, Self>) {
-        let Some(batch) = self.flight.batch_of(offset) else { return };
-        let Some(record) = batch.at_offset(offset) else { return };
+    fn bury(&self, offset: i64, verdict: &Verdict, scope: &mut Scope<'_, Self>) {
+        let Some(batch) = self.flight.batch_of(offset) else {
+            return;
+        };
+        let Some(record) = batch.at_offset(offset) else {
+            return;
+        };
         tracing::warn!(
             partition = %self.flight.partition, offset, error = verdict.error, attempts = verdict.attempts,
             "event goes to the dead letters"
         );
-        let letter = self.context.dead_letters.record(&self.flight.partition, record, &verdict);
+        let letter = self
+            .context
+            .dead_letters
+            .record(&self.flight.partition, record, verdict);
         let dead_letters = self.context.dead_letters.clone();
-        scope.spawn(async move { dead_letters.write(letter).await }, move |worker, (), _| {
-            worker.settle(Consumed::DeadLettered, &[offset]);
-            Ok(())
-        });
+        scope.spawn(
+            async move { dead_letters.write(letter).await },
+            move |worker, (), _| {
+                worker.settle(Consumed::DeadLettered, &[offset]);
+                Ok(())
+            },
+        );
     }
 
     /// Takes back what actors gave back: bystanders go again at once, culprits later and at last to the dead letters.
@@ -168,8 +208,17 @@ impl PartitionConsumer {
                 Cause::Bystander => again.push(returned.offset),
                 Cause::Failed(failures) => self.retry_or_bury(returned.offset, failures, scope),
                 Cause::Refused(reason) => {
-                    self.context.observer.rejected(self.flight.topic.name, "refused");
-                    self.bury(returned.offset, Verdict { error: reason, attempts: 1 }, scope);
+                    self.context
+                        .observer
+                        .rejected(self.flight.topic.name, "refused");
+                    self.bury(
+                        returned.offset,
+                        &Verdict {
+                            error: reason,
+                            attempts: 1,
+                        },
+                        scope,
+                    );
                 }
             }
         }
@@ -180,16 +229,28 @@ impl PartitionConsumer {
     fn retry_or_bury(&mut self, offset: i64, failures: u32, scope: &mut Scope<'_, Self>) {
         let retry = self.context.retry;
         if failures < retry.attempts_max {
-            let pause = retry.first.saturating_mul(1 << failures.saturating_sub(1).min(16)).min(retry.max);
+            let pause = retry
+                .first
+                .saturating_mul(1 << failures.saturating_sub(1).min(16))
+                .min(retry.max);
             scope.run_later(pause, move |worker, scope| {
                 worker.dispatch(&[offset], scope);
                 Ok(())
             });
             return;
         }
-        self.context.observer.rejected(self.flight.topic.name, "handler");
+        self.context
+            .observer
+            .rejected(self.flight.topic.name, "handler");
         let error = self.failure_text(offset, scope.path());
-        self.bury(offset, Verdict { error, attempts: failures }, scope);
+        self.bury(
+            offset,
+            &Verdict {
+                error,
+                attempts: failures,
+            },
+            scope,
+        );
     }
 
     /// Why the actors failed that this record went through.
@@ -229,8 +290,17 @@ impl Worker for PartitionConsumer {
             } else {
                 let why = (self.context.last_failure)(scope.path()).unwrap_or_default();
                 let error = format!("decoding failed each time; last: {why}");
-                self.context.observer.rejected(self.flight.topic.name, "handler");
-                self.bury(offset, Verdict { error, attempts: failures }, scope);
+                self.context
+                    .observer
+                    .rejected(self.flight.topic.name, "handler");
+                self.bury(
+                    offset,
+                    &Verdict {
+                        error,
+                        attempts: failures,
+                    },
+                    scope,
+                );
             }
         }
         self.dispatch(&offsets, scope);
@@ -241,7 +311,11 @@ impl Worker for PartitionConsumer {
 impl Handle<Deliver> for PartitionConsumer {
     type Reply = ();
 
-    fn handle(&mut self, Deliver(batch): Deliver, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
+    fn handle(
+        &mut self,
+        Deliver(batch): Deliver,
+        scope: &mut Scope<'_, Self>,
+    ) -> Result<(), Failure> {
         self.flight.taken(&batch);
         let offsets: Vec<i64> = batch.iter().map(|record| record.offset).collect();
         self.dispatch(&offsets, scope);

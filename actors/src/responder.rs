@@ -89,7 +89,9 @@ impl Responder {
         let mut judged = Judged::default();
         let flight = Arc::clone(work.flight());
         for index in 0..work.len() {
-            let Some((item, record)) = work.begin(index) else { continue };
+            let Some((item, record)) = work.begin(index) else {
+                continue;
+            };
             self.judge_one(item, record, &flight, now, &mut judged);
         }
         work.handled();
@@ -104,7 +106,10 @@ impl Responder {
         now: Millis,
         judged: &mut Judged,
     ) {
-        let raw = record.value.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default();
+        let raw = record
+            .value
+            .and_then(|value| std::str::from_utf8(value).ok())
+            .unwrap_or_default();
         let rules = &self.context.rules;
         let verdict = self.context.judge.judge(&item.event, raw, rules, now);
         if verdict.action == Action::Ignore && flight.topic.usage == Use::DecideByType {
@@ -125,14 +130,20 @@ impl Responder {
         let proposal = propose(&context, &verdict);
         let key = proposal.propose.target.to_string();
         match ledger_record(key, &Record::Propose(Box::new(proposal.propose))) {
-            Ok(record) => judged.outgoing.push(Outgoing { offset: item.offset, record }),
+            Ok(record) => judged.outgoing.push(Outgoing {
+                offset: item.offset,
+                record,
+            }),
             Err(error) => {
                 judged.refused.push((item.offset, error.to_string()));
                 return;
             }
         }
         if let Some(notice) = proposal.notice {
-            judged.outgoing.push(Outgoing { offset: item.offset, record: notice_record(notice) });
+            judged.outgoing.push(Outgoing {
+                offset: item.offset,
+                record: notice_record(notice),
+            });
         }
     }
 }
@@ -184,7 +195,11 @@ async fn append_all(
             None => true,
         });
         if !outgoing.is_empty() {
-            tracing::warn!(records = outgoing.len(), reason, "proposals are not durable yet; appending again");
+            tracing::warn!(
+                records = outgoing.len(),
+                reason,
+                "proposals are not durable yet; appending again"
+            );
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_MAX);
         }
@@ -212,7 +227,9 @@ impl Handle<Work> for Responder {
         let mut offsets: Vec<i64> = judged.outgoing.iter().map(|one| one.offset).collect();
         offsets.dedup();
         let flight = Arc::clone(work.flight());
-        let appended = append_all(Arc::clone(&self.context.log), judged.outgoing, move || flight.ended());
+        let appended = append_all(Arc::clone(&self.context.log), judged.outgoing, move || {
+            flight.ended()
+        });
         scope.spawn(appended, move |_, refused, _| {
             offsets.retain(|offset| !refused.iter().any(|(other, _)| other == offset));
             if !work.flight().ended() {

@@ -51,11 +51,20 @@ impl<M: Send + 'static, G: Gauge> BatchSink<M, G> {
         gauge: G,
         events_max: usize,
     ) -> Self {
-        Self { outlet, wrap: Box::new(wrap), gauge, events_max, pending: Batch::default(), refused: None }
+        Self {
+            outlet,
+            wrap: Box::new(wrap),
+            gauge,
+            events_max,
+            pending: Batch::default(),
+            refused: None,
+        }
     }
 
     fn has_room(&self) -> bool {
-        self.outlet.get().is_some_and(|recipient| recipient.room() > 0)
+        self.outlet
+            .get()
+            .is_some_and(|recipient| recipient.room() > 0)
     }
 }
 
@@ -66,7 +75,12 @@ impl<M: Send + 'static, G: Gauge> PartitionSink for BatchSink<M, G> {
         }
         let batch = self.events_max.saturating_sub(self.pending.len());
         // A refused batch goes first: the next flush sends it, and takes what it can behind it.
-        if self.refused.is_some() { batch.min(1) } else { batch }.min(self.gauge.room())
+        if self.refused.is_some() {
+            batch.min(1)
+        } else {
+            batch
+        }
+        .min(self.gauge.room())
     }
 
     fn push(&mut self, record: RecordView<'_>) {
@@ -74,9 +88,14 @@ impl<M: Send + 'static, G: Gauge> PartitionSink for BatchSink<M, G> {
     }
 
     fn flush(&mut self) {
-        let Some(recipient) = self.outlet.get() else { return };
+        let Some(recipient) = self.outlet.get() else {
+            return;
+        };
         if let Some(message) = self.refused.take() {
-            self.refused = recipient.try_send(message).err().map(crate::supervision::SendError::into_message);
+            self.refused = recipient
+                .try_send(message)
+                .err()
+                .map(crate::supervision::SendError::into_message);
         }
         if self.refused.is_some() || self.pending.is_empty() {
             return;

@@ -31,7 +31,12 @@ pub struct Item {
 impl Work {
     /// Events of one batch.
     pub fn new(flight: Arc<Flight>, batch: Arc<Batch>, items: Vec<Item>) -> Self {
-        Self { flight, batch, items, handling: None }
+        Self {
+            flight,
+            batch,
+            items,
+            handling: None,
+        }
     }
 
     /// Where the events come from.
@@ -81,8 +86,15 @@ impl Drop for Work {
         if self.items.is_empty() {
             return;
         }
-        let culprit = self.handling.and_then(|index| self.items.get(index)).map(|item| item.offset);
-        let rest = self.items.iter().map(|item| item.offset).filter(|offset| Some(*offset) != culprit);
+        let culprit = self
+            .handling
+            .and_then(|index| self.items.get(index))
+            .map(|item| item.offset);
+        let rest = self
+            .items
+            .iter()
+            .map(|item| item.offset)
+            .filter(|offset| Some(*offset) != culprit);
         self.flight.give_back(culprit, rest);
     }
 }

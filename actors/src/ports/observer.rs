@@ -22,7 +22,12 @@ pub enum Consumed {
 
 impl Consumed {
     /// Every outcome.
-    pub const ALL: [Self; 4] = [Self::Proposed, Self::Observed, Self::Own, Self::DeadLettered];
+    pub const ALL: [Self; 4] = [
+        Self::Proposed,
+        Self::Observed,
+        Self::Own,
+        Self::DeadLettered,
+    ];
 
     /// The name used in metrics.
     pub const fn name(self) -> &'static str {

@@ -1,0 +1,240 @@
+//! Assignment and revocation: a partition that comes gets a consumer, one that goes is drained first.
+//!
+//! Called on the log's own thread. Draining blocks that thread, which is what it is for: no record of the partition is
+//! delivered meanwhile, and settlements arrive from the actors' threads.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_rt::ArbiterHandle;
+use homeostat_logic::topic;
+use tokio::sync::watch;
+
+use crate::flight::{Flight, SubscriptionSlot};
+use crate::partition::{PartitionConsumer, PartitionContext};
+use crate::ports::log::{
+    Assignment, Epoch, GroupHandler, LogError, PartitionSink, RecordView, Subscription,
+    TopicPartition,
+};
+use crate::roster::RosterSettings;
+use crate::sink::{BatchSink, Deliver, Outlet};
+use crate::supervision::{ChildSpec, StartError, Supervisor};
+
+/// How long a consumer whose partition is gone may take to end.
+const STOP_LIMIT: Duration = Duration::from_secs(1);
+
+/// The partitions this instance owns.
+pub struct Partitions {
+    group: Supervisor,
+    context: PartitionContext,
+    settings: RosterSettings,
+    arbiters: Vec<ArbiterHandle>,
+    next_arbiter: AtomicUsize,
+    subscription: SubscriptionSlot,
+    owned: Mutex<BTreeMap<TopicPartition, Owned>>,
+    failed: watch::Sender<Option<LogError>>,
+}
+
+struct Owned {
+    flight: Arc<Flight>,
+    path: String,
+    arbiter: ArbiterHandle,
+}
+
+impl Partitions {
+    pub(crate) fn new(
+        group: Supervisor,
+        context: PartitionContext,
+        settings: RosterSettings,
+        arbiters: Vec<ArbiterHandle>,
+    ) -> Self {
+        Self {
+            group,
+            context,
+            settings,
+            arbiters,
+            next_arbiter: AtomicUsize::new(0),
+            subscription: Arc::new(OnceLock::new()),
+            owned: Mutex::default(),
+            failed: watch::Sender::new(None),
+        }
+    }
+
+    /// Where settled positions go from now on, and those settled already.
+    pub fn subscribed(&self, subscription: &Arc<dyn Subscription>) {
+        self.subscription.get_or_init(|| Arc::clone(subscription));
+        for owned in self.lock().values() {
+            owned.flight.republish();
+        }
+    }
+
+    /// Number of owned partitions.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Records in flight, by partition.
+    pub fn in_flight(&self) -> Vec<(TopicPartition, usize)> {
+        let owned = self.lock();
+        owned
+            .iter()
+            .map(|(partition, owned)| (partition.clone(), owned.flight.in_flight()))
+            .collect()
+    }
+
+    /// Becomes `Some` when the log's client has failed for good.
+    pub fn failed(&self) -> watch::Receiver<Option<LogError>> {
+        self.failed.subscribe()
+    }
+
+    /// Path of a partition's consumer, for healing it.
+    pub fn consumer_path(&self, partition: &TopicPartition) -> Option<String> {
+        self.lock().get(partition).map(|owned| owned.path.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Owned>> {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn assign(&self, assignment: Assignment) -> Box<dyn PartitionSink> {
+        let Assignment {
+            partition,
+            epoch,
+            position,
+        } = assignment;
+        let Some(topic) = topic::find(&partition.topic) else {
+            tracing::error!(%partition, "assigned a partition of a topic that was not asked for");
+            return Box::new(Closed);
+        };
+        self.forget(&partition);
+        let flight = Arc::new(Flight::new(
+            partition.clone(),
+            topic,
+            epoch,
+            position,
+            self.settings.flight,
+            Arc::clone(&self.subscription),
+        ));
+        match self.start(&flight) {
+            Ok((outlet, owned)) => {
+                tracing::info!(%partition, epoch = epoch.0, position, "partition assigned");
+                self.lock().insert(partition, owned);
+                let events_max = self.settings.batch_events_max;
+                Box::new(BatchSink::new(outlet, Deliver, flight, events_max))
+            }
+            Err(error) => {
+                tracing::error!(%partition, %error, "no consumer could be started; the partition waits");
+                Box::new(Closed)
+            }
+        }
+    }
+
+    fn start(&self, flight: &Arc<Flight>) -> Result<(Outlet<Deliver>, Owned), StartError> {
+        let turn = self.next_arbiter.fetch_add(1, Ordering::Relaxed);
+        let arbiter = self
+            .arbiters
+            .get(turn % self.arbiters.len().max(1))
+            .cloned();
+        let arbiter = arbiter.ok_or_else(|| StartError::NoArbiter(flight.partition.to_string()))?;
+        let spec = |name: String| {
+            let (flight, context) = (Arc::clone(flight), self.context.clone());
+            let factory = move || PartitionConsumer::new(Arc::clone(&flight), context.clone());
+            ChildSpec::new(name, "partition", factory)
+                .intensity(self.settings.intensity)
+                .backoff(self.settings.backoff)
+                .capacity(self.settings.mailbox_messages_max)
+                .stuck_after(self.settings.handling_max)
+                .on(&arbiter)
+        };
+        let name = flight.partition.to_string();
+        // The consumer of the epoch before may still be ending.
+        let address = self
+            .group
+            .start(spec(name.clone()))
+            .or_else(|error| match &error {
+                StartError::Duplicate(_) => {
+                    self.group.start(spec(format!("{name}.{}", flight.epoch.0)))
+                }
+                StartError::NoArbiter(_) => Err(error),
+            })?;
+        let outlet = Arc::new(OnceLock::from(address.recipient()));
+        let path = address.path().to_owned();
+        Ok((
+            outlet,
+            Owned {
+                flight: Arc::clone(flight),
+                path,
+                arbiter,
+            },
+        ))
+    }
+
+    /// Ends a partition's epoch and its consumer.
+    fn forget(&self, partition: &TopicPartition) {
+        let Some(owned) = self.lock().remove(partition) else {
+            return;
+        };
+        owned.flight.end();
+        let (group, path) = (self.group.clone(), owned.path);
+        owned.arbiter.spawn(async move {
+            if let Err(error) = group.stop(&path, STOP_LIMIT).await {
+                tracing::warn!(%error, "a consumer did not end with its partition");
+            }
+        });
+    }
+}
+
+/// The group handler that feeds [`Partitions`].
+pub struct Assignments(pub Arc<Partitions>);
+
+impl GroupHandler for Assignments {
+    fn assigned(&mut self, assignment: Assignment) -> Box<dyn PartitionSink> {
+        self.0.assign(assignment)
+    }
+
+    fn revoked(&mut self, partitions: &[(TopicPartition, Epoch)], deadline: Duration) {
+        let end = Instant::now() + deadline;
+        for (partition, epoch) in partitions {
+            let flight = self
+                .0
+                .lock()
+                .get(partition)
+                .map(|owned| Arc::clone(&owned.flight));
+            let Some(flight) = flight.filter(|flight| flight.epoch == *epoch) else {
+                continue;
+            };
+            let drained = flight.wait_until_settled(end.saturating_duration_since(Instant::now()));
+            tracing::info!(%partition, epoch = epoch.0, drained, "partition revoked");
+        }
+        for (partition, _) in partitions {
+            self.0.forget(partition);
+        }
+    }
+
+    fn lost(&mut self, partitions: &[(TopicPartition, Epoch)]) {
+        for (partition, epoch) in partitions {
+            tracing::warn!(%partition, epoch = epoch.0, "partition lost; its events in flight are read again by its next owner");
+            self.0.forget(partition);
+        }
+    }
+
+    fn failed(&mut self, error: LogError) {
+        tracing::error!(%error, "the event log client failed for good");
+        self.0.failed.send_replace(Some(error));
+    }
+}
+
+/// Takes nothing.
+struct Closed;
+
+impl PartitionSink for Closed {
+    fn credit(&self) -> usize {
+        0
+    }
+
+    fn push(&mut self, _: RecordView<'_>) {}
+
+    fn flush(&mut self) {}
+}

@@ -1,0 +1,242 @@
+//! The closed list of actors and how they are supervised: the one place where the tree is built.
+//!
+//! ```text
+//! homeostat (one-for-one)
+//! ├── roles (one-for-one)          drift · performance · scaling · lifecycle
+//! ├── ledger-N (rest-for-one)      cooldown, then its executor: a new fold needs a new executor
+//! └── partitions (one-for-one)     one consumer per assigned partition; they come and go
+//! ```
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use actix_rt::{Arbiter, ArbiterHandle};
+use homeostat_logic::topic::Role;
+use tokio::time::Instant;
+
+use crate::assignment::Partitions;
+use crate::cooldown::{Cooldown, CooldownContext};
+use crate::dead_letters::DeadLetters;
+use crate::executor::{Executor, ExecutorContext, Retire};
+use crate::flight::FlightLimits;
+use crate::ledger_view::LedgerView;
+use crate::partition::{PartitionContext, RetrySettings, Routes};
+use crate::ports::observer::Observer;
+use crate::responder::{Responder, ResponderContext};
+use crate::supervision::{
+    Address, Backoff, ChildSpec, GroupSpec, Intensity, StartError, Strategy, Supervisor,
+};
+
+/// Threads that partitions' consumers are spread over.
+const CONSUMER_ARBITERS: usize = 2;
+/// Pause between two looks at what executors still have under way.
+const RETIRE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How actors are supervised and bounded.
+#[derive(Clone, Copy, Debug)]
+pub struct RosterSettings {
+    /// Restarts of one actor, and in which time.
+    pub intensity: Intensity,
+    /// Pauses before restarts.
+    pub backoff: Backoff,
+    /// Messages per mailbox.
+    pub mailbox_messages_max: u64,
+    /// Longest handling of one message.
+    pub handling_max: Duration,
+    /// Events per batch.
+    pub batch_events_max: usize,
+    /// Limits per partition.
+    pub flight: FlightLimits,
+    /// Retries of failing events.
+    pub retry: RetrySettings,
+}
+
+/// What the actors work with.
+#[derive(Clone)]
+pub struct RosterContext {
+    /// For the roles.
+    pub responder: ResponderContext,
+    /// For each ledger partition, in order.
+    pub ledger: Vec<(CooldownContext, ExecutorContext)>,
+    /// Where dead letters go.
+    pub dead_letters: DeadLetters,
+    /// Metrics.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// The running actors.
+pub struct Roster {
+    supervisor: Supervisor,
+    executors: Vec<Address<Executor>>,
+    views: Vec<Arc<LedgerView>>,
+    partitions: Arc<Partitions>,
+    /// Threads of the actors; they end with the process.
+    arbiters: Vec<Arbiter>,
+}
+
+impl Roster {
+    /// Starts all actors but the partitions' consumers, which come with assignments. Call it inside an actix system:
+    /// supervision itself runs on the caller's thread, apart from the workers.
+    ///
+    /// # Errors
+    /// When the tree cannot be built, which only a mistake in this file brings about.
+    pub fn start(context: RosterContext, settings: RosterSettings) -> Result<Self, StartError> {
+        let supervisor = Supervisor::new(GroupSpec::new("homeostat"));
+        let (roles, ledger) = (Arbiter::new(), Arbiter::new());
+        let consumers: Vec<Arbiter> = (0..CONSUMER_ARBITERS).map(|_| Arbiter::new()).collect();
+        let routes = start_roles(&supervisor, &context.responder, &settings, &roles.handle())?;
+        let views = context
+            .ledger
+            .iter()
+            .map(|(cooldown, _)| Arc::clone(&cooldown.view))
+            .collect();
+        let executors = context
+            .ledger
+            .into_iter()
+            .map(|(cooldown, executor)| {
+                start_ledger(&supervisor, cooldown, executor, &settings, &ledger.handle())
+            })
+            .collect::<Result<_, _>>()?;
+        let failures = supervisor.clone();
+        let partition = PartitionContext {
+            routes,
+            dead_letters: context.dead_letters,
+            observer: context.observer,
+            retry: settings.retry,
+            last_failure: Arc::new(move |path| {
+                let actors = failures.snapshot();
+                actors
+                    .into_iter()
+                    .find(|actor| actor.path == path)?
+                    .last_failure
+            }),
+        };
+        let partitions = Arc::new(Partitions::new(
+            supervisor.group(GroupSpec::new("partitions"))?,
+            partition,
+            settings,
+            consumers.iter().map(Arbiter::handle).collect(),
+        ));
+        let arbiters = [roles, ledger].into_iter().chain(consumers).collect();
+        Ok(Self {
+            supervisor,
+            executors,
+            views,
+            partitions,
+            arbiters,
+        })
+    }
+
+    /// The tree.
+    pub const fn supervisor(&self) -> &Supervisor {
+        &self.supervisor
+    }
+
+    /// The ledger as folded here, by partition.
+    pub fn views(&self) -> &[Arc<LedgerView>] {
+        &self.views
+    }
+
+    /// Assigned partitions.
+    pub const fn partitions(&self) -> &Arc<Partitions> {
+        &self.partitions
+    }
+
+    /// Stops bidding and waits until no request is under way and every outcome is in the ledger, or the time is up.
+    /// Says whether nothing was left.
+    pub async fn retire_executors(&self, limit: Duration) -> bool {
+        let deadline = Instant::now() + limit;
+        loop {
+            let mut open = 0;
+            for executor in &self.executors {
+                open += executor.call(Retire).await.unwrap_or(0);
+            }
+            if open == 0 || Instant::now() >= deadline {
+                return open == 0;
+            }
+            tokio::time::sleep(RETIRE_PAUSE).await;
+        }
+    }
+
+    /// Stops all actors, then their threads.
+    pub async fn shutdown(self, limit: Duration) {
+        let outcome = self.supervisor.shutdown(limit).await;
+        if outcome.lost > 0 || !outcome.stuck.is_empty() {
+            tracing::warn!(
+                ?outcome,
+                "some actors did not finish; their events are read again at the next start"
+            );
+        }
+        for arbiter in &self.arbiters {
+            arbiter.stop();
+        }
+    }
+}
+
+fn child<W: crate::supervision::Worker>(
+    name: impl Into<String>,
+    kind: &'static str,
+    settings: &RosterSettings,
+    arbiter: &ArbiterHandle,
+    factory: impl Fn() -> W + Send + 'static,
+) -> ChildSpec<W> {
+    ChildSpec::new(name, kind, factory)
+        .intensity(settings.intensity)
+        .backoff(settings.backoff)
+        .capacity(settings.mailbox_messages_max)
+        .stuck_after(settings.handling_max)
+        .on(arbiter)
+}
+
+fn start_roles(
+    supervisor: &Supervisor,
+    context: &ResponderContext,
+    settings: &RosterSettings,
+    arbiter: &ArbiterHandle,
+) -> Result<Routes, StartError> {
+    let group = supervisor.group(GroupSpec::new("roles"))?;
+    let mut routes = Routes::new();
+    for role in Role::ALL {
+        let context = context.clone();
+        let spec = child(role.name(), role.name(), settings, arbiter, move || {
+            Responder::new(context.clone())
+        });
+        routes.insert(role, group.start(spec)?.recipient());
+    }
+    Ok(routes)
+}
+
+fn start_ledger(
+    supervisor: &Supervisor,
+    cooldown: CooldownContext,
+    executor: ExecutorContext,
+    settings: &RosterSettings,
+    arbiter: &ArbiterHandle,
+) -> Result<Address<Executor>, StartError> {
+    let name = format!("ledger-{}", cooldown.view.partition);
+    let group = supervisor.group(GroupSpec::new(name).strategy(Strategy::RestForOne))?;
+    let (incarnations, outlet) = (AtomicU64::new(0), Arc::clone(&cooldown.executor));
+    group.start(child(
+        "cooldown",
+        "cooldown",
+        settings,
+        arbiter,
+        move || {
+            Cooldown::new(
+                cooldown.clone(),
+                incarnations.fetch_add(1, Ordering::Relaxed),
+            )
+        },
+    ))?;
+    let address = group.start(child(
+        "executor",
+        "executor",
+        settings,
+        arbiter,
+        move || Executor::new(executor.clone()),
+    ))?;
+    // The outlet was made for this executor alone, so it is empty.
+    outlet.get_or_init(|| address.recipient());
+    Ok(address)
+}
