@@ -1,0 +1,405 @@
+//! The embedded event log: durable, in one directory, for one process; needs no server (DESIGN §5).
+//!
+//! - Appends are committed in groups with one fsync each and acknowledged after it; an acknowledged record survives
+//!   kill -9 and power loss, offsets are dense, a record is there whole or not at all.
+//! - The log stamps each record with a clock that never steps back, across restarts too.
+//! - Groups work inside the process. A settled position may lag after a crash (redelivery), never lead.
+//! - A failed write acknowledges nothing and is answered `Unavailable`; the store recovers as soon as the disk lets it.
+
+mod balance;
+mod codec;
+mod cursor;
+mod groups;
+mod keeper;
+mod store;
+mod subscription;
+mod tail;
+mod topics;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use homeostat_actors::ports::log::{
+    Appended, EventLog, GroupHandler, GroupSettings, LogError, NewRecord, PartitionSink,
+    StoredRecord, Subscription, Tail, TopicDescription, TopicPartition, TopicSettings, Watermarks,
+};
+use homeostat_logic::ledger::record::Millis;
+
+use self::codec::payload_size;
+use self::cursor::Cursor;
+use self::groups::Groups;
+use self::store::Store;
+use self::subscription::Membership;
+use self::tail::NewTails;
+use self::topics::{Topic, Topics};
+use self::writer::{Addressed, Queue};
+use super::sync::{Flag, Signal, lock};
+use super::{MAX_RECORD_BYTES, partition_of_key};
+
+/// A broken store is reopened at most this often.
+const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Where and how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmbeddedSettings {
+    /// Directory of the log; created when missing.
+    pub directory: PathBuf,
+    /// Bytes of key, value and headers kept at most, over all topics without `append_time`; beyond it the oldest
+    /// records go. `None` = unlimited.
+    pub max_bytes: Option<u64>,
+    /// How often retention is enforced.
+    pub retention_check: Duration,
+}
+
+impl EmbeddedSettings {
+    /// No limit by size; retention by age (a topic's own setting) enforced every 30 s.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            max_bytes: None,
+            retention_check: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why an embedded log cannot be opened. Each is a reason to stop: nothing changes by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process, or another log of this one, has it open.
+    #[error(
+        "the embedded log in {} is in use by another process; stop that one or choose another data_dir",
+        directory.display()
+    )]
+    InUse {
+        /// Directory of the log.
+        directory: PathBuf,
+    },
+    /// The directory or the files in it cannot be used.
+    #[error(
+        "the embedded log in {} cannot be opened: {reason}; check the disk and the rights, or restore it",
+        directory.display()
+    )]
+    Store {
+        /// Directory of the log.
+        directory: PathBuf,
+        /// What the system or the store said.
+        reason: String,
+    },
+}
+
+/// The embedded event log. Dropping it closes it.
+pub struct EmbeddedLog {
+    shared: Arc<Shared>,
+    queue: Mutex<Option<Queue>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    /// Spreads records without key.
+    unkeyed: AtomicUsize,
+}
+
+/// What the threads of a log share.
+struct Shared {
+    settings: EmbeddedSettings,
+    store: Store,
+    topics: Topics,
+    groups: Groups,
+    tails: NewTails,
+    /// Wakes readers: records, assignments, closing.
+    signal: Signal,
+    closed: Flag,
+    clock: Mutex<Millis>,
+    /// Held while records are written or the store is reopened; the time of the last reopening.
+    write_gate: Mutex<Option<Instant>>,
+}
+
+impl EmbeddedLog {
+    /// Opens the log of a directory. Blocking.
+    pub fn open(settings: EmbeddedSettings) -> Result<Self, OpenError> {
+        let directory = settings.directory.clone();
+        let failed = |error: &dyn std::error::Error| OpenError::Store {
+            directory: directory.clone(),
+            reason: error.to_string(),
+        };
+        let store = Store::open(&settings.directory)?;
+        let topics = Topics::load(&store).map_err(|error| failed(&error))?;
+        let groups = Groups::load(&store).map_err(|error| failed(&error))?;
+        let shared = Arc::new(Shared {
+            clock: Mutex::new(latest(&topics)),
+            settings,
+            store,
+            topics,
+            groups,
+            tails: NewTails::default(),
+            signal: Signal::default(),
+            closed: Flag::default(),
+            write_gate: Mutex::new(None),
+        });
+        let start = || -> std::io::Result<_> {
+            let (queue, writer) = Queue::start(Arc::clone(&shared))?;
+            let threads = vec![
+                writer,
+                keeper::start(Arc::clone(&shared))?,
+                tail::start(Arc::clone(&shared))?,
+            ];
+            Ok((queue, threads))
+        };
+        let (queue, threads) = start().map_err(|error| failed(&error))?;
+        Ok(Self {
+            shared,
+            queue: Mutex::new(Some(queue)),
+            threads: Mutex::new(threads),
+            unkeyed: AtomicUsize::new(0),
+        })
+    }
+
+    /// Finds the record's place, or why there is none.
+    fn address(&self, record: NewRecord) -> Addressed {
+        let topic = self.shared.topics.get(&record.topic).ok_or_else(|| {
+            LogError::Refused(format!(
+                "there is no topic {}; create it first",
+                record.topic
+            ))
+        })?;
+        let size = payload_size(&record);
+        if size > MAX_RECORD_BYTES {
+            return Err(LogError::Refused(format!(
+                "a record of {size} bytes for topic {} is larger than {MAX_RECORD_BYTES}",
+                record.topic
+            )));
+        }
+        let count = topic.partitions.len();
+        let partition = match (record.partition, &record.key) {
+            (Some(partition), _) => usize::try_from(partition).unwrap_or(usize::MAX),
+            (None, Some(key)) => partition_of_key(key, count),
+            (None, None) => self
+                .unkeyed
+                .fetch_add(1, Ordering::Relaxed)
+                .checked_rem(count)
+                .unwrap_or(0),
+        };
+        if partition >= count {
+            return Err(LogError::Refused(format!(
+                "topic {} has {count} partitions, no partition {}",
+                record.topic,
+                record.partition.unwrap_or(-1)
+            )));
+        }
+        Ok((topic, partition, record))
+    }
+}
+
+impl EventLog for EmbeddedLog {
+    fn kind(&self) -> &'static str {
+        "embedded"
+    }
+
+    fn ensure_topics(
+        &self,
+        topics: Vec<TopicSettings>,
+    ) -> BoxFuture<'static, Result<(), LogError>> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            if shared.topics.ensure(&shared.store, topics)? {
+                shared.groups.rebalance(&shared.topics);
+                shared.signal.notify();
+            }
+            Ok(())
+        })
+    }
+
+    fn describe_topics(
+        &self,
+        names: Vec<String>,
+    ) -> BoxFuture<'static, Result<Vec<TopicDescription>, LogError>> {
+        let describe = |topic: Arc<Topic>| TopicDescription {
+            name: topic.name.clone(),
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|partition| partition.extent().watermarks())
+                .collect(),
+            // This log stamps every record and never compacts.
+            append_time: Some(true),
+            cleanup_policy: Some("delete".to_owned()),
+        };
+        let topics = names
+            .iter()
+            .filter_map(|name| self.shared.topics.get(name))
+            .map(describe)
+            .collect();
+        std::future::ready(Ok(topics)).boxed()
+    }
+
+    fn append(
+        &self,
+        records: Vec<NewRecord>,
+    ) -> BoxFuture<'static, Vec<Result<Appended, LogError>>> {
+        if records.is_empty() {
+            return std::future::ready(Vec::new()).boxed();
+        }
+        let count = records.len();
+        let failed =
+            move |error: LogError| (0..count).map(|_| Err(error.clone())).collect::<Vec<_>>();
+        let closed = || LogError::Unavailable("the embedded log is closed".to_owned());
+        let addressed = records
+            .into_iter()
+            .map(|record| self.address(record))
+            .collect();
+        let queued = match &*lock(&self.queue) {
+            Some(queue) => queue.append(addressed),
+            None => Err(closed()),
+        };
+        match queued {
+            Ok(answers) => {
+                async move { answers.await.unwrap_or_else(|_| failed(closed())) }.boxed()
+            }
+            Err(error) => std::future::ready(failed(error)).boxed(),
+        }
+    }
+
+    fn subscribe(
+        &self,
+        settings: GroupSettings,
+        handler: Box<dyn GroupHandler>,
+    ) -> Result<Arc<dyn Subscription>, LogError> {
+        let membership = Membership::start(&self.shared, settings, handler).map_err(|error| {
+            LogError::Unavailable(format!("no thread for a group member: {error}"))
+        })?;
+        Ok(Arc::new(membership))
+    }
+
+    fn tail(
+        &self,
+        partition: TopicPartition,
+        from: i64,
+        sink: Box<dyn PartitionSink>,
+    ) -> Result<Box<dyn Tail>, LogError> {
+        let (topic, index) = self.shared.require(&partition)?;
+        let high = topic
+            .partitions
+            .get(index)
+            .map_or(0, |partition| partition.extent().high);
+        // Beyond the end means another log's offset: begin at the beginning, as Kafka does.
+        let from = if from > high { 0 } else { from };
+        let cursor = Cursor::new(topic, index, from, sink);
+        Ok(Box::new(self.shared.tails.add(&self.shared, cursor)))
+    }
+
+    fn read(
+        &self,
+        partition: TopicPartition,
+        from: i64,
+        max: usize,
+    ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let (topic, index) = shared.require(&partition)?;
+            match topic.partitions.get(index) {
+                Some(partition) => cursor::read(&shared.store, partition, from, max),
+                None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn close(&self) {
+        // Dropping the queue lets the writer finish what is in it.
+        drop(lock(&self.queue).take());
+        self.shared.closed.raise();
+        self.shared.signal.notify();
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            if thread.join().is_err() {
+                tracing::error!("embedded log: a thread panicked");
+            }
+        }
+        if let Err(error) = self.shared.groups.flush(&self.shared.store) {
+            tracing::debug!(%error, "embedded log: no positions stored on closing");
+        }
+        self.shared.store.close();
+    }
+}
+
+impl Drop for EmbeddedLog {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl Shared {
+    fn is_closed(&self) -> bool {
+        self.closed.is_raised()
+    }
+
+    /// The log's time: the wall clock, but never earlier than it was.
+    fn now(&self) -> Millis {
+        let mut clock = lock(&self.clock);
+        *clock = (*clock).max(writer::wall_clock());
+        *clock
+    }
+
+    fn find(&self, partition: &TopicPartition) -> Option<(Arc<Topic>, usize)> {
+        let topic = self.topics.get(&partition.topic)?;
+        let index = usize::try_from(partition.partition).ok()?;
+        (index < topic.partitions.len()).then_some((topic, index))
+    }
+
+    fn require(&self, partition: &TopicPartition) -> Result<(Arc<Topic>, usize), LogError> {
+        self.find(partition)
+            .ok_or_else(|| LogError::Refused(format!("there is no partition {partition}")))
+    }
+
+    fn watermarks(&self, partition: &TopicPartition) -> Option<Watermarks> {
+        let (topic, index) = self.find(partition)?;
+        topic
+            .partitions
+            .get(index)
+            .map(|partition| partition.extent().watermarks())
+    }
+
+    /// Makes sure that the store takes writes, by reopening a broken one; while the guard lives nobody else reopens.
+    fn writable(&self) -> Result<MutexGuard<'_, Option<Instant>>, LogError> {
+        let mut reopened = lock(&self.write_gate);
+        if self.store.is_broken() {
+            if reopened.is_some_and(|last| last.elapsed() < REOPEN_PAUSE) {
+                return Err(LogError::Unavailable(
+                    "the embedded log recovers from a failed write".to_owned(),
+                ));
+            }
+            *reopened = Some(Instant::now());
+            self.store.reopen()?;
+            self.topics.reload(&self.store)?;
+            self.signal.notify();
+            tracing::info!("embedded log: recovered from a failed write");
+        }
+        Ok(reopened)
+    }
+}
+
+fn latest(topics: &Topics) -> Millis {
+    let topics = topics.all();
+    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
+    partitions
+        .map(|partition| partition.extent().timestamp)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Runs a short blocking call off the executor's thread, where there is an executor.
+fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> BoxFuture<'static, Result<T, LogError>> {
+    async move {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime
+                .spawn_blocking(call)
+                .await
+                .map_err(|error| LogError::Unavailable(format!("the call was cut off: {error}")))?,
+            Err(_) => call(),
+        }
+    }
+    .boxed()
+}

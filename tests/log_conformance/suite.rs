@@ -1,0 +1,435 @@
+//! What every event log promises, checked on whichever log a [`World`] holds.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeostat_actors::ports::log::{LogError, NewRecord, TopicSettings, Watermarks};
+
+use crate::support::recorder::Recorder;
+use crate::support::world::{World, fill, group, place, record, run, topic, unique};
+
+const CLOSE: Duration = Duration::from_secs(10);
+
+pub(crate) fn appended_records_read_back_with_all_their_bytes(world: &World) {
+    let (log, name) = world.with_topic(1);
+    let full = NewRecord {
+        key: Some(vec![0, 255]),
+        value: Some(b"value".to_vec()),
+        headers: vec![
+            ("a".to_owned(), vec![1]),
+            ("b".to_owned(), Vec::new()),
+            ("a".to_owned(), vec![0]),
+        ],
+        ..record(&name, 0, "")
+    };
+    let tombstone = NewRecord {
+        key: Some(b"key".to_vec()),
+        value: None,
+        ..record(&name, 0, "")
+    };
+    let empty = NewRecord {
+        value: Some(Vec::new()),
+        ..record(&name, 0, "")
+    };
+    let given = vec![full, tombstone, empty];
+    let answers = run(log.append(given.clone()));
+    let offsets: Vec<_> = answers
+        .into_iter()
+        .map(|answer| answer.unwrap().offset)
+        .collect();
+    assert_eq!(offsets, [0, 1, 2]);
+    let stored = run(log.read(place(&name, 0), 0, 10)).unwrap();
+    assert_eq!(stored.len(), 3);
+    for (given, stored) in given.iter().zip(&stored) {
+        assert_eq!(
+            (&given.key, &given.value, &given.headers),
+            (&stored.key, &stored.value, &stored.headers)
+        );
+    }
+}
+
+pub(crate) fn reading_starts_where_asked_and_stops_at_the_bound(world: &World) {
+    let (log, name) = world.with_topic(1);
+    fill(&log, &name, 0, 0, 20);
+    let offsets = |from, max| {
+        let records = run(log.read(place(&name, 0), from, max)).unwrap();
+        records
+            .iter()
+            .map(|record| record.offset)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(offsets(15, 3), [15, 16, 17]);
+    assert_eq!(offsets(18, 100), [18, 19]);
+    assert_eq!(offsets(20, 100), Vec::<i64>::new());
+}
+
+pub(crate) fn a_key_always_goes_to_the_same_partition_and_as_kafka_places_it(world: &World) {
+    let (log, name) = world.with_topic(7);
+    for key in ["a", "model-1", "user_42", ""] {
+        let record = || NewRecord {
+            key: Some(key.into()),
+            partition: None,
+            ..record(&name, 0, "v")
+        };
+        for answer in run(log.append(vec![record(), record()])) {
+            let expected = homeostat::log::partition_of_key(key.as_bytes(), 7);
+            assert_eq!(
+                answer.unwrap().partition,
+                i32::try_from(expected).unwrap(),
+                "key {key:?}"
+            );
+        }
+    }
+}
+
+pub(crate) fn records_of_a_caller_keep_their_order(world: &World) {
+    let (log, name) = world.with_topic(2);
+    let first: Vec<_> = (0..200)
+        .map(|number| record(&name, number % 2, number.to_string()))
+        .collect();
+    let second: Vec<_> = (200..400)
+        .map(|number| record(&name, number % 2, number.to_string()))
+        .collect();
+    // Called one after the other, awaited the other way round: the calls count.
+    let (first, second) = (log.append(first), log.append(second));
+    for answer in run(second).into_iter().chain(run(first)) {
+        answer.unwrap();
+    }
+    for partition in 0..2 {
+        let stored = run(log.read(place(&name, partition), 0, 1000)).unwrap();
+        let numbers: Vec<i32> = stored
+            .iter()
+            .map(|record| {
+                std::str::from_utf8(record.value.as_ref().unwrap())
+                    .unwrap()
+                    .parse()
+                    .unwrap()
+            })
+            .collect();
+        assert_eq!(
+            numbers,
+            (0..400)
+                .filter(|number| number % 2 == partition)
+                .collect::<Vec<_>>()
+        );
+    }
+}
+
+pub(crate) fn an_unknown_topic_or_partition_is_refused_and_its_neighbours_are_not(world: &World) {
+    let (log, name) = world.with_topic(1);
+    let records = vec![
+        record(&unique("absent"), 0, "x"),
+        record(&name, 0, "y"),
+        record(&name, 7, "z"),
+    ];
+    let answers = run(log.append(records));
+    assert!(
+        matches!(answers[0], Err(LogError::Refused(_))),
+        "{:?}",
+        answers[0]
+    );
+    assert_eq!(answers[1].as_ref().unwrap().offset, 0);
+    assert!(
+        matches!(answers[2], Err(LogError::Refused(_))),
+        "{:?}",
+        answers[2]
+    );
+}
+
+pub(crate) fn a_record_that_is_too_large_is_refused(world: &World) {
+    let (log, name) = world.with_topic(1);
+    let large = "x".repeat(homeostat::log::MAX_RECORD_BYTES + 1);
+    let largest = "x".repeat(homeostat::log::MAX_RECORD_BYTES - 1024);
+    let answers = run(log.append(vec![record(&name, 0, large), record(&name, 0, largest)]));
+    assert!(
+        matches!(answers[0], Err(LogError::Refused(_))),
+        "{:?}",
+        answers[0]
+    );
+    assert_eq!(answers[1].as_ref().unwrap().offset, 0);
+}
+
+pub(crate) fn topics_are_created_once_and_described(world: &World) {
+    let (log, name) = world.with_topic(3);
+    fill(&log, &name, 1, 0, 5);
+    let again = TopicSettings {
+        partitions: 9,
+        ..topic(&name, 9)
+    };
+    run(log.ensure_topics(vec![again])).unwrap();
+    let described = run(log.describe_topics(vec![name.clone(), unique("absent")])).unwrap();
+    assert_eq!(described.len(), 1);
+    assert_eq!(described[0].name, name);
+    let marks = |high| Watermarks { low: 0, high };
+    assert_eq!(described[0].partitions, [marks(0), marks(5), marks(0)]);
+}
+
+pub(crate) fn a_topic_of_the_ledgers_kind_is_stamped_by_the_log_and_not_compacted(world: &World) {
+    let log = world.open();
+    let name = unique("ledger");
+    run(log.ensure_topics(vec![TopicSettings {
+        append_time: true,
+        ..topic(&name, 1)
+    }]))
+    .unwrap();
+    let described = run(log.describe_topics(vec![name.clone()])).unwrap();
+    assert_eq!(described[0].append_time, Some(true));
+    assert_eq!(described[0].cleanup_policy.as_deref(), Some("delete"));
+    fill(&log, &name, 0, 0, 3);
+    let stored = run(log.read(place(&name, 0), 0, 10)).unwrap();
+    let times: Vec<_> = stored.iter().map(|record| record.timestamp).collect();
+    assert!(
+        times[0] > 1_600_000_000_000,
+        "a time of this century, not {}",
+        times[0]
+    );
+    assert!(times.is_sorted(), "{times:?}");
+}
+
+pub(crate) fn a_member_gets_every_partition_and_every_record_in_order(world: &World) {
+    let (log, name) = world.with_topic(3);
+    fill(&log, &name, 0, 0, 50);
+    let member = Recorder::default();
+    let subscription = log
+        .subscribe(group(&unique("group"), &name), member.handler())
+        .unwrap();
+    member.wait("all partitions", |seen| seen.owned.len() == 3);
+    fill(&log, &name, 0, 50, 50);
+    fill(&log, &name, 2, 0, 10);
+    let seen = member.when("all records", |seen| seen.records.len() == 110);
+    assert_eq!(seen.offsets(0), (0..100).collect::<Vec<_>>());
+    assert_eq!(seen.offsets(2), (0..10).collect::<Vec<_>>());
+    drop(seen);
+    subscription.close(CLOSE);
+    assert_eq!(
+        member.seen().revoked.len(),
+        3,
+        "closing drains like a revocation of everything"
+    );
+}
+
+pub(crate) fn settled_records_are_not_delivered_again_after_a_restart_and_others_are(
+    world: &World,
+) {
+    let (log, name) = world.with_topic(1);
+    let group = group(&unique("group"), &name);
+    fill(&log, &name, 0, 0, 10);
+    let before = Recorder::default();
+    let subscription = log.subscribe(group.clone(), before.handler()).unwrap();
+    let epoch = before
+        .when("ten records", |seen| seen.records.len() == 10)
+        .records[0]
+        .1;
+    subscription.settle(&place(&name, 0), epoch, 6);
+    subscription.close(CLOSE);
+    drop(subscription);
+    log.close();
+    drop(log);
+
+    let log = world.open();
+    let after = Recorder::default();
+    let subscription = log.subscribe(group, after.handler()).unwrap();
+    let seen = after.when("the rest", |seen| seen.records.len() >= 4);
+    assert_eq!(seen.offsets(0), [6, 7, 8, 9]);
+    assert_eq!(seen.owned[&place(&name, 0)].position, 6);
+    drop(seen);
+    subscription.close(CLOSE);
+}
+
+pub(crate) fn members_share_partitions_and_hand_over_without_loss(world: &World) {
+    let (log, name) = world.with_topic(4);
+    let group = group(&unique("group"), &name);
+    let (first, second) = (Recorder::default(), Recorder::default());
+    let keeps = log.subscribe(group.clone(), first.handler()).unwrap();
+    first.seen().settle_by = Some(Arc::clone(&keeps));
+    first.wait("all partitions", |seen| seen.owned.len() == 4);
+    (0..4).for_each(|partition| fill(&log, &name, partition, 0, 25));
+    first.wait("what was there", |seen| seen.records.len() == 100);
+
+    let leaves = log.subscribe(group, second.handler()).unwrap();
+    {
+        // What the second one gets it settles only when it is asked to drain.
+        let mut seen = second.seen();
+        seen.settle_by = Some(Arc::clone(&leaves));
+        seen.settle_on_revoke = true;
+    }
+    second.wait("its half", |seen| seen.owned.len() == 2);
+    let moved = first
+        .when("two given up", |seen| seen.owned.len() == 2)
+        .revoked
+        .len();
+    assert_eq!(moved, 2, "only what had to move moved");
+    (0..4).for_each(|partition| fill(&log, &name, partition, 25, 25));
+    first.wait("its half of the news", |seen| seen.records.len() == 150);
+    second.wait("the other half", |seen| seen.records.len() == 50);
+
+    leaves.close(CLOSE);
+    first.wait("everything back", |seen| seen.owned.len() == 4);
+    (0..4).for_each(|partition| fill(&log, &name, partition, 50, 1));
+    let seen = first.when("the last ones", |seen| seen.records.len() >= 154);
+    assert_eq!(
+        seen.records.len(),
+        154,
+        "nothing that was drained is delivered again"
+    );
+    let mut offsets: Vec<_> = seen
+        .records
+        .iter()
+        .chain(&second.seen().records)
+        .map(|(of, _, record)| (of.partition, record.offset))
+        .collect();
+    offsets.sort_unstable();
+    let all: Vec<_> = (0..4)
+        .flat_map(|partition| (0..51).map(move |offset| (partition, offset)))
+        .collect();
+    assert_eq!(offsets, all, "each record exactly once");
+    drop(seen);
+    first.seen().settle_by = None;
+    second.seen().settle_by = None;
+    keeps.close(CLOSE);
+}
+
+pub(crate) fn a_settlement_of_an_older_epoch_changes_nothing(world: &World) {
+    let (log, name) = world.with_topic(1);
+    let group = group(&unique("group"), &name);
+    fill(&log, &name, 0, 0, 10);
+    let member = Recorder::default();
+    let subscription = log.subscribe(group.clone(), member.handler()).unwrap();
+    let old = member
+        .when("ten records", |seen| seen.records.len() == 10)
+        .records[0]
+        .1;
+    subscription.settle(&place(&name, 0), old, 3);
+    subscription.close(CLOSE);
+
+    let member = Recorder::default();
+    let subscription = log.subscribe(group.clone(), member.handler()).unwrap();
+    let new = member
+        .when("the rest", |seen| seen.records.len() == 7)
+        .records[0]
+        .1;
+    assert!(new > old);
+    subscription.settle(&place(&name, 0), old, 9);
+    subscription.settle(&place(&name, 0), new, 5);
+    assert_eq!(subscription.status()[0].settled, 5);
+    subscription.close(CLOSE);
+    subscription.settle(&place(&name, 0), new, 10);
+
+    let member = Recorder::default();
+    let subscription = log.subscribe(group, member.handler()).unwrap();
+    let seen = member.when("the rest again", |seen| seen.records.len() >= 5);
+    assert_eq!(seen.offsets(0), [5, 6, 7, 8, 9]);
+    drop(seen);
+    subscription.close(CLOSE);
+}
+
+pub(crate) fn a_sink_without_credit_gets_nothing_until_it_has_some_again(world: &World) {
+    let (log, name) = world.with_topic(2);
+    let member = Recorder::default();
+    member.seen().credit = Some(0);
+    let subscription = log
+        .subscribe(group(&unique("group"), &name), member.handler())
+        .unwrap();
+    member.wait("both partitions", |seen| seen.owned.len() == 2);
+    fill(&log, &name, 0, 0, 30);
+    // The sink itself fails the test when it is given more than its credit.
+    for credit in [5, 25] {
+        member.seen().credit = Some(credit);
+        member.wait("the credit used up", |seen| seen.credit == Some(0));
+    }
+    assert_eq!(member.seen().offsets(0), (0..30).collect::<Vec<_>>());
+    subscription.close(CLOSE);
+}
+
+pub(crate) fn status_tells_how_far_a_member_is(world: &World) {
+    let (log, name) = world.with_topic(1);
+    let member = Recorder::default();
+    let subscription = log
+        .subscribe(group(&unique("group"), &name), member.handler())
+        .unwrap();
+    let epoch = member
+        .when("the partition", |seen| seen.owned.len() == 1)
+        .owned[&place(&name, 0)]
+        .epoch;
+    fill(&log, &name, 0, 0, 8);
+    member.wait("the records", |seen| seen.records.len() == 8);
+    subscription.settle(&place(&name, 0), epoch, 8);
+    member.wait("a known end", |_| {
+        subscription
+            .status()
+            .first()
+            .is_some_and(|status| status.high == Some(8))
+    });
+    let status = subscription.status();
+    assert_eq!((status[0].settled, status[0].epoch), (8, epoch));
+    assert!(
+        subscription.idle() < Duration::from_secs(30),
+        "the loop goes round"
+    );
+    subscription.close(CLOSE);
+    assert!(
+        subscription.status().is_empty(),
+        "a closed member owns nothing"
+    );
+}
+
+pub(crate) fn a_tail_reads_from_its_offset_and_then_live(world: &World) {
+    let (log, name) = world.with_topic(2);
+    fill(&log, &name, 0, 0, 10);
+    fill(&log, &name, 1, 0, 2);
+    let (one, other) = (Recorder::default(), Recorder::default());
+    let tail = log
+        .tail(place(&name, 0), 7, one.tail_sink(place(&name, 0)))
+        .unwrap();
+    let _other = log
+        .tail(place(&name, 1), 0, other.tail_sink(place(&name, 1)))
+        .unwrap();
+    one.wait("what is there", |seen| seen.records.len() == 3);
+    fill(&log, &name, 0, 10, 5);
+    let seen = one.when("what comes", |seen| seen.records.len() == 8);
+    assert_eq!(seen.offsets(0), (7..15).collect::<Vec<_>>());
+    drop(seen);
+    drop(tail);
+    fill(&log, &name, 0, 15, 1);
+    fill(&log, &name, 1, 2, 1);
+    other.wait("the other tail goes on", |seen| seen.records.len() == 3);
+}
+
+pub(crate) fn a_tail_from_beyond_the_end_starts_at_the_beginning(world: &World) {
+    let (log, name) = world.with_topic(1);
+    fill(&log, &name, 0, 0, 3);
+    let recorder = Recorder::default();
+    let _tail = log
+        .tail(place(&name, 0), 1000, recorder.tail_sink(place(&name, 0)))
+        .unwrap();
+    let seen = recorder.when("all of it", |seen| seen.records.len() >= 3);
+    assert_eq!(seen.offsets(0), [0, 1, 2]);
+}
+
+pub(crate) fn two_groups_each_get_everything(world: &World) {
+    let (log, name) = world.with_topic(2);
+    let (one, other) = (Recorder::default(), Recorder::default());
+    let first = log
+        .subscribe(group(&unique("group"), &name), one.handler())
+        .unwrap();
+    let second = log
+        .subscribe(group(&unique("group"), &name), other.handler())
+        .unwrap();
+    fill(&log, &name, 1, 0, 10);
+    one.wait("all", |seen| seen.records.len() == 10);
+    other.wait("all", |seen| seen.records.len() == 10);
+    first.close(CLOSE);
+    second.close(CLOSE);
+}
+
+pub(crate) fn a_closed_log_takes_nothing(world: &World) {
+    let (log, name) = world.with_topic(1);
+    log.close();
+    log.close();
+    let answers = run(log.append(vec![record(&name, 0, "late")]));
+    assert!(
+        matches!(answers[0], Err(LogError::Unavailable(_))),
+        "{:?}",
+        answers[0]
+    );
+}

@@ -1,0 +1,4 @@
+//! What the tests of the log share.
+
+pub(crate) mod recorder;
+pub(crate) mod world;
