@@ -1,1 +1,4 @@
 //! Homeostat: how the service talks to the world.
+
+pub mod configuration;
+pub mod connectors;
