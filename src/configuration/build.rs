@@ -16,7 +16,7 @@ use super::keys::{RULE_SECTIONS, executed_actions};
 use super::layers::Entry;
 use super::secrets::{Secret, SecretError, is_reference, resolve};
 use super::settings::{Kafka, Settings};
-use crate::connectors::webhook::Endpoint;
+use crate::connectors::webhook::{Endpoint, WebhookSettings};
 
 /// What building needs, and the faults it finds.
 pub(super) struct Build<'a> {
@@ -152,10 +152,10 @@ impl Build<'_> {
             };
             let action = Action::ALL.into_iter().find(|action| action.name() == name);
             let path = join("webhook", name);
-            let Some(settings) = self.typed(&path, entry.to_value()) else {
+            let Some(settings) = self.typed::<WebhookSettings>(&path, entry.to_value()) else {
                 continue;
             };
-            match Endpoint::compile(settings, self.environment) {
+            match Endpoint::compile(&settings, self.environment) {
                 Ok(endpoint) => endpoints.extend(action.map(|action| (action, Arc::new(endpoint)))),
                 Err(problems) => {
                     for problem in problems {

@@ -147,11 +147,12 @@ impl Shape {
     fn check_leaf(&self, value: &Value) -> Result<(), (String, String)> {
         let wrong = |problem: String| Err((problem, format!("write {}", self.wanted())));
         match (self, value) {
-            (Self::Anything, _) | (Self::Flag, Value::Boolean(_)) => Ok(()),
             (Self::Text { empty: false }, Value::String(text)) if text.trim().is_empty() => {
                 wrong("is empty".to_owned())
             }
-            (Self::Text { .. }, Value::String(_)) => Ok(()),
+            (Self::Anything, _)
+            | (Self::Flag, Value::Boolean(_))
+            | (Self::Text { .. }, Value::String(_)) => Ok(()),
             (Self::Whole(min, max), Value::Integer(number)) => {
                 if (min..=max).contains(&number) {
                     Ok(())

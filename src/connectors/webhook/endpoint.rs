@@ -57,7 +57,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Checks a table and makes it ready. All problems are told, not only the first.
     pub fn compile(
-        settings: WebhookSettings,
+        settings: &WebhookSettings,
         environment: &BTreeMap<String, String>,
     ) -> Result<Self, Vec<Problem>> {
         let mut compile = Compile {
@@ -65,7 +65,7 @@ impl Endpoint {
             secrets: Vec::new(),
             problems: Vec::new(),
         };
-        let url = compile.url(&settings);
+        let url = compile.url(settings);
         let headers = compile.headers(&settings.headers);
         let signer = settings
             .secret
@@ -88,7 +88,7 @@ impl Endpoint {
         }
         let client = url
             .as_ref()
-            .and_then(|url| compile.client(&settings, url.reach));
+            .and_then(|url| compile.client(settings, url.reach));
         match (url, client) {
             (Some(url), Some(client)) if compile.problems.is_empty() => Ok(Self {
                 method: Method::from_bytes(settings.method.as_bytes()).unwrap_or(Method::POST),

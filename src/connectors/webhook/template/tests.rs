@@ -92,7 +92,7 @@ proptest! {
     fn no_name_escapes_from_its_json_string_or_its_path_segment(name in any::<String>()) {
         let body = render(r#"{"name": "{{ target.name }}"}"#, Purpose::Json, &name).unwrap();
         let value: serde_json::Value = serde_json::from_str(&body).unwrap();
-        prop_assert_eq!(value, json!({"name": name.clone()}));
+        prop_assert_eq!(value, json!({"name": name}));
         let path = render("{{ target.name }}", Purpose::Url, &name).unwrap();
         prop_assert!(path.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte)));
     }
