@@ -1,5 +1,14 @@
 //! Configuration from the outside: defaults, layers, and every fault at once with its place and remedy.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::float_cmp,
+    reason = "this file is a test: a panic is how it fails, and configured numbers are read, not computed"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -169,7 +178,7 @@ fn the_webhook_keys_of_the_comments_load_when_the_hashes_are_removed() {
     let example: String = DEFAULT[start..]
         .lines()
         .filter_map(|line| line.strip_prefix("#   "))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect();
     let secrets = [
         ("JOBS_AUTHORIZATION", "Bearer x"),
@@ -193,8 +202,7 @@ fn the_webhook_keys_of_the_comments_load_when_the_hashes_are_removed() {
 
 #[test]
 fn later_layers_win_key_by_key_and_the_origin_of_each_value_is_known() {
-    let file =
-        "[cooldown]\nretrain_minutes = 90.5\nalert_minutes = 1\n[rules.my_type]\nlow = \"alert\"\n";
+    let file = "[cooldown]\nretrain_minutes = 90.5\nalert_minutes = 1\n[rules.my_type]\nlow = \"alert\"\nmedium = \"alert\"\ncritical = \"alert\"\n";
     let environment = [
         ("HOMEOSTAT__COOLDOWN__ALERT_MINUTES", "0.25"),
         ("HOMEOSTAT__WORKING_HOURS__ENABLED", "false"),
@@ -202,6 +210,7 @@ fn later_layers_win_key_by_key_and_the_origin_of_each_value_is_known() {
         ("HOMEOSTAT__MAINTENANCE__DAYS", "[\"sun\"]"),
         ("HOMEOSTAT__RULES__MY_TYPE__HIGH", "rollback"),
         ("HOMEOSTAT__KAFKA__OPTIONS__SECURITY_PROTOCOL", "SASL_SSL"),
+        ("HOMEOSTAT__TARGETS__FRAUD", "{ responses_per_hour = 2 }"),
         ("HOMEOSTAT_OTHER", "not ours"),
     ];
     let Configuration {
@@ -216,6 +225,7 @@ fn later_layers_win_key_by_key_and_the_origin_of_each_value_is_known() {
     assert!(!rules.working_hours.enabled);
     assert_eq!(settings.kafka.group_id, "42");
     assert_eq!(rules.maintenance.days, [chrono::Weekday::Sun]);
+    assert_eq!(rules.targets["fraud"].responses_per_hour, Some(2));
     assert_eq!(rules.rules["my_type"].low, Some(Action::Alert));
     assert_eq!(rules.rules["my_type"].high, Some(Action::Rollback));
     assert_eq!(
@@ -337,9 +347,9 @@ fn each_value_outside_its_range_or_kind_is_refused() {
         ("defaults.model = \" \"", "is empty"),
         ("data_dir = []", "is a list"),
         ("data_dir.x = 1", "is a table"),
-        ("rules.x.raise.high.score = -0.1", "out of range"),
-        ("rules.x.scheduled = [\"mild\"]", "unknown"),
-        ("rules.x.default_severity = \"HIGH\"", "unknown"),
+        ("rules.other.raise.high.score = -0.1", "out of range"),
+        ("rules.other.scheduled = [\"mild\"]", "unknown"),
+        ("rules.other.default_severity = \"HIGH\"", "unknown"),
         ("targets.fraud.rules.x.lo = \"alert\"", "did you mean `low`"),
         ("targets.fraud.working_hours.end = 25", "out of range"),
         ("actions.ignore.connector = \"log\"", "unknown key"),
@@ -447,6 +457,21 @@ fn each_relation_between_keys_is_checked() {
 }
 
 #[test]
+fn a_rule_of_its_own_answers_every_severity() {
+    assert_eq!(
+        faults(
+            "[rules.mine]\nlow = \"alert\"\ncritical = \"alert\"\nhigh = \"alret\"",
+            &[]
+        ),
+        [
+            "site.toml:1: rules.mine.high: is missing; write one of retrain, rollback, scale_up, scale_down, alert, monitor, ignore",
+            "site.toml:1: rules.mine.medium: is missing; write one of retrain, rollback, scale_up, scale_down, alert, monitor, ignore",
+            "site.toml:4: rules.mine.high: `alret` is unknown; did you mean `alert`?",
+        ]
+    );
+}
+
+#[test]
 fn the_pause_named_as_remedy_is_accepted() {
     loaded(
         "actions.retrain.backoff.max_ms = 34380000\nconsumer.drain_ms = 4999",
@@ -530,7 +555,7 @@ fn each_fault_of_a_webhook_table_stands_at_its_line() {
             "no header value may have",
         ),
         (
-            "url = \"https://e.org/\"\ntimeout_ms = 1000",
+            "url = \"https://e.org/\"\nconnect_timeout_ms = 2000\ntimeout_ms = 1000",
             "connect_timeout_ms: 2000 is above timeout_ms (1000)",
         ),
         (
@@ -633,6 +658,30 @@ fn collect(name: &str, value: &toml::Value, into: &mut BTreeMap<String, String>)
         }
         other => {
             into.insert(name.to_owned(), other.to_string());
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    /// TOML-like lines, so that more than the first syntax error is reached.
+    #[test]
+    fn any_text_ends_in_a_configuration_or_in_faults_of_its_own_lines(
+        lines in proptest::collection::vec(
+            "(\\[{0,2}[a-z_.\"]{0,12}\\]{0,2}|(http|rules|webhook|kafka)(\\.[a-z_]{1,9}){0,3} = ([0-9.\"'\\[{}]{0,6}|[a-z]{1,5})|.{0,20})",
+            0..8,
+        )
+    ) {
+        let text = lines.join("\n");
+        if let Err(faults) = with(&text, &[("HOMEOSTAT__X__Y", &text)]) {
+            proptest::prop_assert!(!faults.is_empty());
+            for fault in faults {
+                proptest::prop_assert!(!fault.problem.is_empty() && !fault.remedy.is_empty());
+                if let Origin::File { line, .. } = fault.origin {
+                    proptest::prop_assert!((1..=text.split('\n').count()).contains(&line));
+                }
+            }
         }
     }
 }

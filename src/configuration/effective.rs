@@ -8,13 +8,13 @@ use super::secrets::is_reference;
 /// One line per key, `key = value  # origin`, as TOML that can be read again. References stand as they were written, the
 /// secrets behind them never appear; values of a URL's query are starred, for some services take their keys there.
 pub fn effective(configuration: &Configuration) -> String {
-    let mut text = String::new();
+    let mut lines = Vec::new();
     configuration.values.leaves("", &mut |key, value, origin| {
         let starred = starred(key, value);
         let value = starred.as_ref().unwrap_or(value);
-        text.push_str(&format!("{key} = {value}  # {origin}\n"));
+        lines.push(format!("{key} = {value}  # {origin}\n"));
     });
-    text
+    lines.concat()
 }
 
 fn starred(key: &str, value: &Value) -> Option<Value> {

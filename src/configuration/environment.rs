@@ -49,7 +49,7 @@ pub fn of_process() -> impl Iterator<Item = (String, String)> {
 
 fn branch(names: &[String], text: &str, shape: &Shape, origin: &Origin) -> Entry {
     let node = match names.split_first() {
-        None => Node::Leaf(value(text, shape)),
+        None => node(value(text, shape), origin),
         Some((name, rest)) => {
             let name = if matches!(shape, Shape::ClientOptions) {
                 name.replace('_', ".")
@@ -64,6 +64,23 @@ fn branch(names: &[String], text: &str, shape: &Shape, origin: &Origin) -> Entry
     Entry {
         origin: origin.clone(),
         node,
+    }
+}
+
+/// An inline table is a table: `HOMEOSTAT__KAFKA__OPTIONS={ "client.rack" = "r1" }`.
+fn node(value: Value, origin: &Origin) -> Node {
+    match value {
+        Value::Table(table) => Node::Table(
+            table
+                .into_iter()
+                .map(|(name, value)| {
+                    let node = node(value, origin);
+                    let origin = origin.clone();
+                    (name, Entry { origin, node })
+                })
+                .collect(),
+        ),
+        leaf => Node::Leaf(leaf),
     }
 }
 

@@ -4,6 +4,8 @@
 
 use std::net::SocketAddr;
 
+use homeostat_logic::action::Action;
+use homeostat_logic::severity::Severity;
 use toml::Value;
 
 use super::client_options;
@@ -29,6 +31,7 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.client_options_are_allowed();
     relations.log_level_is_a_filter();
     relations.maintenance_has_days();
+    relations.rules_answer_every_severity();
     relations.drain_ends_before_the_session();
     relations.webhooks_exist();
     relations.attempts_end_within_a_quarter_of_the_horizon();
@@ -173,6 +176,29 @@ impl Relations<'_> {
                 &path,
                 "names no day, so that scheduled actions would never start".to_owned(),
                 "name at least one day, or empty `scheduled` of the rules",
+            );
+        }
+    }
+
+    fn rules_answer_every_severity(&mut self) {
+        let Some(rules) = self.root.at(&["rules"]).and_then(Entry::table) else {
+            return;
+        };
+        let missing: Vec<(String, &str)> = rules
+            .iter()
+            .flat_map(|(name, rule)| {
+                Severity::ALL
+                    .map(Severity::name)
+                    .into_iter()
+                    .filter(|severity| rule.at(&[severity]).is_none())
+                    .map(|severity| (name.clone(), severity))
+            })
+            .collect();
+        for (name, severity) in missing {
+            self.fault(
+                &["rules", &name, severity],
+                "is missing".to_owned(),
+                format!("write one of {}", Action::ALL.map(Action::name).join(", ")),
             );
         }
     }

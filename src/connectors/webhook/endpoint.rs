@@ -76,12 +76,13 @@ impl Endpoint {
             .body
             .as_ref()
             .and_then(|source| compile.template("body", source, content));
-        if settings.connect_timeout_ms > settings.timeout_ms {
+        if settings.connect_timeout_ms() > settings.timeout_ms {
             compile.problem(
                 "connect_timeout_ms",
                 format!(
                     "{} is above timeout_ms ({})",
-                    settings.connect_timeout_ms, settings.timeout_ms
+                    settings.connect_timeout_ms(),
+                    settings.timeout_ms
                 ),
                 format!("write at most {}", settings.timeout_ms),
             );
@@ -321,7 +322,7 @@ impl Compile<'_> {
             .referer(false)
             .pool_max_idle_per_host(0)
             .dns_resolver(CheckedResolver(reach))
-            .connect_timeout(Duration::from_millis(settings.connect_timeout_ms))
+            .connect_timeout(Duration::from_millis(settings.connect_timeout_ms()))
             .timeout(Duration::from_millis(settings.timeout_ms))
             .build();
         match client {

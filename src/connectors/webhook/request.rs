@@ -10,8 +10,10 @@ use super::context::Context;
 use super::endpoint::Endpoint;
 use super::template::Purpose;
 
-/// Bytes of an answer that are kept; no more than the last piece beyond them is read, and pieces are bounded by the client
-/// far below the 64 KiB of kafka-client §10.
+/// Bytes of an answer that are read, if it has as many; the client hands over pieces of some KiB, so that the end of the
+/// last one stays far below the 64 KiB of kafka-client §10.
+const ANSWER_BYTES_READ: usize = 8 * 1_024;
+/// Bytes of an answer that are kept, after secrets were masked: a secret cut in half would not be found.
 const ANSWER_BYTES_KEPT: usize = 1_024;
 /// Bytes of the request line that are kept.
 const LINE_BYTES_KEPT: usize = 512;
@@ -26,9 +28,9 @@ impl Endpoint {
         let line = self.line(&url);
         let mut answer = match request.send().await {
             Err(error) => answer::of_error(&error),
-            Ok(response) => read(response, order).await,
+            Ok(response) => self.read(response, order).await,
         };
-        answer.detail = self.mask(&format!("{line}: {}", answer.detail));
+        answer.detail = format!("{line}: {}", self.mask(&answer.detail));
         answer
     }
 
@@ -112,32 +114,33 @@ impl Endpoint {
             text.replace(secret.expose(), "***")
         })
     }
-}
 
-/// The status decides; a body that breaks off changes nothing about it.
-async fn read(mut response: Response, order: &Order) -> Answer {
-    let status = response.status();
-    let (outcome, permanent) = answer::of_status(status.as_u16());
-    let pause = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value: &HeaderValue| value.to_str().ok())
-        .and_then(|value| answer::retry_after(value, order.now));
-    let mut body = Vec::new();
-    while body.len() < ANSWER_BYTES_KEPT
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        body.extend_from_slice(&chunk);
-    }
-    let text: String = String::from_utf8_lossy(&body)
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
-    Answer {
-        outcome,
-        detail: format!("{status}: {}", cut(text.trim(), ANSWER_BYTES_KEPT)),
-        retry_after_ms: pause.filter(|_| outcome != FinishOutcome::Done && !permanent),
-        permanent,
+    /// The status decides; a body that breaks off changes nothing about it.
+    async fn read(&self, mut response: Response, order: &Order) -> Answer {
+        let status = response.status();
+        let (outcome, permanent) = answer::of_status(status.as_u16());
+        let pause = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+            .and_then(|value| answer::retry_after(value, order.now));
+        let mut body = Vec::new();
+        while body.len() < ANSWER_BYTES_READ
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            body.extend_from_slice(&chunk);
+        }
+        let text: String = self
+            .mask(&String::from_utf8_lossy(&body))
+            .chars()
+            .map(|letter| if letter.is_control() { ' ' } else { letter })
+            .collect();
+        Answer {
+            outcome,
+            detail: format!("{status}: {}", cut(text.trim(), ANSWER_BYTES_KEPT)),
+            retry_after_ms: pause.filter(|_| outcome != FinishOutcome::Done && !permanent),
+            permanent,
+        }
     }
 }
 

@@ -22,8 +22,7 @@ pub struct WebhookSettings {
     pub secret: Option<String>,
     #[serde(default = "timeout_ms")]
     pub timeout_ms: u64,
-    #[serde(default = "connect_timeout_ms")]
-    pub connect_timeout_ms: u64,
+    pub connect_timeout_ms: Option<u64>,
     #[serde(default)]
     pub allow_http: bool,
     #[serde(default)]
@@ -39,8 +38,15 @@ const fn timeout_ms() -> u64 {
     10_000
 }
 
-const fn connect_timeout_ms() -> u64 {
-    2_000
+/// Time to connect that is used when none is written (kafka-client §10).
+const CONNECT_TIMEOUT_MS: u64 = 2_000;
+
+impl WebhookSettings {
+    /// Time to connect: as written, else two seconds or the whole timeout if that is shorter.
+    pub(super) fn connect_timeout_ms(&self) -> u64 {
+        self.connect_timeout_ms
+            .unwrap_or_else(|| CONNECT_TIMEOUT_MS.min(self.timeout_ms))
+    }
 }
 
 /// Something wrong with a table.
