@@ -300,6 +300,29 @@ fn a_syntax_fault_hides_neither_another_one_nor_a_fault_elsewhere() {
 }
 
 #[test]
+fn a_line_that_is_not_toml_is_told_once_and_not_judged_further() {
+    for line in [
+        "listen =",
+        "listen = = 2",
+        "listen = 12x",
+        "listen = \"abc",
+        "listen = truue",
+        "= 3",
+        "a.b. = 3",
+    ] {
+        let found = faults(
+            &format!("[http]\n{line}\n[log_output]\nlevel = \"warn\""),
+            &[],
+        );
+        assert_eq!(found.len(), 1, "{line}: {found:#?}");
+        assert!(
+            found[0].starts_with("site.toml:2: not TOML: "),
+            "{line}: {found:#?}"
+        );
+    }
+}
+
+#[test]
 fn a_missing_file_is_a_fault_beside_the_others() {
     let found = load(
         &[PathBuf::from("/nowhere/site.toml")],
@@ -423,6 +446,14 @@ fn each_relation_between_keys_is_checked() {
         ("maintenance.days = []", "names no day"),
         ("consumer.drain_ms = 5000", "write at most 4999"),
         (
+            "consumer.drain_ms = 3000\nkafka.session_timeout_ms = 6000",
+            "write at most 2999",
+        ),
+        (
+            "http.body_bytes_max = 5000",
+            "http.body_bytes_max: 5000 is below http.event_bytes_max (1048576); write at least 1048576",
+        ),
+        (
             "consumer.batch_events_max = 2000",
             "is above consumer.in_flight_records_max (1024)",
         ),
@@ -474,7 +505,7 @@ fn a_rule_of_its_own_answers_every_severity() {
 #[test]
 fn the_pause_named_as_remedy_is_accepted() {
     loaded(
-        "actions.retrain.backoff.max_ms = 34380000\nconsumer.drain_ms = 4999",
+        "actions.retrain.backoff.max_ms = 34380000\nconsumer.drain_ms = 4999\nkafka.session_timeout_ms = 9999",
         &[],
     );
 }

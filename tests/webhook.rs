@@ -403,37 +403,6 @@ async fn a_handshake_that_fails_or_never_ends_sent_nothing() {
 }
 
 #[tokio::test]
-async fn a_name_that_points_to_this_machine_is_refused_unless_private_addresses_are_allowed() {
-    let mut server = Server::responding("200 OK", "", "").await;
-    // `localhost.` is a name to the configuration, and this machine to the resolver.
-    let url = format!(
-        "url = \"http://localhost.:{}/\"\nallow_http = true",
-        server.port
-    );
-    let answer = send(&url, &[]).await;
-    if answer.outcome == FinishOutcome::NotSent {
-        // A resolver without the absolute name: nothing was sent, and nothing is left to be shown.
-        assert!(answer.detail.contains("no connection"), "{}", answer.detail);
-    } else {
-        assert_eq!(
-            (answer.outcome, answer.permanent),
-            (FinishOutcome::Failed, true),
-            "{}",
-            answer.detail
-        );
-        assert!(
-            answer.detail.contains("allow_private_addresses"),
-            "{}",
-            answer.detail
-        );
-        let answer = send(&format!("{url}\nallow_private_addresses = true"), &[]).await;
-        assert_eq!(answer.outcome, FinishOutcome::Done, "{}", answer.detail);
-        assert_eq!(server.count(), 1);
-    }
-    assert_eq!(server.count(), 0);
-}
-
-#[tokio::test]
 async fn an_endless_or_broken_body_changes_nothing_about_the_status_and_is_cut() {
     let mut endless = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
     for _ in 0..64 {

@@ -88,7 +88,8 @@ fn table_of(
             (name.into_inner().into_owned(), Entry { origin, node })
         })
         .filter(|(_, entry)| {
-            matches!(entry.node, Node::Table(_)) || !broken.contains(&entry.origin)
+            let is_filled = entry.table().is_some_and(|table| !table.is_empty());
+            is_filled || !broken.contains(&entry.origin)
         })
         .collect()
 }

@@ -203,6 +203,7 @@ impl Relations<'_> {
         }
     }
 
+    /// The default drain suits every session timeout in range, so it is always the drain that was written too long.
     fn drain_ends_before_the_session(&mut self) {
         let path = ["consumer", "drain_ms"];
         let (Some(drain), Some(session)) = (
@@ -259,15 +260,33 @@ impl Relations<'_> {
         }
     }
 
+    /// Told at the key that the operator wrote, if that is only one of them.
     fn not_above(&mut self, low: &[&str], high: &[&str]) {
-        if let (Some(first), Some(second)) = (self.whole(low), self.whole(high))
-            && first > second
-        {
+        let (Some(first), Some(second)) = (self.whole(low), self.whole(high)) else {
+            return;
+        };
+        if first <= second {
+            return;
+        }
+        let (low_name, high_name) = (low.join("."), high.join("."));
+        if self.is_default(low) && !self.is_default(high) {
+            self.fault(
+                high,
+                format!("{second} is below {low_name} ({first})"),
+                format!("write at least {first}, or lower {low_name}"),
+            );
+        } else {
             self.fault(
                 low,
-                format!("{first} is above {} ({second})", high.join(".")),
-                format!("write at most {second}, or raise {}", high.join(".")),
+                format!("{first} is above {high_name} ({second})"),
+                format!("write at most {second}, or raise {high_name}"),
             );
         }
+    }
+
+    fn is_default(&self, path: &[&str]) -> bool {
+        self.root
+            .at(path)
+            .is_some_and(|entry| matches!(entry.origin, Origin::Default { .. }))
     }
 }

@@ -80,7 +80,29 @@ pub(super) fn retry_after(value: &str, now: Millis) -> Option<Millis> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::addresses::{CheckedResolver, Reach};
     use super::*;
+
+    #[tokio::test]
+    async fn a_name_with_no_permitted_address_is_refused_for_good_and_says_why() {
+        super::super::endpoint::install_tls();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .dns_resolver(CheckedResolver(Reach::Public))
+            .build()
+            .unwrap();
+        let error = client.get("http://localhost:1/").send().await.unwrap_err();
+        let answer = of_error(&error);
+        assert_eq!(
+            (answer.outcome, answer.permanent),
+            (FinishOutcome::Failed, true)
+        );
+        assert!(
+            answer.detail.contains("allow_private_addresses"),
+            "{}",
+            answer.detail
+        );
+    }
 
     #[test]
     fn each_status_has_its_class() {

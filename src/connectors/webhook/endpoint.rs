@@ -340,7 +340,7 @@ impl Compile<'_> {
 }
 
 /// The one place where the process chooses its cryptography. A second call changes nothing.
-fn install_tls() {
+pub(super) fn install_tls() {
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()
