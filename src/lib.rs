@@ -1,3 +1,5 @@
 //! Homeostat: how the service talks to the world.
 
+pub mod configuration;
+pub mod connectors;
 pub mod log;

@@ -1,0 +1,292 @@
+//! Rules that concern several keys, or that a range cannot say. All of them are called from [`check`], and each has a test
+//! of its own in `tests/configuration.rs`. They read the merged tree and skip what is not there or was already refused, so
+//! that one fault never hides another.
+
+use std::net::SocketAddr;
+
+use homeostat_logic::action::Action;
+use homeostat_logic::severity::Severity;
+use toml::Value;
+
+use super::client_options;
+use super::faults::{Fault, Origin, suggest};
+use super::keys::{HORIZON_MS, executed_actions};
+use super::layers::Entry;
+
+/// `lease_ms` and `probe_for_ms` of ledger-protocol §7, which bound how long all attempts together may take.
+const LEASE_MS: i64 = 60_000;
+const PROBE_MS: i64 = 600_000;
+
+/// The merged tree, and the faults found in it so far.
+pub(super) struct Relations<'a> {
+    root: &'a Entry,
+    faults: &'a mut Vec<Fault>,
+}
+
+/// Checks every relation.
+pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
+    let mut relations = Relations { root, faults };
+    relations.listen_is_loopback();
+    relations.bootstrap_servers_are_host_and_port();
+    relations.client_options_are_allowed();
+    relations.log_level_is_a_filter();
+    relations.maintenance_has_days();
+    relations.rules_answer_every_severity();
+    relations.drain_ends_before_the_session();
+    relations.webhooks_exist();
+    relations.attempts_end_within_a_quarter_of_the_horizon();
+    for (low, high) in ORDERED {
+        relations.not_above(low, high);
+    }
+}
+
+/// Pairs of keys, the first of which may not be above the second.
+const ORDERED: [(&[&str], &[&str]); 4] = [
+    (&["http", "event_bytes_max"], &["http", "body_bytes_max"]),
+    (
+        &["consumer", "batch_events_max"],
+        &["consumer", "in_flight_records_max"],
+    ),
+    (
+        &["consumer", "retry_first_ms"],
+        &["consumer", "retry_max_ms"],
+    ),
+    (
+        &["supervision", "backoff_first_ms"],
+        &["supervision", "backoff_max_ms"],
+    ),
+];
+
+impl Relations<'_> {
+    fn whole(&self, path: &[&str]) -> Option<i64> {
+        self.root.at(path)?.leaf()?.as_integer()
+    }
+
+    fn text(&self, path: &[&str]) -> Option<String> {
+        Some(self.root.at(path)?.leaf()?.as_str()?.to_owned())
+    }
+
+    fn fault(&mut self, path: &[&str], problem: String, remedy: impl Into<String>) {
+        // A missing key is reported where its table stands.
+        let origin = (0..=path.len())
+            .rev()
+            .find_map(|length| self.root.at(path.get(..length)?))
+            .map_or(Origin::Default { line: 1 }, |entry| entry.origin.clone());
+        let key = path.iter().fold(String::new(), |parent, name| {
+            super::faults::join(&parent, name)
+        });
+        self.faults.push(Fault {
+            origin,
+            key,
+            problem,
+            remedy: remedy.into(),
+        });
+    }
+
+    fn listen_is_loopback(&mut self) {
+        let path = ["http", "listen"];
+        let Some(listen) = self.text(&path) else {
+            return;
+        };
+        match listen.parse::<SocketAddr>() {
+            Err(_) => self.fault(
+                &path,
+                format!("`{listen}` is no address with port"),
+                "write ADDRESS:PORT such as \"127.0.0.1:8470\", port 0 to 65535",
+            ),
+            Ok(address) if !address.ip().is_loopback() => self.fault(
+                &path,
+                format!(
+                    "{} can be reached from other machines, and this version has no authentication",
+                    address.ip()
+                ),
+                "listen on 127.0.0.1 and put an authenticating proxy in front of it",
+            ),
+            Ok(_) => {}
+        }
+    }
+
+    fn bootstrap_servers_are_host_and_port(&mut self) {
+        let path = ["kafka", "bootstrap_servers"];
+        let Some(servers) = self.text(&path).filter(|servers| !servers.is_empty()) else {
+            return;
+        };
+        for server in servers.split(',') {
+            let right = server.trim().rsplit_once(':').is_some_and(|(host, port)| {
+                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
+            });
+            if !right {
+                self.fault(
+                    &path,
+                    format!("`{server}` is no broker address"),
+                    "write HOST:PORT, several separated by commas, port 1 to 65535",
+                );
+            }
+        }
+    }
+
+    fn client_options_are_allowed(&mut self) {
+        let Some(options) = self.root.at(&["kafka", "options"]).and_then(Entry::table) else {
+            return;
+        };
+        let options: Vec<(String, Option<Value>)> = options
+            .iter()
+            .map(|(name, entry)| (name.clone(), entry.leaf().cloned()))
+            .collect();
+        for (name, value) in options {
+            let path = ["kafka", "options", name.as_str()];
+            if !client_options::is_allowed(&name) {
+                let remedy = suggest(&name, &client_options::allowed());
+                self.fault(&path, "is no option that may be set".to_owned(), remedy);
+            } else if !matches!(
+                value,
+                Some(Value::String(_) | Value::Integer(_) | Value::Boolean(_))
+            ) {
+                self.fault(
+                    &path,
+                    "is no single value".to_owned(),
+                    "write text, a whole number, true or false",
+                );
+            }
+        }
+    }
+
+    fn log_level_is_a_filter(&mut self) {
+        let path = ["log_output", "level"];
+        let Some(level) = self.text(&path) else {
+            return;
+        };
+        // A bare word is a target to the filter, so that a mistyped level would silence everything.
+        let words = ["error", "warn", "info", "debug", "trace", "off"];
+        for directive in level.split(',').map(str::trim) {
+            let known =
+                directive.contains('=') || words.contains(&directive.to_lowercase().as_str());
+            if !known || tracing_subscriber::EnvFilter::try_new(directive).is_err() {
+                let remedy = suggest(directive, &words);
+                self.fault(&path, format!("`{directive}` is no level"), remedy);
+            }
+        }
+    }
+
+    fn maintenance_has_days(&mut self) {
+        let path = ["maintenance", "days"];
+        let days = self.root.at(&path).and_then(Entry::leaf);
+        if days.and_then(Value::as_array).is_some_and(Vec::is_empty) {
+            self.fault(
+                &path,
+                "names no day, so that scheduled actions would never start".to_owned(),
+                "name at least one day, or empty `scheduled` of the rules",
+            );
+        }
+    }
+
+    fn rules_answer_every_severity(&mut self) {
+        let Some(rules) = self.root.at(&["rules"]).and_then(Entry::table) else {
+            return;
+        };
+        let missing: Vec<(String, &str)> = rules
+            .iter()
+            .flat_map(|(name, rule)| {
+                Severity::ALL
+                    .map(Severity::name)
+                    .into_iter()
+                    .filter(|severity| rule.at(&[severity]).is_none())
+                    .map(|severity| (name.clone(), severity))
+            })
+            .collect();
+        for (name, severity) in missing {
+            self.fault(
+                &["rules", &name, severity],
+                "is missing".to_owned(),
+                format!("write one of {}", Action::ALL.map(Action::name).join(", ")),
+            );
+        }
+    }
+
+    /// The default drain suits every session timeout in range, so it is always the drain that was written too long.
+    fn drain_ends_before_the_session(&mut self) {
+        let path = ["consumer", "drain_ms"];
+        let (Some(drain), Some(session)) = (
+            self.whole(&path),
+            self.whole(&["kafka", "session_timeout_ms"]),
+        ) else {
+            return;
+        };
+        if drain * 2 >= session {
+            self.fault(
+                &path,
+                format!("{drain} ms is not below half of kafka.session_timeout_ms ({session} ms)"),
+                format!(
+                    "write at most {}, or a longer session timeout",
+                    (session - 1) / 2
+                ),
+            );
+        }
+    }
+
+    fn webhooks_exist(&mut self) {
+        for action in executed_actions() {
+            let path = ["actions", action, "connector"];
+            let wanted = self.text(&path).is_some_and(|name| name == "webhook");
+            if wanted && self.root.at(&["webhook", action]).is_none() {
+                self.fault(
+                    &path,
+                    format!("is \"webhook\", and there is no table [webhook.{action}]"),
+                    format!("add [webhook.{action}] with a url, or write connector = \"log\""),
+                );
+            }
+        }
+    }
+
+    fn attempts_end_within_a_quarter_of_the_horizon(&mut self) {
+        for action in executed_actions() {
+            let backoff = ["actions", action, "backoff", "max_ms"];
+            self.not_above(&["actions", action, "backoff", "first_ms"], &backoff);
+            let (Some(attempts), Some(pause)) = (
+                self.whole(&["actions", action, "max_attempts"]),
+                self.whole(&backoff),
+            ) else {
+                continue;
+            };
+            let total = attempts * (LEASE_MS + pause) + PROBE_MS;
+            if total > HORIZON_MS / 4 {
+                let most = ((HORIZON_MS / 4 - PROBE_MS) / attempts.max(1) - LEASE_MS).max(0);
+                self.fault(
+                    &backoff,
+                    format!("{attempts} attempts with pauses of up to {pause} ms take longer than two days"),
+                    format!("write at most {most}, or fewer max_attempts"),
+                );
+            }
+        }
+    }
+
+    /// Told at the key that the operator wrote, if that is only one of them.
+    fn not_above(&mut self, low: &[&str], high: &[&str]) {
+        let (Some(first), Some(second)) = (self.whole(low), self.whole(high)) else {
+            return;
+        };
+        if first <= second {
+            return;
+        }
+        let (low_name, high_name) = (low.join("."), high.join("."));
+        if self.is_default(low) && !self.is_default(high) {
+            self.fault(
+                high,
+                format!("{second} is below {low_name} ({first})"),
+                format!("write at least {first}, or lower {low_name}"),
+            );
+        } else {
+            self.fault(
+                low,
+                format!("{first} is above {high_name} ({second})"),
+                format!("write at most {second}, or raise {high_name}"),
+            );
+        }
+    }
+
+    fn is_default(&self, path: &[&str]) -> bool {
+        self.root
+            .at(path)
+            .is_some_and(|entry| matches!(entry.origin, Origin::Default { .. }))
+    }
+}

@@ -1,0 +1,144 @@
+//! The configuration as types, for those who use it. Meanings and units stand in `config/default.toml`.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use homeostat_logic::action::Action;
+use serde::Deserialize;
+
+use super::secrets::Secret;
+use crate::connectors::webhook::Endpoint;
+
+/// Everything but the rules.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of the service's files.
+    pub data_dir: PathBuf,
+    /// Section `[http]`.
+    pub http: Http,
+    /// Section `[kafka]`.
+    pub kafka: Kafka,
+    /// Section `[log]`.
+    pub log: Log,
+    /// Section `[ledger]`.
+    pub ledger: Ledger,
+    /// Section `[consumer]`.
+    pub consumer: Consumer,
+    /// Section `[supervision]`.
+    pub supervision: Supervision,
+    /// Section `[log_output]`.
+    pub log_output: LogOutput,
+    /// Tables `[webhook.<action>]`, ready to send.
+    pub webhook: BTreeMap<Action, Arc<Endpoint>>,
+}
+
+/// Section `[http]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// Loopback address and port.
+    pub listen: SocketAddr,
+    /// Largest request body.
+    pub body_bytes_max: usize,
+    /// Largest event.
+    pub event_bytes_max: usize,
+}
+
+/// Section `[kafka]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kafka {
+    /// `None` = the embedded log.
+    pub bootstrap_servers: Option<String>,
+    /// Consumer group.
+    pub group_id: String,
+    /// Session timeout.
+    pub session_timeout_ms: u32,
+    /// Copies of each record in topics created.
+    pub replication_factor: i32,
+    /// Generation of topic names.
+    pub topic_generation: u32,
+    /// Further options of the client by librdkafka's names, references resolved. Never printed.
+    pub options: BTreeMap<String, Secret>,
+}
+
+/// Section `[log]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Log {
+    /// Hours records are kept.
+    pub retention_hours: f64,
+    /// Largest size of a topic.
+    pub topic_bytes_max: u64,
+}
+
+/// Section `[ledger]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Partitions at creation.
+    pub partitions: i32,
+    /// Days records are kept.
+    pub retention_days: u32,
+}
+
+/// Section `[consumer]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Consumer {
+    /// Events per batch.
+    pub batch_events_max: usize,
+    /// Records of a partition in flight.
+    pub in_flight_records_max: usize,
+    /// Tries of an event.
+    pub attempts_max: u32,
+    /// First pause between tries.
+    pub retry_first_ms: u64,
+    /// Longest pause between tries.
+    pub retry_max_ms: u64,
+    /// Longest drain.
+    pub drain_ms: u64,
+}
+
+/// Section `[supervision]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Supervision {
+    /// Restarts within the window.
+    pub restarts_max: u32,
+    /// The window.
+    pub restart_window_ms: u64,
+    /// First pause before a restart.
+    pub backoff_first_ms: u64,
+    /// Longest pause before a restart.
+    pub backoff_max_ms: u64,
+    /// Messages per mailbox.
+    pub mailbox_messages_max: usize,
+    /// Longest handling of one message.
+    pub handling_max_ms: u64,
+    /// Longest standstill of a partition with lag.
+    pub stall_max_ms: u64,
+}
+
+/// Section `[log_output]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogOutput {
+    /// Form.
+    pub format: LogFormat,
+    /// Filter directives.
+    pub level: String,
+}
+
+/// Form of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON elsewhere.
+    Auto,
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}

@@ -1,0 +1,265 @@
+//! What the value of a key may be, and the check of a layer against it: every fault, not only the first.
+
+use std::collections::BTreeMap;
+
+use toml::Value;
+
+use super::faults::{Fault, join, nearest, suggest};
+use super::layers::{Entry, Node};
+
+/// Longest name of a free table (an event type, a target), in bytes: what a target's name may have.
+const NAME_BYTES_MAX: usize = homeostat_logic::target::Target::NAME_BYTES_MAX;
+
+/// What a value may be.
+#[derive(Debug)]
+pub(super) enum Shape {
+    /// These keys and no others.
+    Table(Vec<(&'static str, Shape)>),
+    /// Keys named by the operator.
+    Map(Box<Shape>),
+    /// Keys out of a list.
+    MapOf(Vec<&'static str>, Box<Shape>),
+    /// Options of the Kafka client: dotted names, scalar values; which ones is a rule of its own.
+    ClientOptions,
+    /// A list of values out of a closed list, without repetition.
+    Words(Vec<&'static str>),
+    /// True or false.
+    Flag,
+    /// Text; whether it may be empty.
+    Text {
+        /// Whether nothing is something.
+        empty: bool,
+    },
+    /// A whole number in a range, both ends included.
+    Whole(i64, i64),
+    /// A number in a range, both ends included.
+    Number(f64, f64),
+    /// A word out of a closed list.
+    OneOf(Vec<&'static str>),
+    /// An IANA time zone.
+    Zone,
+    /// `HH:MM`.
+    TimeOfDay,
+    /// Not checked; stands for keys that do not exist, which are reported by their table.
+    Anything,
+}
+
+impl Shape {
+    /// The shape of the key of that name.
+    pub(super) fn below(&self, name: &str) -> Option<&Self> {
+        match self {
+            Self::Table(keys) => keys
+                .iter()
+                .find_map(|(key, shape)| (*key == name).then_some(shape)),
+            Self::MapOf(names, shape) => names.contains(&name).then_some(&**shape),
+            Self::Map(shape) => (!name.is_empty() && name.len() <= NAME_BYTES_MAX).then_some(shape),
+            Self::ClientOptions => Some(&Self::Anything),
+            _ => None,
+        }
+    }
+
+    /// Whether text is a right kind of value.
+    pub(super) const fn wants_text(&self) -> bool {
+        matches!(
+            self,
+            Self::Text { .. } | Self::OneOf(_) | Self::Zone | Self::TimeOfDay
+        )
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(
+            self,
+            Self::Table(_) | Self::Map(_) | Self::MapOf(..) | Self::ClientOptions
+        )
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        match self {
+            Self::Table(keys) => keys.iter().map(|(key, _)| *key).collect(),
+            Self::MapOf(names, _) => names.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Keeps what is right of `entry` and reports what is not.
+    pub(super) fn check(&self, entry: Entry, path: &str, faults: &mut Vec<Fault>) -> Option<Entry> {
+        let Entry { origin, node } = entry;
+        let node = match node {
+            Node::Table(table) if self.is_table() => {
+                Node::Table(self.check_table(table, path, faults))
+            }
+            Node::Leaf(value) => {
+                if let Err((problem, remedy)) = self.check_leaf(&value) {
+                    faults.push(Fault {
+                        origin,
+                        key: path.to_owned(),
+                        problem,
+                        remedy,
+                    });
+                    return None;
+                }
+                Node::Leaf(value)
+            }
+            Node::Table(table) if matches!(self, Self::Anything) => Node::Table(table),
+            Node::Table(_) => {
+                faults.push(Fault {
+                    origin,
+                    key: path.to_owned(),
+                    problem: "is a table".to_owned(),
+                    remedy: format!("write {}", self.wanted()),
+                });
+                return None;
+            }
+        };
+        Some(Entry { origin, node })
+    }
+
+    fn check_table(
+        &self,
+        table: BTreeMap<String, Entry>,
+        path: &str,
+        faults: &mut Vec<Fault>,
+    ) -> BTreeMap<String, Entry> {
+        let mut kept = BTreeMap::new();
+        for (name, entry) in table {
+            let key = join(path, &name);
+            let Some(shape) = self.below(&name) else {
+                let remedy = match self {
+                    Self::Map(_) => format!("name it with 1 to {NAME_BYTES_MAX} bytes"),
+                    _ => suggest(&name, &self.names()),
+                };
+                faults.push(Fault {
+                    origin: entry.origin,
+                    key,
+                    problem: "unknown key".to_owned(),
+                    remedy,
+                });
+                continue;
+            };
+            if let Some(entry) = shape.check(entry, &key, faults) {
+                kept.insert(name, entry);
+            }
+        }
+        kept
+    }
+
+    /// Problem and remedy of a value that is no table.
+    fn check_leaf(&self, value: &Value) -> Result<(), (String, String)> {
+        let wrong = |problem: String| Err((problem, format!("write {}", self.wanted())));
+        match (self, value) {
+            (Self::Text { empty: false }, Value::String(text)) if text.trim().is_empty() => {
+                wrong("is empty".to_owned())
+            }
+            (Self::Anything, _)
+            | (Self::Flag, Value::Boolean(_))
+            | (Self::Text { .. }, Value::String(_)) => Ok(()),
+            (Self::Whole(min, max), Value::Integer(number)) => {
+                if (min..=max).contains(&number) {
+                    Ok(())
+                } else {
+                    wrong(format!("{number} is out of range"))
+                }
+            }
+            (Self::Number(min, max), Value::Integer(_) | Value::Float(_)) => {
+                // A NaN is in no range.
+                if number(value).is_some_and(|number| (*min..=*max).contains(&number)) {
+                    Ok(())
+                } else {
+                    wrong(format!("{value} is out of range"))
+                }
+            }
+            (Self::OneOf(words), Value::String(word)) => {
+                if words.contains(&word.as_str()) {
+                    Ok(())
+                } else {
+                    Err((format!("`{word}` is unknown"), suggest(word, words)))
+                }
+            }
+            (Self::Words(words), Value::Array(items)) => check_words(words, items),
+            (Self::Zone, Value::String(name)) => {
+                if name.parse::<chrono_tz::Tz>().is_ok() {
+                    return Ok(());
+                }
+                let zones = chrono_tz::TZ_VARIANTS.map(chrono_tz::Tz::name);
+                let remedy = nearest(name, &zones).map_or_else(
+                    || format!("write {}", self.wanted()),
+                    |zone| format!("did you mean `{zone}`?"),
+                );
+                Err((format!("`{name}` is no time zone"), remedy))
+            }
+            (Self::TimeOfDay, Value::String(text)) => {
+                if is_time_of_day(text) {
+                    Ok(())
+                } else {
+                    wrong(format!("`{text}` is no time of day"))
+                }
+            }
+            (_, value) => wrong(format!("is {}", kind(value))),
+        }
+    }
+
+    /// What would be right, in words.
+    fn wanted(&self) -> String {
+        match self {
+            Self::Table(_) | Self::MapOf(..) => {
+                format!("a table with the keys {}", self.names().join(", "))
+            }
+            Self::Map(_) | Self::ClientOptions => "a table".to_owned(),
+            Self::Words(words) => format!("a list out of {}", words.join(", ")),
+            Self::Flag => "true or false".to_owned(),
+            Self::Text { empty: true } | Self::Anything => "text in quotes".to_owned(),
+            Self::Text { empty: false } => "text in quotes, not empty".to_owned(),
+            Self::Whole(min, max) => format!("a whole number from {min} to {max}"),
+            Self::Number(min, max) => format!("a number from {min} to {max}"),
+            Self::OneOf(words) => format!("one of {}", words.join(", ")),
+            Self::Zone => "an IANA time zone such as \"Europe/Berlin\"".to_owned(),
+            Self::TimeOfDay => "a time from \"00:00\" to \"23:59\"".to_owned(),
+        }
+    }
+}
+
+fn check_words(words: &[&str], items: &[Value]) -> Result<(), (String, String)> {
+    let mut seen = Vec::new();
+    for item in items {
+        let Some(word) = item.as_str() else {
+            return Err((
+                format!("holds {}", kind(item)),
+                format!("write words out of {}", words.join(", ")),
+            ));
+        };
+        if !words.contains(&word) {
+            return Err((format!("`{word}` is unknown"), suggest(word, words)));
+        }
+        if seen.contains(&word) {
+            return Err((format!("`{word}` stands twice"), "write it once".to_owned()));
+        }
+        seen.push(word);
+    }
+    Ok(())
+}
+
+/// A number of either kind.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Integer(number) => Some(*number as f64),
+        Value::Float(number) => Some(*number),
+        _ => None,
+    }
+}
+
+/// Whether text is `HH:MM`.
+fn is_time_of_day(text: &str) -> bool {
+    text.len() == 5 && chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok()
+}
+
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "text",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number with a fraction",
+        Value::Boolean(_) => "a flag",
+        Value::Datetime(_) => "a date or time",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
+    }
+}

@@ -1,0 +1,149 @@
+//! The default connector: it changes nothing outside, and publishes on `system.alerts` what it would have done. For `alert`
+//! that publication is the action itself.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, SecondsFormat};
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use homeostat_actors::ports::connector::{Answer, Connector, Order};
+use homeostat_actors::ports::log::{Appended, ErrorClass, EventLog, LogError, NewRecord};
+use homeostat_logic::action::Action;
+use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
+use homeostat_logic::topic::SYSTEM_ALERTS;
+use serde_json::{Map, Value, json};
+
+/// Name in configuration and records.
+pub const NAME: &str = "log";
+/// Header by which the service knows its own events, and is not triggered by them.
+pub const ORIGIN_HEADER: &str = "homeostat-origin";
+/// Its value.
+pub const ORIGIN: &[u8] = b"homeostat";
+/// What every published event names as its source (SPEC §2).
+const SOURCE: &str = "mlops_system";
+
+/// See the module.
+pub struct LogConnector {
+    events: Arc<dyn EventLog>,
+}
+
+impl LogConnector {
+    /// Publishes through `events`.
+    pub fn new(events: Arc<dyn EventLog>) -> Self {
+        Self { events }
+    }
+}
+
+impl Connector for LogConnector {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn send(&self, order: Order) -> BoxFuture<'static, Answer> {
+        tracing::info!(
+            action = order.action.name(),
+            target = %order.target,
+            action_id = %order.action_id,
+            attempt = order.attempt,
+            "log connector carries out an action"
+        );
+        let append = self.events.append(vec![record(&order)]);
+        async move { answer(append.await.pop()) }.boxed()
+    }
+}
+
+/// Nothing but an acknowledged append is done. An append that was refused had certainly no effect and never will; one
+/// without answer may have been written, and the next attempt publishes the same event id again.
+fn answer(appended: Option<Result<Appended, LogError>>) -> Answer {
+    let (outcome, permanent, detail) = match appended {
+        Some(Ok(at)) => (
+            FinishOutcome::Done,
+            false,
+            format!(
+                "published on {SYSTEM_ALERTS}/{} at {}",
+                at.partition, at.offset
+            ),
+        ),
+        Some(Err(error)) if error.class() == ErrorClass::Reject => {
+            (FinishOutcome::Failed, true, error.to_string())
+        }
+        Some(Err(error)) => (FinishOutcome::Unknown, false, error.to_string()),
+        None => (
+            FinishOutcome::Unknown,
+            false,
+            "the event log gave no answer".to_owned(),
+        ),
+    };
+    Answer {
+        outcome,
+        detail,
+        retry_after_ms: None,
+        permanent,
+    }
+}
+
+fn record(order: &Order) -> NewRecord {
+    NewRecord {
+        topic: SYSTEM_ALERTS.to_owned(),
+        partition: None,
+        key: Some(order.target.to_string().into_bytes()),
+        value: Some(Value::Object(event(order)).to_string().into_bytes()),
+        headers: vec![(ORIGIN_HEADER.to_owned(), ORIGIN.to_vec())],
+    }
+}
+
+/// The event published. All attempts of an action carry the same `event_id`.
+fn event(order: &Order) -> Map<String, Value> {
+    let mut event = match (order.action, &order.params) {
+        (Action::Alert, Value::Object(params)) => params.clone(),
+        _ => Map::new(),
+    };
+    let mut set = |name: &str, value: Value| {
+        event.insert(name.to_owned(), value);
+    };
+    set("event_id", json!(event_id(order.action_id)));
+    set("timestamp", json!(rfc3339(order.now)));
+    set("source", json!(SOURCE));
+    set("severity", json!(order.severity));
+    set("action_id", json!(order.action_id));
+    set("attempt", json!(order.attempt));
+    set("target", json!(order.target));
+    set("reasons", json!(order.reasons));
+    let source = json!({ "event_id": order.event_id, "event_type": order.event_type });
+    if order.action == Action::Alert {
+        set("event_type", json!("alert"));
+        let title = format!("{} on {}", order.event_type, order.target);
+        let message = order.reasons.last().unwrap_or(&title).clone();
+        for (name, value) in [
+            ("title", json!(title)),
+            ("message", json!(message)),
+            ("source_event", source),
+        ] {
+            event.entry(name).or_insert(value);
+        }
+    } else {
+        set("event_type", json!("automatic_response"));
+        set("source_event", source);
+        set("action", json!(order.action));
+        set("params", order.params.clone());
+        set("simulated", json!(true));
+    }
+    event
+}
+
+/// A UUID made of the action's id, in the form of version 4.
+fn event_id(action_id: Id) -> String {
+    uuid::Builder::from_random_bytes(action_id.0)
+        .into_uuid()
+        .to_string()
+}
+
+/// ISO 8601 with milliseconds and offset. A time that no calendar has is the epoch.
+fn rfc3339(now: Millis) -> String {
+    DateTime::from_timestamp_millis(now)
+        .unwrap_or_default()
+        .to_rfc3339_opts(SecondsFormat::Millis, false)
+}
+
+#[cfg(test)]
+mod tests;

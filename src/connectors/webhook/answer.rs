@@ -1,0 +1,149 @@
+//! What an answer means: the outcome classes of ledger-protocol §3, narrowed by the contract of the webhook.
+
+use std::error::Error as _;
+use std::time::{Duration, SystemTime};
+
+use homeostat_actors::ports::connector::Answer;
+use homeostat_logic::ledger::record::{FinishOutcome, Millis};
+
+use super::addresses::AddressRefused;
+
+/// Longest pause taken from a target, the horizon H of ledger-protocol §7: a longer one would outlive the action.
+const RETRY_AFTER_MS_MAX: Millis = 8 * 24 * 60 * 60 * 1000;
+
+/// Outcome of a status, and whether no repetition can mend it. A 429 means, by the webhook's contract, that nothing was done.
+/// 409 and 425 say that the request, or one before it, may be under way.
+pub(super) const fn of_status(status: u16) -> (FinishOutcome, bool) {
+    match status {
+        200..=299 => (FinishOutcome::Done, false),
+        429 => (FinishOutcome::Failed, false),
+        300..=407 | 410..=424 | 426..=428 | 430..=499 => (FinishOutcome::Failed, true),
+        _ => (FinishOutcome::Unknown, false),
+    }
+}
+
+/// What a request without answer means. Only an error while connecting proves that no byte of the request left.
+pub(super) fn of_error(error: &reqwest::Error) -> Answer {
+    let mut causes = Vec::new();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(refused) = cause.downcast_ref::<AddressRefused>() {
+            return self::refused(refused.to_string());
+        }
+        causes.push(cause.to_string());
+        source = cause.source();
+    }
+    let cause = causes.last().map_or("no cause was told", String::as_str);
+    let (outcome, what) = if error.is_builder() {
+        (FinishOutcome::NotSent, "the request could not be made")
+    } else if error.is_connect() {
+        (FinishOutcome::NotSent, "no connection")
+    } else if error.is_timeout() {
+        (FinishOutcome::Unknown, "no answer in time")
+    } else {
+        (FinishOutcome::Unknown, "the connection broke")
+    };
+    Answer {
+        outcome,
+        detail: format!("{what}: {cause}"),
+        retry_after_ms: None,
+        permanent: false,
+    }
+}
+
+/// A request that was never sent and never will be.
+pub(super) fn refused(detail: String) -> Answer {
+    Answer {
+        outcome: FinishOutcome::Failed,
+        detail,
+        retry_after_ms: None,
+        permanent: true,
+    }
+}
+
+/// Reads `Retry-After`: seconds, or an HTTP date counted from `now`; at most eight days.
+pub(super) fn retry_after(value: &str, now: Millis) -> Option<Millis> {
+    let value = value.trim();
+    let pause = if value.bytes().all(|byte| byte.is_ascii_digit()) && !value.is_empty() {
+        // More digits than fit are simply very long.
+        value
+            .parse::<Millis>()
+            .map_or(RETRY_AFTER_MS_MAX, |seconds| seconds.saturating_mul(1_000))
+    } else {
+        let date = httpdate::parse_http_date(value).ok()?;
+        let now = SystemTime::UNIX_EPOCH + Duration::from_millis(u64::try_from(now).ok()?);
+        let pause = date.duration_since(now).unwrap_or_default();
+        Millis::try_from(pause.as_millis()).ok()?
+    };
+    Some(pause.min(RETRY_AFTER_MS_MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::addresses::{CheckedResolver, Reach};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_with_no_permitted_address_is_refused_for_good_and_says_why() {
+        super::super::endpoint::install_tls();
+        let client = reqwest::Client::builder()
+            .no_proxy()
+            .dns_resolver(CheckedResolver(Reach::Public))
+            .build()
+            .unwrap();
+        let error = client.get("http://localhost:1/").send().await.unwrap_err();
+        let answer = of_error(&error);
+        assert_eq!(
+            (answer.outcome, answer.permanent),
+            (FinishOutcome::Failed, true)
+        );
+        assert!(
+            answer.detail.contains("allow_private_addresses"),
+            "{}",
+            answer.detail
+        );
+    }
+
+    #[test]
+    fn each_status_has_its_class() {
+        use FinishOutcome::{Done, Failed, Unknown};
+        let table = [
+            (&[200, 201, 202, 204, 299][..], (Done, false)),
+            (&[429], (Failed, false)),
+            (&[301, 302, 304, 307, 308], (Failed, true)),
+            (
+                &[
+                    400, 401, 403, 404, 405, 410, 413, 422, 424, 426, 428, 430, 499,
+                ],
+                (Failed, true),
+            ),
+            (&[408, 409, 425], (Unknown, false)),
+            (&[500, 501, 502, 503, 504, 599, 100, 600], (Unknown, false)),
+        ];
+        for (statuses, class) in table {
+            for status in statuses {
+                assert_eq!(of_status(*status), class, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn retry_after_is_read_as_seconds_or_as_a_date_and_bounded() {
+        let now = 1_700_000_000_000;
+        let table = [
+            ("0", Some(0)),
+            ("120", Some(120_000)),
+            (" 7 ", Some(7_000)),
+            ("99999999", Some(RETRY_AFTER_MS_MAX)),
+            ("99999999999999999999999", Some(RETRY_AFTER_MS_MAX)),
+            ("Tue, 14 Nov 2023 22:13:50 GMT", Some(30_000)),
+            ("Tue, 14 Nov 2023 22:13:10 GMT", Some(0)),
+            ("soon", None),
+            ("-5", None),
+            ("", None),
+        ];
+        for (value, pause) in table {
+            assert_eq!(retry_after(value, now), pause, "{value}");
+        }
+    }
+}

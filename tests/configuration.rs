@@ -1,0 +1,718 @@
+//! Configuration from the outside: defaults, layers, and every fault at once with its place and remedy.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::float_cmp,
+    reason = "this file is a test: a panic is how it fails, and configured numbers are read, not computed"
+)]
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use homeostat::configuration::{Configuration, DEFAULT, Fault, Origin, effective, load};
+use homeostat_logic::action::Action;
+use homeostat_logic::severity::Severity;
+
+fn with(text: &str, environment: &[(&str, &str)]) -> Result<Configuration, Vec<Fault>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("site.toml");
+    std::fs::write(&path, text).unwrap();
+    load(&[path], owned(environment))
+}
+
+fn owned(environment: &[(&str, &str)]) -> Vec<(String, String)> {
+    environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// Faults as printed, without the temporary folder.
+fn faults(text: &str, environment: &[(&str, &str)]) -> Vec<String> {
+    let faults = with(text, environment).expect_err("the configuration has a fault");
+    faults
+        .iter()
+        .map(|fault| {
+            let text = fault.to_string();
+            match text.find("site.toml:") {
+                Some(at) => text[at..].to_owned(),
+                None => text,
+            }
+        })
+        .collect()
+}
+
+fn loaded(text: &str, environment: &[(&str, &str)]) -> Configuration {
+    match with(text, environment) {
+        Ok(configuration) => configuration,
+        Err(faults) => panic!("{faults:#?}"),
+    }
+}
+
+#[test]
+fn every_number_of_the_specification_is_the_default() {
+    let Configuration {
+        settings, rules, ..
+    } = loaded("", &[]);
+    let hours = &rules.working_hours;
+    assert_eq!((hours.enabled, hours.start, hours.end), (true, 6, 22));
+    assert_eq!(hours.timezone, chrono_tz::UTC);
+    assert!(hours.gate_critical && hours.gate_scheduled);
+    let cooldown = &rules.cooldown;
+    assert_eq!(
+        [
+            cooldown.retrain_minutes,
+            cooldown.rollback_minutes,
+            cooldown.scale_up_minutes,
+            cooldown.scale_down_minutes,
+            cooldown.alert_minutes,
+            cooldown.monitor_minutes
+        ],
+        [60.0, 30.0, 10.0, 10.0, 5.0, 2.0]
+    );
+    assert_eq!(rules.budget.responses_per_hour, 4);
+    assert_eq!(rules.maintenance.days.len(), 7);
+    assert_eq!(rules.maintenance.start, "02:00");
+    assert_eq!(rules.maintenance.end, "05:00");
+    assert_eq!(rules.defaults.model, "movie_recommender");
+    assert_eq!(rules.defaults.service, "mlops-api");
+    assert_eq!(settings.http.listen.to_string(), "127.0.0.1:8470");
+    assert_eq!(settings.data_dir, PathBuf::from("data"));
+    assert_eq!(settings.kafka.bootstrap_servers, None);
+    assert_eq!(settings.ledger.partitions, 4);
+    assert_eq!(settings.ledger.retention_days, 30);
+    assert_eq!(rules.actions.len(), 6);
+    for (action, how) in &rules.actions {
+        assert_eq!(
+            (how.connector.as_str(), how.max_attempts),
+            ("log", 5),
+            "{action}"
+        );
+        let backoff = how.backoff;
+        assert_eq!(
+            (backoff.first_ms, backoff.factor, backoff.max_ms),
+            (5_000, 2, 300_000)
+        );
+    }
+}
+
+#[test]
+fn the_matrix_and_thresholds_of_the_specification_are_the_default() {
+    use Action::{Alert, Ignore, Monitor, Retrain, Rollback, ScaleUp};
+    let rules = loaded("", &[]).rules.rules;
+    let mut matrix = vec![
+        ("data_drift_detected", [Monitor, Retrain, Retrain, Retrain]),
+        (
+            "model_performance_degraded",
+            [Monitor, Retrain, Rollback, Rollback],
+        ),
+        ("system_overload", [Monitor, ScaleUp, ScaleUp, ScaleUp]),
+        (
+            "prediction_latency_high",
+            [Monitor, ScaleUp, ScaleUp, ScaleUp],
+        ),
+        (
+            "service_health_check_failed",
+            [Alert, Rollback, Rollback, Rollback],
+        ),
+        ("other", [Alert; 4]),
+    ];
+    for informational in [
+        "data_ingested",
+        "data_processed",
+        "data_quality_issues",
+        "model_training_started",
+        "model_training_completed",
+        "model_evaluation_completed",
+        "model_deployed",
+        "system_metrics",
+        "system_health",
+    ] {
+        matrix.push((informational, [Ignore; 4]));
+    }
+    assert_eq!(rules.len(), matrix.len());
+    for (event_type, cells) in matrix {
+        let rule = &rules[event_type];
+        let found = [rule.low, rule.medium, rule.high, rule.critical];
+        assert_eq!(found, cells.map(Some), "{event_type}");
+    }
+    let drift = &rules["data_drift_detected"];
+    assert_eq!(drift.scheduled.as_deref(), Some(&[Severity::Medium][..]));
+    assert_eq!(drift.default_severity, Some(Severity::Medium));
+    assert_eq!(drift.raise[&Severity::Critical]["drift_score"], 0.8);
+    assert_eq!(drift.raise[&Severity::Critical]["affected_features"], 5.0);
+    assert_eq!(drift.raise[&Severity::High]["drift_score"], 0.6);
+    assert_eq!(drift.raise[&Severity::High]["affected_features"], 3.0);
+    let performance = &rules["model_performance_degraded"];
+    assert_eq!(
+        performance.raise[&Severity::Critical]["performance_drop"],
+        0.15
+    );
+    assert_eq!(performance.raise[&Severity::High]["performance_drop"], 0.10);
+}
+
+#[test]
+fn every_key_of_the_default_file_has_a_comment_above_it() {
+    let lines: Vec<&str> = DEFAULT.lines().collect();
+    let mut keys = 0;
+    for (place, line) in lines.iter().enumerate() {
+        let is_key = line.contains('=') && !line.starts_with('#');
+        if is_key {
+            keys += 1;
+            assert!(
+                place > 0 && lines[place - 1].starts_with("# "),
+                "line {}: {line}",
+                place + 1
+            );
+        }
+    }
+    assert!(keys > 100, "{keys}");
+}
+
+#[test]
+fn the_webhook_keys_of_the_comments_load_when_the_hashes_are_removed() {
+    let start = DEFAULT.find("#   [actions.retrain]").expect("the example");
+    let example: String = DEFAULT[start..]
+        .lines()
+        .filter_map(|line| line.strip_prefix("#   "))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let secrets = [
+        ("JOBS_AUTHORIZATION", "Bearer x"),
+        (
+            "JOBS_WEBHOOK_SECRET",
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+        ),
+    ];
+    let configuration = loaded(&example, &secrets);
+    assert!(
+        configuration
+            .settings
+            .webhook
+            .contains_key(&Action::Retrain)
+    );
+    assert_eq!(
+        configuration.rules.actions[&Action::Retrain].connector,
+        "webhook"
+    );
+}
+
+#[test]
+fn later_layers_win_key_by_key_and_the_origin_of_each_value_is_known() {
+    let file = "[cooldown]\nretrain_minutes = 90.5\nalert_minutes = 1\n[rules.my_type]\nlow = \"alert\"\nmedium = \"alert\"\ncritical = \"alert\"\n";
+    let environment = [
+        ("HOMEOSTAT__COOLDOWN__ALERT_MINUTES", "0.25"),
+        ("HOMEOSTAT__WORKING_HOURS__ENABLED", "false"),
+        ("HOMEOSTAT__KAFKA__GROUP_ID", "42"),
+        ("HOMEOSTAT__MAINTENANCE__DAYS", "[\"sun\"]"),
+        ("HOMEOSTAT__RULES__MY_TYPE__HIGH", "rollback"),
+        ("HOMEOSTAT__KAFKA__OPTIONS__SECURITY_PROTOCOL", "SASL_SSL"),
+        ("HOMEOSTAT__TARGETS__FRAUD", "{ responses_per_hour = 2 }"),
+        ("HOMEOSTAT_OTHER", "not ours"),
+    ];
+    let Configuration {
+        settings,
+        rules,
+        provenance,
+        ..
+    } = loaded(file, &environment);
+    assert_eq!(rules.cooldown.retrain_minutes, 90.5);
+    assert_eq!(rules.cooldown.alert_minutes, 0.25);
+    assert_eq!(rules.cooldown.rollback_minutes, 30.0);
+    assert!(!rules.working_hours.enabled);
+    assert_eq!(settings.kafka.group_id, "42");
+    assert_eq!(rules.maintenance.days, [chrono::Weekday::Sun]);
+    assert_eq!(rules.targets["fraud"].responses_per_hour, Some(2));
+    assert_eq!(rules.rules["my_type"].low, Some(Action::Alert));
+    assert_eq!(rules.rules["my_type"].high, Some(Action::Rollback));
+    assert_eq!(
+        settings.kafka.options["security.protocol"].expose(),
+        "SASL_SSL"
+    );
+    assert!(matches!(
+        &provenance["cooldown.retrain_minutes"],
+        Origin::File { line: 2, .. }
+    ));
+    assert_eq!(
+        provenance["cooldown.alert_minutes"].to_string(),
+        "HOMEOSTAT__COOLDOWN__ALERT_MINUTES"
+    );
+    assert!(matches!(
+        provenance["cooldown.rollback_minutes"],
+        Origin::Default { .. }
+    ));
+}
+
+#[test]
+fn all_faults_of_all_layers_are_told_at_once_with_place_and_remedy() {
+    let file = "\
+[http]
+lisen = \"127.0.0.1:1\"
+[cooldown]
+retrain_minutes = \"long\"
+rollback_minutes = -1
+[rules.data_drift_detected]
+critical = \"retrian\"
+raise.criticl.drift_score = 0.9
+[actions.retrain]
+max_attempts = 11
+";
+    let found = faults(
+        file,
+        &[
+            ("HOMEOSTAT__WORKING_HOURS__STAR", "7"),
+            ("HOMEOSTAT__BUDGET__RESPONSES_PER_HOUR", "0"),
+        ],
+    );
+    let expected = [
+        "site.toml:2: http.lisen: unknown key; did you mean `listen`?",
+        "site.toml:4: cooldown.retrain_minutes: is text; write a number from 0 to 11520",
+        "site.toml:5: cooldown.rollback_minutes: -1 is out of range; write a number from 0 to 11520",
+        "site.toml:7: rules.data_drift_detected.critical: `retrian` is unknown; did you mean `retrain`?",
+        "site.toml:8: rules.data_drift_detected.raise.criticl: unknown key; did you mean `critical`?",
+        "site.toml:10: actions.retrain.max_attempts: 11 is out of range; write a whole number from 1 to 10",
+        "HOMEOSTAT__BUDGET__RESPONSES_PER_HOUR: budget.responses_per_hour: 0 is out of range; write a whole number from 1 to 1000000",
+        "HOMEOSTAT__WORKING_HOURS__STAR: working_hours.star: unknown key; did you mean `start`?",
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_syntax_fault_hides_neither_another_one_nor_a_fault_elsewhere() {
+    let found = faults("[http]\nlisten = \nbody = 3\n[cooldown\nx = = 2\n", &[]);
+    let lines: Vec<&str> = found
+        .iter()
+        .map(|fault| fault.split(": ").next().unwrap())
+        .collect();
+    assert!(
+        lines.contains(&"site.toml:2") && lines.contains(&"site.toml:4"),
+        "{found:#?}"
+    );
+    assert!(
+        found
+            .iter()
+            .any(|fault| fault.contains("http.body: unknown key")),
+        "{found:#?}"
+    );
+}
+
+#[test]
+fn a_line_that_is_not_toml_is_told_once_and_not_judged_further() {
+    for line in [
+        "listen =",
+        "listen = = 2",
+        "listen = 12x",
+        "listen = \"abc",
+        "listen = truue",
+        "= 3",
+        "a.b. = 3",
+    ] {
+        let found = faults(
+            &format!("[http]\n{line}\n[log_output]\nlevel = \"warn\""),
+            &[],
+        );
+        assert_eq!(found.len(), 1, "{line}: {found:#?}");
+        assert!(
+            found[0].starts_with("site.toml:2: not TOML: "),
+            "{line}: {found:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_missing_file_is_a_fault_beside_the_others() {
+    let found = load(
+        &[PathBuf::from("/nowhere/site.toml")],
+        owned(&[("HOMEOSTAT__NO", "1")]),
+    )
+    .unwrap_err();
+    assert_eq!(found.len(), 2, "{found:#?}");
+    assert!(
+        found[0]
+            .to_string()
+            .starts_with("/nowhere/site.toml:1: cannot be read")
+    );
+}
+
+#[test]
+fn each_value_outside_its_range_or_kind_is_refused() {
+    // Text of the file, and part of the fault it must yield.
+    let table = [
+        ("cooldown.retrain_minutes = nan", "out of range"),
+        ("cooldown.retrain_minutes = inf", "out of range"),
+        ("cooldown.retrain_minutes = -inf", "out of range"),
+        ("cooldown.retrain_minutes = 11520.1", "out of range"),
+        ("cooldown.retrain_minutes = true", "is a flag"),
+        ("budget.max_event_age_minutes = 0", "out of range"),
+        ("working_hours.start = 24", "out of range"),
+        ("working_hours.end = -1", "out of range"),
+        ("working_hours.start = 6.0", "with a fraction"),
+        ("working_hours.start = 99999999999999999999", "is text"),
+        ("working_hours.enabled = 1", "is a whole number"),
+        (
+            "working_hours.timezone = \"Europe/Berln\"",
+            "did you mean `Europe/Berlin`",
+        ),
+        (
+            "working_hours.timezone = \"+02:00\"",
+            "an IANA time zone such as",
+        ),
+        ("working_hours = 7", "a table with the keys enabled"),
+        ("maintenance.start = \"24:00\"", "no time of day"),
+        ("maintenance.start = \"2:00\"", "no time of day"),
+        ("maintenance.days = [\"mon\", \"mon\"]", "stands twice"),
+        ("maintenance.days = [\"monday\"]", "unknown"),
+        ("maintenance.days = [1]", "holds a whole number"),
+        ("maintenance.start = 02:00:00", "is a date or time"),
+        ("defaults.model = \" \"", "is empty"),
+        ("data_dir = []", "is a list"),
+        ("data_dir.x = 1", "is a table"),
+        ("rules.other.raise.high.score = -0.1", "out of range"),
+        ("rules.other.scheduled = [\"mild\"]", "unknown"),
+        ("rules.other.default_severity = \"HIGH\"", "unknown"),
+        ("targets.fraud.rules.x.lo = \"alert\"", "did you mean `low`"),
+        ("targets.fraud.working_hours.end = 25", "out of range"),
+        ("actions.ignore.connector = \"log\"", "unknown key"),
+        (
+            "actions.retrain.connector = \"webhok\"",
+            "did you mean `webhook`",
+        ),
+        ("actions.retrain.policy = \"always\"", "unknown"),
+        ("actions.retrain.backoff.factor = 0", "out of range"),
+        ("ledger.retention_days = 8", "out of range"),
+        ("ledger.partitions = 0", "out of range"),
+        ("log_output.format = \"xml\"", "auto, text, json"),
+        ("unknown.x = 1", "unknown key"),
+    ];
+    for (text, expected) in table {
+        let found = faults(text, &[]);
+        assert_eq!(found.len(), 1, "{text}: {found:#?}");
+        assert!(found[0].starts_with("site.toml:1: "), "{found:#?}");
+        assert!(found[0].contains(expected), "{text}: {found:#?}");
+    }
+}
+
+#[test]
+fn each_relation_between_keys_is_checked() {
+    let table = [
+        (
+            "http.listen = \"0.0.0.0:80\"",
+            "http.listen: 0.0.0.0 can be reached from other machines",
+        ),
+        (
+            "http.listen = \"[::]:80\"",
+            "http.listen: :: can be reached",
+        ),
+        (
+            "http.listen = \"127.0.0.1:65536\"",
+            "http.listen: `127.0.0.1:65536` is no address with port",
+        ),
+        (
+            "http.event_bytes_max = 9000000",
+            "http.event_bytes_max: 9000000 is above http.body_bytes_max (8388608)",
+        ),
+        (
+            "kafka.bootstrap_servers = \"broker\"",
+            "`broker` is no broker address",
+        ),
+        (
+            "kafka.bootstrap_servers = \"a:1,b:0\"",
+            "`b:0` is no broker address",
+        ),
+        (
+            "kafka.options = { \"enable.auto.commit\" = true }",
+            "no option that may be set",
+        ),
+        (
+            "kafka.options = { \"plugin.library.paths\" = \"x.so\" }",
+            "no option that may be set",
+        ),
+        (
+            "kafka.options = { \"client.rack\" = [] }",
+            "is no single value",
+        ),
+        (
+            "kafka.options = { \"sasl.password\" = \"hunter2\" }",
+            "holds a secret in the clear",
+        ),
+        (
+            "kafka.options = { \"sasl.password\" = \"env:NOWHERE\" }",
+            "NOWHERE is not set",
+        ),
+        ("log_output.level = \"inof\"", "did you mean `info`"),
+        ("maintenance.days = []", "names no day"),
+        ("consumer.drain_ms = 5000", "write at most 4999"),
+        (
+            "consumer.drain_ms = 3000\nkafka.session_timeout_ms = 6000",
+            "write at most 2999",
+        ),
+        (
+            "http.body_bytes_max = 5000",
+            "http.body_bytes_max: 5000 is below http.event_bytes_max (1048576); write at least 1048576",
+        ),
+        (
+            "consumer.batch_events_max = 2000",
+            "is above consumer.in_flight_records_max (1024)",
+        ),
+        (
+            "consumer.retry_first_ms = 6000",
+            "is above consumer.retry_max_ms (5000)",
+        ),
+        (
+            "supervision.backoff_first_ms = 6000",
+            "is above supervision.backoff_max_ms (5000)",
+        ),
+        (
+            "actions.retrain.backoff.first_ms = 300001",
+            "is above actions.retrain.backoff.max_ms",
+        ),
+        (
+            "actions.retrain.backoff.max_ms = 36000000",
+            "take longer than two days; write at most 34380000",
+        ),
+        (
+            "actions.retrain.connector = \"webhook\"",
+            "add [webhook.retrain] with a url",
+        ),
+    ];
+    for (text, expected) in table {
+        let found = faults(text, &[]);
+        assert_eq!(found.len(), 1, "{text}: {found:#?}");
+        assert!(found[0].starts_with("site.toml:1: "), "{found:#?}");
+        assert!(found[0].contains(expected), "{text}: {found:#?}");
+        assert!(!found[0].contains("hunter2"), "{found:#?}");
+    }
+}
+
+#[test]
+fn a_rule_of_its_own_answers_every_severity() {
+    assert_eq!(
+        faults(
+            "[rules.mine]\nlow = \"alert\"\ncritical = \"alert\"\nhigh = \"alret\"",
+            &[]
+        ),
+        [
+            "site.toml:1: rules.mine.high: is missing; write one of retrain, rollback, scale_up, scale_down, alert, monitor, ignore",
+            "site.toml:1: rules.mine.medium: is missing; write one of retrain, rollback, scale_up, scale_down, alert, monitor, ignore",
+            "site.toml:4: rules.mine.high: `alret` is unknown; did you mean `alert`?",
+        ]
+    );
+}
+
+#[test]
+fn the_pause_named_as_remedy_is_accepted() {
+    loaded(
+        "actions.retrain.backoff.max_ms = 34380000\nconsumer.drain_ms = 4999\nkafka.session_timeout_ms = 9999",
+        &[],
+    );
+}
+
+#[test]
+fn relations_hold_for_what_the_layers_yield_together() {
+    // The file alone would be wrong, and the environment mends it.
+    let environment = [("HOMEOSTAT__KAFKA__SESSION_TIMEOUT_MS", "30000")];
+    let configuration = loaded("consumer.drain_ms = 9000", &environment);
+    assert_eq!(configuration.settings.consumer.drain_ms, 9_000);
+}
+
+#[test]
+fn each_fault_of_a_webhook_table_stands_at_its_line() {
+    let table = [
+        (
+            "",
+            "site.toml:1: webhook.retrain.url: is no URL, or missing",
+        ),
+        (
+            "url = \"http://example.com/\"",
+            "site.toml:2: webhook.retrain.url: is plain http",
+        ),
+        (
+            "url = \"ftp://example.com/\"",
+            "webhook.retrain.url: has the scheme `ftp`",
+        ),
+        (
+            "url = \"https://u:p@example.com/\"",
+            "holds a user name or password",
+        ),
+        (
+            "url = \"https://{{ target.name }}/x\"",
+            "template in scheme, host or port",
+        ),
+        (
+            "url = \"https://10.0.0.1/\"",
+            "10.0.0.1 is not a public address; write allow_private_addresses",
+        ),
+        (
+            "url = \"https://169.254.169.254/\"\nallow_private_addresses = true",
+            "link-local and metadata addresses are never reached",
+        ),
+        (
+            "url = \"https://e.org/\"\nbody = \"{{ targt }}\"",
+            "site.toml:3: webhook.retrain.body: is no template: `targt` is unknown",
+        ),
+        (
+            "url = \"https://e.org/\"\nbody = '''\n{\n{{ x'''",
+            "site.toml:3: webhook.retrain.body: is no template: ",
+        ),
+        (
+            "url = \"https://e.org/{{ target.nam\"",
+            "site.toml:2: webhook.retrain.url: is no template",
+        ),
+        (
+            "url = \"https://e.org/\"\nsecret = \"hunter2\"",
+            "site.toml:3: webhook.retrain.secret: holds a secret in the clear",
+        ),
+        (
+            "url = \"https://e.org/\"\nsecret = \"env:SHORT\"",
+            "webhook.retrain.secret: has 5 bytes",
+        ),
+        (
+            "url = \"https://e.org/\"\nheaders.Authorization = \"Bearer hunter2\"",
+            "site.toml:3: webhook.retrain.headers.Authorization: holds a secret",
+        ),
+        (
+            "url = \"https://e.org/\"\nheaders.Webhook-Id = \"x\"",
+            "is set by the connector itself",
+        ),
+        (
+            "url = \"https://e.org/\"\nheaders.\"a b\" = \"x\"",
+            "is no header name",
+        ),
+        (
+            "url = \"https://e.org/\"\nheaders.a = \"x\\ny\"",
+            "no header value may have",
+        ),
+        (
+            "url = \"https://e.org/\"\nconnect_timeout_ms = 2000\ntimeout_ms = 1000",
+            "connect_timeout_ms: 2000 is above timeout_ms (1000)",
+        ),
+        (
+            "url = \"https://e.org/\"\ntimeout_ms = 10001",
+            "out of range",
+        ),
+        (
+            "url = \"https://e.org/\"\nmethod = \"GET\"",
+            "use one of POST, PUT, PATCH",
+        ),
+        ("url = \"env:NOWHERE\"", "NOWHERE is not set"),
+    ];
+    for (text, expected) in table {
+        let found = faults(&format!("[webhook.retrain]\n{text}"), &[("SHORT", "short")]);
+        assert_eq!(found.len(), 1, "{text}: {found:#?}");
+        assert!(found[0].contains(expected), "{text}: {found:#?}");
+        assert!(!found[0].contains("hunter2"), "{found:#?}");
+    }
+}
+
+#[test]
+fn plain_http_to_this_machine_needs_no_further_key() {
+    for host in ["127.0.0.1:9", "localhost:9", "[::1]:9", "LOCALHOST"] {
+        loaded(
+            &format!("[webhook.retrain]\nurl = \"http://{host}/hook\""),
+            &[],
+        );
+    }
+}
+
+#[test]
+fn secrets_come_from_variables_and_files_and_are_never_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("password");
+    std::fs::write(&path, "from-the-file\n").unwrap();
+    let text = format!(
+        "[kafka.options]\n\"sasl.password\" = \"file:{}\"\n\"sasl.username\" = \"env:USERNAME\"\n\
+         [webhook.alert]\nurl = \"env:HOOK\"\nheaders.Authorization = \"env:TOKEN\"\n\
+         [webhook.monitor]\nurl = \"https://e.org/x?key=in-the-query\"\n",
+        path.display()
+    );
+    let environment = [
+        ("USERNAME", "from-the-variable"),
+        ("HOOK", "https://hooks.example.com/very-secret"),
+        ("TOKEN", "Bearer very-secret"),
+    ];
+    let configuration = loaded(&text, &environment);
+    let options = &configuration.settings.kafka.options;
+    assert_eq!(options["sasl.password"].expose(), "from-the-file");
+    assert_eq!(options["sasl.username"].expose(), "from-the-variable");
+    let printed = format!("{configuration:?}\n{}", effective(&configuration));
+    for secret in ["from-the", "very-secret"] {
+        assert!(!printed.contains(secret), "{secret} in {printed}");
+    }
+    assert!(!effective(&configuration).contains("in-the-query"));
+}
+
+#[test]
+fn the_effective_configuration_can_be_read_again_and_means_the_same() {
+    let first = loaded(
+        "cooldown.retrain_minutes = 7.5\n[targets.\"a b\"]\nresponses_per_hour = 2\n[kafka.options]\n\"client.rack\" = \"r1\"",
+        &[],
+    );
+    let printed = effective(&first);
+    assert!(
+        printed.contains("cooldown.retrain_minutes = 7.5  # "),
+        "{printed}"
+    );
+    let second = loaded(&printed, &[]);
+    assert_eq!(first.rules, second.rules);
+    let keys = |configuration: &Configuration| -> Vec<String> {
+        configuration.provenance.clone().into_keys().collect()
+    };
+    assert_eq!(keys(&first), keys(&second));
+}
+
+#[test]
+fn every_key_of_the_default_can_be_set_from_the_environment() {
+    let first = loaded("", &[]);
+    let mut environment = BTreeMap::new();
+    let parsed: toml::Table = DEFAULT.parse().unwrap();
+    collect("HOMEOSTAT", &toml::Value::Table(parsed), &mut environment);
+    assert!(environment.len() > 100);
+    let second = load(&[], environment.clone()).unwrap();
+    assert_eq!(first.rules, second.rules);
+    let from_variables = second
+        .provenance
+        .values()
+        .filter(|origin| matches!(origin, Origin::Variable(_)))
+        .count();
+    assert_eq!(from_variables, environment.len());
+}
+
+fn collect(name: &str, value: &toml::Value, into: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                collect(&format!("{name}__{}", key.to_uppercase()), value, into);
+            }
+        }
+        other => {
+            into.insert(name.to_owned(), other.to_string());
+        }
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config::with_cases(64))]
+
+    /// TOML-like lines, so that more than the first syntax error is reached.
+    #[test]
+    fn any_text_ends_in_a_configuration_or_in_faults_of_its_own_lines(
+        lines in proptest::collection::vec(
+            "(\\[{0,2}[a-z_.\"]{0,12}\\]{0,2}|(http|rules|webhook|kafka)(\\.[a-z_]{1,9}){0,3} = ([0-9.\"'\\[{}]{0,6}|[a-z]{1,5})|.{0,20})",
+            0..8,
+        )
+    ) {
+        let text = lines.join("\n");
+        if let Err(faults) = with(&text, &[("HOMEOSTAT__X__Y", &text)]) {
+            proptest::prop_assert!(!faults.is_empty());
+            for fault in faults {
+                proptest::prop_assert!(!fault.problem.is_empty() && !fault.remedy.is_empty());
+                if let Origin::File { line, .. } = fault.origin {
+                    proptest::prop_assert!((1..=text.split('\n').count()).contains(&line));
+                }
+            }
+        }
+    }
+}
