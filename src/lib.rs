@@ -1,1 +1,3 @@
 //! Homeostat: how the service talks to the world.
+
+pub mod metrics;

@@ -11,7 +11,7 @@ use crate::ledger::record::Millis;
 
 /// Largest event, enriched, in bytes. Kafka's default `message.max.bytes` is 1 MiB and a little for the framing.
 pub const EVENT_BYTES_MAX: usize = 1 << 20;
-/// Deepest nesting of arrays and objects; every reader downstream recurses less than serde_json's limit of 128.
+/// Deepest nesting of arrays and objects; every reader downstream recurses less than `serde_json`'s limit of 128.
 pub const DEPTH_MAX: usize = 64;
 /// The `source` of an event that names none.
 pub const SOURCE: &str = "mlops_system";
@@ -124,7 +124,7 @@ pub fn enrich(event: &[u8], stamp: Stamp<'_>) -> Result<Enriched, EventError> {
                 } else {
                     ", "
                 };
-                appended.push_str(&format!("{comma}\"{name}\": {value}"));
+                appended.extend([comma, "\"", name, "\": ", &value]);
             }
             Some(field) if field.value.get() == "null" => {
                 replaced.push((position_in(text, field.value.get()), value));

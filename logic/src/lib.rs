@@ -12,6 +12,7 @@
 //! inputs give equal outputs and any decision can be replayed. Nothing here panics on any input.
 
 pub mod action;
+pub mod cloud_events;
 pub mod enrich;
 pub mod history;
 pub mod ledger;
