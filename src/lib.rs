@@ -3,3 +3,4 @@
 pub mod configuration;
 pub mod connectors;
 pub mod log;
+pub mod metrics;

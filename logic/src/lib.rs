@@ -12,7 +12,9 @@
 //! inputs give equal outputs and any decision can be replayed. Nothing here panics on any input.
 
 pub mod action;
+pub mod cloud_events;
 pub mod decide;
+pub mod enrich;
 pub mod event;
 pub mod field;
 pub mod history;

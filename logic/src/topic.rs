@@ -188,3 +188,26 @@ pub fn find(name: &str) -> Option<&'static Topic> {
 pub const SOURCE: &str = "mlops_system";
 /// Header on everything the service itself publishes; none of it triggers the service (DESIGN §7).
 pub const ORIGIN_HEADER: &str = "homeostat-origin";
+/// Topics of this prefix are the service's own: nobody publishes to them from outside.
+pub const INTERNAL_PREFIX: &str = "homeostat.";
+
+/// Why nobody may publish to a topic from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotPublishable {
+    /// Not one of SPEC §1.
+    #[error("the topic is not known; take one that `homeostat topics list` names")]
+    Unknown,
+    /// The service's own.
+    #[error(
+        "topics of the prefix {INTERNAL_PREFIX} are written by the service alone; take one that `homeostat topics list` names"
+    )]
+    Internal,
+}
+
+/// The topic of that name, if events may be published to it from outside.
+pub fn publishable(name: &str) -> Result<&'static Topic, NotPublishable> {
+    if name.starts_with(INTERNAL_PREFIX) {
+        return Err(NotPublishable::Internal);
+    }
+    find(name).ok_or(NotPublishable::Unknown)
+}

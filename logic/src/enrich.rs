@@ -1,0 +1,284 @@
+//! What publishing adds to an event (SPEC §2): its id, its time, its source, and nothing else.
+//!
+//! Works on the text: unknown fields, number formats and the order of keys come out byte for byte as they came in.
+
+use std::borrow::Cow;
+
+use serde::de::{Deserializer as _, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::ledger::record::Millis;
+
+/// Largest event, enriched, in bytes. Kafka's default `message.max.bytes` is 1 MiB and a little for the framing.
+pub const EVENT_BYTES_MAX: usize = 1 << 20;
+/// Deepest nesting of arrays and objects; every reader downstream recurses less than `serde_json`'s limit of 128.
+pub const DEPTH_MAX: usize = 64;
+/// The `source` of an event that names none.
+pub const SOURCE: &str = "mlops_system";
+
+/// What is given to an event that does not have it.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamp<'a> {
+    /// A fresh UUID v4.
+    pub event_id: &'a str,
+    /// Now.
+    pub time: Millis,
+}
+
+/// An event ready to be published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enriched {
+    /// The event's JSON.
+    pub text: String,
+    /// Its id: its own, else the stamp's. An own id that is no string is given as its JSON text.
+    pub event_id: String,
+}
+
+/// Why bytes are not an event. All are rejections: the same bytes never become one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    /// Larger than [`EVENT_BYTES_MAX`].
+    #[error(
+        "the event has {bytes} bytes with its id, time and source; at most {EVENT_BYTES_MAX} are taken"
+    )]
+    TooLarge {
+        /// Size in bytes.
+        bytes: usize,
+    },
+    /// Not UTF-8.
+    #[error("byte {offset} is not UTF-8")]
+    NotUtf8 {
+        /// Counted from 0.
+        offset: usize,
+    },
+    /// Not JSON.
+    #[error("byte {offset}: {problem}")]
+    Syntax {
+        /// Counted from 0.
+        offset: usize,
+        /// What the parser says.
+        problem: String,
+    },
+    /// Nested deeper than [`DEPTH_MAX`].
+    #[error("byte {offset}: nested deeper than {DEPTH_MAX}")]
+    TooDeep {
+        /// Of the bracket that is one too many.
+        offset: usize,
+    },
+    /// JSON, but no object.
+    #[error("byte {offset}: an event is a JSON object, this is {found}")]
+    NotAnObject {
+        /// Where the value begins.
+        offset: usize,
+        /// What it is.
+        found: &'static str,
+    },
+}
+
+impl EventError {
+    /// Where in the text the fault is, in bytes from 0.
+    pub const fn offset(&self) -> usize {
+        match self {
+            Self::TooLarge { .. } => EVENT_BYTES_MAX,
+            Self::NotUtf8 { offset }
+            | Self::Syntax { offset, .. }
+            | Self::TooDeep { offset }
+            | Self::NotAnObject { offset, .. } => *offset,
+        }
+    }
+}
+
+/// A field of an object, its value verbatim.
+pub(crate) struct Field<'a> {
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) value: &'a RawValue,
+}
+
+/// Adds `event_id`, `timestamp` and `source` where the event has none. A null counts as none and is replaced in
+/// place; of a repeated name the last counts, as in every JSON reader.
+pub fn enrich(event: &[u8], stamp: Stamp<'_>) -> Result<Enriched, EventError> {
+    let text = as_text(event)?;
+    let fields = object_fields(text)?;
+    let last = |name: &str| fields.iter().rev().find(|field| field.name == name);
+
+    let own_id = last("event_id").filter(|field| field.value.get() != "null");
+    let event_id = own_id.map_or_else(
+        || stamp.event_id.to_owned(),
+        |field| {
+            serde_json::from_str(field.value.get()).unwrap_or_else(|_| field.value.get().to_owned())
+        },
+    );
+
+    let additions = [
+        ("event_id", quote(stamp.event_id)),
+        ("timestamp", quote(&rfc3339(stamp.time))),
+        ("source", quote(SOURCE)),
+    ];
+    let mut replaced = Vec::new();
+    let mut appended = String::new();
+    for (name, value) in additions {
+        match last(name) {
+            None => {
+                let comma = if fields.is_empty() && appended.is_empty() {
+                    ""
+                } else {
+                    ", "
+                };
+                appended.extend([comma, "\"", name, "\": ", &value]);
+            }
+            Some(field) if field.value.get() == "null" => {
+                replaced.push((position_in(text, field.value.get()), value));
+            }
+            Some(_) => {}
+        }
+    }
+    let text = splice(text, replaced, &appended);
+    if text.len() > EVENT_BYTES_MAX {
+        return Err(EventError::TooLarge { bytes: text.len() });
+    }
+    Ok(Enriched { text, event_id })
+}
+
+/// The text with each `null` at a position replaced and `appended` put before the closing brace.
+fn splice(text: &str, mut replaced: Vec<(usize, String)>, appended: &str) -> String {
+    replaced.sort();
+    let end = text.trim_end().len().saturating_sub(1);
+    let mut result = String::with_capacity(text.len() + appended.len() + 128);
+    let mut done = 0;
+    for (position, value) in replaced {
+        result.push_str(text.get(done..position).unwrap_or_default());
+        result.push_str(&value);
+        done = position + "null".len();
+    }
+    let body = text.get(done..end).unwrap_or_default();
+    // Blanks before the closing brace stay behind the addition, so that a pretty-printed event stays readable.
+    let trimmed = if appended.is_empty() {
+        body
+    } else {
+        body.trim_end()
+    };
+    result.push_str(trimmed);
+    result.push_str(appended);
+    result.push_str(body.get(trimmed.len()..).unwrap_or_default());
+    result.push_str(text.get(end..).unwrap_or_default());
+    result
+}
+
+/// The bytes as text of bounded size.
+pub(crate) fn as_text(bytes: &[u8]) -> Result<&str, EventError> {
+    if bytes.len() > EVENT_BYTES_MAX {
+        return Err(EventError::TooLarge { bytes: bytes.len() });
+    }
+    std::str::from_utf8(bytes).map_err(|error| EventError::NotUtf8 {
+        offset: error.valid_up_to(),
+    })
+}
+
+/// The fields of a JSON object of bounded depth, in their order.
+pub(crate) fn object_fields(text: &str) -> Result<Vec<Field<'_>>, EventError> {
+    check_depth(text)?;
+    let offset = text.len() - text.trim_start().len();
+    let found = match text.trim_start().bytes().next() {
+        Some(b'{') => {
+            let mut parser = serde_json::Deserializer::from_str(text);
+            let fields = parser
+                .deserialize_map(FieldsVisitor)
+                .and_then(|fields| parser.end().map(|()| fields));
+            return fields.map_err(|error| syntax_error(text, &error));
+        }
+        None => {
+            return Err(EventError::Syntax {
+                offset,
+                problem: "empty; an event is a JSON object".to_owned(),
+            });
+        }
+        Some(b'[') => "an array",
+        Some(b'"') => "a string",
+        Some(b't' | b'f') => "true or false",
+        Some(b'n') => "null",
+        Some(b'-' | b'0'..=b'9') => "a number",
+        Some(_) => "no JSON at all",
+    };
+    Err(EventError::NotAnObject { offset, found })
+}
+
+/// Where the parser stopped, as an offset instead of line and column.
+pub fn syntax_error(text: &str, error: &serde_json::Error) -> EventError {
+    let line_start = text
+        .split_inclusive('\n')
+        .take(error.line().saturating_sub(1))
+        .map(str::len)
+        .sum::<usize>();
+    let message = error.to_string();
+    let problem = message.split(" at line ").next().unwrap_or_default();
+    EventError::Syntax {
+        offset: (line_start + error.column().saturating_sub(1)).min(text.len()),
+        problem: problem.to_owned(),
+    }
+}
+
+/// Before any parser recurses. Brackets within strings do not count.
+fn check_depth(text: &str) -> Result<(), EventError> {
+    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
+    for (offset, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                depth += 1;
+                if depth > DEPTH_MAX {
+                    return Err(EventError::TooDeep { offset });
+                }
+            }
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+struct FieldsVisitor;
+
+impl<'de> Visitor<'de> for FieldsVisitor {
+    type Value = Vec<Field<'de>>;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut fields = Vec::new();
+        while let Some(Name(name)) = map.next_key()? {
+            let value = map.next_value()?;
+            fields.push(Field { name, value });
+        }
+        Ok(fields)
+    }
+}
+
+/// A key, borrowed where it has no escapes.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// Position of a part within the text that it was borrowed from.
+fn position_in(text: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
+}
+
+/// A string as JSON.
+pub(crate) fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn rfc3339(time: Millis) -> String {
+    chrono::DateTime::from_timestamp_millis(time).map_or_else(
+        || time.to_string(),
+        |time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, false),
+    )
+}
+
+#[cfg(test)]
+#[path = "enrich_tests.rs"]
+mod tests;

@@ -1,0 +1,108 @@
+//! The closed list of metric families: what `/metrics` may show, what the README's table says, in one place.
+
+/// How a family is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows while the process lives.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations in buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The name in the exposition format.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One family. Label values come from closed sets only: never ids, users, models or versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Full name.
+    pub name: &'static str,
+    /// How it is counted.
+    pub kind: Kind,
+    /// Names of its labels, in the order of their values.
+    pub labels: &'static [&'static str],
+    /// What it says, one sentence.
+    pub help: &'static str,
+}
+
+macro_rules! families {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(pub(super) const $constant: Family = Family {
+            name: concat!("homeostat_", $name),
+            kind: Kind::$kind,
+            labels: &[$($label),*],
+            help: $help,
+        };)*
+        /// Every family, in the order of the data flow.
+        pub const INVENTORY: &[Family] = &[$($constant),*];
+    };
+}
+
+families! {
+    EVENTS_CONSUMED = Counter "events_consumed_total" ["topic", "outcome"]
+        "Events read from the log, by what became of them.";
+    DECODE_REJECTS = Counter "decode_rejects_total" ["reason"]
+        "Records that are no event, by reason.";
+    DEAD_LETTERS = Counter "dead_letters_total" ["topic", "reason"]
+        "Records put on the dead-letter topic, by topic of origin and reason.";
+    RECORDS_IN_FLIGHT = Gauge "records_in_flight" ["topic", "partition"]
+        "Records read and not yet settled.";
+    CONSUMER_LAG = Gauge "consumer_lag_records" ["topic", "partition"]
+        "Records of an owned partition that are not settled yet.";
+    SETTLED_OFFSET = Gauge "settled_offset" ["topic", "partition"]
+        "Offset up to which (exclusive) everything is settled.";
+    DECISIONS = Counter "decisions_total" ["event_type", "action", "outcome"]
+        "Decisions recorded, by type of the event, action after the gates and outcome.";
+    DECISION_LATENCY = Histogram "decision_latency_seconds" []
+        "From the log time of an event to its recorded decision.";
+    SUPPRESSED = Counter "suppressed_total" ["reason"]
+        "Responses held back, by the gate that did.";
+    ACTIONS = Counter "actions_total" ["action", "connector", "outcome"]
+        "Attempts of actions, by connector and outcome.";
+    ACTION_DURATION = Histogram "action_duration_seconds" ["action"]
+        "From sending an attempt to its answer.";
+    RESPONSE_LATENCY = Histogram "response_latency_seconds" ["action"]
+        "From the log time of an event to the end of its action.";
+    ACTIONS_IN_FLIGHT = Gauge "actions_in_flight" []
+        "Attempts sent and not yet answered.";
+    LEDGER_POSITION = Gauge "ledger_position" ["partition"]
+        "Offset up to which (exclusive) the ledger is folded.";
+    LEDGER_FOLD_ENTRIES = Gauge "ledger_fold_entries" ["kind"]
+        "Entries that the fold of the ledger holds in memory, by kind.";
+    LEDGER_VOIDS = Counter "ledger_voids_total" ["reason"]
+        "Ledger records without effect, by reason.";
+    PUBLISH_REQUESTS = Counter "publish_requests_total" ["outcome"]
+        "Requests to publish events over HTTP, by outcome.";
+    PUBLISHED_EVENTS = Counter "published_events_total" ["topic"]
+        "Events acknowledged to publishers over HTTP.";
+    HTTP_REQUESTS = Counter "http_requests_total" ["route", "status"]
+        "HTTP requests, by route and status class.";
+    MAILBOX_DEPTH = Gauge "mailbox_depth" ["actor"]
+        "Messages waiting in an actor's mailbox.";
+    MAILBOX_HIGH_WATER = Gauge "mailbox_high_water" ["actor"]
+        "Most messages that ever waited in an actor's mailbox.";
+    MAILBOX_CAPACITY = Gauge "mailbox_capacity" ["actor"]
+        "Messages that an actor's mailbox takes.";
+    MAILBOX_ENQUEUED = Counter "mailbox_enqueued_total" ["actor"]
+        "Messages put into an actor's mailbox.";
+    MAILBOX_HANDLED = Counter "mailbox_handled_total" ["actor"]
+        "Messages that an actor handled.";
+    MAILBOX_REJECTED = Counter "mailbox_rejected_total" ["actor"]
+        "Messages refused because the mailbox was full.";
+    ACTOR_RESTARTS = Counter "actor_restarts_total" ["actor"]
+        "Times an actor was restarted.";
+    BUILD_INFO = Gauge "build_info" ["version"]
+        "Always 1; the label says what runs.";
+    PROCESS_START_TIME = Gauge "process_start_time_seconds" []
+        "When the process started, in seconds since the Unix epoch.";
+}

@@ -1,0 +1,143 @@
+//! Tests of the metrics: the inventory is what is printed, labels stay closed, promtool is content.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::inventory::{INVENTORY, Kind};
+use super::*;
+
+/// Metrics of which every family has been used.
+fn used() -> Metrics {
+    let metrics = Metrics::new(["fraud_suspected".to_owned()], 1_767_225_600_123).unwrap();
+    metrics.events_consumed("data.ingested", Consumed::Settled, 3);
+    metrics.decode_rejected("not_json");
+    metrics.dead_lettered("data.ingested", "attempts");
+    let gauges = PartitionGauges {
+        settled: 7,
+        high: Some(9),
+        in_flight: 2,
+    };
+    metrics.partition("data.ingested", 1, gauges);
+    metrics.decided("data_drift_detected", Action::Retrain, Outcome::Executed);
+    metrics.decision_latency(Duration::from_millis(4));
+    metrics.suppressed("cooldown");
+    metrics.attempted(Action::Retrain, "log", "done", Duration::from_millis(20));
+    metrics.response_latency(Action::Retrain, Duration::from_secs(1));
+    metrics.actions_in_flight(1);
+    metrics.ledger_position(0, 12);
+    metrics.ledger_fold_entries("actions", 5);
+    metrics.ledger_void("duplicate");
+    metrics.published("data.ingested", Published::Accepted, 1);
+    metrics.http_request("/livez", 200);
+    metrics.watch_actors(Box::new(|| {
+        vec![ActorSample {
+            path: "root/drift".to_owned(),
+            depth: 3,
+            handled: 9,
+            ..ActorSample::default()
+        }]
+    }));
+    metrics
+}
+
+#[test]
+fn the_inventory_is_exactly_what_is_printed() {
+    let text = used().render().unwrap();
+    let mut printed: Vec<(&str, &str)> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
+        .collect();
+    let mut listed: Vec<(&str, &str)> = INVENTORY
+        .iter()
+        .map(|family| (family.name, family.kind.name()))
+        .collect();
+    printed.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(printed, listed);
+    for family in INVENTORY {
+        assert!(text.contains(&format!("# HELP {} {}\n", family.name, family.help)));
+        assert_eq!(
+            family.kind == Kind::Counter,
+            family.name.ends_with("_total"),
+            "{}",
+            family.name
+        );
+    }
+}
+
+#[test]
+fn label_values_stay_within_closed_sets() {
+    let metrics = used();
+    for name in ["fraud_suspected", "fraud-4711", "fraud-4712"] {
+        metrics.decided(name, Action::Alert, Outcome::Executed);
+        metrics.events_consumed(name, Consumed::Settled, 1);
+    }
+    let text = metrics.render().unwrap();
+    assert!(text.contains(r#"action="alert",event_type="fraud_suspected",outcome="executed"} 1"#));
+    assert!(text.contains(r#"action="alert",event_type="other",outcome="executed"} 2"#));
+    assert!(text.contains(r#"{outcome="settled",topic="other"} 3"#));
+    assert!(!text.contains("fraud-"));
+}
+
+#[test]
+fn lag_follows_the_settled_offset_and_ends_with_the_ownership() {
+    let metrics = used();
+    assert!(
+        metrics
+            .render()
+            .unwrap()
+            .contains(r#"consumer_lag_records{partition="1",topic="data.ingested"} 2"#)
+    );
+    metrics.forget_partition("data.ingested", 1);
+    metrics.forget_partition("data.ingested", 4);
+    let text = metrics.render().unwrap();
+    assert!(!text.contains(r#"partition="1""#), "{text}");
+}
+
+#[test]
+fn actors_beyond_the_bound_are_summed_up() {
+    let metrics = Metrics::new([], 0).unwrap();
+    metrics.watch_actors(Box::new(|| {
+        (0..ACTORS_MAX + 3)
+            .map(|index| ActorSample {
+                path: format!("a{index}"),
+                depth: 2,
+                ..ActorSample::default()
+            })
+            .collect()
+    }));
+    let text = metrics.render().unwrap();
+    assert!(text.contains(r#"homeostat_mailbox_depth{actor="other"} 6"#));
+    let series = text
+        .lines()
+        .filter(|line| line.starts_with("homeostat_mailbox_depth{"));
+    assert_eq!(series.count(), ACTORS_MAX + 1);
+}
+
+#[test]
+fn promtool_finds_nothing_to_object_to() {
+    let spawned = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut promtool) = spawned else {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "promtool is missing: install Debian's prometheus"
+        );
+        eprintln!("promtool was not run: it is not installed (Debian package prometheus)");
+        return;
+    };
+    let text = used().render().unwrap();
+    promtool
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(text.as_bytes())
+        .unwrap();
+    let output = promtool.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}{text}");
+}
