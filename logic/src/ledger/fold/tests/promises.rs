@@ -1,1 +1,396 @@
-//! p
+//! Promises of ledger-protocol §1 over random histories: valid and invalid records in any order, log time that also
+//! steps back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use crate::action::Action::{Alert, Ignore, Monitor, Retrain};
+use crate::ledger::change::{Change, ChangeKind};
+use crate::ledger::codec::{self, DecodeError, EncodeError};
+use crate::ledger::fold::samples::*;
+use crate::ledger::fold::{Fold, Memory};
+use crate::ledger::phase::Phase;
+use crate::ledger::reason::Cause;
+use crate::ledger::record::FinishOutcome::{Done, Failed, NotSent, Unknown};
+use crate::ledger::record::{
+    AbsentProbe, Finish, Id, Millis, Policy, Propose, Record, Start, Step, Verify,
+};
+use crate::ledger::state::FoldState;
+
+/// One random move: how log time goes on, what is done, and two choices within it.
+type Move = (Millis, u8, u8, u8);
+
+fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let gap = prop_oneof![
+        6 => 0..MINUTE,
+        3 => MINUTE..40 * MINUTE,
+        1 => -60 * MINUTE..0,
+        1 => Just(4 * 24 * 60 * MINUTE),
+    ];
+    prop::collection::vec((gap, 0..10_u8, any::<u8>(), any::<u8>()), 1..80)
+}
+
+/// A log: each record with its log time.
+type Log = Vec<(Millis, Record)>;
+
+/// Turns moves into records that mostly make sense at the point where they stand.
+fn log_of(moves: &[Move]) -> Log {
+    let mut fold = Fold::new();
+    let mut log = Log::new();
+    let mut time = T0;
+    let mut wins: Vec<(Id, u32, Id)> = Vec::new();
+    for (number, &(gap, kind, a, b)) in moves.iter().enumerate() {
+        time += gap;
+        let number = i64::try_from(number).unwrap();
+        let record = match kind {
+            0..=2 => Record::Propose(Box::new(random_proposal(number, time, a, b))),
+            3..=5 => random_start(&fold, number, a, b).unwrap_or(Record::Tick),
+            6..=8 => random_finish(&wins, a, b).unwrap_or(Record::Tick),
+            _ => Record::Tick,
+        };
+        for change in fold.apply(number, time, Ok(record.clone())) {
+            if let ChangeKind::BidWon {
+                action,
+                attempt,
+                start_id,
+                ..
+            } = change.kind
+            {
+                wins.push((action, attempt, start_id));
+            }
+        }
+        log.push((time, record));
+    }
+    log
+}
+
+fn random_proposal(number: i64, time: Millis, a: u8, b: u8) -> Propose {
+    // One in eight repeats a position, with whatever other contents this move has.
+    let offset = if a % 8 == 0 { number / 2 } else { number };
+    let keyed = |step: Step, salt: u8| Step {
+        cooldown_key: format!("key-{}", (a ^ salt) % 3),
+        cooldown_ms: i64::from(b % 4) * 10 * MINUTE,
+        policy: [Policy::Idempotent, Policy::Verify, Policy::AtMostOnce][usize::from(b % 3)],
+        ..step
+    };
+    let mut first = keyed(budgeted(Retrain, u32::from(b % 3) + 1), 0);
+    if a % 5 == 0 {
+        let from = time - T0 + i64::from(b) * MINUTE;
+        first.windows = vec![
+            window(from, from + 20 * MINUTE),
+            window(from + 60 * MINUTE, from + 70 * MINUTE),
+        ];
+    }
+    if b % 5 == 0 {
+        let next = (b % 2 == 0).then(|| step(Monitor));
+        let verify = Verify {
+            signal: "s".to_owned(),
+            within_ms: 5 * MINUTE,
+            next,
+        };
+        first.verify = Some(Box::new(verify));
+    }
+    let mut ladder = vec![first, keyed(budgeted(Alert, 3), 1)];
+    if b % 7 == 0 {
+        ladder.push(step(Ignore));
+    }
+    Propose {
+        not_after: time + 3 * 60 * MINUTE,
+        event_identity: (b % 4 == 0).then(|| id(u32::from(a % 4))),
+        ..propose(offset, ladder)
+    }
+}
+
+fn random_start(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
+    let open: Vec<_> = fold.open_actions().collect();
+    let (action_id, state) = open.get(usize::from(a) % open.len().max(1))?;
+    let attempt = match state.phase {
+        Phase::Ready { attempt, .. } => attempt,
+        Phase::Doubt { attempt, .. } => attempt + 1,
+        _ => u32::from(b % 4),
+    };
+    Some(Record::Start(Start {
+        action_id: *action_id,
+        attempt,
+        start_id: Id::hash(&[&number.to_be_bytes()]),
+        owner: "owner".to_owned(),
+        resolved_params: (b % 2 == 0).then(|| serde_json::json!({"version": b})),
+        probe: (b % 3 > 0).then(|| AbsentProbe {
+            evidence: "absent".to_owned(),
+        }),
+    }))
+}
+
+fn random_finish(wins: &[(Id, u32, Id)], a: u8, b: u8) -> Option<Record> {
+    // Mostly the newest ones.
+    let back = usize::from(a % 8).min(wins.len().checked_sub(1)?);
+    let &(action_id, attempt, start_id) = wins.get(wins.len() - 1 - back)?;
+    let outcome = [Done, Failed, NotSent, Unknown, Done][usize::from(b % 5)];
+    let start_id = if b % 11 == 0 { id(0) } else { start_id };
+    Some(Record::Finish(Finish {
+        action_id,
+        attempt,
+        start_id,
+        permanent: b % 13 == 0,
+        retry_after_ms: (b % 3 == 0).then_some(i64::from(b) * SECOND),
+        ..finish(action_id, attempt, 0, outcome)
+    }))
+}
+
+/// Folds a log and shows each record's changes with the fold behind it.
+fn each(log: &Log, mut look: impl FnMut(&Fold, &[Change])) -> Fold {
+    let mut fold = Fold::new();
+    for (offset, (time, record)) in log.iter().enumerate() {
+        let offset = i64::try_from(offset).unwrap();
+        let changes = fold.apply(offset, *time, Ok(record.clone()));
+        look(&fold, &changes);
+    }
+    fold
+}
+
+fn is_accepted(phase: Phase) -> bool {
+    matches!(phase, Phase::Ready { .. } | Phase::Waiting { .. })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn g1_at_most_one_bid_wins_an_attempt(moves in moves()) {
+        let mut wins = BTreeSet::new();
+        each(&log_of(&moves), |_, changes| {
+            for change in changes {
+                if let ChangeKind::BidWon { action, attempt, .. } = change.kind {
+                    assert!(wins.insert((action, attempt)), "{action} {attempt} twice");
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn g2_at_most_once_starts_again_only_when_nothing_was_sent(moves in moves()) {
+        let mut sent: BTreeMap<Id, u32> = BTreeMap::new();
+        each(&log_of(&moves), |fold, changes| {
+            for change in changes {
+                match &change.kind {
+                    ChangeKind::BidWon { action, attempt, .. }
+                        if fold.action(*action).unwrap().step.policy == Policy::AtMostOnce =>
+                    {
+                        assert!(sent.insert(*action, *attempt).is_none(), "{action} started again");
+                    }
+                    ChangeKind::Finished { action, attempt, outcome: NotSent, .. }
+                        if sent.get(action) == Some(attempt) =>
+                    {
+                        sent.remove(action);
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn g5_whatever_was_accepted_ends_in_a_name_and_what_went_wrong_is_told(moves in moves()) {
+        let mut log = log_of(&moves);
+        let last = log.iter().map(|(time, _)| *time).max().unwrap();
+        // Nobody sends any more; log time alone has to end everything. A month goes by, a day at a time.
+        log.extend((1..=30).map(|day| (last + day * 24 * 60 * MINUTE, Record::Tick)));
+        let mut phases = BTreeMap::new();
+        let mut told = BTreeSet::new();
+        let fold = each(&log, |_, changes| {
+            for change in changes {
+                match &change.kind {
+                    ChangeKind::Entered(entered) => {
+                        phases.insert(entered.action, (entered.phase, false));
+                    }
+                    ChangeKind::Derived(derived) => {
+                        phases.insert(derived.action, (derived.phase, true));
+                        told.insert(derived.parent);
+                    }
+                    ChangeKind::Moved { action, phase, .. } => {
+                        phases.get_mut(action).unwrap().0 = *phase;
+                    }
+                    _ => {}
+                }
+            }
+        });
+        prop_assert_eq!(fold.open_actions().count(), 0);
+        for (action, (phase, derived)) in phases {
+            prop_assert!(!phase.is_open(), "{} is {}", action, phase.name());
+            let wrong = matches!(phase, Phase::Failed | Phase::Expired | Phase::Unknown { .. });
+            prop_assert!(!wrong || derived || told.contains(&action), "{} untold", action);
+        }
+    }
+
+    #[test]
+    fn g6_a_fold_resumed_anywhere_from_its_written_state_equals_the_full_fold(
+        moves in moves(),
+        cuts in prop::collection::btree_set(0..80_i64, 1..4),
+    ) {
+        let log = log_of(&moves);
+        let mut resumed = Fold::new();
+        let full = each(&log, |full, changes| {
+            if cuts.contains(&full.offset()) {
+                let state = serde_json::to_vec(resumed.state()).unwrap();
+                let memory = serde_json::to_vec(resumed.memory()).unwrap();
+                let state: FoldState = serde_json::from_slice(&state).unwrap();
+                let memory: Memory = serde_json::from_slice(&memory).unwrap();
+                resumed = Fold::resume(state, memory);
+            }
+            let (time, record) = &log[usize::try_from(full.offset()).unwrap()];
+            let same = resumed.apply(full.offset(), *time, Ok(record.clone()));
+            assert_eq!(same, changes);
+        });
+        prop_assert_eq!(resumed.state(), full.state());
+        prop_assert_eq!(resumed.memory(), full.memory());
+        prop_assert_eq!(resumed.hash(), full.hash());
+    }
+
+    #[test]
+    fn g7_actions_of_one_key_are_never_open_together_and_keep_the_cooldown(moves in moves()) {
+        // By key: the action accepted last.
+        let mut last: BTreeMap<String, Id> = BTreeMap::new();
+        each(&log_of(&moves), |fold, changes| {
+            for change in changes {
+                let ChangeKind::Entered(entered) = &change.kind else { continue };
+                if !is_accepted(entered.phase) {
+                    continue;
+                }
+                let step = &entered.propose.decisions[entered.decision].ladder[entered.step];
+                let previous = last.insert(step.cooldown_key.clone(), entered.action);
+                // As the fold saw it: the action may have ended by time within this record.
+                let previous = previous.and_then(|id| Some((id, fold.action(id)?)));
+                let Some((id, previous)) = previous else { continue };
+                // A scheduled action that fell back has another key by now.
+                if previous.step.cooldown_key != step.cooldown_key {
+                    continue;
+                }
+                assert!(!previous.phase.is_open(), "{id} is still open");
+                if matches!(previous.phase, Phase::Done | Phase::Unknown { .. }) {
+                    let cooldown = previous.step.cooldown_ms.max(step.cooldown_ms);
+                    assert!(change.time >= previous.end.unwrap() + cooldown);
+                }
+            }
+            let mut held = BTreeSet::new();
+            for (_, action) in fold.open_actions().filter(|(_, a)| a.derived_from.is_none()) {
+                assert!(held.insert(action.step.cooldown_key.clone()), "two open in one key");
+            }
+        });
+    }
+
+    #[test]
+    fn g8_no_budget_is_exceeded_in_any_window(moves in moves()) {
+        let mut activated: Vec<Millis> = Vec::new();
+        let mut activate = |now: Millis, step: &Step| {
+            if !step.charges.is_empty() {
+                activated.push(now);
+                let gate = &step.gates[0];
+                let used = activated.iter().filter(|t| **t > now - gate.window_ms).count();
+                assert!(used <= gate.cap as usize, "{used} of {}", gate.cap);
+            }
+        };
+        each(&log_of(&moves), |fold, changes| {
+            for change in changes {
+                match &change.kind {
+                    ChangeKind::Entered(entered) if matches!(entered.phase, Phase::Ready { .. }) => {
+                        let ladder = &entered.propose.decisions[entered.decision].ladder;
+                        activate(fold.now(), &ladder[entered.step]);
+                    }
+                    ChangeKind::Moved { action, phase: Phase::Ready { .. }, cause: Cause::WindowOpened } => {
+                        activate(fold.now(), &fold.action(*action).unwrap().step);
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn g11_one_event_leads_to_one_decision(moves in moves()) {
+        let mut entered_ids = BTreeSet::new();
+        let mut accepted: BTreeMap<Id, Millis> = BTreeMap::new();
+        each(&log_of(&moves), |fold, changes| {
+            for change in changes {
+                let ChangeKind::Entered(entered) = &change.kind else { continue };
+                assert!(entered_ids.insert(entered.action), "{} decided twice", entered.action);
+                let name = entered.propose.event_identity.filter(|_| is_accepted(entered.phase));
+                if let Some(before) = name.and_then(|name| accepted.insert(name, fold.now())) {
+                    assert!(fold.now() - before > crate::ledger::times::HORIZON_MS);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn timers_and_open_actions_are_indexed_as_a_scan_finds_them(moves in moves()) {
+        each(&log_of(&moves), |fold, _| {
+            let actions = fold.state().actions.values();
+            let timer = actions.clone().filter_map(|action| action.timer()).min();
+            assert_eq!(fold.next_timer(), timer);
+            // What this record brought may be due already and waits for the next one.
+            let older = actions.clone().filter(|action| action.changed < fold.offset());
+            let left = older.filter_map(|action| action.timer()).min();
+            assert!(left.is_none_or(|timer| timer >= fold.now()), "a due timer was left");
+            let open = actions.filter(|action| action.phase.is_open()).count();
+            assert_eq!(fold.open_actions().count(), open);
+        });
+    }
+
+    #[test]
+    fn records_are_read_as_they_were_written(moves in moves()) {
+        for (_, record) in log_of(&moves) {
+            let bytes = codec::encode(&record).unwrap();
+            prop_assert_eq!(bytes[0], codec::SCHEMA_VERSION);
+            prop_assert_eq!(codec::decode(&bytes).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_the_decoder_panic(bytes in prop::collection::vec(any::<u8>(), 0..200), cut in 0..600_usize, flip in any::<u8>()) {
+        let newer = bytes.first().is_some_and(|version| *version > codec::SCHEMA_VERSION);
+        let is_newer = matches!(codec::decode(&bytes), Err(DecodeError::NewerVersion { .. }));
+        prop_assert_eq!(is_newer, newer);
+        // Damaged ones, too.
+        let proposal = propose(1, vec![step(Retrain)]);
+        let mut bytes = codec::encode(&Record::Propose(Box::new(proposal))).unwrap();
+        if let Some(byte) = bytes.get_mut(cut) {
+            *byte = flip;
+        }
+        codec::decode(&bytes).ok();
+        bytes.truncate(cut);
+        let cut_off = codec::decode(&bytes);
+        prop_assert!(cut_off.is_err());
+    }
+}
+
+#[test]
+fn records_of_other_versions_and_sizes_are_told_apart() {
+    assert_eq!(
+        codec::decode(&[2, b'{']),
+        Err(DecodeError::NewerVersion { found: 2 })
+    );
+    for broken in [
+        &[][..],
+        &[0],
+        &[1],
+        b"\x01{}",
+        b"\x01\"tock\"",
+        b"\x01\"tick\" x",
+    ] {
+        assert!(
+            matches!(codec::decode(broken), Err(DecodeError::Undecodable(_))),
+            "{broken:?}"
+        );
+    }
+    assert_eq!(codec::decode(b"\x01\"tick\""), Ok(Record::Tick));
+    let deep = [b"\x01".to_vec(), vec![b'['; 100_000]].concat();
+    assert!(matches!(
+        codec::decode(&deep),
+        Err(DecodeError::Undecodable(_))
+    ));
+    let mut large = propose(1, vec![step(Retrain)]);
+    large.event_id = "x".repeat(300_000);
+    let large = codec::encode(&Record::Propose(Box::new(large)));
+    assert!(matches!(large, Err(EncodeError::TooLarge { .. })));
+}
