@@ -134,7 +134,7 @@ impl PartitionConsumer {
             }
             self.flight.decoding(None);
         }
-        self.settle(Consumed::Own, &own);
+        self.settle(Consumed::Skipped, &own);
         self.settle(Consumed::Observed, &observed);
         for (role, items) in routed {
             let work = Work::new(Arc::clone(&self.flight), Arc::clone(batch), items);

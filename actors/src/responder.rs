@@ -234,7 +234,7 @@ impl Handle<Work> for Responder {
             offsets.retain(|offset| !refused.iter().any(|(other, _)| other == offset));
             if !work.flight().ended() {
                 work.settle(&offsets);
-                observer.consumed(topic, Consumed::Proposed, offsets.len() as u64);
+                observer.consumed(topic, Consumed::Settled, offsets.len() as u64);
             }
             work.refuse(refused);
             Ok(())

@@ -11,6 +11,7 @@ pub use self::projection::{CAPACITY_DEFAULT, History};
 use serde::Serialize;
 
 use crate::action::Action;
+use crate::ledger::phase::Phase;
 use crate::ledger::record::{EventBody, FinishOutcome, Id, Millis, Policy, Window};
 use crate::severity::Severity;
 use crate::target::TargetKind;
@@ -48,6 +49,19 @@ impl Outcome {
         Self::Unknown,
         Self::Ignored,
     ];
+
+    /// The outcome that a phase means for an action.
+    pub const fn of(phase: Phase, action: Action) -> Self {
+        match phase {
+            Phase::Waiting { .. } => Self::Scheduled,
+            Phase::Ready { .. } | Phase::Started { .. } | Phase::Doubt { .. } => Self::Pending,
+            Phase::Done if matches!(action, Action::Ignore) => Self::Ignored,
+            Phase::Done => Self::Executed,
+            Phase::Failed | Phase::Expired => Self::Failed,
+            Phase::Unknown { .. } => Self::Unknown,
+            Phase::Cancelled | Phase::Superseded | Phase::Suppressed => Self::Suppressed,
+        }
+    }
 
     /// The name used in the API and metrics.
     pub const fn name(self) -> &'static str {

@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+pub use homeostat_actors::ports::observer::Consumed;
 use homeostat_logic::action::Action;
 use homeostat_logic::history::Outcome;
 use homeostat_logic::ledger::record::Millis;
@@ -36,39 +37,6 @@ const MATRIX_TYPES: [&str; 4] = [
 
 /// Most event types named by the configuration that get a label value of their own.
 const CONFIGURED_TYPES_MAX: usize = 64;
-
-/// What became of a consumed event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Consumed {
-    /// Its effect is durable.
-    Settled,
-    /// Given up, with its bytes on the dead-letter topic.
-    DeadLettered,
-    /// A stream of traffic: counted, nothing is decided.
-    Observed,
-    /// The service's own, or read before.
-    Skipped,
-}
-
-impl Consumed {
-    /// Every value.
-    pub const ALL: [Self; 4] = [
-        Self::Settled,
-        Self::DeadLettered,
-        Self::Observed,
-        Self::Skipped,
-    ];
-
-    /// The label value.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Settled => "settled",
-            Self::DeadLettered => "dead_lettered",
-            Self::Observed => "observed",
-            Self::Skipped => "skipped",
-        }
-    }
-}
 
 /// What became of a request to publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,31 +11,31 @@ use homeostat_logic::ledger::record::{FinishOutcome, Millis};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Consumed {
     /// Its proposal is in the ledger.
-    Proposed,
-    /// A sample of a stream: checked and counted.
+    Settled,
+    /// Put into the dead-letter topic, with its bytes.
+    DeadLettered,
+    /// A sample of a stream: checked and counted, nothing is decided.
     Observed,
     /// Written by the service itself: not considered.
-    Own,
-    /// Put into the dead-letter topic.
-    DeadLettered,
+    Skipped,
 }
 
 impl Consumed {
     /// Every outcome.
     pub const ALL: [Self; 4] = [
-        Self::Proposed,
-        Self::Observed,
-        Self::Own,
+        Self::Settled,
         Self::DeadLettered,
+        Self::Observed,
+        Self::Skipped,
     ];
 
     /// The name used in metrics.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Proposed => "proposed",
-            Self::Observed => "observed",
-            Self::Own => "own",
+            Self::Settled => "settled",
             Self::DeadLettered => "dead_lettered",
+            Self::Observed => "observed",
+            Self::Skipped => "skipped",
         }
     }
 }

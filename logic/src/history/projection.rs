@@ -117,7 +117,7 @@ impl History {
                 phase,
                 cause,
             } => self.tell(*action, |story| {
-                story.summary.outcome = outcome_of(*phase, story.summary.action);
+                story.summary.outcome = Outcome::of(*phase, story.summary.action);
                 if !matches!(cause, Cause::Won { .. }) {
                     story.summary.reasons.push(cause.to_string());
                 }
@@ -252,7 +252,7 @@ fn story_of(entered: &Entered, time: Millis) -> Option<DecisionStory> {
             rule: decision.rule.clone(),
             proposed_action: decision.proposed_action,
             action: step.action,
-            outcome: outcome_of(entered.phase, step.action),
+            outcome: Outcome::of(entered.phase, step.action),
             reasons,
             escalation_of: None,
         },
@@ -294,7 +294,7 @@ fn derived_story(
             rule: subject.rule.clone(),
             proposed_action: step.action,
             action: step.action,
-            outcome: outcome_of(derived.phase, step.action),
+            outcome: Outcome::of(derived.phase, step.action),
             reasons: vec![format!(
                 "{} of {}: {why}",
                 derived.kind.name(),
@@ -344,16 +344,4 @@ fn refusals(gates: &[GateVerdict]) -> impl Iterator<Item = String> {
         } = gate;
         format!("{action}: {gate} `{scope}`: {detail}")
     })
-}
-
-const fn outcome_of(phase: Phase, action: Action) -> Outcome {
-    match phase {
-        Phase::Waiting { .. } => Outcome::Scheduled,
-        Phase::Ready { .. } | Phase::Started { .. } | Phase::Doubt { .. } => Outcome::Pending,
-        Phase::Done if matches!(action, Action::Ignore) => Outcome::Ignored,
-        Phase::Done => Outcome::Executed,
-        Phase::Failed | Phase::Expired => Outcome::Failed,
-        Phase::Unknown { .. } => Outcome::Unknown,
-        Phase::Cancelled | Phase::Superseded | Phase::Suppressed => Outcome::Suppressed,
-    }
 }

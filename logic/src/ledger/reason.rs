@@ -209,3 +209,24 @@ pub enum VoidReason {
         start_id: Id,
     },
 }
+
+impl VoidReason {
+    /// The reason as a metric label.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Undecodable(_) => "undecodable",
+            Self::Breach(_) => "breach",
+            Self::DuplicateProposal { .. } => "duplicate_proposal",
+            Self::OlderThanMemory { .. } => "older_than_memory",
+            Self::UnknownAction(_) => "unknown_action",
+            Self::WrongPhase { .. } => "wrong_phase",
+            Self::WrongAttempt { .. } => "wrong_attempt",
+            Self::TooEarly { .. } => "too_early",
+            Self::TooLate { .. } => "too_late",
+            Self::WindowClosed { .. } => "window_closed",
+            Self::NoEvidence { .. } => "no_evidence",
+            Self::NoAttemptLeft { .. } => "no_attempt_left",
+            Self::NotTheWinner { .. } => "not_the_winner",
+        }
+    }
+}

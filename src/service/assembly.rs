@@ -1,0 +1,198 @@
+//! Wiring: from the configuration to the parts, each given what it needs and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use homeostat_actors::cooldown::{CooldownContext, SharedHistory};
+use homeostat_actors::dead_letters::DeadLetters;
+use homeostat_actors::executor::ExecutorContext;
+use homeostat_actors::flight::FlightLimits;
+use homeostat_actors::ledger_view::LedgerView;
+use homeostat_actors::partition::RetrySettings;
+use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::connector::Connector;
+use homeostat_actors::ports::log::EventLog;
+use homeostat_actors::ports::observer::Observer;
+use homeostat_actors::responder::{ByRules, ResponderContext};
+use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
+use homeostat_actors::supervision::{Backoff, Intensity, StartError};
+use homeostat_logic::history::History;
+use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
+use homeostat_logic::ledger::record::Id;
+use homeostat_logic::rules::Rules;
+use homeostat_logic::topic::{TOPICS, Use};
+
+use super::observation::Observation;
+use super::state::ServiceState;
+use crate::clock::SystemClock;
+use crate::configuration::{Configuration, Settings};
+use crate::http::{ApiState, Queries};
+use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
+use crate::log::kafka::{KafkaLog, KafkaSettings};
+use crate::metrics::Metrics;
+
+/// Decisions kept in memory (SPEC §4); the ledger keeps them all.
+const DECISIONS_MAX: usize = 1_000;
+/// Bytes of one partition on their way through the actors. With the records' limit it bounds memory per partition; one
+/// event of the largest size still passes.
+const IN_FLIGHT_BYTES_MAX: usize = 4 * 1_024 * 1_024;
+
+/// Opens the configured event log.
+///
+/// # Errors
+/// When the embedded log's folder cannot be used, or the Kafka client refuses its settings.
+pub fn open_log(settings: &Settings) -> anyhow::Result<Arc<dyn EventLog>> {
+    let Some(bootstrap_servers) = &settings.kafka.bootstrap_servers else {
+        let embedded = EmbeddedSettings {
+            max_bytes: Some(settings.log.topic_bytes_max),
+            ..EmbeddedSettings::new(settings.data_dir.join("log"))
+        };
+        return Ok(Arc::new(EmbeddedLog::open(embedded)?));
+    };
+    let options = settings.kafka.options.iter();
+    let kafka = KafkaSettings {
+        session_timeout: Duration::from_millis(u64::from(settings.kafka.session_timeout_ms)),
+        options: options.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
+        ..KafkaSettings::new(bootstrap_servers)
+    };
+    Ok(Arc::new(KafkaLog::open(kafka)?))
+}
+
+/// Topics that the service reads.
+pub(super) fn consumed_topics() -> Vec<String> {
+    let consumed = TOPICS.iter().filter(|topic| topic.usage != Use::Produce);
+    consumed.map(|topic| topic.name.to_owned()).collect()
+}
+
+/// All parts but the running actors.
+pub(super) struct Assembly {
+    log: Arc<dyn EventLog>,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    rules: Arc<Rules>,
+    history: SharedHistory,
+    connectors: Arc<BTreeMap<String, Arc<dyn Connector>>>,
+    settings: Settings,
+    state: Arc<ServiceState>,
+}
+
+impl Assembly {
+    pub(super) fn new(configuration: &Configuration, log: Arc<dyn EventLog>) -> anyhow::Result<Self> {
+        let settings = configuration.settings.clone();
+        let rules = Rules::new(&configuration.rules)
+            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            .map_err(anyhow::Error::msg)?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let types = rules.event_types().map(str::to_owned);
+        let metrics = Metrics::new(types, clock.now()).context("the metrics are inconsistent")?;
+        let connectors = crate::connectors::build(&log, &settings.webhook);
+        let connectors = connectors.into_iter().map(|(name, one)| (name.to_owned(), one)).collect();
+        let history = Arc::new(RwLock::new(History::new(DECISIONS_MAX)));
+        let views = (0..settings.ledger.partitions).map(LedgerView::new).collect();
+        let state = ServiceState::new(Arc::clone(&clock), Arc::clone(&history), views);
+        Ok(Self {
+            log,
+            clock,
+            metrics: Arc::new(metrics),
+            rules: Arc::new(rules),
+            history,
+            connectors: Arc::new(connectors),
+            settings,
+            state: Arc::new(state),
+        })
+    }
+
+    pub(super) fn state(&self) -> Arc<ServiceState> {
+        Arc::clone(&self.state)
+    }
+
+    pub(super) const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    pub(super) fn api(&self) -> ApiState {
+        ApiState {
+            log: Arc::clone(&self.log),
+            queries: Arc::clone(&self.state) as Arc<dyn Queries>,
+            clock: Arc::clone(&self.clock),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
+    pub(super) fn start_actors(&self) -> Result<Roster, StartError> {
+        let observer: Arc<dyn Observer> = Arc::new(Observation(Arc::clone(&self.metrics)));
+        let responder = ResponderContext {
+            rules: Arc::clone(&self.rules),
+            judge: Arc::new(ByRules),
+            log: Arc::clone(&self.log),
+            clock: Arc::clone(&self.clock),
+            observer: Arc::clone(&observer),
+            topic_generation: self.settings.kafka.topic_generation,
+        };
+        let owner: Arc<str> = format!("{}@{}", std::process::id(), uuid::Uuid::new_v4()).into();
+        let writing = Arc::new(AtomicUsize::new(0));
+        let ledger = self.state.views().iter().map(|view| {
+            let cooldown = CooldownContext {
+                log: Arc::clone(&self.log),
+                clock: Arc::clone(&self.clock),
+                observer: Arc::clone(&observer),
+                history: Arc::clone(&self.history),
+                view: Arc::clone(view),
+                executor: Arc::new(OnceLock::new()),
+            };
+            let executor = ExecutorContext {
+                log: Arc::clone(&self.log),
+                clock: Arc::clone(&self.clock),
+                observer: Arc::clone(&observer),
+                view: Arc::clone(view),
+                connectors: Arc::clone(&self.connectors),
+                fresh_id,
+                owner: Arc::clone(&owner),
+                concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,
+                writing: Arc::clone(&writing),
+            };
+            (cooldown, executor)
+        });
+        let context = RosterContext {
+            responder,
+            ledger: ledger.collect(),
+            dead_letters: DeadLetters::new(Arc::clone(&self.log), env!("CARGO_PKG_VERSION")),
+            observer: Arc::clone(&observer),
+        };
+        Roster::start(context, roster_settings(&self.settings))
+    }
+}
+
+/// 128 random bits: hashed from two version 4 UUIDs, each of which has 122.
+fn fresh_id() -> Id {
+    let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    Id::hash(&[first.as_bytes(), second.as_bytes()])
+}
+
+fn roster_settings(settings: &Settings) -> RosterSettings {
+    let (supervision, consumer) = (&settings.supervision, &settings.consumer);
+    let window = Duration::from_millis(supervision.restart_window_ms);
+    RosterSettings {
+        intensity: Intensity::new(supervision.restarts_max, window),
+        backoff: Backoff {
+            first: Duration::from_millis(supervision.backoff_first_ms),
+            max: Duration::from_millis(supervision.backoff_max_ms),
+            ..Backoff::default()
+        },
+        mailbox_messages_max: supervision.mailbox_messages_max as u64,
+        handling_max: Duration::from_millis(supervision.handling_max_ms),
+        batch_events_max: consumer.batch_events_max,
+        flight: FlightLimits {
+            records_max: consumer.in_flight_records_max,
+            bytes_max: IN_FLIGHT_BYTES_MAX,
+        },
+        retry: RetrySettings {
+            attempts_max: consumer.attempts_max,
+            first: Duration::from_millis(consumer.retry_first_ms),
+            max: Duration::from_millis(consumer.retry_max_ms),
+        },
+    }
+}

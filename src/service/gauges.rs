@@ -1,0 +1,74 @@
+//! Gauges that nobody announces: read once a second from the parts that know them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeostat_actors::ports::log::TopicPartition;
+
+use super::state::ServiceState;
+use crate::metrics::{ActorSample, Metrics, PartitionGauges};
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// Keeps the gauges up to date for the rest of the process, on the current thread.
+pub(super) fn start(state: Arc<ServiceState>, metrics: Arc<Metrics>) {
+    let actors = Arc::clone(&state);
+    metrics.watch_actors(Box::new(move || samples(&actors)));
+    actix_rt::spawn(async move {
+        let mut known = BTreeSet::new();
+        loop {
+            known = refresh(&state, &metrics, &known);
+            tokio::time::sleep(PERIOD).await;
+        }
+    });
+}
+
+fn samples(state: &ServiceState) -> Vec<ActorSample> {
+    let actors = state.supervisor().map(|supervisor| supervisor.snapshot()).unwrap_or_default();
+    let sample = |actor: homeostat_actors::supervision::ActorSnapshot| ActorSample {
+        path: actor.path,
+        depth: actor.mailbox.depth,
+        high_water: actor.mailbox.high_water,
+        capacity: actor.mailbox.capacity,
+        enqueued: actor.mailbox.enqueued,
+        handled: actor.mailbox.handled,
+        rejected: actor.mailbox.rejected,
+        restarts: actor.restarts,
+    };
+    actors.into_iter().map(sample).collect()
+}
+
+/// Returns the partitions owned now, so that the next round can forget those that are gone.
+fn refresh(
+    state: &ServiceState,
+    metrics: &Metrics,
+    known: &BTreeSet<TopicPartition>,
+) -> BTreeSet<TopicPartition> {
+    let in_flight = state.partitions().map(|partitions| partitions.in_flight()).unwrap_or_default();
+    let status = state.subscription().map(|one| one.status()).unwrap_or_default();
+    for one in &status {
+        let TopicPartition { topic, partition } = &one.partition;
+        let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);
+        let gauges = PartitionGauges {
+            settled: one.settled,
+            high: one.high,
+            in_flight: waiting.map_or(0, |(_, count)| *count as u64),
+        };
+        metrics.partition(topic, *partition, gauges);
+    }
+    let owned: BTreeSet<TopicPartition> = status.into_iter().map(|one| one.partition).collect();
+    for gone in known.difference(&owned) {
+        metrics.forget_partition(&gone.topic, gone.partition);
+    }
+    let (mut open, mut seen) = (0, 0);
+    for view in state.views() {
+        let view_state = view.read();
+        metrics.ledger_position(view.partition, view_state.fold.offset() + 1);
+        open += view_state.fold.open_actions().count();
+        seen += view_state.fold.state().actions.len();
+    }
+    metrics.ledger_fold_entries("open_actions", open);
+    metrics.ledger_fold_entries("actions", seen);
+    owned
+}

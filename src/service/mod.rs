@@ -1,0 +1,241 @@
+//! The service: opens the log, serves the API, folds the ledger, starts the actors, joins the group; and ends all of it in
+//! the reverse order.
+
+mod assembly;
+mod gauges;
+mod observation;
+mod state;
+mod topics;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeostat_actors::assignment::Assignments;
+use homeostat_actors::ports::log::{ErrorClass, EventLog, GroupSettings};
+use homeostat_actors::roster::Roster;
+use homeostat_actors::supervision::GaveUp;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::configuration::{Configuration, Settings};
+use crate::http::Server;
+use assembly::Assembly;
+use state::ServiceState;
+
+pub use assembly::open_log;
+pub use topics::topics;
+
+/// The whole end, from the signal on; a process that is not done by then ends at once. What it left is found by the
+/// next start: offsets settled too late mean a redelivery, attempts without outcome their lease.
+const END_LIMIT: Duration = Duration::from_secs(10);
+/// Of that, for draining partitions, and then for requests under way.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+const REQUESTS_LIMIT: Duration = Duration::from_secs(3);
+/// Pause before the log is asked again at the start.
+const RETRY: Duration = Duration::from_secs(1);
+/// Pause between two looks at the ledger's progress.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Why the service ended by itself.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("asked to end by signal")]
+    Signal,
+    #[error("supervision gave up on {}: {}", .0.path, .0.failure)]
+    GaveUp(GaveUp),
+    #[error("{0}")]
+    Log(String),
+}
+
+/// Runs the service until it is told to end, or has to.
+pub fn run(configuration: Configuration) -> ExitCode {
+    let system = actix_rt::System::new();
+    match system.block_on(serve(configuration)) {
+        Ok(End::Signal) => ExitCode::SUCCESS,
+        Ok(end) => {
+            tracing::error!(reason = %end, "the service ended because it could not go on");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "the service did not start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(configuration: Configuration) -> anyhow::Result<End> {
+    let mut signals = Signals::listen()?;
+    let settings = configuration.settings.clone();
+    let log = open_log(&settings)?;
+    let assembly = Assembly::new(&configuration, Arc::clone(&log))?;
+    let state = assembly.state();
+    let server = Server::start(&settings.http.listen.to_string(), assembly.api())?;
+    announce(&server, &*log);
+    let end = match start(assembly, &settings, &log, &mut signals).await? {
+        Started::Interrupted => {
+            state.ending("asked to end".to_owned());
+            End::Signal
+        }
+        Started::Running(roster) => {
+            let end = until_end(&roster, &mut signals).await;
+            tracing::info!(reason = %end, "draining");
+            signals.second_ends_at_once();
+            state.ending(end.to_string());
+            drain(roster, &state).await;
+            end
+        }
+    };
+    let stop = tokio::task::spawn_blocking(move || server.stop(Duration::from_secs(1)));
+    // The server ends with the process whether or not it ended in time.
+    stop.await.unwrap_or_default();
+    tokio::task::spawn_blocking(move || log.close()).await?;
+    tracing::info!("ended");
+    Ok(end)
+}
+
+/// Where the API is, for people and for scripts.
+#[allow(clippy::print_stdout, reason = "the address is the answer of `homeostat run` to whoever started it")]
+fn announce(server: &Server, log: &dyn EventLog) {
+    let address = server.address();
+    println!("homeostat listens on http://{address} (event log: {})", log.kind());
+    tracing::info!(%address, log = log.kind(), "HTTP API is up");
+}
+
+enum Started {
+    Running(Roster),
+    Interrupted,
+}
+
+/// Topics, ledger, actors, group: each waits for the one before. The log may be away: it is asked until it answers.
+async fn start(
+    assembly: Assembly,
+    settings: &Settings,
+    log: &Arc<dyn EventLog>,
+    signals: &mut Signals,
+) -> anyhow::Result<Started> {
+    let state = assembly.state();
+    tokio::select! {
+        () = signals.any() => return Ok(Started::Interrupted),
+        ready = prepare_topics(settings, log, &state) => ready?,
+    }
+    let roster = assembly.start_actors()?;
+    state.running(roster.supervisor().clone(), Arc::clone(roster.partitions()));
+    state.waiting_for("the ledger is being folded".to_owned());
+    tokio::select! {
+        () = signals.any() => return Ok(Started::Interrupted),
+        () = ledger_folded(&roster) => {}
+    }
+    let group = GroupSettings {
+        group: settings.kafka.group_id.clone(),
+        topics: assembly::consumed_topics(),
+        drain: Duration::from_millis(settings.consumer.drain_ms),
+    };
+    let handler = Assignments(Arc::clone(roster.partitions()));
+    let subscription = log.subscribe(group, Box::new(handler))?;
+    roster.partitions().subscribed(&subscription);
+    state.subscribed(subscription);
+    gauges::start(Arc::clone(&state), Arc::clone(assembly.metrics()));
+    tracing::info!("ready: events are being answered");
+    Ok(Started::Running(roster))
+}
+
+async fn prepare_topics(
+    settings: &Settings,
+    log: &Arc<dyn EventLog>,
+    state: &ServiceState,
+) -> anyhow::Result<()> {
+    loop {
+        let prepared = match log.ensure_topics(topics(settings)).await {
+            Ok(()) => topics::check_ledger(&**log, settings).await,
+            Err(error) => Err(error.into()),
+        };
+        match prepared {
+            Ok(()) => return Ok(()),
+            Err(topics::LedgerError::Log(error)) if error.class() == ErrorClass::Retry => {
+                tracing::warn!(%error, "the event log is not ready; asking again");
+                state.waiting_for(error.to_string());
+                tokio::time::sleep(RETRY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Waits until every ledger partition is folded to what was its end at the start, or refuses to be.
+async fn ledger_folded(roster: &Roster) {
+    use homeostat_actors::ledger_view::Progress;
+    while roster.views().iter().any(|view| view.read().progress == Progress::Restoring) {
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn until_end(roster: &Roster, signals: &mut Signals) -> End {
+    let (mut gave_up, mut failed) = (roster.supervisor().gave_up(), roster.partitions().failed());
+    let reason = tokio::select! {
+        () = signals.any() => return End::Signal,
+        gave_up = gave_up.wait_for(Option::is_some) => {
+            gave_up.ok().and_then(|reason| reason.clone()).map(End::GaveUp)
+        }
+        failed = failed.wait_for(Option::is_some) => {
+            failed.ok().and_then(|error| error.clone()).map(|error| End::Log(error.to_string()))
+        }
+    };
+    reason.unwrap_or_else(|| End::Log("a watched part of the service is gone".to_owned()))
+}
+
+/// Stops polling, finishes what is in flight, commits and leaves the group; then lets requests under way end.
+async fn drain(roster: Roster, state: &ServiceState) {
+    if let Some(subscription) = state.subscription().cloned() {
+        let closed = tokio::task::spawn_blocking(move || subscription.close(DRAIN_LIMIT)).await;
+        if let Err(error) = closed {
+            tracing::warn!(%error, "leaving the consumer group failed; its partitions move after the session timeout");
+        }
+    }
+    if !roster.retire_executors(REQUESTS_LIMIT).await {
+        tracing::warn!("requests are still under way; their lease decides what follows");
+    }
+    roster.shutdown(Duration::from_secs(1)).await;
+}
+
+/// SIGTERM and SIGINT: the first drains, the second ends at once.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn any(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// From now on a signal, or the end of the time for an end, ends the process. On a thread of its own, because the
+    /// drain may be what hangs.
+    fn second_ends_at_once(self: &mut Self) {
+        let spawned = std::thread::Builder::new().name("end".to_owned()).spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return };
+            let reason = runtime.block_on(async {
+                let Ok(mut signals) = Self::listen() else { return "signals cannot be heard" };
+                tokio::select! {
+                    () = signals.any() => "second signal",
+                    () = tokio::time::sleep(END_LIMIT) => "the drain took too long",
+                }
+            });
+            tracing::warn!(reason, "ending at once");
+            std::process::exit(1);
+        });
+        if let Err(error) = spawned {
+            tracing::warn!(%error, "nobody watches the drain");
+        }
+    }
+}

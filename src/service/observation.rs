@@ -1,0 +1,86 @@
+//! From what actors observe to metrics.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeostat_actors::ports::observer::{Consumed, Observer};
+use homeostat_logic::action::Action;
+use homeostat_logic::history::Outcome;
+use homeostat_logic::ledger::change::{Change, ChangeKind};
+use homeostat_logic::ledger::fold::Fold;
+use homeostat_logic::ledger::phase::Phase;
+use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
+
+use crate::metrics::Metrics;
+
+/// Counts into [`Metrics`].
+pub struct Observation(pub Arc<Metrics>);
+
+impl Observer for Observation {
+    fn consumed(&self, topic: &'static str, outcome: Consumed, records: u64) {
+        self.0.events_consumed(topic, outcome, records);
+    }
+
+    fn rejected(&self, topic: &'static str, reason: &'static str) {
+        self.0.decode_rejected(reason);
+        self.0.dead_lettered(topic, reason);
+    }
+
+    fn changed(&self, change: &Change, fold: &Fold, _now: Millis) {
+        match &change.kind {
+            ChangeKind::Entered(entered) => {
+                let propose = &entered.propose;
+                let latency = change.time.saturating_sub(propose.src.ts);
+                self.0.decision_latency(millis(latency));
+                let step = propose
+                    .decisions
+                    .get(entered.decision)
+                    .and_then(|decision| decision.ladder.get(entered.step));
+                let action = step.map_or(Action::Ignore, |step| step.action);
+                let outcome = Outcome::of(entered.phase, action);
+                self.0.decided(&propose.event_type, action, outcome);
+                if let Some(gate) = entered.gates.iter().rev().find(|gate| !gate.passed) {
+                    self.0.suppressed(gate.gate);
+                }
+            }
+            ChangeKind::Moved { action, phase, .. } if !phase.is_open() => {
+                self.ended(*action, *phase, change.time, fold);
+            }
+            ChangeKind::Void { reason, .. } => self.0.ledger_void(reason.label()),
+            _ => {}
+        }
+    }
+
+    fn answered(&self, action: Action, connector: &str, outcome: FinishOutcome, took: Duration) {
+        let connector = crate::connectors::NAMES
+            .into_iter()
+            .find(|name| *name == connector)
+            .unwrap_or("none");
+        self.0.attempted(action, connector, outcome_label(outcome), took);
+    }
+}
+
+impl Observation {
+    fn ended(&self, action: Id, phase: Phase, time: Millis, fold: &Fold) {
+        let Some(state) = fold.action(action) else { return };
+        let step = &state.step;
+        self.0.decided(&state.subject.event_type, step.action, Outcome::of(phase, step.action));
+        if phase == Phase::Done {
+            let latency = time.saturating_sub(state.subject.src.ts);
+            self.0.response_latency(step.action, millis(latency));
+        }
+    }
+}
+
+fn millis(value: Millis) -> Duration {
+    Duration::from_millis(u64::try_from(value).unwrap_or_default())
+}
+
+const fn outcome_label(outcome: FinishOutcome) -> &'static str {
+    match outcome {
+        FinishOutcome::Done => "done",
+        FinishOutcome::Failed => "failed",
+        FinishOutcome::NotSent => "not_sent",
+        FinishOutcome::Unknown => "unknown",
+    }
+}

@@ -1,0 +1,178 @@
+//! What the running service knows of itself: readiness with its reasons, and the answers of the API.
+
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use homeostat_actors::assignment::Partitions;
+use homeostat_actors::cooldown::SharedHistory;
+use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::log::Subscription;
+use homeostat_actors::supervision::Supervisor;
+use homeostat_logic::history::{ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page};
+use homeostat_logic::ledger::record::{Id, Millis};
+
+use crate::http::{Queries, Readiness};
+
+/// A consumer loop that has not gone round for this long is not progressing. The longest regular pause is the drain of a
+/// rebalance, below five seconds.
+const IDLE_MAX: Duration = Duration::from_secs(10);
+
+/// Why the service is not ready for reasons of its own, beside what it can look up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hindrance {
+    Starting(String),
+    None,
+    Ending(String),
+}
+
+/// What the service knows of itself. Filled as it starts; the HTTP API is there first.
+pub struct ServiceState {
+    clock: Arc<dyn Clock>,
+    history: SharedHistory,
+    views: Vec<Arc<LedgerView>>,
+    hindrance: Mutex<Hindrance>,
+    stalls: Mutex<Vec<String>>,
+    running: OnceLock<Running>,
+    subscription: OnceLock<Arc<dyn Subscription>>,
+}
+
+/// The parts that exist once the actors run.
+#[derive(Clone)]
+struct Running {
+    supervisor: Supervisor,
+    partitions: Arc<Partitions>,
+}
+
+impl ServiceState {
+    /// A service that is about to start.
+    pub fn new(clock: Arc<dyn Clock>, history: SharedHistory, views: Vec<Arc<LedgerView>>) -> Self {
+        let hindrance = Hindrance::Starting("the service is starting".to_owned());
+        Self {
+            clock,
+            history,
+            views,
+            hindrance: Mutex::new(hindrance),
+            stalls: Mutex::default(),
+            running: OnceLock::new(),
+            subscription: OnceLock::new(),
+        }
+    }
+
+    fn hindrance(&self) -> MutexGuard<'_, Hindrance> {
+        self.hindrance.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the start waits for.
+    pub fn waiting_for(&self, what: String) {
+        *self.hindrance() = Hindrance::Starting(what);
+    }
+
+    /// The actors run.
+    pub fn running(&self, supervisor: Supervisor, partitions: Arc<Partitions>) {
+        self.running.get_or_init(|| Running { supervisor, partitions });
+    }
+
+    /// The group has been joined: from now on readiness is what can be looked up.
+    pub fn subscribed(&self, subscription: Arc<dyn Subscription>) {
+        self.subscription.get_or_init(|| subscription);
+        *self.hindrance() = Hindrance::None;
+    }
+
+    /// The service ends, for this reason; it stays unready.
+    pub fn ending(&self, reason: String) {
+        *self.hindrance() = Hindrance::Ending(reason);
+    }
+
+    /// What stands still although there is work, as the watchdog sees it.
+    pub fn stalled(&self, stalls: Vec<String>) {
+        *self.stalls.lock().unwrap_or_else(PoisonError::into_inner) = stalls;
+    }
+
+    /// Membership in the group, once joined.
+    pub fn subscription(&self) -> Option<&Arc<dyn Subscription>> {
+        self.subscription.get()
+    }
+
+    /// Owned partitions.
+    pub fn partitions(&self) -> Option<&Arc<Partitions>> {
+        self.running.get().map(|running| &running.partitions)
+    }
+
+    /// The ledger as folded here.
+    pub fn views(&self) -> &[Arc<LedgerView>] {
+        &self.views
+    }
+
+    /// The supervision tree.
+    pub fn supervisor(&self) -> Option<&Supervisor> {
+        self.running.get().map(|running| &running.supervisor)
+    }
+
+    fn reasons(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        match &*self.hindrance() {
+            Hindrance::Starting(what) => reasons.push(format!("starting: {what}")),
+            Hindrance::Ending(reason) => reasons.push(format!("ending: {reason}")),
+            Hindrance::None => {}
+        }
+        for view in &self.views {
+            match &view.read().progress {
+                Progress::Restoring => {
+                    reasons.push(format!("ledger partition {} is still being folded", view.partition));
+                }
+                Progress::Refused(why) => {
+                    reasons.push(format!("ledger partition {}: {why}", view.partition));
+                }
+                Progress::Live => {}
+            }
+        }
+        if self.partitions().is_some_and(|partitions| partitions.count() == 0) {
+            reasons.push("no partition is assigned to this instance".to_owned());
+        }
+        if let Some(idle) = self.subscription().map(|one| one.idle()).filter(|idle| *idle > IDLE_MAX) {
+            reasons.push(format!("the consumer loop has stood still for {} s", idle.as_secs()));
+        }
+        reasons.extend(self.stalls.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        reasons
+    }
+
+    fn over_views<T>(&self, ask: impl Fn(&LedgerView, Millis) -> Vec<T>) -> Vec<T> {
+        let now = self.clock.now();
+        self.views.iter().flat_map(|view| ask(view, now)).collect()
+    }
+}
+
+impl Queries for ServiceState {
+    fn decisions(&self, filter: &Filter) -> Page {
+        self.history.read().unwrap_or_else(PoisonError::into_inner).list(filter)
+    }
+
+    fn decision(&self, id: Id) -> Option<DecisionStory> {
+        self.history.read().unwrap_or_else(PoisonError::into_inner).get(id)
+    }
+
+    fn cooldowns(&self) -> Vec<ActiveCooldown> {
+        self.over_views(|view, now| {
+            let fold = &view.read().fold;
+            fold.cooldowns(now.max(fold.now()))
+        })
+    }
+
+    fn budgets(&self) -> Vec<ActiveBudget> {
+        self.over_views(|view, now| {
+            let fold = &view.read().fold;
+            fold.budgets(now.max(fold.now()))
+        })
+    }
+
+    fn actors(&self) -> serde_json::Value {
+        let actors = self.supervisor().map(Supervisor::snapshot).unwrap_or_default();
+        serde_json::json!({ "items": actors })
+    }
+
+    fn readiness(&self) -> Readiness {
+        let reasons = self.reasons();
+        Readiness { ready: reasons.is_empty(), reasons }
+    }
+}
