@@ -3,6 +3,7 @@
 //! A projection of the fold's changes, rebuilt with it; it holds nothing that the ledger does not.
 
 mod projection;
+mod story;
 #[cfg(test)]
 mod tests;
 

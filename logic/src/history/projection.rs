@@ -1,14 +1,13 @@
 //! How the history follows the fold: one story per decision, the newest kept.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::{Attempt, Cursor, DecisionStory, DecisionSummary, Filter, GateVerdict, Outcome, Page};
+use super::{Attempt, Cursor, DecisionStory, DecisionSummary, Filter, Page, story};
 use crate::action::Action;
-use crate::ledger::change::{Change, ChangeKind, Derived, Entered, Judged};
-use crate::ledger::phase::{DerivedKind, Phase};
+use crate::ledger::change::{Change, ChangeKind, Derived};
+use crate::ledger::phase::DerivedKind;
 use crate::ledger::reason::Cause;
-use crate::ledger::record::{EventBody, Id, Millis, RawJson, Step};
+use crate::ledger::record::{Id, Millis};
 
 /// Stories kept of each kind, unless told otherwise (SPEC §4: the latest 1,000).
 pub const CAPACITY_DEFAULT: usize = 1000;
@@ -73,7 +72,7 @@ impl History {
     pub fn apply(&mut self, change: &Change) {
         match &change.kind {
             ChangeKind::Entered(entered) => {
-                if let Some(story) = story_of(entered, change.time) {
+                if let Some(story) = story::of_decision(entered, change.time) {
                     let ring = match story.summary.action {
                         Action::Ignore => &mut self.ignored,
                         _ => &mut self.demanding,
@@ -82,7 +81,9 @@ impl History {
                 }
             }
             ChangeKind::Derived(derived) => self.derived(derived, change.time),
-            ChangeKind::Judged(judged) => self.tell(judged.action, |story| judge(story, judged)),
+            ChangeKind::Judged(judged) => {
+                self.tell(judged.action, |story| story::judged_again(story, judged));
+            }
             ChangeKind::BidWon {
                 action,
                 attempt,
@@ -117,7 +118,7 @@ impl History {
                 phase,
                 cause,
             } => self.tell(*action, |story| {
-                story.summary.outcome = Outcome::of(*phase, story.summary.action);
+                story.summary.outcome = story::Outcome::of(*phase, story.summary.action);
                 if !matches!(cause, Cause::Won { .. }) {
                     story.summary.reasons.push(cause.to_string());
                 }
@@ -200,7 +201,7 @@ impl History {
         };
         let why = why.unwrap_or_default();
         let event = parent.map(|parent| parent.event.clone());
-        let story = derived_story(derived, time, event, why);
+        let story = story::of_derived(derived, time, event, &why);
         self.demanding.insert(story, self.capacity);
     }
 }
@@ -228,120 +229,4 @@ fn matches(summary: &DecisionSummary, filter: &Filter) -> bool {
         && filter
             .outcome
             .is_none_or(|wanted| wanted == summary.outcome)
-}
-
-fn story_of(entered: &Entered, time: Millis) -> Option<DecisionStory> {
-    let propose = &entered.propose;
-    let decision = propose.decisions.get(entered.decision)?;
-    let step = decision.ladder.get(entered.step)?;
-    let mut reasons = decision.reasons.clone();
-    reasons.extend(refusals(&entered.gates));
-    Some(DecisionStory {
-        summary: DecisionSummary {
-            id: entered.action,
-            time,
-            event_id: propose.event_id.clone(),
-            event_type: propose.event_type.clone(),
-            topic: propose.src.topic.clone(),
-            partition: propose.src.partition,
-            offset: propose.src.offset,
-            target: propose.target.name.clone(),
-            target_kind: propose.target.kind,
-            severity: decision.severity,
-            severity_reason: decision.severity_reason.clone(),
-            rule: decision.rule.clone(),
-            proposed_action: decision.proposed_action,
-            action: step.action,
-            outcome: Outcome::of(entered.phase, step.action),
-            reasons,
-            escalation_of: None,
-        },
-        event: propose.event.clone(),
-        connector: step.connector.clone(),
-        params: step.params.clone(),
-        policy: step.policy,
-        max_attempts: step.max_attempts,
-        not_after: propose.not_after,
-        cooldown_ms: step.cooldown_ms,
-        windows: step.windows.clone(),
-        gates: entered.gates.clone(),
-        attempts: Vec::new(),
-        escalation: None,
-        rule_rev: propose.rule_rev.clone(),
-    })
-}
-
-fn derived_story(
-    derived: &Derived,
-    time: Millis,
-    event: Option<EventBody>,
-    why: String,
-) -> DecisionStory {
-    let (subject, step) = (&derived.subject, &derived.step);
-    DecisionStory {
-        summary: DecisionSummary {
-            id: derived.action,
-            time,
-            event_id: subject.event_id.clone(),
-            event_type: subject.event_type.clone(),
-            topic: subject.src.topic.clone(),
-            partition: subject.src.partition,
-            offset: subject.src.offset,
-            target: subject.target.name.clone(),
-            target_kind: subject.target.kind,
-            severity: subject.severity,
-            severity_reason: subject.severity_reason.clone(),
-            rule: subject.rule.clone(),
-            proposed_action: step.action,
-            action: step.action,
-            outcome: Outcome::of(derived.phase, step.action),
-            reasons: vec![format!(
-                "{} of {}: {why}",
-                derived.kind.name(),
-                derived.parent
-            )],
-            escalation_of: Some(derived.parent),
-        },
-        // The parent's story may have left the ring already; its event still stands in the ledger.
-        event: event.unwrap_or_else(|| EventBody::Inline(RawJson(Box::default()))),
-        connector: step.connector.clone(),
-        params: step.params.clone(),
-        policy: step.policy,
-        max_attempts: step.max_attempts,
-        not_after: derived.not_after,
-        cooldown_ms: step.cooldown_ms,
-        windows: Vec::new(),
-        gates: Vec::new(),
-        attempts: Vec::new(),
-        escalation: None,
-        rule_rev: subject.rule_rev.clone(),
-    }
-}
-
-/// The ladder was judged again: perhaps another step, certainly other counters.
-fn judge(story: &mut DecisionStory, judged: &Judged) {
-    let step: &Arc<Step> = &judged.step;
-    story.summary.action = step.action;
-    story.connector.clone_from(&step.connector);
-    story.params = step.params.clone();
-    story.policy = step.policy;
-    story.max_attempts = step.max_attempts;
-    story.cooldown_ms = step.cooldown_ms;
-    story.windows.clone_from(&step.windows);
-    story.summary.reasons.extend(refusals(&judged.gates));
-    story.gates.clone_from(&judged.gates);
-}
-
-/// A sentence for each gate that did not let its step pass.
-fn refusals(gates: &[GateVerdict]) -> impl Iterator<Item = String> {
-    gates.iter().filter(|gate| !gate.passed).map(|gate| {
-        let GateVerdict {
-            action,
-            gate,
-            scope,
-            detail,
-            ..
-        } = gate;
-        format!("{action}: {gate} `{scope}`: {detail}")
-    })
 }

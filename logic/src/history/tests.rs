@@ -21,7 +21,9 @@ impl Told {
 
     fn apply(&mut self, at: Millis, record: Record) {
         let changes: Vec<Change> = self.bench.apply(at, record).to_vec();
-        changes.iter().for_each(|change| self.history.apply(change));
+        for change in &changes {
+            self.history.apply(change);
+        }
     }
 
     fn propose(&mut self, at: Millis, propose: Propose) -> Id {
@@ -150,6 +152,7 @@ fn listings_are_newest_first_filtered_and_paged_without_gap_or_repeat() {
         ..Filter::default()
     };
     let mut seen = Vec::new();
+    let mut newer = 100;
     let mut before = None;
     loop {
         let page = told.history.list(&Filter {
@@ -158,10 +161,8 @@ fn listings_are_newest_first_filtered_and_paged_without_gap_or_repeat() {
         });
         seen.extend(ids(&page));
         // What arrives meanwhile is newer and disturbs no later page.
-        told.propose(
-            MINUTE + seen.len() as i64,
-            free(100 + seen.len() as i64, Retrain),
-        );
+        newer += 1;
+        told.propose(MINUTE + newer, free(newer, Retrain));
         before = page.next;
         if before.is_none() {
             break;

@@ -7,7 +7,7 @@
 //! | bidding | read back as winner, and report is success, and within D, and still Started | send: sending |
 //! | bidding | read back as void | idle, again a second later at the earliest |
 //! | bidding | D over, append failed, or revoked | given up: idle once the report is there |
-//! | any | a bid given up is read back as winner | append Finish(not_sent) |
+//! | any | a bid given up is read back as winner | append `Finish(not_sent)` |
 //! | sending | answer, error or timeout | append Finish: idle |
 //!
 //! Everything here is lost with its owner and nothing is missed: the fold's lease decides (G1 to G4). Probing of actions
@@ -88,7 +88,7 @@ pub struct Answer {
 /// The present, read by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
-    /// Boot time: a clock that also runs while the host is suspended (CLOCK_BOOTTIME).
+    /// Boot time: a clock that also runs while the host is suspended (`CLOCK_BOOTTIME`).
     pub boot: Duration,
     /// Estimate of log time: that of the newest record and the time passed since it was read, or the wall clock if that
     /// is later (behind a restart on a quiet log the newest record may be old). Wrong estimates cost void bids and one

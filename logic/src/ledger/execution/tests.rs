@@ -178,7 +178,7 @@ fn nothing_is_bid_for_outside_its_window_or_after_its_end() {
 
 #[test]
 fn a_bid_read_back_after_the_deadline_is_not_sent() {
-    let late = START_DEADLINE.as_millis() as Millis;
+    let late = Millis::try_from(START_DEADLINE.as_millis()).unwrap();
     for (elapsed, sends) in [(late, true), (late + 1, false)] {
         let (mut desk, _) = Desk::with_action(Policy::Idempotent);
         let start = desk.bid();

@@ -1,5 +1,8 @@
 //! The fold, transition by transition (ledger-protocol §4), violation by violation (§11) and promise by promise (§1).
 
+mod attempts;
+mod limits;
 mod promises;
-mod transitions;
+mod proposals;
+mod random;
 mod violations;

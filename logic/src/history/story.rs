@@ -1,0 +1,128 @@
+//! The stories themselves: how the fold's words become the API's.
+
+use std::sync::Arc;
+
+use super::{DecisionStory, DecisionSummary, GateVerdict, Outcome};
+use crate::action::Action;
+use crate::ledger::change::{Derived, Entered, Judged};
+use crate::ledger::phase::Phase;
+use crate::ledger::record::{EventBody, Millis, RawJson, Step};
+
+/// The story of a decision as it was judged; `None` when the change names what the proposal does not hold.
+pub(super) fn of_decision(entered: &Entered, time: Millis) -> Option<DecisionStory> {
+    let propose = &entered.propose;
+    let decision = propose.decisions.get(entered.decision)?;
+    let step = decision.ladder.get(entered.step)?;
+    let mut reasons = decision.reasons.clone();
+    reasons.extend(refusals(&entered.gates));
+    Some(DecisionStory {
+        summary: DecisionSummary {
+            id: entered.action,
+            time,
+            event_id: propose.event_id.clone(),
+            event_type: propose.event_type.clone(),
+            topic: propose.src.topic.clone(),
+            partition: propose.src.partition,
+            offset: propose.src.offset,
+            target: propose.target.name.clone(),
+            target_kind: propose.target.kind,
+            severity: decision.severity,
+            severity_reason: decision.severity_reason.clone(),
+            rule: decision.rule.clone(),
+            proposed_action: decision.proposed_action,
+            action: step.action,
+            outcome: Outcome::of(entered.phase, step.action),
+            reasons,
+            escalation_of: None,
+        },
+        event: propose.event.clone(),
+        connector: step.connector.clone(),
+        params: step.params.clone(),
+        policy: step.policy,
+        max_attempts: step.max_attempts,
+        not_after: propose.not_after,
+        cooldown_ms: step.cooldown_ms,
+        windows: step.windows.clone(),
+        gates: entered.gates.clone(),
+        attempts: Vec::new(),
+        escalation: None,
+        rule_rev: propose.rule_rev.clone(),
+    })
+}
+
+/// The story of an action made by the fold; `event` is its parent's, if that is still told.
+pub(super) fn of_derived(
+    derived: &Derived,
+    time: Millis,
+    event: Option<EventBody>,
+    why: &str,
+) -> DecisionStory {
+    let (subject, step) = (&derived.subject, &derived.step);
+    DecisionStory {
+        summary: DecisionSummary {
+            id: derived.action,
+            time,
+            event_id: subject.event_id.clone(),
+            event_type: subject.event_type.clone(),
+            topic: subject.src.topic.clone(),
+            partition: subject.src.partition,
+            offset: subject.src.offset,
+            target: subject.target.name.clone(),
+            target_kind: subject.target.kind,
+            severity: subject.severity,
+            severity_reason: subject.severity_reason.clone(),
+            rule: subject.rule.clone(),
+            proposed_action: step.action,
+            action: step.action,
+            outcome: Outcome::of(derived.phase, step.action),
+            reasons: vec![format!(
+                "{} of {}: {why}",
+                derived.kind.name(),
+                derived.parent
+            )],
+            escalation_of: Some(derived.parent),
+        },
+        // The parent's story may have left the ring already; its event still stands in the ledger.
+        event: event.unwrap_or_else(|| EventBody::Inline(RawJson(Box::default()))),
+        connector: step.connector.clone(),
+        params: step.params.clone(),
+        policy: step.policy,
+        max_attempts: step.max_attempts,
+        not_after: derived.not_after,
+        cooldown_ms: step.cooldown_ms,
+        windows: Vec::new(),
+        gates: Vec::new(),
+        attempts: Vec::new(),
+        escalation: None,
+        rule_rev: subject.rule_rev.clone(),
+    }
+}
+
+/// The ladder was judged again: perhaps another step, certainly other counters.
+pub(super) fn judged_again(story: &mut DecisionStory, judged: &Judged) {
+    let step: &Arc<Step> = &judged.step;
+    story.summary.action = step.action;
+    story.connector.clone_from(&step.connector);
+    story.params = step.params.clone();
+    story.policy = step.policy;
+    story.max_attempts = step.max_attempts;
+    story.cooldown_ms = step.cooldown_ms;
+    story.windows.clone_from(&step.windows);
+    story.summary.reasons.extend(refusals(&judged.gates));
+    story.gates.clone_from(&judged.gates);
+}
+
+/// A sentence for each gate that did not let its step pass.
+fn refusals(gates: &[GateVerdict]) -> impl Iterator<Item = String> {
+    gates.iter().filter(|gate| !gate.passed).map(|gate| {
+        let GateVerdict {
+            action,
+            gate,
+            scope,
+            detail,
+            ..
+        } = gate;
+        format!("{action}: {gate} `{scope}`: {detail}")
+    })
+}
+

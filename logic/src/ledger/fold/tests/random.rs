@@ -1,0 +1,141 @@
+//! Random histories: records in an order that mostly makes sense, with repeats, losers and clocks that step back.
+
+use proptest::prelude::*;
+
+use crate::action::Action::{Alert, Ignore, Monitor, Retrain};
+use crate::ledger::change::ChangeKind;
+use crate::ledger::fold::Fold;
+use crate::ledger::fold::samples::*;
+use crate::ledger::phase::Phase;
+use crate::ledger::record::FinishOutcome::{Done, Failed, NotSent, Unknown};
+use crate::ledger::record::{
+    AbsentProbe, Finish, Id, Millis, Policy, Propose, Record, Start, Step, Verify,
+};
+
+/// One random move: how log time goes on, what is done, and two choices within it.
+pub(super) type Move = (Millis, u8, u8, u8);
+
+pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
+    let gap = prop_oneof![
+        6 => 0..MINUTE,
+        3 => MINUTE..40 * MINUTE,
+        1 => -60 * MINUTE..0,
+        1 => Just(4 * 24 * 60 * MINUTE),
+    ];
+    prop::collection::vec((gap, 0..10_u8, any::<u8>(), any::<u8>()), 1..80)
+}
+
+/// A log: each record with its log time.
+pub(super) type Log = Vec<(Millis, Record)>;
+
+/// Turns moves into records that mostly make sense at the point where they stand.
+pub(super) fn log_of(moves: &[Move]) -> Log {
+    let mut fold = Fold::new();
+    let mut log = Log::new();
+    let mut time = T0;
+    let mut wins: Vec<(Id, u32, Id)> = Vec::new();
+    for (number, &(gap, kind, a, b)) in moves.iter().enumerate() {
+        time += gap;
+        let number = i64::try_from(number).unwrap();
+        let record = match kind {
+            0..=2 => Record::Propose(Box::new(random_proposal(number, time, a, b))),
+            3..=5 => random_start(&fold, number, a, b).unwrap_or(Record::Tick),
+            6..=8 => random_finish(&wins, a, b).unwrap_or(Record::Tick),
+            _ => Record::Tick,
+        };
+        for change in fold.apply(number, time, Ok(record.clone())) {
+            if let ChangeKind::BidWon {
+                action,
+                attempt,
+                start_id,
+                ..
+            } = change.kind
+            {
+                wins.push((action, attempt, start_id));
+            }
+        }
+        log.push((time, record));
+    }
+    log
+}
+
+fn random_proposal(number: i64, time: Millis, a: u8, b: u8) -> Propose {
+    // One in eight repeats a position, with whatever other contents this move has.
+    let offset = if a.is_multiple_of(8) {
+        number / 2
+    } else {
+        number
+    };
+    let keyed = |step: Step, salt: u8| Step {
+        cooldown_key: format!("key-{}", (a ^ salt) % 3),
+        cooldown_ms: i64::from(b % 4) * 10 * MINUTE,
+        policy: [Policy::Idempotent, Policy::Verify, Policy::AtMostOnce][usize::from(b % 3)],
+        ..step
+    };
+    let mut first = keyed(budgeted(Retrain, u32::from(b % 3) + 1), 0);
+    if a.is_multiple_of(5) {
+        let from = time - T0 + i64::from(b) * MINUTE;
+        first.windows = vec![
+            window(from, from + 20 * MINUTE),
+            window(from + 60 * MINUTE, from + 70 * MINUTE),
+        ];
+    }
+    if b.is_multiple_of(5) {
+        let next = (b.is_multiple_of(2)).then(|| step(Monitor));
+        let verify = Verify {
+            signal: "s".to_owned(),
+            within_ms: 5 * MINUTE,
+            next,
+        };
+        first.verify = Some(Box::new(verify));
+    }
+    let mut ladder = vec![first, keyed(budgeted(Alert, 3), 1)];
+    if b.is_multiple_of(7) {
+        ladder.push(step(Ignore));
+    }
+    Propose {
+        not_after: time + 3 * 60 * MINUTE,
+        event_identity: (b.is_multiple_of(4)).then(|| id(u32::from(a % 4))),
+        ..propose(offset, ladder)
+    }
+}
+
+fn random_start(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
+    let open: Vec<_> = fold.open_actions().collect();
+    let (action_id, state) = open.get(usize::from(a) % open.len().max(1))?;
+    let attempt = match state.phase {
+        Phase::Ready { attempt, .. } => attempt,
+        Phase::Doubt { attempt, .. } => attempt + 1,
+        _ => u32::from(b % 4),
+    };
+    Some(Record::Start(Start {
+        action_id: *action_id,
+        attempt,
+        start_id: Id::hash(&[&number.to_be_bytes()]),
+        owner: "owner".to_owned(),
+        resolved_params: (b.is_multiple_of(2)).then(|| serde_json::json!({"version": b})),
+        probe: (!b.is_multiple_of(3)).then(|| AbsentProbe {
+            evidence: "absent".to_owned(),
+        }),
+    }))
+}
+
+fn random_finish(wins: &[(Id, u32, Id)], a: u8, b: u8) -> Option<Record> {
+    // Mostly the newest ones.
+    let back = usize::from(a % 8).min(wins.len().checked_sub(1)?);
+    let &(action_id, attempt, start_id) = wins.get(wins.len() - 1 - back)?;
+    let outcome = [Done, Failed, NotSent, Unknown, Done][usize::from(b % 5)];
+    let start_id = if b.is_multiple_of(11) {
+        id(0)
+    } else {
+        start_id
+    };
+    Some(Record::Finish(Finish {
+        action_id,
+        attempt,
+        start_id,
+        permanent: b.is_multiple_of(13),
+        retry_after_ms: (b.is_multiple_of(3)).then_some(i64::from(b) * SECOND),
+        ..finish(action_id, attempt, 0, outcome)
+    }))
+}
