@@ -76,7 +76,12 @@ pub(super) struct Place {
 impl Place {
     fn take(cell: &Arc<Cell>) -> Result<Self, Refusal> {
         let enqueued = cell.meter.admit()?;
-        Ok(Self { cell: Arc::clone(cell), enqueued, began: None, handled: false })
+        Ok(Self {
+            cell: Arc::clone(cell),
+            enqueued,
+            began: None,
+            handled: false,
+        })
     }
 
     /// The worker gets the message now.
@@ -117,13 +122,19 @@ pub struct Address<W: Worker> {
 
 impl<W: Worker> Clone for Address<W> {
     fn clone(&self) -> Self {
-        Self { addr: self.addr.clone(), cell: Arc::clone(&self.cell) }
+        Self {
+            addr: self.addr.clone(),
+            cell: Arc::clone(&self.cell),
+        }
     }
 }
 
 impl<W: Worker> fmt::Debug for Address<W> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Address").field(&self.cell.path).finish()
+        formatter
+            .debug_tuple("Address")
+            .field(&self.cell.path)
+            .finish()
     }
 }
 
@@ -143,7 +154,11 @@ impl<W: Worker> Address<W> {
     {
         match Place::take(&self.cell) {
             Ok(place) => {
-                self.post(Envelope { message, reply: None, place });
+                self.post(Envelope {
+                    message,
+                    reply: None,
+                    place,
+                });
                 Ok(())
             }
             Err(Refusal::Full) => Err(SendError::Full(message)),
@@ -162,7 +177,11 @@ impl<W: Worker> Address<W> {
     {
         let sent = Place::take(&self.cell).map(|place| {
             let (reply, answer) = oneshot::channel();
-            self.post(Envelope { message, reply: Some(reply), place });
+            self.post(Envelope {
+                message,
+                reply: Some(reply),
+                place,
+            });
             answer
         });
         async move {
@@ -243,7 +262,10 @@ impl<M> Clone for Recipient<M> {
 
 impl<M> fmt::Debug for Recipient<M> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_tuple("Recipient").field(&self.0.cell().path).finish()
+        formatter
+            .debug_tuple("Recipient")
+            .field(&self.0.cell().path)
+            .finish()
     }
 }
 

@@ -48,7 +48,10 @@ impl Control {
 
     pub(super) fn take(&self) -> Option<Order> {
         self.raised.store(false, Ordering::Release);
-        self.order.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.order
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Has the actor look at its orders and its gate.
@@ -158,8 +161,10 @@ impl Cell {
     }
 
     pub(super) fn note(&self, failure: &Failure) {
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) =
-            Some(failure.to_string());
+        *self
+            .last_failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(failure.to_string());
     }
 
     pub(super) fn snapshot(&self) -> ActorSnapshot {

@@ -76,20 +76,30 @@ pub(super) struct EventHub {
 
 impl Default for EventHub {
     fn default() -> Self {
-        Self { sender: broadcast::Sender::new(BACKLOG), missed: Arc::default() }
+        Self {
+            sender: broadcast::Sender::new(BACKLOG),
+            missed: Arc::default(),
+        }
     }
 }
 
 impl EventHub {
     pub(super) fn emit(&self, path: &Arc<str>, kind: &Arc<str>, change: Change) {
-        let event = SupervisionEvent { path: Arc::clone(path), kind: Arc::clone(kind), change };
+        let event = SupervisionEvent {
+            path: Arc::clone(path),
+            kind: Arc::clone(kind),
+            change,
+        };
         log(&event);
         // Nobody listening is fine.
         self.sender.send(event).ok();
     }
 
     pub(super) fn subscribe(&self) -> Events {
-        Events { receiver: self.sender.subscribe(), missed: Arc::clone(&self.missed) }
+        Events {
+            receiver: self.sender.subscribe(),
+            missed: Arc::clone(&self.missed),
+        }
     }
 
     /// Events lost by slow subscribers.

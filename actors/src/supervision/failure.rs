@@ -27,7 +27,10 @@ impl Failure {
 
     /// A failure a worker reports itself.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { class: FailureClass::Returned, text: cut(text.into()) }
+        Self {
+            class: FailureClass::Returned,
+            text: cut(text.into()),
+        }
     }
 
     /// What a caught panic says.
@@ -37,7 +40,10 @@ impl Failure {
             .map(ToString::to_string)
             .or_else(|| payload.downcast_ref::<String>().cloned())
             .unwrap_or_else(|| "panicked with a payload that is not text".to_owned());
-        Self { class: FailureClass::Panic, text: cut(text) }
+        Self {
+            class: FailureClass::Panic,
+            text: cut(text),
+        }
     }
 
     /// Panic or returned.
@@ -96,9 +102,15 @@ mod tests {
     #[test]
     fn a_panic_keeps_its_message() {
         for (payload, text) in [
-            (Box::new("static") as Box<dyn Any + Send>, "panicked: static"),
+            (
+                Box::new("static") as Box<dyn Any + Send>,
+                "panicked: static",
+            ),
             (Box::new("owned".to_owned()), "panicked: owned"),
-            (Box::new(7_u8), "panicked: panicked with a payload that is not text"),
+            (
+                Box::new(7_u8),
+                "panicked: panicked with a payload that is not text",
+            ),
         ] {
             assert_eq!(Failure::panicked(&*payload).to_string(), text);
         }

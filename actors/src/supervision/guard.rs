@@ -87,7 +87,11 @@ impl<W: Worker> Guard<W> {
         code: impl FnOnce(&mut W, &mut Scope<'_, W>) -> Result<T, Failure>,
     ) -> Option<T> {
         let worker = self.worker.as_mut()?;
-        let mut scope = Scope { context, tasks: &mut self.tasks, cell: &self.cell };
+        let mut scope = Scope {
+            context,
+            tasks: &mut self.tasks,
+            cell: &self.cell,
+        };
         self.cell.turn();
         let result = guarded(|| code(worker, &mut scope));
         self.cell.turn();
@@ -134,7 +138,10 @@ impl<W: Worker> Guard<W> {
             self.cell.set_state(ActorState::Running);
             let change = match self.restart.take() {
                 None => Change::Started,
-                Some(delay) => Change::Restarted { restarts: self.cell.restarted(), delay },
+                Some(delay) => Change::Restarted {
+                    restarts: self.cell.restarted(),
+                    delay,
+                },
             };
             self.shared.emit(&self.cell, change);
             self.look_up(context);
@@ -257,12 +264,18 @@ impl<W: Handle<M>, M: Send + 'static> actix::Handler<Envelope<M, W::Reply>> for 
     type Result = ();
 
     fn handle(&mut self, envelope: Envelope<M, W::Reply>, context: &mut Context<Self>) {
-        let Envelope { message, reply, mut place } = envelope;
+        let Envelope {
+            message,
+            reply,
+            mut place,
+        } = envelope;
         place.begin();
         let answer = self.turn(context, |worker, scope| worker.handle(message, scope));
         if let Some(reply) = reply {
             // The caller may have gone away.
-            reply.send(answer.ok_or(super::address::CallError::Failed)).ok();
+            reply
+                .send(answer.ok_or(super::address::CallError::Failed))
+                .ok();
         }
         drop(place);
         self.look_up(context);

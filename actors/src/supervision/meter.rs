@@ -66,9 +66,12 @@ impl Meter {
 
     /// Takes a place in the mailbox, exactly bounded; says when the message is one to be timed.
     pub(super) fn admit(&self) -> Result<Option<Instant>, Refusal> {
-        let admitted = self.gate.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |gate| {
-            (gate < self.capacity).then_some(gate + 1)
-        });
+        let admitted = self
+            .gate
+            .0
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |gate| {
+                (gate < self.capacity).then_some(gate + 1)
+            });
         match admitted {
             Ok(before) => {
                 if before >= self.high_water.get() {
@@ -115,6 +118,11 @@ impl Meter {
         self.gate.get() & !CLOSED
     }
 
+    /// Messages given to the worker so far.
+    pub(super) fn handled(&self) -> u64 {
+        self.handled.get()
+    }
+
     pub(super) const fn capacity(&self) -> u64 {
         self.capacity
     }
@@ -155,7 +163,10 @@ mod tests {
         meter.leave(true);
         assert!(meter.admit().is_ok());
         let snapshot = meter.snapshot();
-        assert_eq!((snapshot.enqueued, snapshot.handled, snapshot.depth), (3, 1, 2));
+        assert_eq!(
+            (snapshot.enqueued, snapshot.handled, snapshot.depth),
+            (3, 1, 2)
+        );
         assert_eq!((snapshot.rejected, snapshot.high_water), (1, 2));
     }
 
@@ -177,7 +188,10 @@ mod tests {
             let senders: Vec<_> = (0..4)
                 .map(|_| scope.spawn(|| (0..1_000).filter(|_| meter.admit().is_ok()).count()))
                 .collect();
-            senders.into_iter().map(|sender| sender.join().unwrap()).sum()
+            senders
+                .into_iter()
+                .map(|sender| sender.join().unwrap())
+                .sum()
         });
         assert_eq!((admitted, meter.depth()), (100, 100));
         assert_eq!(meter.snapshot().rejected, 3_900);
@@ -186,7 +200,9 @@ mod tests {
     #[test]
     fn the_first_messages_and_one_in_sixty_four_are_timed() {
         let meter = Meter::new(u64::MAX / 2);
-        let timed = (0..640).filter(|_| meter.admit().is_ok_and(|at| at.is_some())).count();
+        let timed = (0..640)
+            .filter(|_| meter.admit().is_ok_and(|at| at.is_some()))
+            .count();
         assert_eq!(timed, 64 + 9);
     }
 }

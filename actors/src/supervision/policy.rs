@@ -65,7 +65,9 @@ impl Default for Backoff {
 impl Backoff {
     /// Delay of the restart after `level` others in a row; `random` in 0..1.
     pub fn delay(&self, level: u32, random: f64) -> Duration {
-        let grown = self.first.saturating_mul(1_u32.checked_shl(level).unwrap_or(u32::MAX));
+        let grown = self
+            .first
+            .saturating_mul(1_u32.checked_shl(level).unwrap_or(u32::MAX));
         let share = (self.jitter * random).clamp(0.0, 1.0);
         grown.min(self.max).mul_f64(1.0 - share)
     }
@@ -110,13 +112,20 @@ impl History {
         backoff: &Backoff,
         random: f64,
     ) -> Option<Duration> {
-        while self.recent.front().is_some_and(|at| now.saturating_sub(*at) >= intensity.within) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|at| now.saturating_sub(*at) >= intensity.within)
+        {
             self.recent.pop_front();
         }
         if self.recent.len() >= usize::try_from(intensity.restarts).unwrap_or(usize::MAX) {
             return None;
         }
-        if self.last.is_some_and(|last| now.saturating_sub(last) >= backoff.quiet) {
+        if self
+            .last
+            .is_some_and(|last| now.saturating_sub(last) >= backoff.quiet)
+        {
             self.level = 0;
         }
         let delay = backoff.delay(self.level, random);
@@ -140,8 +149,12 @@ mod tests {
         Duration::from_secs(count)
     }
 
-    const BACKOFF: Backoff =
-        Backoff { first: seconds(1), max: seconds(5), jitter: 0.0, quiet: seconds(30) };
+    const BACKOFF: Backoff = Backoff {
+        first: seconds(1),
+        max: seconds(5),
+        jitter: 0.0,
+        quiet: seconds(30),
+    };
 
     #[test]
     fn the_policy_table_holds() {
@@ -153,16 +166,35 @@ mod tests {
             (RestartPolicy::Temporary, true, false),
             (RestartPolicy::Temporary, false, false),
         ] {
-            assert_eq!(policy.restarts(failed), restarts, "{policy:?} failed: {failed}");
+            assert_eq!(
+                policy.restarts(failed),
+                restarts,
+                "{policy:?} failed: {failed}"
+            );
         }
     }
 
     #[test]
     fn backoff_doubles_up_to_its_maximum_and_jitter_only_shortens() {
-        for (level, expected) in [(0, 1), (1, 2), (2, 4), (3, 5), (31, 5), (32, 5), (u32::MAX, 5)] {
-            assert_eq!(BACKOFF.delay(level, 0.9), seconds(expected), "level {level}");
+        for (level, expected) in [
+            (0, 1),
+            (1, 2),
+            (2, 4),
+            (3, 5),
+            (31, 5),
+            (32, 5),
+            (u32::MAX, 5),
+        ] {
+            assert_eq!(
+                BACKOFF.delay(level, 0.9),
+                seconds(expected),
+                "level {level}"
+            );
         }
-        let jittered = Backoff { jitter: 0.5, ..BACKOFF };
+        let jittered = Backoff {
+            jitter: 0.5,
+            ..BACKOFF
+        };
         assert_eq!(jittered.delay(1, 0.0), seconds(2));
         assert_eq!(jittered.delay(1, 1.0), seconds(1));
     }
@@ -183,7 +215,11 @@ mod tests {
     fn intensity_refuses_one_too_many_within_the_window_and_forgets_after_it() {
         let mut history = History::default();
         let intensity = Intensity::new(2, seconds(10));
-        let mut grant = |now| history.grant(seconds(now), intensity, &BACKOFF, 0.0).is_some();
+        let mut grant = |now| {
+            history
+                .grant(seconds(now), intensity, &BACKOFF, 0.0)
+                .is_some()
+        };
         assert_eq!([grant(0), grant(1), grant(9)], [true, true, false]);
         assert!(grant(10), "the first restart has left the window");
         assert!(!grant(10));

@@ -27,7 +27,10 @@ pub(super) struct Tasks<W: Worker> {
 
 impl<W: Worker> Default for Tasks<W> {
     fn default() -> Self {
-        Self { steps: SelectAll::new(), stop: false }
+        Self {
+            steps: SelectAll::new(),
+            stop: false,
+        }
     }
 }
 
@@ -40,7 +43,10 @@ pub struct Scope<'a, W: Worker> {
 
 impl<W: Worker> std::fmt::Debug for Scope<'_, W> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Scope").field(&self.cell.path).finish()
+        formatter
+            .debug_tuple("Scope")
+            .field(&self.cell.path)
+            .finish()
     }
 }
 
@@ -62,7 +68,9 @@ impl<W: Worker> Scope<'_, W> {
         delay: Duration,
         then: impl FnOnce(&mut W, &mut Scope<'_, W>) -> Result<(), Failure> + 'static,
     ) {
-        self.spawn(tokio::time::sleep(delay), |worker, (), scope| then(worker, scope));
+        self.spawn(tokio::time::sleep(delay), |worker, (), scope| {
+            then(worker, scope)
+        });
     }
 
     /// Runs `tick` every `period` (at least a millisecond), first after one period. A late tick moves the following

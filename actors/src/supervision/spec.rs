@@ -23,7 +23,10 @@ pub struct ChildSpec<W> {
 
 impl<W> std::fmt::Debug for ChildSpec<W> {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("ChildSpec").field("name", &self.name).finish_non_exhaustive()
+        formatter
+            .debug_struct("ChildSpec")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,7 +113,10 @@ impl GroupSpec {
             name: name.into(),
             strategy: Strategy::OneForOne,
             intensity: Intensity::new(3, Duration::from_mins(5)),
-            backoff: Backoff { first: Duration::from_secs(1), ..Backoff::default() },
+            backoff: Backoff {
+                first: Duration::from_secs(1),
+                ..Backoff::default()
+            },
         }
     }
 

@@ -74,7 +74,11 @@ impl Supervisor {
     /// A new tree with its root group.
     pub fn new(root: GroupSpec) -> Self {
         let (shared, group, path) = Shared::new(root);
-        Self { shared: Arc::new(shared), group, path }
+        Self {
+            shared: Arc::new(shared),
+            group,
+            path,
+        }
     }
 
     /// Adds a group below this one.
@@ -83,16 +87,29 @@ impl Supervisor {
     /// When the path is taken.
     pub fn group(&self, spec: GroupSpec) -> Result<Self, StartError> {
         let path: Arc<str> = format!("{}/{}", self.path, spec.name).into();
-        let role = Role::Group { strategy: spec.strategy, children: Vec::new() };
+        let role = Role::Group {
+            strategy: spec.strategy,
+            children: Vec::new(),
+        };
         let mut state = self.shared.lock();
         let group = if state.tree.has(&path) {
             None
         } else {
-            state.tree.add(self.group, Arc::clone(&path), role, spec.intensity, spec.backoff)
+            state.tree.add(
+                self.group,
+                Arc::clone(&path),
+                role,
+                spec.intensity,
+                spec.backoff,
+            )
         };
         drop(state);
         let group = group.ok_or_else(|| StartError::Duplicate(path.to_string()))?;
-        Ok(Self { shared: Arc::clone(&self.shared), group, path })
+        Ok(Self {
+            shared: Arc::clone(&self.shared),
+            group,
+            path,
+        })
     }
 
     /// Starts a child below this group. The address works at once; messages wait for the first incarnation. Failures
@@ -127,7 +144,10 @@ impl Supervisor {
     /// # Errors
     /// When there is no such child, or it cannot be interrupted.
     pub async fn stop(&self, path: &str, drain: Duration) -> Result<u64, StopError> {
-        let cell = self.shared.find(path).ok_or_else(|| StopError::Unknown(path.to_owned()))?;
+        let cell = self
+            .shared
+            .find(path)
+            .ok_or_else(|| StopError::Unknown(path.to_owned()))?;
         cell.meter.close();
         cell.control.nudge();
         if timeout(drain, cell.ended()).await.is_err() {
@@ -161,7 +181,10 @@ impl Supervisor {
     /// # Errors
     /// When there is no such child.
     pub fn restart(&self, path: &str) -> Result<(), StopError> {
-        let cell = self.shared.find(path).ok_or_else(|| StopError::Unknown(path.to_owned()))?;
+        let cell = self
+            .shared
+            .find(path)
+            .ok_or_else(|| StopError::Unknown(path.to_owned()))?;
         cell.control.give(Order::Restart(Duration::ZERO));
         Ok(())
     }
@@ -183,7 +206,11 @@ impl Supervisor {
 
     /// All actors of the tree, in start order, as of now. Stopped ones are gone; those that gave up stay.
     pub fn snapshot(&self) -> Vec<ActorSnapshot> {
-        self.shared.cells().iter().map(|cell| cell.snapshot()).collect()
+        self.shared
+            .cells()
+            .iter()
+            .map(|cell| cell.snapshot())
+            .collect()
     }
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
@@ -212,8 +239,13 @@ impl Shared {
     fn new(root: GroupSpec) -> (Self, NodeId, Arc<str>) {
         let mut state = State::default();
         let path: Arc<str> = root.name.into();
-        let role = Role::Group { strategy: root.strategy, children: Vec::new() };
-        let group = state.tree.add_root(Arc::clone(&path), role, root.intensity, root.backoff);
+        let role = Role::Group {
+            strategy: root.strategy,
+            children: Vec::new(),
+        };
+        let group = state
+            .tree
+            .add_root(Arc::clone(&path), role, root.intensity, root.backoff);
         let shared = Self {
             state: Mutex::new(state),
             events: EventHub::default(),
@@ -235,15 +267,25 @@ impl Shared {
         spec: &ChildSpec<W>,
     ) -> Result<Arc<Cell>, StartError> {
         let mut state = self.lock();
-        let role = Role::Child { restart: spec.restart };
+        let role = Role::Child {
+            restart: spec.restart,
+        };
         let id = if state.tree.has(path) {
             None
         } else {
-            state.tree.add(group, Arc::clone(path), role, spec.intensity, spec.backoff)
+            state
+                .tree
+                .add(group, Arc::clone(path), role, spec.intensity, spec.backoff)
         };
         let id = id.ok_or_else(|| StartError::Duplicate(path.to_string()))?;
         let (kind, capacity) = (Arc::clone(&spec.kind), spec.capacity);
-        let cell = Arc::new(Cell::new(id, Arc::clone(path), kind, capacity, spec.stuck_after));
+        let cell = Arc::new(Cell::new(
+            id,
+            Arc::clone(path),
+            kind,
+            capacity,
+            spec.stuck_after,
+        ));
         // One that gave up under this path makes room.
         state.cells.retain(|_, other| other.path != *path);
         state.cells.insert(id, Arc::clone(&cell));
@@ -253,12 +295,21 @@ impl Shared {
 
     fn find(&self, path: &str) -> Option<Arc<Cell>> {
         let state = self.lock();
-        state.cells.values().find(|cell| &*cell.path == path && !cell.state().is_final()).cloned()
+        state
+            .cells
+            .values()
+            .find(|cell| &*cell.path == path && !cell.state().is_final())
+            .cloned()
     }
 
     fn paths_below(&self, group: NodeId) -> Vec<Arc<str>> {
         let state = self.lock();
-        state.tree.leaves(group).into_iter().filter_map(|leaf| state.tree.path(leaf)).collect()
+        state
+            .tree
+            .leaves(group)
+            .into_iter()
+            .filter_map(|leaf| state.tree.path(leaf))
+            .collect()
     }
 
     pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
@@ -266,7 +317,11 @@ impl Shared {
     }
 
     pub(super) fn emit(&self, cell: &Cell, change: Change) {
-        self.events.emit(&cell.path, &cell.kind, change);
+        self.emit_for(&cell.path, &cell.kind, change);
+    }
+
+    pub(super) fn emit_for(&self, path: &Arc<str>, kind: &Arc<str>, change: Change) {
+        self.events.emit(path, kind, change);
     }
 
     /// An incarnation ended: says after which delay the next one is due, or `None` when there is none.
@@ -294,7 +349,9 @@ impl Shared {
     fn rule(&self, cell: &Cell, failure: Option<&Failure>) -> Option<Duration> {
         let now = self.epoch.elapsed();
         let mut state = self.lock();
-        let ruling = state.tree.rule(cell.id, failure.is_some(), now, fastrand::f64());
+        let ruling = state
+            .tree
+            .rule(cell.id, failure.is_some(), now, fastrand::f64());
         for (id, fate) in &ruling.others {
             let order = match fate {
                 Fate::Restart(delay) => Order::Restart(*delay),
@@ -328,15 +385,25 @@ impl Shared {
     }
 
     fn escalated(&self, escalation: &Escalation, culprit: &Cell, failure: &Failure) {
-        let Escalation { path, because, limit, granted } = escalation;
+        let Escalation {
+            path,
+            because,
+            limit,
+            granted,
+        } = escalation;
         let (restarts, within) = (limit.restarts, limit.within);
         let reason = Failure::new(format!(
             "{because} exceeded {restarts} restarts in {within:?}, last because {failure}"
         ));
-        self.events.emit(path, &self.group_kind, Change::Failed(reason.clone()));
+        self.events
+            .emit(path, &self.group_kind, Change::Failed(reason.clone()));
         if granted.is_none() && self.lock().tree.is_root(path) {
-            self.events.emit(path, &self.group_kind, Change::GaveUp(reason));
-            let gave_up = GaveUp { path: culprit.path.to_string(), failure: failure.clone() };
+            self.events
+                .emit(path, &self.group_kind, Change::GaveUp(reason));
+            let gave_up = GaveUp {
+                path: culprit.path.to_string(),
+                failure: failure.clone(),
+            };
             self.gave_up.send_if_modified(|first| {
                 let news = first.is_none();
                 first.get_or_insert(gave_up);

@@ -13,8 +13,13 @@ pub(super) struct NodeId(u64);
 /// How a node is supervised.
 #[derive(Debug)]
 pub(super) enum Role {
-    Group { strategy: Strategy, children: Vec<NodeId> },
-    Child { restart: RestartPolicy },
+    Group {
+        strategy: Strategy,
+        children: Vec<NodeId>,
+    },
+    Child {
+        restart: RestartPolicy,
+    },
 }
 
 #[derive(Debug)]
@@ -101,7 +106,14 @@ impl Tree {
         }
         let history = History::default();
         let parent = Some(parent);
-        Some(self.insert(Node { path, parent, role, intensity, backoff, history }))
+        Some(self.insert(Node {
+            path,
+            parent,
+            role,
+            intensity,
+            backoff,
+            history,
+        }))
     }
 
     fn insert(&mut self, node: Node) -> NodeId {
@@ -113,14 +125,17 @@ impl Tree {
 
     /// Whether this is the path of the root.
     pub(super) fn is_root(&self, path: &str) -> bool {
-        self.nodes.values().any(|node| node.parent.is_none() && &*node.path == path)
+        self.nodes
+            .values()
+            .any(|node| node.parent.is_none() && &*node.path == path)
     }
 
     /// Forgets a child.
     pub(super) fn remove(&mut self, id: NodeId) {
         let parent = self.nodes.remove(&id).and_then(|node| node.parent);
-        if let Some(Role::Group { children, .. }) =
-            parent.and_then(|parent| self.nodes.get_mut(&parent)).map(|node| &mut node.role)
+        if let Some(Role::Group { children, .. }) = parent
+            .and_then(|parent| self.nodes.get_mut(&parent))
+            .map(|node| &mut node.role)
         {
             children.retain(|child| *child != id);
         }
@@ -139,9 +154,10 @@ impl Tree {
     /// Children below a node (or the node itself, if it is one), in start order.
     pub(super) fn leaves(&self, id: NodeId) -> Vec<NodeId> {
         match self.nodes.get(&id).map(|node| &node.role) {
-            Some(Role::Group { children, .. }) => {
-                children.iter().flat_map(|child| self.leaves(*child)).collect()
-            }
+            Some(Role::Group { children, .. }) => children
+                .iter()
+                .flat_map(|child| self.leaves(*child))
+                .collect(),
             Some(Role::Child { .. }) => vec![id],
             None => Vec::new(),
         }
@@ -155,10 +171,17 @@ impl Tree {
         now: Duration,
         random: f64,
     ) -> Ruling {
-        let mut ruling =
-            Ruling { culprit: Fate::Stop, others: Vec::new(), escalations: Vec::new() };
-        let Some(node) = self.nodes.get(&culprit) else { return ruling };
-        let Role::Child { restart } = node.role else { return ruling };
+        let mut ruling = Ruling {
+            culprit: Fate::Stop,
+            others: Vec::new(),
+            escalations: Vec::new(),
+        };
+        let Some(node) = self.nodes.get(&culprit) else {
+            return ruling;
+        };
+        let Role::Child { restart } = node.role else {
+            return ruling;
+        };
         if !restart.restarts(failed) {
             return ruling;
         }
@@ -174,14 +197,16 @@ impl Tree {
 
     fn grant(&mut self, id: NodeId, now: Duration, random: f64) -> Option<Duration> {
         let node = self.nodes.get_mut(&id)?;
-        node.history.grant(now, node.intensity, &node.backoff, random)
+        node.history
+            .grant(now, node.intensity, &node.backoff, random)
     }
 
     /// What the strategy of its group means for the siblings of a restarted child (or group).
     fn siblings(&self, id: NodeId) -> Vec<(NodeId, Fate)> {
         let parent = self.nodes.get(&id).and_then(|node| node.parent);
-        let Some(Role::Group { strategy, children }) =
-            parent.and_then(|parent| self.nodes.get(&parent)).map(|node| &node.role)
+        let Some(Role::Group { strategy, children }) = parent
+            .and_then(|parent| self.nodes.get(&parent))
+            .map(|node| &node.role)
         else {
             return Vec::new();
         };
@@ -200,7 +225,9 @@ impl Tree {
     /// A child that its group restarts comes back unless it is temporary.
     fn fate_in_group(&self, leaf: NodeId, delay: Duration) -> Fate {
         match self.nodes.get(&leaf).map(|node| &node.role) {
-            Some(Role::Child { restart: RestartPolicy::Temporary }) => Fate::Stop,
+            Some(Role::Child {
+                restart: RestartPolicy::Temporary,
+            }) => Fate::Stop,
             _ => Fate::Restart(delay),
         }
     }
@@ -217,7 +244,12 @@ impl Tree {
         {
             let granted = self.grant(parent, now, random);
             let path = self.path(parent).unwrap_or_else(|| Arc::clone(&because));
-            ruling.escalations.push(Escalation { path, because, limit, granted });
+            ruling.escalations.push(Escalation {
+                path,
+                because,
+                limit,
+                granted,
+            });
             if let Some(delay) = granted {
                 self.restart_below(parent, culprit, delay, ruling);
                 let beside = self.siblings(parent);
@@ -277,23 +309,34 @@ mod tests {
     }
 
     fn group(tree: &mut Tree, parent: Option<NodeId>, name: &str, strategy: Strategy) -> NodeId {
-        let role = Role::Group { strategy, children: Vec::new() };
+        let role = Role::Group {
+            strategy,
+            children: Vec::new(),
+        };
         match parent {
             None => tree.add_root(name.into(), role, once_a_minute(), BACKOFF),
-            Some(id) => tree.add(id, name.into(), role, once_a_minute(), BACKOFF).unwrap(),
+            Some(id) => tree
+                .add(id, name.into(), role, once_a_minute(), BACKOFF)
+                .unwrap(),
         }
     }
 
     fn child(tree: &mut Tree, parent: NodeId, name: &str, restart: RestartPolicy) -> NodeId {
-        tree.add(parent, name.into(), Role::Child { restart }, once_a_minute(), BACKOFF)
-            .unwrap()
+        tree.add(
+            parent,
+            name.into(),
+            Role::Child { restart },
+            once_a_minute(),
+            BACKOFF,
+        )
+        .unwrap()
     }
 
     fn three(strategy: Strategy) -> (Tree, [NodeId; 3]) {
         let mut tree = Tree::default();
         let root = group(&mut tree, None, "root", strategy);
-        let ids = ["a", "b", "c"]
-            .map(|name| child(&mut tree, root, name, RestartPolicy::Permanent));
+        let ids =
+            ["a", "b", "c"].map(|name| child(&mut tree, root, name, RestartPolicy::Permanent));
         (tree, ids)
     }
 
@@ -307,8 +350,10 @@ mod tests {
             let (mut tree, ids) = three(strategy);
             let ruling = tree.rule(ids[1], true, Duration::ZERO, 0.0);
             assert_eq!(ruling.culprit, Fate::Restart(SECOND));
-            let expected: Vec<_> =
-                expected.into_iter().map(|at| (ids[at], Fate::Restart(Duration::ZERO))).collect();
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|at| (ids[at], Fate::Restart(Duration::ZERO)))
+                .collect();
             assert_eq!(ruling.others, expected, "{strategy:?}");
         }
     }
@@ -319,8 +364,14 @@ mod tests {
         let root = group(&mut tree, None, "root", Strategy::OneForAll);
         let transient = child(&mut tree, root, "transient", RestartPolicy::Transient);
         let temporary = child(&mut tree, root, "temporary", RestartPolicy::Temporary);
-        assert_eq!(tree.rule(transient, false, Duration::ZERO, 0.0).culprit, Fate::Stop);
-        assert_eq!(tree.rule(temporary, true, Duration::ZERO, 0.0).culprit, Fate::Stop);
+        assert_eq!(
+            tree.rule(transient, false, Duration::ZERO, 0.0).culprit,
+            Fate::Stop
+        );
+        assert_eq!(
+            tree.rule(temporary, true, Duration::ZERO, 0.0).culprit,
+            Fate::Stop
+        );
         let ruling = tree.rule(transient, true, Duration::ZERO, 0.0);
         assert_eq!(ruling.others, [(temporary, Fate::Stop)]);
     }
@@ -333,12 +384,18 @@ mod tests {
         assert_eq!(ruling.culprit, Fate::Restart(SECOND));
         assert_eq!(
             ruling.others,
-            [(ids[1], Fate::Restart(SECOND)), (ids[2], Fate::Restart(SECOND))]
+            [
+                (ids[1], Fate::Restart(SECOND)),
+                (ids[2], Fate::Restart(SECOND))
+            ]
         );
         assert_eq!(ruling.escalations.len(), 1);
         assert_eq!(&*ruling.escalations[0].because, "a");
         let again = tree.rule(ids[0], true, SECOND * 2, 0.0);
-        assert_eq!((again.culprit, again.others.len()), (Fate::Restart(SECOND), 0));
+        assert_eq!(
+            (again.culprit, again.others.len()),
+            (Fate::Restart(SECOND), 0)
+        );
     }
 
     #[test]
@@ -373,7 +430,10 @@ mod tests {
     fn a_removed_child_is_not_restarted() {
         let (mut tree, ids) = three(Strategy::OneForAll);
         tree.remove(ids[1]);
-        assert_eq!(tree.rule(ids[1], true, Duration::ZERO, 0.0).culprit, Fate::Stop);
+        assert_eq!(
+            tree.rule(ids[1], true, Duration::ZERO, 0.0).culprit,
+            Fate::Stop
+        );
         assert_eq!(tree.rule(ids[0], true, Duration::ZERO, 0.0).others.len(), 1);
     }
 }
