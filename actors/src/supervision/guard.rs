@@ -283,7 +283,7 @@ impl<W: Handle<M>, M: Send + 'static> actix::Handler<Envelope<M, W::Reply>> for 
 }
 
 /// Runs the tasks of the incarnation. It is actix's only task of this actor: with several, actix leaves some unpolled
-/// while a mailbox is flooded.
+/// while a mailbox is flooded. A pending breather does not keep it from working, or it never would under a flood.
 struct Pump;
 
 impl<W: Worker> ActorFuture<Guard<W>> for Pump {
@@ -297,7 +297,10 @@ impl<W: Worker> ActorFuture<Guard<W>> for Pump {
     ) -> Poll<()> {
         guard.cell.control.register(task.waker());
         guard.obey(context);
-        while guard.ending.is_none() && !context.waiting() {
+        for _ in 0..TURNS_BEFORE_YIELD {
+            if guard.ending.is_some() || guard.tasks.holds > 0 {
+                return Poll::Pending;
+            }
             let steps = Pin::new(&mut guard.tasks.steps);
             guard.cell.turn();
             let polled = guarded(|| Ok(steps.poll_next(task)));
@@ -307,10 +310,11 @@ impl<W: Worker> ActorFuture<Guard<W>> for Pump {
                     guard.turn(context, step);
                     guard.look_up(context);
                 }
-                Ok(Poll::Ready(None) | Poll::Pending) => break,
+                Ok(Poll::Ready(None) | Poll::Pending) => return Poll::Pending,
                 Err(failure) => guard.fail(failure, context),
             }
         }
+        task.waker().wake_by_ref();
         Poll::Pending
     }
 }
@@ -333,6 +337,9 @@ impl<W: Worker> ActorFuture<Guard<W>> for Hold<W> {
         guard.cell.turn();
         let polled = guarded(|| Ok(self.0.as_mut().poll(task)));
         guard.cell.turn();
+        if !matches!(polled, Ok(Poll::Pending)) {
+            guard.tasks.holds = guard.tasks.holds.saturating_sub(1);
+        }
         match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(step)) => {

@@ -118,6 +118,11 @@ impl Meter {
         self.gate.get() & !CLOSED
     }
 
+    /// Messages given to the worker so far.
+    pub(super) fn handled(&self) -> u64 {
+        self.handled.get()
+    }
+
     pub(super) const fn capacity(&self) -> u64 {
         self.capacity
     }

@@ -13,6 +13,7 @@ mod snapshot;
 mod spec;
 mod supervisor;
 mod tree;
+mod watchdog;
 mod worker;
 
 pub use address::{Address, CallError, Recipient, SendError};
@@ -23,4 +24,5 @@ pub use scope::Scope;
 pub use snapshot::{ActorSnapshot, ActorState, MailboxSnapshot};
 pub use spec::{ChildSpec, GroupSpec};
 pub use supervisor::{GaveUp, Shutdown, StartError, StopError, Supervisor};
+pub use watchdog::{Observation, Progress, RunningWatchdog, Step, Watch, WatchState, Watchdog};
 pub use worker::{Handle, Worker};

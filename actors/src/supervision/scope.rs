@@ -23,6 +23,8 @@ pub(super) struct Tasks<W: Worker> {
     pub(super) steps: SelectAll<LocalBoxStream<'static, Step<W>>>,
     /// The worker asked to stop.
     pub(super) stop: bool,
+    /// Holds under way.
+    pub(super) holds: u32,
 }
 
 impl<W: Worker> Default for Tasks<W> {
@@ -30,6 +32,7 @@ impl<W: Worker> Default for Tasks<W> {
         Self {
             steps: SelectAll::new(),
             stop: false,
+            holds: 0,
         }
     }
 }
@@ -103,6 +106,7 @@ impl<W: Worker> Scope<'_, W> {
         future: F,
         then: impl FnOnce(&mut W, F::Output, &mut Scope<'_, W>) -> Result<(), Failure> + 'static,
     ) {
+        self.tasks.holds = self.tasks.holds.saturating_add(1);
         self.context.wait(Hold(Box::pin(step(future, then))));
     }
 

@@ -317,7 +317,11 @@ impl Shared {
     }
 
     pub(super) fn emit(&self, cell: &Cell, change: Change) {
-        self.events.emit(&cell.path, &cell.kind, change);
+        self.emit_for(&cell.path, &cell.kind, change);
+    }
+
+    pub(super) fn emit_for(&self, path: &Arc<str>, kind: &Arc<str>, change: Change) {
+        self.events.emit(path, kind, change);
     }
 
     /// An incarnation ended: says after which delay the next one is due, or `None` when there is none.

@@ -118,7 +118,7 @@ impl History {
                 phase,
                 cause,
             } => self.tell(*action, |story| {
-                story.summary.outcome = story::Outcome::of(*phase, story.summary.action);
+                story.summary.outcome = Outcome::of(*phase, story.summary.action);
                 if !matches!(cause, Cause::Won { .. }) {
                     story.summary.reasons.push(cause.to_string());
                 }

@@ -1,0 +1,392 @@
+//! The progress watchdog: what has work and does not advance is healed in steps, on a thread of its own.
+//!
+//! A worker that blocks its thread cannot be interrupted, only noticed; that is why steps go on to larger parts, up to
+//! the process, while there is no progress.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::cell::{Cell, Order};
+use super::event::Change;
+use super::snapshot::ActorState;
+use super::supervisor::{Shared, Supervisor};
+use super::tree::NodeId;
+
+/// Name of the first step for every stuck actor.
+const RESTART_ACTOR: &str = "restart_actor";
+
+/// How far something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Work there is; 0 = idle, which is never a stall.
+    pub lag: u64,
+    /// Changes whenever work is done.
+    pub position: u64,
+}
+
+/// What to do about a watched thing now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Observation {
+    /// Nothing.
+    Fine,
+    /// Take the step of this number (from 0); beyond the last step, the last again.
+    Heal {
+        /// Which step.
+        step: usize,
+        /// How long there has been no progress.
+        stalled: Duration,
+    },
+}
+
+/// The memory of one watch. Pure: time comes in as the duration since any fixed start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct WatchState {
+    position: Option<u64>,
+    progressed: Duration,
+    acted: Duration,
+    steps: usize,
+}
+
+impl WatchState {
+    /// Judges what a probe saw. A step is due when there was work and no progress for `limit`, and again each `limit`
+    /// after the step before; progress, idleness or nothing to see (`None`) starts over.
+    pub fn observe(
+        &mut self,
+        now: Duration,
+        progress: Option<Progress>,
+        limit: Duration,
+    ) -> Observation {
+        let Some(busy) = progress.filter(|progress| progress.lag > 0) else {
+            *self = Self::default();
+            return Observation::Fine;
+        };
+        if self.position != Some(busy.position) {
+            *self = Self {
+                position: Some(busy.position),
+                progressed: now,
+                acted: now,
+                steps: 0,
+            };
+            return Observation::Fine;
+        }
+        if now.saturating_sub(self.acted) < limit {
+            return Observation::Fine;
+        }
+        self.acted = now;
+        let step = self.steps;
+        self.steps = step.saturating_add(1);
+        Observation::Heal {
+            step,
+            stalled: now.saturating_sub(self.progressed),
+        }
+    }
+}
+
+/// A named way to heal; runs on the watchdog's thread with the name of the stalled thing, and must not block.
+pub struct Step {
+    name: &'static str,
+    action: Box<dyn FnMut(&str) + Send>,
+}
+
+impl Step {
+    /// `name` is a metric label.
+    pub fn new(name: &'static str, action: impl FnMut(&str) + Send + 'static) -> Self {
+        Self {
+            name,
+            action: Box::new(action),
+        }
+    }
+}
+
+impl std::fmt::Debug for Step {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Step").field(&self.name).finish()
+    }
+}
+
+struct Entry {
+    name: Arc<str>,
+    limit: Duration,
+    probe: Box<dyn Fn() -> Option<Progress> + Send>,
+    steps: Vec<Step>,
+    state: WatchState,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    kind: Arc<str>,
+    /// Each under a lock of its own, so that steps may add and drop watches.
+    entries: Mutex<(u64, BTreeMap<u64, Arc<Mutex<Entry>>>)>,
+    actors: Mutex<(BTreeMap<NodeId, WatchState>, Vec<Step>)>,
+    taken: Mutex<BTreeMap<&'static str, u64>>,
+}
+
+/// Watches the actors of a tree and whatever else has a probe. Cheap to clone.
+#[derive(Clone)]
+pub struct Watchdog(Arc<Inner>);
+
+impl std::fmt::Debug for Watchdog {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Watchdog").finish_non_exhaustive()
+    }
+}
+
+impl Watchdog {
+    /// Watches all actors of the tree of `supervisor`, each with its own limit
+    /// ([`ChildSpec::stuck_after`](super::ChildSpec::stuck_after)): a stuck one is restarted, which helps if it
+    /// waits, then `steps` follow, for one that blocks. Nothing happens before [`Self::run`].
+    pub fn new(supervisor: &Supervisor, steps: Vec<Step>) -> Self {
+        Self(Arc::new(Inner {
+            shared: Arc::clone(supervisor.shared()),
+            kind: "watch".into(),
+            entries: Mutex::default(),
+            actors: Mutex::new((BTreeMap::new(), steps)),
+            taken: Mutex::default(),
+        }))
+    }
+
+    /// Watches something else until the returned watch is dropped. The probe runs on the watchdog's thread each
+    /// period and must not block; `None` = nothing to see at present.
+    pub fn watch(
+        &self,
+        name: impl Into<Arc<str>>,
+        limit: Duration,
+        probe: impl Fn() -> Option<Progress> + Send + 'static,
+        steps: Vec<Step>,
+    ) -> Watch {
+        let state = WatchState::default();
+        let entry = Entry {
+            name: name.into(),
+            limit,
+            probe: Box::new(probe),
+            steps,
+            state,
+        };
+        let mut entries = lock(&self.0.entries);
+        let id = entries.0;
+        entries.0 += 1;
+        entries.1.insert(id, Arc::new(Mutex::new(entry)));
+        drop(entries);
+        Watch {
+            inner: Arc::clone(&self.0),
+            id,
+        }
+    }
+
+    /// Steps taken so far, by name.
+    pub fn steps_taken(&self) -> BTreeMap<&'static str, u64> {
+        lock(&self.0.taken).clone()
+    }
+
+    /// Looks once at everything. `now` counts from any fixed start.
+    pub fn look(&self, now: Duration) {
+        self.look_at_actors(now);
+        let entries: Vec<_> = lock(&self.0.entries).1.values().cloned().collect();
+        for entry in entries {
+            self.look_at(&mut lock(&entry), now);
+        }
+    }
+
+    fn look_at(&self, entry: &mut Entry, now: Duration) {
+        let progress = caught(&entry.name, entry.probe.as_ref()).flatten();
+        let Observation::Heal { step, stalled } = entry.state.observe(now, progress, entry.limit)
+        else {
+            return;
+        };
+        let inner = &self.0;
+        if step == 0 {
+            inner
+                .shared
+                .emit_for(&entry.name, &inner.kind, Change::Stuck { stalled });
+        }
+        let step = step.min(entry.steps.len().saturating_sub(1));
+        if let Some(Step { name, action }) = entry.steps.get_mut(step) {
+            self.took(name, &entry.name, &inner.kind);
+            caught(&entry.name, || action(&entry.name));
+        }
+    }
+
+    fn look_at_actors(&self, now: Duration) {
+        let mut actors = lock(&self.0.actors);
+        let (states, steps) = &mut *actors;
+        let cells = self.0.shared.cells();
+        states.retain(|id, _| cells.iter().any(|cell| cell.id == *id));
+        for cell in cells {
+            // Its restart is under way, which is neither progress nor a stall.
+            if cell.state() == ActorState::BackingOff {
+                continue;
+            }
+            let state = states.entry(cell.id).or_default();
+            let observation = state.observe(now, Some(pulse(&cell)), cell.stuck_after);
+            cell.set_stuck(state.steps > 0);
+            if let Observation::Heal { step, stalled } = observation {
+                self.heal_actor(&cell, steps, step, stalled);
+            }
+        }
+    }
+
+    fn heal_actor(&self, cell: &Cell, steps: &mut [Step], step: usize, stalled: Duration) {
+        let Some(step) = step
+            .checked_sub(1)
+            .map(|step| step.min(steps.len().saturating_sub(1)))
+        else {
+            self.0.shared.emit(cell, Change::Stuck { stalled });
+            self.took(RESTART_ACTOR, &cell.path, &cell.kind);
+            return cell.control.give(Order::Restart(Duration::ZERO));
+        };
+        if let Some(Step { name, action }) = steps.get_mut(step) {
+            self.took(name, &cell.path, &cell.kind);
+            caught(&cell.path, || action(&cell.path));
+        }
+    }
+
+    fn took(&self, step: &'static str, path: &Arc<str>, kind: &Arc<str>) {
+        *lock(&self.0.taken).entry(step).or_default() += 1;
+        self.0.shared.emit_for(path, kind, Change::Healing { step });
+    }
+
+    /// Looks every `period` on a thread of its own, until the returned value is dropped.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn run(&self, period: Duration) -> std::io::Result<RunningWatchdog> {
+        let (stop, stopped) = sync_channel::<()>(1);
+        let watchdog = self.clone();
+        let thread = std::thread::Builder::new()
+            .name("watchdog".to_owned())
+            .spawn(move || {
+                let start = Instant::now();
+                while stopped.recv_timeout(period) == Err(RecvTimeoutError::Timeout) {
+                    watchdog.look(start.elapsed());
+                }
+            })?;
+        Ok(RunningWatchdog {
+            stop,
+            thread: Some(thread),
+        })
+    }
+}
+
+/// What the watchdog sees of an actor. Messages count while there are any: a restart is not progress. Without any, one
+/// long turn of worker code is what can be stuck.
+fn pulse(cell: &Cell) -> Progress {
+    let (turns, depth) = (cell.turns(), cell.meter.depth());
+    if depth > 0 {
+        Progress {
+            lag: depth,
+            position: cell.meter.handled(),
+        }
+    } else {
+        Progress {
+            lag: turns % 2,
+            position: turns,
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A probe or step that panics must not end the watchdog.
+fn caught<T>(name: &str, code: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(code))
+        .inspect_err(|_| tracing::error!(path = name, "a probe or step of the watchdog panicked"))
+        .ok()
+}
+
+/// A registered watch; ends when dropped.
+pub struct Watch {
+    inner: Arc<Inner>,
+    id: u64,
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Watch").field(&self.id).finish()
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let entry = lock(&self.inner.entries).1.remove(&self.id);
+        // Outside the lock: the closures may own anything.
+        drop(entry);
+    }
+}
+
+/// A watchdog at work; stops when dropped.
+#[derive(Debug)]
+pub struct RunningWatchdog {
+    stop: SyncSender<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for RunningWatchdog {
+    fn drop(&mut self) {
+        self.stop.try_send(()).ok();
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
+            thread.join().ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks once a second with a limit of three; one progress per second, `(lag, position)`.
+    fn steps(seen: &[Option<(u64, u64)>]) -> Vec<Option<usize>> {
+        let mut state = WatchState::default();
+        let limit = Duration::from_secs(3);
+        seen.iter()
+            .zip(0..)
+            .map(|(progress, second)| {
+                let progress = progress.map(|(lag, position)| Progress { lag, position });
+                match state.observe(Duration::from_secs(second), progress, limit) {
+                    Observation::Fine => None,
+                    Observation::Heal { step, stalled } => {
+                        assert!(stalled >= limit);
+                        Some(step)
+                    }
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_stall_escalates_step_by_step_each_limit() {
+        let seen = [Some((5, 1)); 10];
+        let n = None;
+        assert_eq!(
+            steps(&seen),
+            [n, n, n, Some(0), n, n, Some(1), n, n, Some(2)]
+        );
+    }
+
+    #[test]
+    fn progress_idleness_and_nothing_to_see_start_over() {
+        let stalled = Some((5, 1));
+        for reset in [Some((5, 2)), Some((0, 1)), None] {
+            let seen = [
+                stalled, stalled, stalled, stalled, reset, stalled, stalled, stalled,
+            ];
+            let expected = [None, None, None, Some(0), None, None, None, None];
+            assert_eq!(steps(&seen), expected, "{reset:?}");
+            let seen = [stalled, stalled, reset, stalled, stalled, stalled, stalled];
+            assert_eq!(steps(&seen).last(), Some(&Some(0)), "{reset:?}");
+        }
+    }
+
+    #[test]
+    fn slow_but_steady_progress_is_no_stall() {
+        let seen: Vec<_> = (0..100).map(|second| Some((1_000, second / 3))).collect();
+        assert!(steps(&seen).iter().all(Option::is_none));
+    }
+}
