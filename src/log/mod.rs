@@ -2,10 +2,41 @@
 //! [`kafka`] (scale-out). Both place keys alike, so that an installation can move from one to the other.
 
 pub mod embedded;
+pub mod kafka;
 mod partitioner;
 mod sync;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use homeostat_actors::ports::log::{LogError, NewRecord};
 
 pub use partitioner::partition_of_key;
 
 /// Largest record taken, in bytes of key, value and headers together: what Kafka takes by default, on both logs.
 pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
+
+/// Bytes of key, value and headers.
+fn payload_size(record: &NewRecord) -> usize {
+    let headers: usize = record
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len())
+        .sum();
+    record.key.as_ref().map_or(0, Vec::len) + record.value.as_ref().map_or(0, Vec::len) + headers
+}
+
+/// Runs a blocking call off the executor's thread, where there is an executor.
+fn blocking<T: Send + 'static>(
+    call: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+) -> BoxFuture<'static, Result<T, LogError>> {
+    async move {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime
+                .spawn_blocking(call)
+                .await
+                .map_err(|error| LogError::Unavailable(format!("the call was cut off: {error}")))?,
+            Err(_) => call(),
+        }
+    }
+    .boxed()
+}

@@ -35,7 +35,7 @@ fn child_process() {
             match answer {
                 // The line is the acknowledgement: whoever reads it may rely on the record.
                 Ok(appended) => {
-                    println!("acked {} {} {number}", appended.partition, appended.offset)
+                    println!("acked {} {} {number}", appended.partition, appended.offset);
                 }
                 Err(error) => println!("error {error}"),
             }

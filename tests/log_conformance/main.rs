@@ -2,6 +2,16 @@
 //!
 //! Kafka's tests need a broker: `scripts/test` starts one and sets `KAFKA_BOOTSTRAP`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test stops where it fails; the configuration allows this only inside test functions"
+)]
+
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -11,6 +21,14 @@ mod suite;
 /// Runs each function of the suite on each log.
 macro_rules! conformance {
     ($($name:ident)*) => {
+        mod kafka {
+            $(#[test] fn $name() {
+                if let Some(world) = crate::support::world::World::kafka() {
+                    crate::suite::$name(&world);
+                }
+            })*
+        }
+
         mod embedded {
             $(#[test] fn $name() { crate::suite::$name(&crate::support::world::World::embedded()); })*
         }

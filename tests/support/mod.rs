@@ -1,4 +1,5 @@
 //! What the tests of the log share.
 
+pub(crate) mod kafka;
 pub(crate) mod recorder;
 pub(crate) mod world;

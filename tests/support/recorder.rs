@@ -10,7 +10,7 @@ use homeostat_actors::ports::log::{
 };
 
 /// Longest wait for anything; generous, because it is only reached when a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What was seen so far.
 #[derive(Default)]

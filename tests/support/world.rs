@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat::log::embedded::{EmbeddedLog, EmbeddedSettings};
+use homeostat::log::kafka::{KafkaLog, KafkaSettings};
 use homeostat_actors::ports::log::{
     EventLog, GroupSettings, NewRecord, TopicPartition, TopicSettings,
 };
+
+use super::kafka;
 
 /// Runs a future to its end.
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
@@ -21,11 +24,21 @@ pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
 /// One place where a log lives.
 pub(crate) enum World {
     Embedded(tempfile::TempDir),
+    Kafka(KafkaSettings),
 }
 
 impl World {
     pub(crate) fn embedded() -> Self {
         Self::Embedded(tempfile::tempdir().unwrap())
+    }
+
+    /// Kafka, if the tests were given a broker.
+    pub(crate) fn kafka() -> Option<Self> {
+        let settings = KafkaSettings {
+            session_timeout: Duration::from_secs(6),
+            ..KafkaSettings::new(kafka::bootstrap()?)
+        };
+        Some(Self::Kafka(settings))
     }
 
     /// Opens the log, as a process does when it starts.
@@ -38,6 +51,7 @@ impl World {
                 };
                 Arc::new(EmbeddedLog::open(settings).unwrap())
             }
+            Self::Kafka(settings) => Arc::new(KafkaLog::open(settings.clone()).unwrap()),
         }
     }
 

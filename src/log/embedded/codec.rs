@@ -3,6 +3,8 @@
 use homeostat_actors::ports::log::{Header, NewRecord, RecordView};
 use homeostat_logic::ledger::record::Millis;
 
+use crate::log::payload_size;
+
 const FORMAT: u8 = 1;
 const HAS_KEY: u8 = 1;
 const HAS_VALUE: u8 = 2;
@@ -86,16 +88,6 @@ impl<'a> Stored<'a> {
             headers,
         }
     }
-}
-
-/// Bytes of key, value and headers.
-pub(super) fn payload_size(record: &NewRecord) -> usize {
-    let headers: usize = record
-        .headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
-    record.key.as_ref().map_or(0, Vec::len) + record.value.as_ref().map_or(0, Vec::len) + headers
 }
 
 /// Encodes a record. Lengths fit in 32 bits because a record is at most [`crate::log::MAX_RECORD_BYTES`].

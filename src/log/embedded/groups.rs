@@ -40,7 +40,7 @@ struct Group {
 /// All groups.
 #[derive(Default)]
 pub(super) struct Groups {
-    groups: Mutex<BTreeMap<String, Group>>,
+    by_name: Mutex<BTreeMap<String, Group>>,
     epochs: AtomicU64,
     members: AtomicU64,
     /// One flush at a time, so that an older position never overwrites a newer one.
@@ -66,7 +66,7 @@ impl Groups {
             Ok(groups)
         })?;
         Ok(Self {
-            groups: Mutex::new(groups),
+            by_name: Mutex::new(groups),
             ..Self::default()
         })
     }
@@ -74,7 +74,7 @@ impl Groups {
     /// Adds a member; every member then finds its share by [`Self::to_release`] and [`Self::acquire`].
     pub(super) fn join(&self, group: &str, read: Vec<String>, topics: &Topics) -> MemberId {
         let member = self.members.fetch_add(1, Ordering::Relaxed);
-        let mut groups = lock(&self.groups);
+        let mut groups = lock(&self.by_name);
         let group = groups.entry(group.to_owned()).or_default();
         group.members.insert(member, read);
         group.rebalance(topics);
@@ -83,7 +83,7 @@ impl Groups {
 
     /// Removes a member with all it owned.
     pub(super) fn leave(&self, group: &str, member: MemberId, topics: &Topics) {
-        let mut groups = lock(&self.groups);
+        let mut groups = lock(&self.by_name);
         if let Some(group) = groups.get_mut(group) {
             group.members.remove(&member);
             group.owners.retain(|_, owner| owner.member != member);
@@ -93,14 +93,14 @@ impl Groups {
 
     /// Spreads anew, because there are new topics.
     pub(super) fn rebalance(&self, topics: &Topics) {
-        lock(&self.groups)
+        lock(&self.by_name)
             .values_mut()
             .for_each(|group| group.rebalance(topics));
     }
 
     /// What the member owns but shall no longer.
     pub(super) fn to_release(&self, group: &str, member: MemberId) -> Vec<(TopicPartition, Epoch)> {
-        let groups = lock(&self.groups);
+        let groups = lock(&self.by_name);
         let Some(group) = groups.get(group) else {
             return Vec::new();
         };
@@ -113,7 +113,7 @@ impl Groups {
 
     /// The member has drained these partitions: their epochs end and others may take them.
     pub(super) fn release(&self, group: &str, released: &[(TopicPartition, Epoch)]) {
-        let mut groups = lock(&self.groups);
+        let mut groups = lock(&self.by_name);
         let Some(group) = groups.get_mut(group) else {
             return;
         };
@@ -130,7 +130,7 @@ impl Groups {
 
     /// Takes the partitions the member shall own and nobody holds any more.
     pub(super) fn acquire(&self, group: &str, member: MemberId) -> Vec<Acquired> {
-        let mut groups = lock(&self.groups);
+        let mut groups = lock(&self.by_name);
         let Some(group) = groups.get_mut(group) else {
             return Vec::new();
         };
@@ -159,7 +159,7 @@ impl Groups {
 
     /// Moves the settled position forward, if the epoch is the present one.
     pub(super) fn settle(&self, group: &str, partition: &TopicPartition, epoch: Epoch, next: i64) {
-        let mut groups = lock(&self.groups);
+        let mut groups = lock(&self.by_name);
         let Some(group) = groups.get_mut(group) else {
             return;
         };
@@ -179,7 +179,7 @@ impl Groups {
 
     /// The partitions a member owns, with epoch and settled position.
     pub(super) fn owned(&self, group: &str, member: MemberId) -> Vec<Acquired> {
-        let groups = lock(&self.groups);
+        let groups = lock(&self.by_name);
         let Some(group) = groups.get(group) else {
             return Vec::new();
         };
@@ -195,7 +195,7 @@ impl Groups {
     pub(super) fn flush(&self, store: &Store) -> Result<(), LogError> {
         let _one_by_one = lock(&self.flushing);
         let mut due = Vec::new();
-        for (name, group) in lock(&self.groups).iter_mut() {
+        for (name, group) in lock(&self.by_name).iter_mut() {
             for partition in std::mem::take(&mut group.dirty) {
                 let position = group.settled.get(&partition).copied().unwrap_or(0);
                 due.push((name.clone(), partition, position));
@@ -214,7 +214,7 @@ impl Groups {
             }
         });
         if stored.is_err() {
-            let mut groups = lock(&self.groups);
+            let mut groups = lock(&self.by_name);
             for (name, partition, _) in due {
                 groups.entry(name).or_default().dirty.insert(partition);
             }

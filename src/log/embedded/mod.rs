@@ -31,7 +31,6 @@ use homeostat_actors::ports::log::{
 };
 use homeostat_logic::ledger::record::Millis;
 
-use self::codec::payload_size;
 use self::cursor::Cursor;
 use self::groups::Groups;
 use self::store::Store;
@@ -40,7 +39,7 @@ use self::tail::NewTails;
 use self::topics::{Topic, Topics};
 use self::writer::{Addressed, Queue};
 use super::sync::{Flag, Signal, lock};
-use super::{MAX_RECORD_BYTES, partition_of_key};
+use super::{MAX_RECORD_BYTES, blocking, partition_of_key, payload_size};
 
 /// A broken store is reopened at most this often.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
@@ -386,20 +385,4 @@ fn latest(topics: &Topics) -> Millis {
         .map(|partition| partition.extent().timestamp)
         .max()
         .unwrap_or(0)
-}
-
-/// Runs a short blocking call off the executor's thread, where there is an executor.
-fn blocking<T: Send + 'static>(
-    call: impl FnOnce() -> Result<T, LogError> + Send + 'static,
-) -> BoxFuture<'static, Result<T, LogError>> {
-    async move {
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => runtime
-                .spawn_blocking(call)
-                .await
-                .map_err(|error| LogError::Unavailable(format!("the call was cut off: {error}")))?,
-            Err(_) => call(),
-        }
-    }
-    .boxed()
 }

@@ -87,7 +87,7 @@ impl Subscription for Membership {
                 epoch: owned.epoch,
                 settled: owned
                     .settled
-                    .or(watermarks.map(|marks| marks.low))
+                    .or_else(|| watermarks.map(|marks| marks.low))
                     .unwrap_or(0),
                 high: watermarks.map(|marks| marks.high),
                 partition: owned.partition,

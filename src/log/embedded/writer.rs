@@ -12,9 +12,10 @@ use homeostat_logic::ledger::record::Millis;
 use tokio::sync::oneshot;
 
 use super::Shared;
-use super::codec::{PartitionId, encode_record, payload_size};
+use super::codec::{PartitionId, encode_record};
 use super::store::Durability;
 use super::topics::Topic;
+use crate::log::payload_size;
 
 /// Requests waiting at most; beyond it an append is answered `Unavailable` at once.
 const QUEUE_REQUESTS: usize = 4096;

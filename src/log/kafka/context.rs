@@ -1,0 +1,362 @@
+//! What a group member's client calls back, on its own thread: assignment, revocation, statistics, logs (kafka-client
+//! §6). Results are checked, which rust-rdkafka's default does not.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+
+use homeostat_actors::ports::log::{Assignment, Epoch, GroupHandler, TopicPartition};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::statistics::Statistics;
+use rdkafka::types::RDKafkaRespErr;
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+
+use super::inlet::Inlet;
+use super::progress::Progress;
+use crate::log::sync::{Signal, lock};
+
+/// Longest wait for committed offsets and watermarks at an assignment.
+const LOOKUP: Duration = Duration::from_secs(5);
+
+/// Assignments of this process so far.
+static EPOCHS: AtomicU64 = AtomicU64::new(0);
+
+/// The member's client.
+pub(super) type GroupConsumer = BaseConsumer<GroupContext>;
+
+/// A partition in its epoch.
+pub(super) struct Owned {
+    pub(super) epoch: Epoch,
+    pub(super) inlet: Inlet<GroupContext>,
+}
+
+/// What only the client's thread uses; the lock is never contended.
+pub(super) struct Desk {
+    pub(super) handler: Box<dyn GroupHandler>,
+    pub(super) owned: Vec<Owned>,
+}
+
+/// The context of a member's client.
+pub(super) struct GroupContext {
+    pub(super) desk: Mutex<Desk>,
+    progress: Arc<Progress>,
+    /// Wakes the client's thread when a queue has something.
+    signal: Arc<Signal>,
+    /// Longest drain on revocation.
+    drain: Duration,
+    /// Set right after the client is created: splitting a queue needs the client's `Arc`. Weak, or it would never drop.
+    consumer: OnceLock<Weak<GroupConsumer>>,
+}
+
+impl GroupContext {
+    pub(super) fn new(
+        handler: Box<dyn GroupHandler>,
+        progress: Arc<Progress>,
+        signal: Arc<Signal>,
+        drain: Duration,
+    ) -> Self {
+        Self {
+            desk: Mutex::new(Desk {
+                handler,
+                owned: Vec::new(),
+            }),
+            progress,
+            signal,
+            drain,
+            consumer: OnceLock::new(),
+        }
+    }
+
+    /// Makes the client known to its context.
+    pub(super) fn attach(&self, consumer: &Arc<GroupConsumer>) {
+        self.consumer.get_or_init(|| Arc::downgrade(consumer));
+    }
+
+    /// Stores what was settled since the last time. Only this function stores, and only for partitions owned: a commit
+    /// by list for a partition lost meanwhile would rewind its new owner (P2).
+    pub(super) fn store_settled(&self, consumer: &GroupConsumer) {
+        for (partition, next) in self.progress.due() {
+            let stored = offsets([(&partition, Offset::Offset(next))])
+                .and_then(|list| consumer.store_offsets(&list));
+            match stored {
+                Ok(()) => self.progress.stored(&partition, next),
+                Err(KafkaError::StoreOffset(RDKafkaErrorCode::State)) => {
+                    self.progress.end(&partition);
+                }
+                Err(error) => {
+                    tracing::warn!(%partition, next, %error, "kafka: a settled offset is not stored yet");
+                }
+            }
+        }
+    }
+
+    /// Drains the partitions, stores and commits what was settled, ends their epochs and drops their queues.
+    pub(super) fn give_up(
+        &self,
+        consumer: &GroupConsumer,
+        partitions: &[TopicPartition],
+        drain: Duration,
+    ) {
+        let mut desk = lock(&self.desk);
+        let epochs = epochs_of(&desk.owned, partitions);
+        if epochs.is_empty() {
+            return;
+        }
+        desk.handler.revoked(&epochs, drain);
+        self.store_settled(consumer);
+        if let Err(error) = commit_stored(consumer, &self.progress, &epochs) {
+            tracing::warn!(%error, "kafka: the commit on revocation failed; records may be delivered again");
+        }
+        self.forget(&mut desk, partitions);
+    }
+
+    /// Ends the epochs of partitions that another member may have already: nothing is stored, nothing committed.
+    pub(super) fn lose(&self, partitions: &[TopicPartition]) {
+        let mut desk = lock(&self.desk);
+        let epochs = epochs_of(&desk.owned, partitions);
+        if !epochs.is_empty() {
+            self.forget(&mut desk, partitions);
+            desk.handler.lost(&epochs);
+        }
+    }
+
+    /// Everything owned.
+    pub(super) fn owned(&self) -> Vec<TopicPartition> {
+        lock(&self.desk)
+            .owned
+            .iter()
+            .map(|owned| owned.inlet.partition.clone())
+            .collect()
+    }
+
+    fn forget(&self, desk: &mut Desk, partitions: &[TopicPartition]) {
+        desk.owned
+            .retain(|owned| !partitions.contains(&owned.inlet.partition));
+        for partition in partitions {
+            self.progress.end(partition);
+        }
+    }
+
+    fn assign(&self, consumer: &GroupConsumer, given: &TopicPartitionList) {
+        let partitions = places(given);
+        let starts = find_starts(consumer, &partitions);
+        let start = |partition: &TopicPartition| {
+            starts
+                .get(partition)
+                .copied()
+                .unwrap_or((Offset::Stored, 0))
+        };
+        let client = self.consumer.get().and_then(Weak::upgrade);
+        let split = |partition: &TopicPartition| {
+            let client = client.as_ref()?;
+            // Again at every assignment: the queue's forwarding outlives the assignment, its reader does not (P3).
+            let mut queue = client.split_partition_queue(&partition.topic, partition.partition)?;
+            let wake = Arc::clone(&self.signal);
+            queue.set_nonempty_callback(move || wake.notify());
+            Some(queue)
+        };
+        let queues: Vec<_> = partitions.iter().map(split).collect();
+        let list = offsets(
+            partitions
+                .iter()
+                .map(|partition| (partition, start(partition).0)),
+        );
+        if let Err(error) = list.and_then(|list| consumer.incremental_assign(&list)) {
+            tracing::error!(?partitions, %error, "kafka: an assignment was not taken");
+            return;
+        }
+        let mut desk = lock(&self.desk);
+        for (partition, queue) in partitions.into_iter().zip(queues) {
+            let position = start(&partition).1;
+            let epoch = Epoch(EPOCHS.fetch_add(1, Ordering::Relaxed).saturating_add(1));
+            self.progress.begin(partition.clone(), epoch, position);
+            let sink = desk.handler.assigned(Assignment {
+                partition: partition.clone(),
+                epoch,
+                position,
+            });
+            desk.owned.push(Owned {
+                epoch,
+                inlet: Inlet::new(partition, queue, sink),
+            });
+        }
+    }
+
+    fn revoke(&self, consumer: &GroupConsumer, taken: &TopicPartitionList) {
+        let partitions = places(taken);
+        if consumer.assignment_lost() {
+            self.lose(&partitions);
+        } else {
+            self.give_up(consumer, &partitions, self.drain);
+        }
+        if let Err(error) = consumer.incremental_unassign(taken) {
+            tracing::error!(?partitions, %error, "kafka: a revocation was not taken");
+        }
+    }
+}
+
+impl ConsumerContext for GroupContext {
+    fn rebalance(
+        &self,
+        consumer: &GroupConsumer,
+        err: RDKafkaRespErr,
+        list: &mut TopicPartitionList,
+    ) {
+        match err {
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list),
+            RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(consumer, list),
+            other => {
+                tracing::error!(error = ?other, "kafka: a rebalance failed; everything is given up");
+                self.lose(&self.owned());
+                if let Err(error) = consumer.unassign() {
+                    tracing::error!(%error, "kafka: the assignment could not be cleared");
+                }
+            }
+        }
+    }
+
+    fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
+        match result {
+            // Nothing stored is no error (P10).
+            Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
+            Err(error) => tracing::warn!(%error, "kafka: a commit failed; it is tried again"),
+        }
+    }
+}
+
+impl ClientContext for GroupContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        log_line(level, facility, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::debug!(target: "librdkafka", %error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        for (topic, known) in &statistics.topics {
+            for (number, partition) in known.partitions.iter().filter(|(_, of)| of.hi_offset >= 0) {
+                self.progress
+                    .end_of_log(topic, *number, partition.hi_offset);
+            }
+        }
+    }
+}
+
+/// Passes a line of librdkafka's own log on.
+pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => tracing::warn!(target: "librdkafka", facility, message),
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+            tracing::info!(target: "librdkafka", facility, message);
+        }
+        _ => tracing::debug!(target: "librdkafka", facility, message),
+    }
+}
+
+/// Where delivery starts: the committed offset, else the first record kept. What cannot be found out in time is left
+/// to the client (`Stored`), with position 0. Offsets are copied at once: a list outliving its client hangs it (P12).
+fn find_starts(
+    consumer: &GroupConsumer,
+    partitions: &[TopicPartition],
+) -> BTreeMap<TopicPartition, (Offset, i64)> {
+    let asked = offsets(
+        partitions
+            .iter()
+            .map(|partition| (partition, Offset::Invalid)),
+    );
+    let committed = match asked.and_then(|list| consumer.committed_offsets(list, LOOKUP)) {
+        Ok(list) => list.to_topic_map(),
+        Err(error) => {
+            tracing::warn!(%error, "kafka: committed offsets are not known yet; the client finds them");
+            return BTreeMap::new();
+        }
+    };
+    let mut starts = BTreeMap::new();
+    let mut reachable = true;
+    for partition in partitions {
+        let key = (partition.topic.clone(), partition.partition);
+        let start = if let Some(Offset::Offset(next)) = committed.get(&key) {
+            (Offset::Offset(*next), *next)
+        } else {
+            let low = reachable
+                .then(|| {
+                    consumer
+                        .fetch_watermarks(&partition.topic, partition.partition, LOOKUP)
+                        .ok()
+                })
+                .flatten();
+            // One that does not answer is enough; the others would only add to the wait.
+            reachable = low.is_some();
+            low.map_or((Offset::Beginning, 0), |(low, _)| {
+                (Offset::Offset(low), low)
+            })
+        };
+        starts.insert(partition.clone(), start);
+    }
+    starts
+}
+
+/// Commits, and waits for it, what was stored of these partitions.
+fn commit_stored(
+    consumer: &GroupConsumer,
+    progress: &Progress,
+    epochs: &[(TopicPartition, Epoch)],
+) -> KafkaResult<()> {
+    let settled = progress.status().into_iter().filter(|status| {
+        epochs
+            .iter()
+            .any(|(partition, epoch)| *partition == status.partition && *epoch == status.epoch)
+    });
+    let settled: Vec<_> = settled
+        .map(|status| (status.partition, Offset::Offset(status.settled)))
+        .collect();
+    let list = offsets(
+        settled
+            .iter()
+            .map(|(partition, offset)| (partition, *offset)),
+    )?;
+    match consumer.commit(&list, CommitMode::Sync) {
+        Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(()),
+        other => other,
+    }
+}
+
+fn epochs_of(owned: &[Owned], partitions: &[TopicPartition]) -> Vec<(TopicPartition, Epoch)> {
+    owned
+        .iter()
+        .filter(|owned| partitions.contains(&owned.inlet.partition))
+        .map(|owned| (owned.inlet.partition.clone(), owned.epoch))
+        .collect()
+}
+
+/// A client list; the client copies what it needs, so it lives only as long as the call.
+pub(super) fn offsets<'a>(
+    places: impl IntoIterator<Item = (&'a TopicPartition, Offset)>,
+) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for (place, offset) in places {
+        list.add_partition_offset(&place.topic, place.partition, offset)?;
+    }
+    Ok(list)
+}
+
+fn places(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    // `elements` of an empty list reads a null pointer; cooperative assignments can be empty.
+    if list.count() == 0 {
+        return Vec::new();
+    }
+    list.elements()
+        .iter()
+        .map(|element| TopicPartition {
+            topic: element.topic().to_owned(),
+            partition: element.partition(),
+        })
+        .collect()
+}

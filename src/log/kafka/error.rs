@@ -1,0 +1,64 @@
+//! What librdkafka's errors mean to a caller of the log.
+
+use homeostat_actors::ports::log::LogError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// Classes an error by what the caller can do about it.
+pub(super) fn classify(what: &str, error: &KafkaError) -> LogError {
+    let text = format!("{what}: {error}");
+    match error {
+        KafkaError::MessageConsumptionFatal(_) => LogError::Fatal(text),
+        other => match other.rdkafka_error_code() {
+            Some(code) => classify_code(text, code),
+            None => LogError::Unavailable(text),
+        },
+    }
+}
+
+/// As [`classify`], for errors that come as a bare code.
+pub(super) fn classify_code(text: String, code: Code) -> LogError {
+    match code {
+        Code::Fatal => LogError::Fatal(text),
+        Code::MessageSizeTooLarge
+        | Code::MessageBatchTooLarge
+        | Code::InvalidMessage
+        | Code::InvalidRecord
+        | Code::InvalidTopic
+        | Code::InvalidTimestamp
+        | Code::InvalidPartitions
+        | Code::InvalidReplicationFactor
+        | Code::PolicyViolation
+        | Code::UnknownTopic
+        | Code::UnknownTopicOrPartition
+        | Code::UnknownPartition
+        | Code::TopicAuthorizationFailed
+        | Code::ClusterAuthorizationFailed => LogError::Refused(text),
+        _ => LogError::Unavailable(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_classed_by_what_a_caller_can_do() {
+        let cases = [
+            (Code::QueueFull, "retry"),
+            (Code::MessageTimedOut, "retry"),
+            (Code::BrokerTransportFailure, "retry"),
+            (Code::NotEnoughReplicas, "retry"),
+            (Code::MessageSizeTooLarge, "refused"),
+            (Code::UnknownTopicOrPartition, "refused"),
+            (Code::Fatal, "fatal"),
+        ];
+        for (code, expected) in cases {
+            let class = match classify("append", &KafkaError::MessageProduction(code)) {
+                LogError::Unavailable(_) => "retry",
+                LogError::Refused(_) => "refused",
+                LogError::Fatal(_) => "fatal",
+            };
+            assert_eq!(class, expected, "{code:?}");
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! Topics: creating, describing, and knowing which exist, so that a record for none is refused at once.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use homeostat_actors::ports::log::{LogError, TopicDescription, TopicSettings, Watermarks};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::types::RDKafkaRespErr;
+
+use super::error::{classify, classify_code};
+use super::settings::KafkaSettings;
+use crate::log::sync::lock;
+
+/// Longest wait for one answer of the cluster.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Pause before a topic just created is looked for again.
+const PROPAGATION: Duration = Duration::from_millis(20);
+
+/// The admin client and what it learnt.
+pub(super) struct TopicAdmin {
+    client: AdminClient<DefaultClientContext>,
+    /// Number of partitions of the topics seen; bounded by the topics of the cluster, since only those enter.
+    known: Mutex<HashMap<String, i32>>,
+}
+
+impl TopicAdmin {
+    pub(super) fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
+        Ok(Self {
+            client: settings.admin().create()?,
+            known: Mutex::default(),
+        })
+    }
+
+    /// Whether the topic is known and has this partition, if any is asked for.
+    pub(super) fn is_known(&self, topic: &str, partition: Option<i32>) -> bool {
+        let count = lock(&self.known).get(topic).copied();
+        count.is_some_and(|count| partition.is_none_or(|partition| (0..count).contains(&partition)))
+    }
+
+    /// Forgets a topic that the cluster says it does not have.
+    pub(super) fn forget(&self, topic: &str) {
+        lock(&self.known).remove(topic);
+    }
+
+    /// Asks the cluster for the topic. Blocking.
+    pub(super) fn look_up(&self, topic: &str, partition: Option<i32>) -> Result<(), LogError> {
+        match self.partitions(topic)? {
+            None => Err(LogError::Refused(format!(
+                "there is no topic {topic}; create it first"
+            ))),
+            Some(_) if self.is_known(topic, partition) => Ok(()),
+            Some(count) => Err(LogError::Refused(format!(
+                "topic {topic} has {count} partitions, no partition {}",
+                partition.unwrap_or(-1)
+            ))),
+        }
+    }
+
+    /// Waits until the brokers tell of topics just created, which can be a moment later. Blocking.
+    pub(super) fn await_known(&self, topics: &[TopicSettings]) -> Result<(), LogError> {
+        let end = Instant::now() + TIMEOUT;
+        for topic in topics {
+            while self.partitions(&topic.name)?.is_none() {
+                if Instant::now() >= end {
+                    let name = &topic.name;
+                    return Err(LogError::Unavailable(format!(
+                        "topic {name} was created but is not there yet"
+                    )));
+                }
+                std::thread::sleep(PROPAGATION);
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of partitions; `None` = no such topic. Blocking.
+    fn partitions(&self, topic: &str) -> Result<Option<i32>, LogError> {
+        let failed = |error| classify(&format!("topic {topic}"), &error);
+        let metadata = self
+            .client
+            .inner()
+            .fetch_metadata(Some(topic), TIMEOUT)
+            .map_err(failed)?;
+        let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
+            return Ok(None);
+        };
+        match found.error() {
+            None => {}
+            Some(RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) => {
+                self.forget(topic);
+                return Ok(None);
+            }
+            Some(error) => {
+                let code = RDKafkaErrorCode::from(error);
+                return Err(classify_code(format!("topic {topic}: {code}"), code));
+            }
+        }
+        let count = i32::try_from(found.partitions().len()).unwrap_or(i32::MAX);
+        lock(&self.known).insert(topic.to_owned(), count);
+        Ok(Some(count))
+    }
+
+    /// Creates what is missing.
+    pub(super) async fn ensure(&self, wanted: &[TopicSettings]) -> Result<(), LogError> {
+        let retentions: Vec<_> = wanted
+            .iter()
+            .map(|topic| {
+                topic
+                    .retention
+                    .map_or_else(|| "-1".to_owned(), |keep| keep.as_millis().to_string())
+            })
+            .collect();
+        let new: Vec<_> = wanted
+            .iter()
+            .zip(&retentions)
+            .map(|(topic, retention)| new_topic(topic, retention))
+            .collect();
+        let options = AdminOptions::new()
+            .request_timeout(Some(TIMEOUT))
+            .operation_timeout(Some(TIMEOUT));
+        let results = self
+            .client
+            .create_topics(&new, &options)
+            .await
+            .map_err(|error| classify("create topics", &error))?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => {
+                    return Err(classify_code(format!("create topic {name}: {code}"), code));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Watermarks of the topics that exist. Blocking.
+    pub(super) fn describe(&self, names: &[String]) -> Result<Vec<TopicDescription>, LogError> {
+        let mut described = Vec::new();
+        for name in names {
+            let Some(count) = self.partitions(name)? else {
+                continue;
+            };
+            let watermarks = |partition| {
+                let (low, high) = self
+                    .client
+                    .inner()
+                    .fetch_watermarks(name, partition, TIMEOUT)
+                    .map_err(|error| {
+                        classify(&format!("watermarks of {name}/{partition}"), &error)
+                    })?;
+                Ok(Watermarks { low, high })
+            };
+            described.push(TopicDescription {
+                name: name.clone(),
+                partitions: (0..count)
+                    .map(watermarks)
+                    .collect::<Result<_, LogError>>()?,
+                append_time: None,
+                cleanup_policy: None,
+            });
+        }
+        Ok(described)
+    }
+
+    /// Adds the settings that matter to descriptions; what the cluster does not tell stays `None`.
+    pub(super) async fn add_settings(
+        &self,
+        described: &mut [TopicDescription],
+    ) -> Result<(), LogError> {
+        if described.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<_> = described.iter().map(|topic| topic.name.clone()).collect();
+        let asked: Vec<_> = names
+            .iter()
+            .map(|name| ResourceSpecifier::Topic(name))
+            .collect();
+        let options = AdminOptions::new().request_timeout(Some(TIMEOUT));
+        let answers = self
+            .client
+            .describe_configs(&asked, &options)
+            .await
+            .map_err(|error| classify("describe topics", &error))?;
+        for (topic, answer) in described.iter_mut().zip(answers) {
+            match answer {
+                Ok(settings) => {
+                    let kind = value(&settings, "message.timestamp.type");
+                    topic.append_time = kind.map(|kind| kind == "LogAppendTime");
+                    topic.cleanup_policy = value(&settings, "cleanup.policy");
+                }
+                Err(code) => {
+                    tracing::warn!(topic = topic.name, %code, "kafka: a topic's settings are not told");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// First and next offset of a partition. Blocking.
+    pub(super) fn watermarks(&self, topic: &str, partition: i32) -> Result<Watermarks, LogError> {
+        let failed = |error| classify(&format!("watermarks of {topic}/{partition}"), &error);
+        let (low, high) = self
+            .client
+            .inner()
+            .fetch_watermarks(topic, partition, TIMEOUT)
+            .map_err(failed)?;
+        Ok(Watermarks { low, high })
+    }
+}
+
+fn new_topic<'a>(topic: &'a TopicSettings, retention: &'a str) -> NewTopic<'a> {
+    let new = NewTopic::new(
+        &topic.name,
+        topic.partitions,
+        TopicReplication::Fixed(topic.replication_factor),
+    )
+    .set("cleanup.policy", "delete")
+    .set("retention.ms", retention);
+    if topic.append_time {
+        new.set("message.timestamp.type", "LogAppendTime")
+    } else {
+        new
+    }
+}
+
+fn value(settings: &ConfigResource, name: &str) -> Option<String> {
+    settings.get(name)?.value.clone()
+}
