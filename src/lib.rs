@@ -1,3 +1,4 @@
 //! Homeostat: how the service talks to the world.
 
+pub mod http;
 pub mod metrics;
