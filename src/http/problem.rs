@@ -1,0 +1,177 @@
+//! Errors as problem documents (RFC 9457).
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::{HttpResponse, ResponseError};
+use serde_json::{Map, Value, json};
+
+/// Media type of a problem document.
+pub const MEDIA_TYPE: &str = "application/problem+json";
+
+/// The closed list of problems. Each has one type URI, one title and one status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Nothing at this path.
+    NotFound,
+    /// The path does not take this method.
+    MethodNotAllowed,
+    /// A query parameter is unknown, repeated or has a bad value.
+    BadParameter,
+    /// The topic is not one of SPEC §1.
+    UnknownTopic,
+    /// The topic is the service's own.
+    InternalTopic,
+    /// No decision of this id.
+    UnknownDecision,
+    /// The body is no event.
+    MalformedEvent,
+    /// The body, an event or the number of events is beyond its limit.
+    TooLarge,
+    /// The body is in a form that is not read.
+    UnsupportedMediaType,
+    /// The request comes from another site's page in a browser.
+    CrossSite,
+    /// The client took too long to send its request.
+    SlowRequest,
+    /// The log will never take this record.
+    RefusedByLog,
+    /// The log did not take everything; trying again may help.
+    LogUnavailable,
+    /// The log did not answer in time.
+    LogTimeout,
+    /// Too much is going on; trying again may help.
+    Busy,
+    /// The service does not do its work.
+    NotReady,
+    /// Something actix itself refused.
+    BadRequest,
+    /// A bug.
+    Internal,
+}
+
+impl Kind {
+    const fn parts(self) -> (&'static str, &'static str, StatusCode) {
+        use StatusCode as Code;
+        match self {
+            Self::NotFound => ("not-found", "nothing here", Code::NOT_FOUND),
+            Self::MethodNotAllowed => (
+                "method-not-allowed",
+                "method not allowed",
+                Code::METHOD_NOT_ALLOWED,
+            ),
+            Self::BadParameter => ("bad-parameter", "bad query parameter", Code::BAD_REQUEST),
+            Self::UnknownTopic => ("unknown-topic", "unknown topic", Code::NOT_FOUND),
+            Self::InternalTopic => ("internal-topic", "internal topic", Code::FORBIDDEN),
+            Self::UnknownDecision => ("unknown-decision", "unknown decision", Code::NOT_FOUND),
+            Self::MalformedEvent => ("malformed-event", "malformed event", Code::BAD_REQUEST),
+            Self::TooLarge => ("too-large", "too large", Code::PAYLOAD_TOO_LARGE),
+            Self::UnsupportedMediaType => (
+                "unsupported-media-type",
+                "unsupported media type",
+                Code::UNSUPPORTED_MEDIA_TYPE,
+            ),
+            Self::CrossSite => ("cross-site", "request from another site", Code::FORBIDDEN),
+            Self::SlowRequest => ("slow-request", "request too slow", Code::REQUEST_TIMEOUT),
+            Self::RefusedByLog => (
+                "refused-by-log",
+                "refused by the event log",
+                Code::UNPROCESSABLE_ENTITY,
+            ),
+            Self::LogUnavailable => (
+                "log-unavailable",
+                "event log unavailable",
+                Code::SERVICE_UNAVAILABLE,
+            ),
+            Self::LogTimeout => ("log-timeout", "event log too slow", Code::GATEWAY_TIMEOUT),
+            Self::Busy => (
+                "busy",
+                "too many requests at once",
+                Code::SERVICE_UNAVAILABLE,
+            ),
+            Self::NotReady => ("not-ready", "not ready", Code::SERVICE_UNAVAILABLE),
+            Self::BadRequest => ("bad-request", "bad request", Code::BAD_REQUEST),
+            Self::Internal => ("internal", "internal error", Code::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+/// A problem document.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    instance: Option<String>,
+    allow: Option<&'static str>,
+    extensions: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem of a kind; the detail says what, where and what to do.
+    pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            instance: None,
+            allow: None,
+            extensions: Map::new(),
+        }
+    }
+
+    /// The methods that a path takes, for its 405.
+    pub(super) fn method_not_allowed(allow: &'static str) -> Self {
+        let mut problem = Self::new(Kind::MethodNotAllowed, format!("this path takes {allow}"));
+        problem.allow = Some(allow);
+        problem
+    }
+
+    /// Adds a member of its own.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.extensions.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// Names the path asked for.
+    #[must_use]
+    pub(super) fn at(mut self, path: &str) -> Self {
+        self.instance = Some(path.to_owned());
+        self
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.detail)
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.parts().2
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (slug, title, status) = self.kind.parts();
+        let mut document = self.extensions.clone();
+        document.insert(
+            "type".to_owned(),
+            json!(format!("urn:homeostat:problem:{slug}")),
+        );
+        document.insert("title".to_owned(), json!(title));
+        document.insert("status".to_owned(), json!(status.as_u16()));
+        document.insert("detail".to_owned(), json!(self.detail));
+        document.insert("instance".to_owned(), json!(self.instance));
+        let mut response = HttpResponse::build(status);
+        response.content_type(MEDIA_TYPE);
+        if let Some(allow) = self.allow {
+            response.insert_header((ALLOW, allow));
+        }
+        if matches!(
+            self.kind,
+            Kind::Busy | Kind::LogUnavailable | Kind::LogTimeout
+        ) {
+            response.insert_header((RETRY_AFTER, "1"));
+        }
+        response.body(Value::Object(document).to_string())
+    }
+}

@@ -1,0 +1,133 @@
+//! The server: one thread, one worker, an end that waits for what is in flight.
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+
+use super::{ApiState, guard, publish, routes};
+
+/// Connections at once; more wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 512;
+/// An idle connection is kept this long; scrapers come every 15 s or so.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// A client has this long to send the head of a request.
+const REQUEST_HEAD_LIMIT: Duration = Duration::from_secs(10);
+/// A client has this long to close a connection that was ended.
+const DISCONNECT_LIMIT: Duration = Duration::from_secs(2);
+/// What is in flight has this long to finish at the end, in seconds; below the 10 s that the whole service has.
+const DRAIN_SECONDS: u64 = 5;
+
+/// Why the server did not start. All of them stop the service.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error(
+        "cannot listen on {listen}: {source}; set http.listen to a free address, or to port 0 for any free port"
+    )]
+    Listen {
+        /// As configured.
+        listen: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The API has no authentication yet, so it stays on this machine.
+    #[error(
+        "{listen} is reachable from other machines, and the API has no authentication; set http.listen to 127.0.0.1:8470 and put an authenticating proxy before it"
+    )]
+    Exposed {
+        /// As configured.
+        listen: String,
+    },
+    /// No thread or no worker.
+    #[error("the HTTP server did not start: {0}")]
+    Start(#[from] std::io::Error),
+}
+
+/// A running server. Dropping it leaves it running until the process ends.
+pub struct Server {
+    address: SocketAddr,
+    handle: ServerHandle,
+    ended: Receiver<()>,
+}
+
+impl Server {
+    /// Listens and serves. Port 0 means any free one, see [`Server::address`].
+    pub fn start(listen: &str, state: ApiState) -> Result<Self, ServeError> {
+        let listen_error = |source| ServeError::Listen {
+            listen: listen.to_owned(),
+            source,
+        };
+        let addresses: Vec<SocketAddr> = listen.to_socket_addrs().map_err(listen_error)?.collect();
+        if !addresses.iter().all(|address| address.ip().is_loopback()) {
+            return Err(ServeError::Exposed {
+                listen: listen.to_owned(),
+            });
+        }
+        let listener = TcpListener::bind(addresses.as_slice()).map_err(listen_error)?;
+        let address = listener.local_addr()?;
+        let (started_sender, started) = sync_channel(1);
+        let (ended_sender, ended) = sync_channel(1);
+        std::thread::Builder::new()
+            .name("http".to_owned())
+            .spawn(move || {
+                if let Err(error) = serve(listener, Data::new(state), &started_sender) {
+                    tracing::error!(%error, "the HTTP server ended");
+                    // Nobody listens any more if it had started.
+                    started_sender.try_send(Err(error)).unwrap_or_default();
+                }
+                ended_sender.send(()).unwrap_or_default();
+            })?;
+        let handle = started.recv().map_err(std::io::Error::other)??;
+        Ok(Self {
+            address,
+            handle,
+            ended,
+        })
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes no more connections, lets requests in flight finish for at most `deadline`, and ends. Blocking. Returns
+    /// whether it ended in time.
+    pub fn stop(self, deadline: Duration) -> bool {
+        // The order is given by the call; its future only tells the end, which the channel does too.
+        drop(self.handle.stop(true));
+        self.ended.recv_timeout(deadline).is_ok()
+    }
+}
+
+fn serve(
+    listener: TcpListener,
+    state: Data<ApiState>,
+    started: &SyncSender<std::io::Result<ServerHandle>>,
+) -> std::io::Result<()> {
+    actix_rt::System::new().block_on(async move {
+        let admission = publish::Admission::shared();
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(state.clone())
+                .app_data(admission.clone())
+                .wrap(from_fn(guard::guard))
+                .configure(routes::configure)
+        })
+        .workers(1)
+        .max_connections(CONNECTIONS_MAX)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(REQUEST_HEAD_LIMIT)
+        .client_disconnect_timeout(DISCONNECT_LIMIT)
+        .shutdown_timeout(DRAIN_SECONDS)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+        started.send(Ok(server.handle())).unwrap_or_default();
+        server.await
+    })
+}
