@@ -14,7 +14,7 @@ use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use crate::metrics::Metrics;
 
 /// Counts into [`Metrics`].
-pub struct Observation(pub Arc<Metrics>);
+pub(super) struct Observation(pub Arc<Metrics>);
 
 impl Observer for Observation {
     fn consumed(&self, topic: &'static str, outcome: Consumed, records: u64) {

@@ -27,7 +27,7 @@ enum Hindrance {
 }
 
 /// What the service knows of itself. Filled as it starts; the HTTP API is there first.
-pub struct ServiceState {
+pub(super) struct ServiceState {
     clock: Arc<dyn Clock>,
     history: SharedHistory,
     views: Vec<Arc<LedgerView>>,
@@ -46,7 +46,7 @@ struct Running {
 
 impl ServiceState {
     /// A service that is about to start.
-    pub fn new(clock: Arc<dyn Clock>, history: SharedHistory, views: Vec<Arc<LedgerView>>) -> Self {
+    pub(super) fn new(clock: Arc<dyn Clock>, history: SharedHistory, views: Vec<Arc<LedgerView>>) -> Self {
         let hindrance = Hindrance::Starting("the service is starting".to_owned());
         Self {
             clock,
@@ -64,48 +64,48 @@ impl ServiceState {
     }
 
     /// What the start waits for.
-    pub fn waiting_for(&self, what: String) {
+    pub(super) fn waiting_for(&self, what: String) {
         *self.hindrance() = Hindrance::Starting(what);
     }
 
     /// The actors run.
-    pub fn running(&self, supervisor: Supervisor, partitions: Arc<Partitions>) {
+    pub(super) fn running(&self, supervisor: Supervisor, partitions: Arc<Partitions>) {
         self.running.get_or_init(|| Running { supervisor, partitions });
     }
 
     /// The group has been joined: from now on readiness is what can be looked up.
-    pub fn subscribed(&self, subscription: Arc<dyn Subscription>) {
+    pub(super) fn subscribed(&self, subscription: Arc<dyn Subscription>) {
         self.subscription.get_or_init(|| subscription);
         *self.hindrance() = Hindrance::None;
     }
 
     /// The service ends, for this reason; it stays unready.
-    pub fn ending(&self, reason: String) {
+    pub(super) fn ending(&self, reason: String) {
         *self.hindrance() = Hindrance::Ending(reason);
     }
 
     /// What stands still although there is work, as the watchdog sees it.
-    pub fn stalled(&self, stalls: Vec<String>) {
+    pub(super) fn stalled(&self, stalls: Vec<String>) {
         *self.stalls.lock().unwrap_or_else(PoisonError::into_inner) = stalls;
     }
 
     /// Membership in the group, once joined.
-    pub fn subscription(&self) -> Option<&Arc<dyn Subscription>> {
+    pub(super) fn subscription(&self) -> Option<&Arc<dyn Subscription>> {
         self.subscription.get()
     }
 
     /// Owned partitions.
-    pub fn partitions(&self) -> Option<&Arc<Partitions>> {
+    pub(super) fn partitions(&self) -> Option<&Arc<Partitions>> {
         self.running.get().map(|running| &running.partitions)
     }
 
     /// The ledger as folded here.
-    pub fn views(&self) -> &[Arc<LedgerView>] {
+    pub(super) fn views(&self) -> &[Arc<LedgerView>] {
         &self.views
     }
 
     /// The supervision tree.
-    pub fn supervisor(&self) -> Option<&Supervisor> {
+    pub(super) fn supervisor(&self) -> Option<&Supervisor> {
         self.running.get().map(|running| &running.supervisor)
     }
 

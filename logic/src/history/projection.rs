@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Attempt, Cursor, DecisionStory, DecisionSummary, Filter, Page, story};
 use crate::action::Action;
+use crate::history::Outcome;
 use crate::ledger::change::{Change, ChangeKind, Derived};
 use crate::ledger::phase::DerivedKind;
 use crate::ledger::reason::Cause;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::{DecisionStory, DecisionSummary, GateVerdict, Outcome};
-use crate::action::Action;
 use crate::ledger::change::{Derived, Entered, Judged};
-use crate::ledger::phase::Phase;
 use crate::ledger::record::{EventBody, Millis, RawJson, Step};
 
 /// The story of a decision as it was judged; `None` when the change names what the proposal does not hold.
