@@ -209,3 +209,33 @@ pub enum VoidReason {
         start_id: Id,
     },
 }
+
+impl VoidReason {
+    /// Name for metrics, from a closed set.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Undecodable(_) => "undecodable",
+            Self::Breach(_) => "breach",
+            Self::DuplicateProposal { .. } => "duplicate_proposal",
+            Self::OlderThanMemory { .. } => "older_than_memory",
+            Self::UnknownAction(_) => "unknown_action",
+            Self::WrongPhase { .. } => "wrong_phase",
+            Self::WrongAttempt { .. } => "wrong_attempt",
+            Self::TooEarly { .. } => "too_early",
+            Self::TooLate { .. } => "too_late",
+            Self::WindowClosed { .. } => "window_closed",
+            Self::NoEvidence { .. } => "no_evidence",
+            Self::NoAttemptLeft { .. } => "no_attempt_left",
+            Self::NotTheWinner { .. } => "not_the_winner",
+        }
+    }
+
+    /// Whether somebody should look: the record itself is wrong. The others are the ordinary course of redeliveries and
+    /// of instances that bid for the same action.
+    pub const fn is_alarming(&self) -> bool {
+        matches!(
+            self,
+            Self::Undecodable(_) | Self::Breach(_) | Self::OlderThanMemory { .. }
+        )
+    }
+}
