@@ -46,7 +46,7 @@ impl Observer for Observation {
             ChangeKind::Moved { action, phase, .. } if !phase.is_open() => {
                 self.ended(*action, *phase, change.time, fold);
             }
-            ChangeKind::Void { reason, .. } => self.0.ledger_void(reason.label()),
+            ChangeKind::Void { reason, .. } => self.0.ledger_void(reason.name()),
             _ => {}
         }
     }

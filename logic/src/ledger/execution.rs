@@ -41,11 +41,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What the shell has to do, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
-    /// Append it and call [`Execution::reported`] with the delivery report.
+    /// Append it once, without repeating it, and call [`Execution::reported`] with the delivery report, whatever it says:
+    /// until then the action is not bid for again.
     AppendStart(Start),
     /// Send the request now and call [`Execution::answered`] with what came of it.
     Send(Box<Order>),
-    /// Append it and repeat the append until it is acknowledged.
+    /// Append it and repeat the append until it is acknowledged; also after revocation.
     AppendFinish(Finish),
     /// Append a Tick, so that log time passes.
     AppendTick,

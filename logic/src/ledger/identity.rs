@@ -33,6 +33,14 @@ pub fn action_id(event_key: Id, target: &Target, decision: usize) -> Id {
     ])
 }
 
+/// What the fold remembers of an event or of an event's name: seen for one target. The protocol writes `seen{event_key}`,
+/// but there is one record per (event, target), and two targets of an event may share a ledger partition: the second
+/// record would be void. G11 promises one decision set per target, and that is what this gives.
+pub(crate) fn for_target(event: Id, target: &Target) -> Id {
+    let (kind, name) = (target.kind.name(), target.name.as_bytes());
+    Id::hash(&[b"seen", &event.0, kind.as_bytes(), name])
+}
+
 /// Identity of an action that the fold derives from `parent`.
 pub fn derived_id(parent: Id, kind: DerivedKind, step: &Step) -> Id {
     // A step always serialises; were it not so, the kind alone would still be unique for a parent.

@@ -211,8 +211,8 @@ pub enum VoidReason {
 }
 
 impl VoidReason {
-    /// The reason as a metric label.
-    pub const fn label(&self) -> &'static str {
+    /// Name for metrics, from a closed set.
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::Undecodable(_) => "undecodable",
             Self::Breach(_) => "breach",
@@ -228,5 +228,14 @@ impl VoidReason {
             Self::NoAttemptLeft { .. } => "no_attempt_left",
             Self::NotTheWinner { .. } => "not_the_winner",
         }
+    }
+
+    /// Whether somebody should look: the record itself is wrong. The others are the ordinary course of redeliveries and
+    /// of instances that bid for the same action.
+    pub const fn is_alarming(&self) -> bool {
+        matches!(
+            self,
+            Self::Undecodable(_) | Self::Breach(_) | Self::OlderThanMemory { .. }
+        )
     }
 }

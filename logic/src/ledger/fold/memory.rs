@@ -59,11 +59,11 @@ impl Memory {
 }
 
 impl Fold {
-    /// Remembers a source position; whether it was known.
-    pub(super) fn remember_position(&mut self, event_key: Id, src: &Source) -> bool {
+    /// Remembers a source position for a target; whether it was known.
+    pub(super) fn remember_position(&mut self, position: Id, src: &Source) -> bool {
         let at = self.state.now;
-        self.index.ages.insert((at, Aged::Seen(event_key)));
-        if let Some(seen) = self.memory.seen.get_mut(&event_key) {
+        self.index.ages.insert((at, Aged::Seen(position)));
+        if let Some(seen) = self.memory.seen.get_mut(&position) {
             seen.at = at;
             return true;
         }
@@ -74,11 +74,11 @@ impl Fold {
             partition,
             offset,
         };
-        self.memory.seen.insert(event_key, seen);
+        self.memory.seen.insert(position, seen);
         false
     }
 
-    /// Remembers an event's name; whether it was known.
+    /// Remembers an event's name for a target; whether it was known.
     pub(super) fn remember_identity(&mut self, identity: Id) -> bool {
         let at = self.state.now;
         self.index.ages.insert((at, Aged::Identity(identity)));

@@ -33,10 +33,12 @@ impl Fold {
     fn admit(&mut self, propose: &Propose) -> Result<Option<Suppression>, VoidReason> {
         limits::validate(propose)?;
         let event_key = propose.event_key;
-        let known = self.remember_position(event_key, &propose.src);
-        let named = propose
-            .event_identity
-            .filter(|id| self.remember_identity(*id));
+        let position = identity::for_target(event_key, &propose.target);
+        let known = self.remember_position(position, &propose.src);
+        let named = propose.event_identity.filter(|name| {
+            let name = identity::for_target(*name, &propose.target);
+            self.remember_identity(name)
+        });
         if known {
             return Err(VoidReason::DuplicateProposal { event_key });
         }

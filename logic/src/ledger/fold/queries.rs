@@ -2,7 +2,7 @@
 
 use super::Fold;
 use crate::history::{ActiveBudget, ActiveCooldown};
-use crate::ledger::phase::Phase;
+use crate::ledger::phase::{DerivedKind, Phase};
 use crate::ledger::record::{Id, Millis};
 use crate::ledger::state::{ActionState, KeyState};
 
@@ -31,6 +31,20 @@ impl Fold {
     pub fn open_actions(&self) -> impl Iterator<Item = (Id, &ActionState)> {
         let open = self.index.open.iter();
         open.filter_map(|id| Some((*id, self.state.actions.get(id)?)))
+    }
+
+    /// Derived alerts of the last H that reached nobody: failed, unknown or expired (ledger-protocol §4 `derive`). Looks at
+    /// every kept action.
+    pub fn undelivered(&self) -> impl Iterator<Item = (Id, &ActionState)> {
+        self.state.actions.iter().filter_map(|(id, action)| {
+            let (_, kind) = action.derived_from?;
+            let alert = matches!(kind, DerivedKind::Escalation | DerivedKind::Unverified);
+            let lost = matches!(
+                action.phase,
+                Phase::Failed | Phase::Expired | Phase::Unknown { .. }
+            );
+            (alert && lost).then_some((*id, action))
+        })
     }
 
     /// The earliest timer; due as soon as log time is beyond it.

@@ -285,6 +285,8 @@ fn a_derived_alert_that_fails_derives_nothing_more() {
         bench.finish(at, alert, attempt, 10 + attempt, Failed);
     }
     assert_eq!(bench.phase(alert), "failed");
+    let undelivered: Vec<Id> = bench.fold.undelivered().map(|(id, _)| id).collect();
+    assert_eq!(undelivered, [alert]);
     assert_eq!(bench.fold.open_actions().count(), 0);
     assert!(
         bench.fold.cooldowns(bench.fold.now()).is_empty(),

@@ -70,6 +70,19 @@ proptest! {
     }
 
     #[test]
+    fn g4_resolved_parameters_never_change(moves in moves()) {
+        let mut resolved: BTreeMap<Id, serde_json::Value> = BTreeMap::new();
+        each(&log_of(&moves), |fold, _| {
+            for (id, action) in &fold.state().actions {
+                if let Some(params) = &action.resolved {
+                    let first = resolved.entry(*id).or_insert_with(|| params.clone());
+                    assert_eq!(first, params);
+                }
+            }
+        });
+    }
+
+    #[test]
     fn g5_whatever_was_accepted_ends_in_a_name_and_what_went_wrong_is_told(moves in moves()) {
         let mut log = log_of(&moves);
         let last = log.iter().map(|(time, _)| *time).max().unwrap();
@@ -181,6 +194,19 @@ proptest! {
                     }
                     _ => {}
                 }
+            }
+        });
+    }
+
+    #[test]
+    fn g9_a_scheduled_action_starts_first_inside_one_of_its_windows(moves in moves()) {
+        each(&log_of(&moves), |fold, changes| {
+            for change in changes {
+                let ChangeKind::BidWon { action, attempt: 1, .. } = change.kind else { continue };
+                let action = fold.action(action).unwrap();
+                let windows = &action.step.windows;
+                let inside = windows.iter().any(|w| (w.from..w.to).contains(&fold.now()));
+                assert!(windows.is_empty() || inside);
             }
         });
     }

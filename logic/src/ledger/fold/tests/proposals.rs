@@ -8,6 +8,7 @@ use crate::ledger::phase::DerivedKind;
 use crate::ledger::record::FinishOutcome::{Done, Failed};
 use crate::ledger::record::{Finish, Id, Millis, Propose, Record, Step, Window};
 use crate::ledger::times::HORIZON_MS;
+use crate::target::Target;
 
 fn scheduled(windows: &[Window]) -> Step {
     Step {
@@ -206,6 +207,29 @@ fn what_is_too_old_or_a_duplicate_by_name_is_suppressed() {
         },
     );
     assert_eq!(bench.entered().unwrap().0, "ready");
+}
+
+#[test]
+fn one_event_may_be_decided_for_two_targets_once_each() {
+    let for_target = |name: &str| Propose {
+        target: Target::service(name),
+        event_identity: Some(id(7)),
+        ..propose(1, vec![step(Retrain)])
+    };
+    let mut bench = Bench::new();
+    for name in ["a", "b"] {
+        bench.propose(0, for_target(name));
+        assert_eq!(bench.entered().unwrap().0, "ready");
+    }
+    for name in ["a", "b"] {
+        bench.propose(0, for_target(name));
+        assert!(bench.void().unwrap().contains("decided already"));
+    }
+    assert_eq!(
+        bench.fold.cooldowns(T0).len(),
+        2,
+        "each has a key of its own"
+    );
 }
 
 #[test]
