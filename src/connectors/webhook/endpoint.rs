@@ -3,36 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, Url};
 
 use super::addresses::{CheckedResolver, Reach, is_loopback_host, literal};
+use super::headers::purpose;
 use super::settings::{Problem, WebhookSettings};
 use super::signature::Signer;
 use super::template::{Purpose, Template};
-use crate::configuration::{Secret, SecretError, is_reference, resolve};
-
-/// Headers that belong to the connector or to HTTP itself.
-const RESERVED: [&str; 9] = [
-    "connection",
-    "content-length",
-    "homeostat-attempt",
-    "host",
-    "idempotency-key",
-    "transfer-encoding",
-    "webhook-id",
-    "webhook-signature",
-    "webhook-timestamp",
-];
-
-/// Headers whose values are credentials by their name.
-const CREDENTIALS: [&str; 5] = [
-    "authorization",
-    "cookie",
-    "proxy-authorization",
-    "x-api-key",
-    "x-auth-token",
-];
+use crate::configuration::{Secret, is_reference, resolve};
 
 /// Where and how one action is sent. Scheme, host and port are fixed here; nothing of an event can change them.
 #[derive(Debug)]
@@ -114,10 +93,11 @@ struct CompiledUrl {
     reach: Reach,
 }
 
-struct Compile<'a> {
-    environment: &'a BTreeMap<String, String>,
-    secrets: Vec<Secret>,
-    problems: Vec<Problem>,
+/// A compilation under way: what was found so far.
+pub(super) struct Compile<'a> {
+    pub(super) environment: &'a BTreeMap<String, String>,
+    pub(super) secrets: Vec<Secret>,
+    pub(super) problems: Vec<Problem>,
 }
 
 impl Compile<'_> {
@@ -132,18 +112,10 @@ impl Compile<'_> {
                 Some(secret)
             }
             Err(error) => {
-                self.secret_problem(vec![key.to_owned()], &error);
+                self.problem(key, error.to_string(), error.remedy());
                 None
             }
         }
-    }
-
-    fn secret_problem(&mut self, key: Vec<String>, error: &SecretError) {
-        self.problems.push(Problem {
-            key,
-            problem: error.to_string(),
-            remedy: error.remedy().to_owned(),
-        });
     }
 
     fn url(&mut self, settings: &WebhookSettings) -> Option<CompiledUrl> {
@@ -230,57 +202,6 @@ impl Compile<'_> {
         reach
     }
 
-    fn headers(&mut self, settings: &BTreeMap<String, String>) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        for (name, value) in settings {
-            let key = || vec!["headers".to_owned(), name.clone()];
-            let Ok(header) = HeaderName::from_bytes(name.as_bytes()) else {
-                self.problems.push(Problem {
-                    key: key(),
-                    problem: "is no header name".to_owned(),
-                    remedy: "use letters, digits and hyphens".to_owned(),
-                });
-                continue;
-            };
-            if RESERVED.contains(&header.as_str()) {
-                self.problems.push(Problem {
-                    key: key(),
-                    problem: "is set by the connector itself".to_owned(),
-                    remedy: "remove it".to_owned(),
-                });
-                continue;
-            }
-            let secret = is_reference(value) || CREDENTIALS.contains(&header.as_str());
-            let text = if secret {
-                match resolve(value, self.environment) {
-                    Ok(secret) => {
-                        self.secrets.push(secret.clone());
-                        secret.expose().to_owned()
-                    }
-                    Err(error) => {
-                        self.secret_problem(key(), &error);
-                        continue;
-                    }
-                }
-            } else {
-                value.clone()
-            };
-            match HeaderValue::from_str(&text) {
-                Ok(mut value) => {
-                    value.set_sensitive(secret);
-                    headers.insert(header, value);
-                }
-                Err(_) => self.problems.push(Problem {
-                    key: key(),
-                    problem: "has characters that no header value may have".to_owned(),
-                    remedy: "remove line breaks and control characters".to_owned(),
-                }),
-            }
-        }
-        headers
-    }
-
     fn signer(&mut self, reference: &str) -> Option<Signer> {
         let secret = self.secret("secret", reference)?;
         match Signer::new(&secret) {
@@ -346,21 +267,5 @@ pub(super) fn install_tls() {
         .is_err()
     {
         tracing::trace!("the cryptography provider is installed already");
-    }
-}
-
-/// How values are made safe for a body of this type.
-fn purpose(headers: &HeaderMap) -> Purpose {
-    let kind = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    if kind.contains("json") {
-        Purpose::Json
-    } else if kind.contains("x-www-form-urlencoded") {
-        Purpose::Url
-    } else {
-        Purpose::Plain
     }
 }

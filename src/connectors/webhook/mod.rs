@@ -4,6 +4,7 @@ mod addresses;
 mod answer;
 mod context;
 mod endpoint;
+mod headers;
 mod request;
 mod settings;
 mod signature;
