@@ -16,6 +16,7 @@
 mod support;
 
 mod embedded_only;
+mod kafka_only;
 mod suite;
 
 /// Runs each function of the suite on each log.

@@ -18,3 +18,31 @@ pub(crate) fn bootstrap() -> Option<String> {
     }
     address
 }
+
+/// Runs `scripts/kafka` on a broker of the test's own, in a directory that `KAFKA_RESTARTABLE` names; answers what it
+/// printed. `None` without that variable: the shared broker must not be stopped under other tests.
+pub(crate) fn restart_command() -> Option<impl Fn(&str) -> String + Send + 'static> {
+    let directory = std::env::var("KAFKA_RESTARTABLE")
+        .ok()
+        .filter(|directory| !directory.is_empty());
+    if directory.is_none() {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "KAFKA_RESTARTABLE is not set; use scripts/test"
+        );
+    }
+    let directory = directory?;
+    Some(move |what: &str| {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
+        let output = std::process::Command::new(script)
+            .args([what, "--dir", &directory])
+            .output()
+            .unwrap();
+        assert!(
+            output.status.success(),
+            "scripts/kafka {what}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    })
+}
