@@ -1,5 +1,10 @@
 //! Whatever fails in a worker, its mailbox survives, a fresh state takes over, and neighbours notice nothing.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy does not see that helpers of a test are part of it"
+)]
 
+#[cfg(test)]
 mod support;
 
 use std::sync::Arc;
@@ -243,7 +248,8 @@ async fn the_culprit_is_dropped_before_the_failure_is_told() {
     // Kept by a task of the worker: dropped with the incarnation, not by unwinding.
     let sent = address.try_send(act(move |_, scope| {
         scope.spawn(std::future::pending::<()>(), move |_, (), _| {
-            Ok(drop(parcel))
+            drop(parcel);
+            Ok(())
         });
         Err(Failure::new("kept"))
     }));
@@ -259,10 +265,12 @@ async fn timers_and_futures_of_a_failed_incarnation_are_gone() {
     let address = tree.start(puppet("victim", &journal)).unwrap();
     let arm = act(|_, scope| {
         scope.run_interval(Duration::from_millis(10), |puppet, _| {
-            Ok(puppet.note("tick"))
+            puppet.note("tick");
+            Ok(())
         });
         scope.run_later(Duration::from_millis(25), |puppet, _| {
-            Ok(puppet.note("late"))
+            puppet.note("late");
+            Ok(())
         });
         scope.run_later(Duration::from_millis(22), |_, _| panic!("now"));
         Ok(())

@@ -1,5 +1,6 @@
 //! Mailboxes: exactly bounded, fair to neighbours, drained on request, and every message accounted for.
 
+#[cfg(test)]
 mod support;
 
 use std::sync::Arc;
@@ -105,7 +106,7 @@ async fn a_stop_drains_the_mailbox_and_admits_no_more() {
     for number in 0..200 {
         assert!(child.try_send(Note(number)).is_ok());
     }
-    let stop = tree.stop("root/child", Duration::from_secs(60));
+    let stop = tree.stop("root/child", Duration::from_mins(1));
     let late = async {
         tokio::task::yield_now().await;
         child.try_send(Note(999))
@@ -177,10 +178,7 @@ async fn a_worker_that_fails_while_draining_is_restarted_and_drains_on() {
     let child = tree.start(puppet("child", &journal)).unwrap();
     assert!(child.try_send(boom()).is_ok());
     assert!(child.try_send(Note(1)).is_ok());
-    assert_eq!(
-        tree.stop("root/child", Duration::from_secs(60)).await,
-        Ok(0)
-    );
+    assert_eq!(tree.stop("root/child", Duration::from_mins(1)).await, Ok(0));
     assert_eq!(lines(&journal), ["started", "started", "1", "stopping"]);
 }
 

@@ -1,18 +1,22 @@
 //! Policies, backoff, strategies and escalation, on running actors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "clippy does not see that helpers of a test are part of it"
+)]
 
+#[cfg(test)]
 mod support;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_rt::Arbiter;
 use homeostat_actors::supervision::{
-    ActorState, Backoff, CallError, GroupSpec, Intensity, RestartPolicy, SendError, StartError,
-    Strategy, Supervisor,
+    ActorState, Backoff, CallError, Failure, GroupSpec, Intensity, RestartPolicy, Scope, SendError,
+    StartError, Strategy, Supervisor,
 };
 use support::{
-    FAST, Note, act, boom, delays, events_until, journal, lines, of, puppet, tree, until,
+    FAST, Note, Puppet, act, boom, delays, events_until, journal, lines, of, puppet, tree, until,
 };
 
 /// State names of `root/child` after it stopped by itself and after it failed: `gone` = no longer in the tree.
@@ -132,13 +136,11 @@ async fn restarts_under_flood(strategy: Strategy) -> [u64; 3] {
     restarts
 }
 
-fn again(
-    _: &mut support::Puppet,
-    scope: &mut homeostat_actors::supervision::Scope<'_, support::Puppet>,
-) -> Result<(), homeostat_actors::supervision::Failure> {
+fn again(puppet: &mut Puppet, scope: &mut Scope<'_, Puppet>) -> Result<(), Failure> {
+    puppet.count += 1;
     match scope.address().try_send(act(again)) {
         Ok(()) | Err(SendError::Closed(_)) => Ok(()),
-        Err(SendError::Full(_)) => panic!("the flood drowned itself"),
+        Err(SendError::Full(_)) => Err(Failure::new("the flood drowned itself")),
     }
 }
 
@@ -292,11 +294,35 @@ async fn a_child_whose_thread_ends_is_told_as_stopped() {
         .start(puppet("child", &journal).on(&arbiter.handle()))
         .unwrap();
     assert_eq!(child.call(Note(1)).await, Ok(1));
-    let dropped = Arc::new(AtomicBool::new(false));
     arbiter.stop();
     arbiter.join().unwrap();
     events_until(&mut events, "stopped").await;
-    dropped.store(true, Ordering::Relaxed);
     assert!(matches!(child.try_send(Note(2)), Err(SendError::Closed(_))));
     assert!(tree.snapshot().is_empty());
+}
+
+#[actix::test]
+async fn a_child_on_a_thread_that_never_came_to_it_is_told_as_stopped() {
+    let (tree, journal) = (tree(), journal());
+    let arbiter = Arbiter::new();
+    let handle = arbiter.handle();
+    // The thread ends while the start is still queued behind a blocking job.
+    let (go, wait) = std::sync::mpsc::sync_channel::<()>(0);
+    let (enter, entered) = std::sync::mpsc::sync_channel::<()>(1);
+    arbiter.spawn_fn(move || {
+        enter.send(()).unwrap();
+        wait.recv().unwrap_or(());
+    });
+    entered.recv().unwrap();
+    arbiter.stop();
+    let child = tree.start(puppet("child", &journal).on(&handle)).unwrap();
+    assert!(child.try_send(Note(1)).is_ok());
+    go.send(()).unwrap();
+    arbiter.join().unwrap();
+    until("told", || tree.snapshot().is_empty()).await;
+    assert_eq!(child.mailbox().lost, 1);
+    assert!(matches!(
+        child.try_send(Note(2)),
+        Err(SendError::Closed(Note(2)))
+    ));
 }

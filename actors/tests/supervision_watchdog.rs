@@ -1,5 +1,10 @@
 //! The watchdog: what hangs is noticed, told, and healed in steps.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy does not see that helpers of a test are part of it"
+)]
 
+#[cfg(test)]
 mod support;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,7 +13,7 @@ use std::time::Duration;
 
 use actix_rt::Arbiter;
 use homeostat_actors::supervision::{ActorState, CallError, Progress, Step, StopError, Watchdog};
-use support::{Note, act, journal, of, puppet, tree, until};
+use support::{Note, act, journal, lines, of, puppet, tree, until};
 
 const fn second(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -22,7 +27,7 @@ fn steps(names: &[&'static str]) -> (Arc<Mutex<Vec<String>>>, Vec<Step>) {
         .map(|&name| {
             let taken = Arc::clone(&taken);
             Step::new(name, move |what| {
-                taken.lock().unwrap().push(format!("{name} {what}"))
+                taken.lock().unwrap().push(format!("{name} {what}"));
             })
         })
         .collect();
@@ -42,9 +47,13 @@ async fn a_handler_that_blocks_its_thread_is_told_and_leads_to_the_process_step(
     let mut events = tree.subscribe();
     watchdog.look(second(0));
     let (release, blocked) = mpsc::sync_channel::<()>(0);
-    let hang = child.call(act(move |_, _| Ok(blocked.recv().unwrap_or(()))));
+    let hang = child.call(act(move |puppet, _| {
+        puppet.note("in the message");
+        blocked.recv().unwrap_or(());
+        Ok(())
+    }));
     let behind = child.call(Note(1));
-    until("in the message", || child.mailbox().depth == 2).await;
+    until("in the message", || lines(&journal).len() == 2).await;
 
     watchdog.look(second(1));
     watchdog.look(second(3));

@@ -5,26 +5,26 @@
 //! `restarting` asks the supervision tree what follows. The single way out of actix's `Supervisor` while addresses
 //! exist is to unwind from `restarting`; tokio ends the task there, and the panic hook is not run.
 
-use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{self, Poll};
+use std::task;
 use std::time::Duration;
 
-use actix::fut::ActorFuture;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Running, Supervised};
-use futures_util::Stream;
-use tokio::time::Sleep;
 
 use super::address::Envelope;
 use super::cell::{Cell, Order};
 use super::event::Change;
 use super::failure::Failure;
-use super::scope::{Scope, Step, Tasks};
+use super::scope::{Scope, Tasks};
+use super::shared::Shared;
 use super::snapshot::ActorState;
-use super::supervisor::Shared;
 use super::worker::{Handle, Worker};
+
+mod waits;
+
+pub(super) use waits::Hold;
+use waits::{Breather, Pause, Pump};
 
 /// After this many messages or steps the actor lets others on its thread run. actix would drain a mailbox that never
 /// empties for ever; 64 and 1,024 measured the same throughput, and 64 keeps neighbours' pauses short.
@@ -39,19 +39,43 @@ pub(super) enum Ending {
     Ordered(Order),
 }
 
+/// The life of an actor from `start` on: whoever drops it early (an arbiter that ended) leaves word.
+pub(super) struct Life {
+    cell: Arc<Cell>,
+    shared: Arc<Shared>,
+    /// Ended for good, by ruling; actix polls the context once more while it is dropped.
+    over: bool,
+}
+
+impl Life {
+    pub(super) const fn new(cell: Arc<Cell>, shared: Arc<Shared>) -> Self {
+        Self {
+            cell,
+            shared,
+            over: false,
+        }
+    }
+}
+
+impl Drop for Life {
+    fn drop(&mut self) {
+        if !self.over {
+            self.shared.vanished(&self.cell);
+        }
+    }
+}
+
 /// A worker under guard.
 pub(super) struct Guard<W: Worker> {
     factory: Box<dyn Fn() -> W + Send>,
     cell: Arc<Cell>,
-    shared: Arc<Shared>,
     worker: Option<W>,
     tasks: Tasks<W>,
     ending: Option<Ending>,
     /// Delay of the restart under way; `None` in the first incarnation.
     restart: Option<Duration>,
     turns: u32,
-    /// Ended for good; actix polls the context once more while it is dropped.
-    gone: bool,
+    life: Life,
     /// actix's `Supervisor` ends silently when no address is left.
     _own: Addr<Self>,
 }
@@ -60,22 +84,16 @@ pub(super) struct Guard<W: Worker> {
 impl<W: Worker> Unpin for Guard<W> {}
 
 impl<W: Worker> Guard<W> {
-    pub(super) fn new(
-        factory: Box<dyn Fn() -> W + Send>,
-        cell: Arc<Cell>,
-        shared: Arc<Shared>,
-        own: Addr<Self>,
-    ) -> Self {
+    pub(super) fn new(factory: Box<dyn Fn() -> W + Send>, life: Life, own: Addr<Self>) -> Self {
         Self {
             factory,
-            cell,
-            shared,
+            cell: Arc::clone(&life.cell),
             worker: None,
             tasks: Tasks::default(),
             ending: None,
             restart: None,
             turns: 0,
-            gone: false,
+            life,
             _own: own,
         }
     }
@@ -117,10 +135,16 @@ impl<W: Worker> Guard<W> {
     /// Drops the incarnation. Its destructors are worker code too.
     fn discard(&mut self) {
         let (worker, tasks) = (self.worker.take(), std::mem::take(&mut self.tasks));
-        for failure in [guarded(|| Ok(drop(tasks))), guarded(|| Ok(drop(worker)))]
-            .into_iter()
-            .filter_map(Result::err)
-        {
+        self.dispose(tasks);
+        self.dispose(worker);
+    }
+
+    fn dispose<T>(&self, part: T) {
+        let dropped = guarded(|| {
+            drop(part);
+            Ok(())
+        });
+        if let Err(failure) = dropped {
             tracing::warn!(path = &*self.cell.path, reason = %failure, "a destructor panicked");
         }
     }
@@ -143,7 +167,7 @@ impl<W: Worker> Guard<W> {
                     delay,
                 },
             };
-            self.shared.emit(&self.cell, change);
+            self.life.shared.emit(&self.cell, change);
             self.look_up(context);
         }
     }
@@ -206,7 +230,7 @@ impl<W: Worker> Actor for Guard<W> {
 
     /// Called for the first incarnation and, after `restarting`, for each further one.
     fn started(&mut self, context: &mut Context<Self>) {
-        if self.gone {
+        if self.life.over {
             return;
         }
         context.spawn(Pump);
@@ -241,22 +265,18 @@ impl<W: Worker> Supervised for Guard<W> {
         if self.cell.control.take() == Some(Order::Stop) {
             ending = Ending::Ordered(Order::Stop);
         }
-        if let Some(delay) = self.shared.ended(&self.cell, &ending) {
+        if let Some(delay) = self.life.shared.ended(&self.cell, &ending) {
             self.restart = Some(delay);
         } else {
-            self.gone = true;
+            self.life.over = true;
             resume_unwind(Box::new("this supervised actor has ended for good"));
         }
     }
 }
 
 impl<W: Worker> Drop for Guard<W> {
-    /// The arbiter ended, or the actor did.
     fn drop(&mut self) {
         self.discard();
-        if !self.gone {
-            self.shared.vanished(&self.cell);
-        }
     }
 }
 
@@ -279,112 +299,5 @@ impl<W: Handle<M>, M: Send + 'static> actix::Handler<Envelope<M, W::Reply>> for 
         }
         drop(place);
         self.look_up(context);
-    }
-}
-
-/// Runs the tasks of the incarnation. It is actix's only task of this actor: with several, actix leaves some unpolled
-/// while a mailbox is flooded. A pending breather does not keep it from working, or it never would under a flood.
-struct Pump;
-
-impl<W: Worker> ActorFuture<Guard<W>> for Pump {
-    type Output = ();
-
-    fn poll(
-        self: Pin<&mut Self>,
-        guard: &mut Guard<W>,
-        context: &mut Context<Guard<W>>,
-        task: &mut task::Context<'_>,
-    ) -> Poll<()> {
-        guard.cell.control.register(task.waker());
-        guard.obey(context);
-        for _ in 0..TURNS_BEFORE_YIELD {
-            if guard.ending.is_some() || guard.tasks.holds > 0 {
-                return Poll::Pending;
-            }
-            let steps = Pin::new(&mut guard.tasks.steps);
-            guard.cell.turn();
-            let polled = guarded(|| Ok(steps.poll_next(task)));
-            guard.cell.turn();
-            match polled {
-                Ok(Poll::Ready(Some(step))) => {
-                    guard.turn(context, step);
-                    guard.look_up(context);
-                }
-                Ok(Poll::Ready(None) | Poll::Pending) => return Poll::Pending,
-                Err(failure) => guard.fail(failure, context),
-            }
-        }
-        task.waker().wake_by_ref();
-        Poll::Pending
-    }
-}
-
-/// Holds the mailbox until a future is done; see [`Scope::hold`].
-pub(super) struct Hold<W: Worker>(pub(super) Pin<Box<dyn Future<Output = Step<W>>>>);
-
-impl<W: Worker> ActorFuture<Guard<W>> for Hold<W> {
-    type Output = ();
-
-    fn poll(
-        mut self: Pin<&mut Self>,
-        guard: &mut Guard<W>,
-        context: &mut Context<Guard<W>>,
-        task: &mut task::Context<'_>,
-    ) -> Poll<()> {
-        if guard.interrupted(context, task, true) {
-            return Poll::Ready(());
-        }
-        guard.cell.turn();
-        let polled = guarded(|| Ok(self.0.as_mut().poll(task)));
-        guard.cell.turn();
-        if !matches!(polled, Ok(Poll::Pending)) {
-            guard.tasks.holds = guard.tasks.holds.saturating_sub(1);
-        }
-        match polled {
-            Ok(Poll::Pending) => return Poll::Pending,
-            Ok(Poll::Ready(step)) => {
-                guard.turn(context, step);
-                guard.look_up(context);
-            }
-            Err(failure) => guard.fail(failure, context),
-        }
-        Poll::Ready(())
-    }
-}
-
-/// Holds the mailbox until the restart is due.
-struct Pause(Pin<Box<Sleep>>);
-
-impl<W: Worker> ActorFuture<Guard<W>> for Pause {
-    type Output = ();
-
-    fn poll(
-        mut self: Pin<&mut Self>,
-        guard: &mut Guard<W>,
-        context: &mut Context<Guard<W>>,
-        task: &mut task::Context<'_>,
-    ) -> Poll<()> {
-        if guard.interrupted(context, task, false) {
-            return Poll::Ready(());
-        }
-        task::ready!(self.0.as_mut().poll(task));
-        guard.revive(context);
-        Poll::Ready(())
-    }
-}
-
-/// Lets the other tasks of the thread, its timers and its IO run once.
-struct Breather(Pin<Box<dyn Future<Output = ()>>>);
-
-impl<W: Worker> ActorFuture<Guard<W>> for Breather {
-    type Output = ();
-
-    fn poll(
-        mut self: Pin<&mut Self>,
-        _: &mut Guard<W>,
-        _: &mut Context<Guard<W>>,
-        task: &mut task::Context<'_>,
-    ) -> Poll<()> {
-        self.0.as_mut().poll(task)
     }
 }

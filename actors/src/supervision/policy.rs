@@ -143,7 +143,38 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_window_ever_holds_more_restarts_than_allowed(
+            gaps in proptest::collection::vec(0_u64..5, 0..60), restarts in 0_u32..5, within in 1_u64..20,
+        ) {
+            let (mut history, mut now, mut granted) = (History::default(), 0, Vec::new());
+            let intensity = Intensity::new(restarts, seconds(within));
+            for gap in gaps {
+                now += gap;
+                if history.grant(seconds(now), intensity, &BACKOFF, 0.5).is_some() {
+                    granted.push(now);
+                }
+            }
+            for start in &granted {
+                let inside = granted.iter().filter(|at| (*start..start + within).contains(*at));
+                prop_assert!(inside.count() <= restarts as usize);
+            }
+        }
+
+        #[test]
+        fn a_delay_stays_between_its_jittered_and_its_full_value(
+            level: u32, random in 0.0_f64..1.0, jitter in 0.0_f64..1.0,
+        ) {
+            let backoff = Backoff { jitter, ..BACKOFF };
+            let (delay, full) = (backoff.delay(level, random), BACKOFF.delay(level, 0.0));
+            prop_assert!(delay <= full && delay >= full.mul_f64((1.0 - jitter).max(0.0)));
+        }
+    }
 
     const fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)

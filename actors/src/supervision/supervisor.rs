@@ -1,7 +1,6 @@
-//! The supervisor: starts, stops and restarts children, and applies what the tree rules.
+//! The supervisor: the handle that starts, stops and restarts children.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_rt::Arbiter;
@@ -9,13 +8,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::address::Address;
-use super::cell::{Cell, Order};
-use super::event::{Change, EventHub, Events};
-use super::failure::Failure;
-use super::guard::{Ending, Guard};
-use super::snapshot::{ActorSnapshot, ActorState};
+use super::cell::Order;
+use super::event::Events;
+use super::guard::{Guard, Life};
+use super::shared::{GaveUp, Shared};
+use super::snapshot::ActorSnapshot;
 use super::spec::{ChildSpec, GroupSpec};
-use super::tree::{Escalation, Fate, NodeId, Role, Tree};
+use super::tree::NodeId;
 use super::worker::Worker;
 
 /// How long a child that has been told to end now may take to finish the message it is in.
@@ -41,15 +40,6 @@ pub enum StopError {
     /// It is inside one message and cannot be interrupted; only the end of the process ends it.
     #[error("{0} is stuck inside a message; end the process to be rid of it")]
     Stuck(String),
-}
-
-/// The root of the tree gave up: the process is to become unready, drain and exit with failure.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GaveUp {
-    /// Path of the child that failed once too often.
-    pub path: String,
-    /// Its last failure.
-    pub failure: Failure,
 }
 
 /// How a shutdown went.
@@ -86,24 +76,16 @@ impl Supervisor {
     /// # Errors
     /// When the path is taken.
     pub fn group(&self, spec: GroupSpec) -> Result<Self, StartError> {
-        let path: Arc<str> = format!("{}/{}", self.path, spec.name).into();
-        let role = Role::Group {
-            strategy: spec.strategy,
-            children: Vec::new(),
-        };
-        let mut state = self.shared.lock();
-        let group = if state.tree.has(&path) {
-            None
-        } else {
-            state.tree.add(
-                self.group,
-                Arc::clone(&path),
-                role,
-                spec.intensity,
-                spec.backoff,
-            )
-        };
-        drop(state);
+        let GroupSpec {
+            name,
+            strategy,
+            intensity,
+            backoff,
+        } = spec;
+        let path: Arc<str> = format!("{}/{name}", self.path).into();
+        let group = self
+            .shared
+            .add_group(self.group, &path, strategy, intensity, backoff);
         let group = group.ok_or_else(|| StartError::Duplicate(path.to_string()))?;
         Ok(Self {
             shared: Arc::clone(&self.shared),
@@ -126,13 +108,11 @@ impl Supervisor {
             .filter(actix_rt::ArbiterHandle::alive)
             .ok_or_else(|| StartError::NoArbiter(path.to_string()))?;
         let cell = self.shared.register(self.group, &path, &spec)?;
-        let (factory, shared) = (spec.factory, Arc::clone(&self.shared));
-        let addr = actix::Supervisor::start_in_arbiter(&arbiter, {
-            let cell = Arc::clone(&cell);
-            move |context| {
-                let own = actix::AsyncContext::address(context);
-                Guard::new(factory, cell, shared, own)
-            }
+        let factory = spec.factory;
+        let life = Life::new(Arc::clone(&cell), Arc::clone(&self.shared));
+        let addr = actix::Supervisor::start_in_arbiter(&arbiter, move |context| {
+            let own = actix::AsyncContext::address(context);
+            Guard::new(factory, life, own)
         });
         Ok(Address::new(addr, cell))
     }
@@ -215,217 +195,5 @@ impl Supervisor {
 
     pub(super) fn shared(&self) -> &Arc<Shared> {
         &self.shared
-    }
-}
-
-#[derive(Debug, Default)]
-struct State {
-    tree: Tree,
-    cells: BTreeMap<NodeId, Arc<Cell>>,
-}
-
-/// What all handles and actors of a tree share. Rulings are made under its lock, on the thread of whoever failed:
-/// rare, short, and never waiting for a worker.
-#[derive(Debug)]
-pub(super) struct Shared {
-    state: Mutex<State>,
-    events: EventHub,
-    gave_up: watch::Sender<Option<GaveUp>>,
-    group_kind: Arc<str>,
-    epoch: Instant,
-}
-
-impl Shared {
-    fn new(root: GroupSpec) -> (Self, NodeId, Arc<str>) {
-        let mut state = State::default();
-        let path: Arc<str> = root.name.into();
-        let role = Role::Group {
-            strategy: root.strategy,
-            children: Vec::new(),
-        };
-        let group = state
-            .tree
-            .add_root(Arc::clone(&path), role, root.intensity, root.backoff);
-        let shared = Self {
-            state: Mutex::new(state),
-            events: EventHub::default(),
-            gave_up: watch::Sender::new(None),
-            group_kind: "group".into(),
-            epoch: Instant::now(),
-        };
-        (shared, group, path)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn register<W: Worker>(
-        &self,
-        group: NodeId,
-        path: &Arc<str>,
-        spec: &ChildSpec<W>,
-    ) -> Result<Arc<Cell>, StartError> {
-        let mut state = self.lock();
-        let role = Role::Child {
-            restart: spec.restart,
-        };
-        let id = if state.tree.has(path) {
-            None
-        } else {
-            state
-                .tree
-                .add(group, Arc::clone(path), role, spec.intensity, spec.backoff)
-        };
-        let id = id.ok_or_else(|| StartError::Duplicate(path.to_string()))?;
-        let (kind, capacity) = (Arc::clone(&spec.kind), spec.capacity);
-        let cell = Arc::new(Cell::new(
-            id,
-            Arc::clone(path),
-            kind,
-            capacity,
-            spec.stuck_after,
-        ));
-        // One that gave up under this path makes room.
-        state.cells.retain(|_, other| other.path != *path);
-        state.cells.insert(id, Arc::clone(&cell));
-        drop(state);
-        Ok(cell)
-    }
-
-    fn find(&self, path: &str) -> Option<Arc<Cell>> {
-        let state = self.lock();
-        state
-            .cells
-            .values()
-            .find(|cell| &*cell.path == path && !cell.state().is_final())
-            .cloned()
-    }
-
-    fn paths_below(&self, group: NodeId) -> Vec<Arc<str>> {
-        let state = self.lock();
-        state
-            .tree
-            .leaves(group)
-            .into_iter()
-            .filter_map(|leaf| state.tree.path(leaf))
-            .collect()
-    }
-
-    pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
-        self.lock().cells.values().cloned().collect()
-    }
-
-    pub(super) fn emit(&self, cell: &Cell, change: Change) {
-        self.emit_for(&cell.path, &cell.kind, change);
-    }
-
-    pub(super) fn emit_for(&self, path: &Arc<str>, kind: &Arc<str>, change: Change) {
-        self.events.emit(path, kind, change);
-    }
-
-    /// An incarnation ended: says after which delay the next one is due, or `None` when there is none.
-    pub(super) fn ended(&self, cell: &Cell, ending: &Ending) -> Option<Duration> {
-        let failure = match ending {
-            Ending::Ordered(Order::Restart(delay)) => {
-                cell.set_state(ActorState::BackingOff);
-                return Some(*delay);
-            }
-            Ending::Ordered(Order::Stop) => {
-                self.finish(cell, ActorState::Stopped, Change::Stopped);
-                return None;
-            }
-            Ending::Finished => None,
-            Ending::Failed(failure) => {
-                cell.note(failure);
-                cell.set_state(ActorState::BackingOff);
-                self.emit(cell, Change::Failed(failure.clone()));
-                Some(failure)
-            }
-        };
-        self.rule(cell, failure)
-    }
-
-    fn rule(&self, cell: &Cell, failure: Option<&Failure>) -> Option<Duration> {
-        let now = self.epoch.elapsed();
-        let mut state = self.lock();
-        let ruling = state
-            .tree
-            .rule(cell.id, failure.is_some(), now, fastrand::f64());
-        for (id, fate) in &ruling.others {
-            let order = match fate {
-                Fate::Restart(delay) => Order::Restart(*delay),
-                Fate::Stop | Fate::GiveUp => Order::Stop,
-            };
-            if let Some(other) = state.cells.get(id) {
-                other.control.give(order);
-            }
-        }
-        drop(state);
-        let failure = failure
-            .cloned()
-            .unwrap_or_else(|| Failure::new("stopped by itself although it is permanent"));
-        for escalation in &ruling.escalations {
-            self.escalated(escalation, cell, &failure);
-        }
-        match ruling.culprit {
-            Fate::Restart(delay) => {
-                cell.set_state(ActorState::BackingOff);
-                Some(delay)
-            }
-            Fate::Stop => {
-                self.finish(cell, ActorState::Stopped, Change::Stopped);
-                None
-            }
-            Fate::GiveUp => {
-                self.finish(cell, ActorState::GaveUp, Change::GaveUp(failure));
-                None
-            }
-        }
-    }
-
-    fn escalated(&self, escalation: &Escalation, culprit: &Cell, failure: &Failure) {
-        let Escalation {
-            path,
-            because,
-            limit,
-            granted,
-        } = escalation;
-        let (restarts, within) = (limit.restarts, limit.within);
-        let reason = Failure::new(format!(
-            "{because} exceeded {restarts} restarts in {within:?}, last because {failure}"
-        ));
-        self.events
-            .emit(path, &self.group_kind, Change::Failed(reason.clone()));
-        if granted.is_none() && self.lock().tree.is_root(path) {
-            self.events
-                .emit(path, &self.group_kind, Change::GaveUp(reason));
-            let gave_up = GaveUp {
-                path: culprit.path.to_string(),
-                failure: failure.clone(),
-            };
-            self.gave_up.send_if_modified(|first| {
-                let news = first.is_none();
-                first.get_or_insert(gave_up);
-                news
-            });
-        }
-    }
-
-    /// A child ended for good. One that gave up stays visible, one that stopped does not.
-    fn finish(&self, cell: &Cell, end: ActorState, change: Change) {
-        let mut state = self.lock();
-        state.tree.remove(cell.id);
-        if end == ActorState::Stopped {
-            state.cells.remove(&cell.id);
-        }
-        drop(state);
-        cell.end(end);
-        self.emit(cell, change);
-    }
-
-    /// The thread of an actor ended under it.
-    pub(super) fn vanished(&self, cell: &Cell) {
-        self.finish(cell, ActorState::Stopped, Change::Stopped);
     }
 }

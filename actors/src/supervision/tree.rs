@@ -301,7 +301,7 @@ mod tests {
         first: SECOND,
         max: Duration::from_secs(8),
         jitter: 0.0,
-        quiet: Duration::from_secs(600),
+        quiet: Duration::from_mins(10),
     };
 
     fn once_a_minute() -> Intensity {

@@ -12,79 +12,14 @@ use std::time::{Duration, Instant};
 
 use super::cell::{Cell, Order};
 use super::event::Change;
+use super::shared::Shared;
 use super::snapshot::ActorState;
-use super::supervisor::{Shared, Supervisor};
+use super::supervisor::Supervisor;
 use super::tree::NodeId;
+use super::watch_state::{Observation, Progress, WatchState};
 
 /// Name of the first step for every stuck actor.
 const RESTART_ACTOR: &str = "restart_actor";
-
-/// How far something is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Work there is; 0 = idle, which is never a stall.
-    pub lag: u64,
-    /// Changes whenever work is done.
-    pub position: u64,
-}
-
-/// What to do about a watched thing now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Observation {
-    /// Nothing.
-    Fine,
-    /// Take the step of this number (from 0); beyond the last step, the last again.
-    Heal {
-        /// Which step.
-        step: usize,
-        /// How long there has been no progress.
-        stalled: Duration,
-    },
-}
-
-/// The memory of one watch. Pure: time comes in as the duration since any fixed start.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct WatchState {
-    position: Option<u64>,
-    progressed: Duration,
-    acted: Duration,
-    steps: usize,
-}
-
-impl WatchState {
-    /// Judges what a probe saw. A step is due when there was work and no progress for `limit`, and again each `limit`
-    /// after the step before; progress, idleness or nothing to see (`None`) starts over.
-    pub fn observe(
-        &mut self,
-        now: Duration,
-        progress: Option<Progress>,
-        limit: Duration,
-    ) -> Observation {
-        let Some(busy) = progress.filter(|progress| progress.lag > 0) else {
-            *self = Self::default();
-            return Observation::Fine;
-        };
-        if self.position != Some(busy.position) {
-            *self = Self {
-                position: Some(busy.position),
-                progressed: now,
-                acted: now,
-                steps: 0,
-            };
-            return Observation::Fine;
-        }
-        if now.saturating_sub(self.acted) < limit {
-            return Observation::Fine;
-        }
-        self.acted = now;
-        let step = self.steps;
-        self.steps = step.saturating_add(1);
-        Observation::Heal {
-            step,
-            stalled: now.saturating_sub(self.progressed),
-        }
-    }
-}
 
 /// A named way to heal; runs on the watchdog's thread with the name of the stalled thing, and must not block.
 pub struct Step {
@@ -116,11 +51,17 @@ struct Entry {
     state: WatchState,
 }
 
+#[derive(Default)]
+struct Entries {
+    next: u64,
+    /// Each under a lock of its own, so that steps may add and drop watches.
+    watched: BTreeMap<u64, Arc<Mutex<Entry>>>,
+}
+
 struct Inner {
     shared: Arc<Shared>,
     kind: Arc<str>,
-    /// Each under a lock of its own, so that steps may add and drop watches.
-    entries: Mutex<(u64, BTreeMap<u64, Arc<Mutex<Entry>>>)>,
+    entries: Mutex<Entries>,
     actors: Mutex<(BTreeMap<NodeId, WatchState>, Vec<Step>)>,
     taken: Mutex<BTreeMap<&'static str, u64>>,
 }
@@ -167,9 +108,9 @@ impl Watchdog {
             state,
         };
         let mut entries = lock(&self.0.entries);
-        let id = entries.0;
-        entries.0 += 1;
-        entries.1.insert(id, Arc::new(Mutex::new(entry)));
+        let id = entries.next;
+        entries.next += 1;
+        entries.watched.insert(id, Arc::new(Mutex::new(entry)));
         drop(entries);
         Watch {
             inner: Arc::clone(&self.0),
@@ -185,7 +126,7 @@ impl Watchdog {
     /// Looks once at everything. `now` counts from any fixed start.
     pub fn look(&self, now: Duration) {
         self.look_at_actors(now);
-        let entries: Vec<_> = lock(&self.0.entries).1.values().cloned().collect();
+        let entries: Vec<_> = lock(&self.0.entries).watched.values().cloned().collect();
         for entry in entries {
             self.look_at(&mut lock(&entry), now);
         }
@@ -216,13 +157,13 @@ impl Watchdog {
         let cells = self.0.shared.cells();
         states.retain(|id, _| cells.iter().any(|cell| cell.id == *id));
         for cell in cells {
-            // Its restart is under way, which is neither progress nor a stall.
+            let state = states.entry(cell.id).or_default();
             if cell.state() == ActorState::BackingOff {
+                state.pause(now);
                 continue;
             }
-            let state = states.entry(cell.id).or_default();
             let observation = state.observe(now, Some(pulse(&cell)), cell.stuck_after);
-            cell.set_stuck(state.steps > 0);
+            cell.set_stuck(state.is_stalled());
             if let Observation::Heal { step, stalled } = observation {
                 self.heal_actor(&cell, steps, step, stalled);
             }
@@ -313,7 +254,7 @@ impl std::fmt::Debug for Watch {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        let entry = lock(&self.inner.entries).1.remove(&self.id);
+        let entry = lock(&self.inner.entries).watched.remove(&self.id);
         // Outside the lock: the closures may own anything.
         drop(entry);
     }
@@ -334,59 +275,5 @@ impl Drop for RunningWatchdog {
         {
             thread.join().ok();
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Looks once a second with a limit of three; one progress per second, `(lag, position)`.
-    fn steps(seen: &[Option<(u64, u64)>]) -> Vec<Option<usize>> {
-        let mut state = WatchState::default();
-        let limit = Duration::from_secs(3);
-        seen.iter()
-            .zip(0..)
-            .map(|(progress, second)| {
-                let progress = progress.map(|(lag, position)| Progress { lag, position });
-                match state.observe(Duration::from_secs(second), progress, limit) {
-                    Observation::Fine => None,
-                    Observation::Heal { step, stalled } => {
-                        assert!(stalled >= limit);
-                        Some(step)
-                    }
-                }
-            })
-            .collect()
-    }
-
-    #[test]
-    fn a_stall_escalates_step_by_step_each_limit() {
-        let seen = [Some((5, 1)); 10];
-        let n = None;
-        assert_eq!(
-            steps(&seen),
-            [n, n, n, Some(0), n, n, Some(1), n, n, Some(2)]
-        );
-    }
-
-    #[test]
-    fn progress_idleness_and_nothing_to_see_start_over() {
-        let stalled = Some((5, 1));
-        for reset in [Some((5, 2)), Some((0, 1)), None] {
-            let seen = [
-                stalled, stalled, stalled, stalled, reset, stalled, stalled, stalled,
-            ];
-            let expected = [None, None, None, Some(0), None, None, None, None];
-            assert_eq!(steps(&seen), expected, "{reset:?}");
-            let seen = [stalled, stalled, reset, stalled, stalled, stalled, stalled];
-            assert_eq!(steps(&seen).last(), Some(&Some(0)), "{reset:?}");
-        }
-    }
-
-    #[test]
-    fn slow_but_steady_progress_is_no_stall() {
-        let seen: Vec<_> = (0..100).map(|second| Some((1_000, second / 3))).collect();
-        assert!(steps(&seen).iter().all(Option::is_none));
     }
 }
