@@ -1,2 +1,5 @@
 //! The `homeostat` binary.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    homeostat::command::main(&homeostat::service::Service)
+}
