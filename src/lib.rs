@@ -1,9 +1,14 @@
 //! Homeostat: how the service talks to the world.
+//!
+//! `homeostat_logic` says what to do, `homeostat_actors` holds state and order; here are the command line, the
+//! configuration, the event log adapters, the connectors, the HTTP API, the metrics, and the wiring of all of it.
 
 pub mod clock;
+pub mod command;
 pub mod configuration;
 pub mod connectors;
 pub mod http;
 pub mod log;
+pub mod log_output;
 pub mod metrics;
 pub mod service;

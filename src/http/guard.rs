@@ -32,17 +32,15 @@ pub(super) async fn guard(
             request.into_response(problem.at(&path).error_response()),
         ));
     }
-    let response = match AssertUnwindSafe(next.call(request)).catch_unwind().await {
-        Ok(result) => result?.map_into_boxed_body(),
-        Err(_) => {
-            tracing::error!(
-                path,
-                "an HTTP handler panicked; the request was answered with 500"
-            );
-            let detail = "the handler failed; the log of the service says why";
-            return Err(Problem::new(Kind::Internal, detail).at(&path).into());
-        }
+    let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
+        tracing::error!(
+            path,
+            "an HTTP handler panicked; the request was answered with 500"
+        );
+        let detail = "the handler failed; the log of the service says why";
+        return Err(Problem::new(Kind::Internal, detail).at(&path).into());
     };
+    let response = result?.map_into_boxed_body();
     Ok(finish(as_problem(response, &path)))
 }
 

@@ -71,11 +71,15 @@ pub struct PartitionGauges {
     pub in_flight: u64,
 }
 
+/// Brings gauges up to date; must not block.
+pub type BeforeScrape = Box<dyn Fn(&Metrics) + Send + Sync>;
+
 /// Every metric of the service.
 pub struct Metrics {
     registry: Registry,
     event_types: BTreeSet<String>,
     actors: Arc<OnceLock<ActorSource>>,
+    before_scrape: OnceLock<BeforeScrape>,
     events_consumed: IntCounterVec,
     decode_rejects: IntCounterVec,
     dead_letters: IntCounterVec,
@@ -120,6 +124,7 @@ impl Metrics {
         let metrics = Self {
             event_types: known_types(event_types),
             actors: source,
+            before_scrape: OnceLock::new(),
             events_consumed: counter(&EVENTS_CONSUMED)?,
             decode_rejects: counter(&DECODE_REJECTS)?,
             dead_letters: counter(&DEAD_LETTERS)?,
@@ -168,6 +173,13 @@ impl Metrics {
     pub fn watch_actors(&self, source: ActorSource) {
         if self.actors.set(source).is_err() {
             tracing::warn!("the actors' metrics have a source already; the second one is ignored");
+        }
+    }
+
+    /// What is done before each scrape. The first hook set stays.
+    pub fn before_scrape(&self, hook: BeforeScrape) {
+        if self.before_scrape.set(hook).is_err() {
+            tracing::warn!("the gauges are brought up to date already; the second hook is ignored");
         }
     }
 
@@ -315,6 +327,9 @@ impl Metrics {
 
     /// The Prometheus text format, version 0.0.4.
     pub fn render(&self) -> prometheus::Result<String> {
+        if let Some(refresh) = self.before_scrape.get() {
+            refresh(self);
+        }
         TextEncoder::new().encode_to_string(&self.registry.gather())
     }
 

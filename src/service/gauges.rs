@@ -1,32 +1,29 @@
-//! Gauges that nobody announces: read once a second from the parts that know them.
+//! Gauges that nobody announces: read from the parts that know them, whenever somebody scrapes.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use homeostat_actors::ports::log::TopicPartition;
+use homeostat_actors::supervision::{ActorSnapshot, Supervisor};
 
 use super::state::ServiceState;
 use crate::metrics::{ActorSample, Metrics, PartitionGauges};
 
-const PERIOD: Duration = Duration::from_secs(1);
-
-/// Keeps the gauges up to date for the rest of the process, on the current thread.
-pub(super) fn start(state: Arc<ServiceState>, metrics: Arc<Metrics>) {
-    let actors = Arc::clone(&state);
+/// From now on every scrape shows the present.
+pub(super) fn connect(state: &Arc<ServiceState>, metrics: &Metrics) {
+    let actors = Arc::clone(state);
     metrics.watch_actors(Box::new(move || samples(&actors)));
-    actix_rt::spawn(async move {
-        let mut known = BTreeSet::new();
-        loop {
-            known = refresh(&state, &metrics, &known);
-            tokio::time::sleep(PERIOD).await;
-        }
-    });
+    let state = Arc::clone(state);
+    let known = Mutex::new(BTreeSet::new());
+    metrics.before_scrape(Box::new(move |metrics| {
+        let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+        *known = refresh(&state, metrics, &known);
+    }));
 }
 
 fn samples(state: &ServiceState) -> Vec<ActorSample> {
-    let actors = state.supervisor().map(|supervisor| supervisor.snapshot()).unwrap_or_default();
-    let sample = |actor: homeostat_actors::supervision::ActorSnapshot| ActorSample {
+    let actors = state.supervisor().map(Supervisor::snapshot).unwrap_or_default();
+    let sample = |actor: ActorSnapshot| ActorSample {
         path: actor.path,
         depth: actor.mailbox.depth,
         high_water: actor.mailbox.high_water,

@@ -6,6 +6,7 @@ mod gauges;
 mod observation;
 mod state;
 mod topics;
+mod wiring;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use state::ServiceState;
 
 pub use assembly::open_log;
 pub use topics::topics;
+pub use wiring::Service;
 
 /// The whole end, from the signal on; a process that is not done by then ends at once. What it left is found by the
 /// next start: offsets settled too late mean a redelivery, attempts without outcome their lease.
@@ -79,7 +81,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
         Started::Running(roster) => {
             let end = until_end(&roster, &mut signals).await;
             tracing::info!(reason = %end, "draining");
-            signals.second_ends_at_once();
+            Signals::second_ends_at_once();
             state.ending(end.to_string());
             drain(roster, &state).await;
             end
@@ -134,7 +136,7 @@ async fn start(
     let subscription = log.subscribe(group, Box::new(handler))?;
     roster.partitions().subscribed(&subscription);
     state.subscribed(subscription);
-    gauges::start(Arc::clone(&state), Arc::clone(assembly.metrics()));
+    gauges::connect(&state, assembly.metrics());
     tracing::info!("ready: events are being answered");
     Ok(Started::Running(roster))
 }
@@ -220,7 +222,7 @@ impl Signals {
 
     /// From now on a signal, or the end of the time for an end, ends the process. On a thread of its own, because the
     /// drain may be what hangs.
-    fn second_ends_at_once(self: &mut Self) {
+    fn second_ends_at_once() {
         let spawned = std::thread::Builder::new().name("end".to_owned()).spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let Ok(runtime) = runtime else { return };

@@ -12,7 +12,7 @@ const DEAD_LETTER_PARTITIONS: i32 = 1;
 
 /// Why the ledger cannot be used. Stop: an operator has to mend the topic or the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum LedgerError {
+pub(super) enum LedgerError {
     /// Another number of partitions.
     #[error(
         "{LEDGER} has {found} partitions and the configuration says {configured}; set ledger.partitions = {found}, because keys would move to other partitions"
@@ -64,7 +64,7 @@ pub fn topics(settings: &Settings) -> Vec<TopicSettings> {
 ///
 /// # Errors
 /// What is wrong with it and how to mend it.
-pub async fn check_ledger(log: &dyn EventLog, settings: &Settings) -> Result<(), LedgerError> {
+pub(super) async fn check_ledger(log: &dyn EventLog, settings: &Settings) -> Result<(), LedgerError> {
     let found = log.describe_topics(vec![LEDGER.to_owned()]).await?;
     let missing = || LogError::Unavailable(format!("{LEDGER} has just been created and is not there yet"));
     let ledger = found.into_iter().next().ok_or_else(missing)?;

@@ -1,0 +1,175 @@
+//! The command line: what each subcommand takes and prints. What they need of the service comes through [`Wiring`].
+//!
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
+
+mod publish;
+mod topics;
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use homeostat_actors::ports::log::{EventLog, TopicSettings};
+
+const EXAMPLES: &str = "\
+Examples:
+  homeostat                                          run on the embedded log
+  homeostat --config prod.toml                       run with an overlay of the defaults
+  homeostat check --config prod.toml                 tell every fault of a configuration
+  homeostat publish --file events.jsonl              publish lines of {topic, key, value}
+  echo '{\"severity\":\"high\"}' | homeostat publish data.drift.detected
+  homeostat topics describe data.drift.detected      partitions and offsets
+
+Configuration: built-in defaults, then each --config FILE in order, then the environment
+(HOMEOSTAT__SECTION__KEY). Exit codes: 0 done, 1 failed, 2 usage or configuration.";
+
+/// Keeps an ML platform in balance: reads its events, decides by readable rules, acts, and records why.
+#[derive(Debug, Parser)]
+#[command(name = "homeostat", version, after_help = EXAMPLES, max_term_width = 100)]
+struct Arguments {
+    /// Configuration laid over the defaults; may be repeated, the last one wins.
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Vec<PathBuf>,
+    /// What to do; `run` unless told otherwise.
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service until it is told to end (SIGTERM or Ctrl-C).
+    Run,
+    /// Check the configuration and tell every fault at once.
+    Check,
+    /// Publish events, and wait until each one is durable.
+    Publish(publish::Arguments),
+    /// List, create or describe the platform's topics in the configured event log.
+    Topics(topics::Arguments),
+    /// Print a completion script for a shell.
+    #[command(
+        after_help = "Example: homeostat completions bash > ~/.local/share/bash-completion/completions/homeostat"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What the command line needs of the rest of the service.
+pub trait Wiring {
+    /// Runs the service with the defaults and these overlays until its end.
+    fn run(&self, files: &[PathBuf]) -> ExitCode;
+
+    /// The effective configuration in a few lines, or every fault, one line each.
+    fn check(&self, files: &[PathBuf]) -> Result<String, Vec<String>>;
+
+    /// Opens the configured event log.
+    fn open_log(&self, files: &[PathBuf]) -> Result<ConfiguredLog, OpenError>;
+
+    /// Opens an Apache Kafka for publishing only.
+    fn open_kafka(&self, bootstrap_servers: &str) -> Result<Arc<dyn EventLog>, OpenError>;
+}
+
+/// An event log and the topics it has to have.
+pub struct ConfiguredLog {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// As configured.
+    pub topics: Vec<TopicSettings>,
+}
+
+/// Why an event log could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Faults of the configuration, one line each.
+    #[error("{}", .0.join("\n"))]
+    Configuration(Vec<String>),
+    /// The log itself.
+    #[error("{0}")]
+    Log(String),
+}
+
+/// Why a subcommand did not do all it was asked for.
+#[derive(Debug)]
+enum Failure {
+    /// Exit code 1.
+    Failed(String),
+    /// Exit code 2.
+    Usage(String),
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Configuration(faults) => Self::Usage(faults.join("\n")),
+            OpenError::Log(problem) => Self::Failed(problem),
+        }
+    }
+}
+
+/// Reads the command line and does what it says.
+pub fn main(wiring: &dyn Wiring) -> ExitCode {
+    // Prints help and usage errors itself; exit code 2 for the latter.
+    let arguments = Arguments::parse();
+    let files = &arguments.config;
+    let done = match arguments.command.unwrap_or(Command::Run) {
+        Command::Run => return wiring.run(files),
+        Command::Check => check(wiring, files),
+        Command::Publish(arguments) => block_on(publish::publish(&arguments, wiring)),
+        Command::Topics(arguments) => block_on(topics::topics(&arguments, wiring, files)),
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "homeostat", &mut script);
+            print(&String::from_utf8_lossy(&script))
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Failed(problem)) => {
+            complain(&problem);
+            ExitCode::from(1)
+        }
+        Err(Failure::Usage(problem)) => {
+            complain(&problem);
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn check(wiring: &dyn Wiring, files: &[PathBuf]) -> Result<(), Failure> {
+    match wiring.check(files) {
+        Ok(summary) => print(&format!("ok\n{}\n", summary.trim_end())),
+        Err(faults) => Err(Failure::Usage(faults.join("\n"))),
+    }
+}
+
+/// Commands wait for one thing at a time: one thread does.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Failed(format!("no runtime: {error}")))?
+        .block_on(work)
+}
+
+/// To standard output; a reader that went away (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    let mut output = std::io::stdout().lock();
+    match output
+        .write_all(text.as_bytes())
+        .and_then(|()| output.flush())
+    {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Failed(
+            format!("cannot write to standard output: {error}"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// To standard error; there is nobody left to tell when that fails.
+pub(crate) fn complain(text: &str) {
+    let mut output = std::io::stderr().lock();
+    writeln!(output, "{}", text.trim_end()).unwrap_or_default();
+}

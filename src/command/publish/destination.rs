@@ -1,0 +1,241 @@
+//! Where events go: a running service, or an event log itself. Tries again what may pass, with the same ids.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeostat_actors::ports::log::{ErrorClass, EventLog, LogError, NewRecord};
+use reqwest::{StatusCode, Url};
+use serde_json::Value;
+
+use super::super::Failure;
+use super::batch::Batch;
+
+/// Tries of a batch before the whole publication stops.
+const TRIES_MAX: u32 = 6;
+/// Pause before the second try; each further one is twice as long: 0.25 s to 4 s, about 8 s in all.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+/// The service answers within 10 s, and may wait as long for its turn.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// Time to reach the service.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where events go.
+pub(super) enum Destination {
+    /// A running service.
+    Service {
+        /// Keeps its connection open between batches.
+        client: reqwest::Client,
+        /// As given.
+        url: Url,
+    },
+    /// An event log.
+    Log(Arc<dyn EventLog>),
+}
+
+/// What came of a batch.
+pub(super) struct Delivered {
+    /// Events that nobody acknowledged.
+    pub(super) unacknowledged: usize,
+    /// Why.
+    pub(super) fault: Option<Fault>,
+}
+
+/// Why events were not acknowledged.
+pub(super) enum Fault {
+    /// These events will never be taken; others may.
+    Refused(String),
+    /// Nothing gets through.
+    Unreachable(String),
+}
+
+/// One try: the ids acknowledged by it, and what was wrong.
+struct Try {
+    acknowledged: Vec<String>,
+    fault: Option<Fault>,
+}
+
+impl Try {
+    const fn unreachable(problem: String) -> Self {
+        Self {
+            acknowledged: Vec::new(),
+            fault: Some(Fault::Unreachable(problem)),
+        }
+    }
+}
+
+impl Destination {
+    /// A service at a URL.
+    pub(super) fn service(url: &str) -> Result<Self, Failure> {
+        let usage = |problem: &str| {
+            Failure::Usage(format!(
+                "--url {url}: {problem}; give it as http://127.0.0.1:8470"
+            ))
+        };
+        let parsed = Url::parse(url).map_err(|error| usage(&error.to_string()))?;
+        if !matches!(parsed.scheme(), "http" | "https") {
+            return Err(usage("neither http nor https"));
+        }
+        // Fails only if a provider is installed already, which does as well.
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .unwrap_or_default();
+        let mut client = reqwest::Client::builder()
+            .timeout(REQUEST_LIMIT)
+            .connect_timeout(CONNECT_LIMIT)
+            .redirect(reqwest::redirect::Policy::none());
+        if matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+            client = client.no_proxy();
+        }
+        let client = client
+            .build()
+            .map_err(|error| Failure::Failed(error.to_string()))?;
+        Ok(Self::Service {
+            client,
+            url: parsed,
+        })
+    }
+
+    /// Sends a batch until every event of it is acknowledged or refused, or nothing gets through.
+    pub(super) async fn deliver(&self, mut batch: Batch) -> Delivered {
+        let mut pause = FIRST_PAUSE;
+        for tries in 1.. {
+            let outcome = match self {
+                Self::Service { client, url } => post(client, url, &batch).await,
+                Self::Log(log) => append(log.as_ref(), &batch).await,
+            };
+            let acknowledged: BTreeSet<String> = outcome.acknowledged.into_iter().collect();
+            batch.events.retain(|(id, _)| !acknowledged.contains(id));
+            let unacknowledged = batch.events.len();
+            let again = matches!(outcome.fault, Some(Fault::Unreachable(_))) && tries < TRIES_MAX;
+            if unacknowledged == 0 || !again {
+                let fault = outcome.fault.filter(|_| unacknowledged > 0);
+                return Delivered {
+                    unacknowledged,
+                    fault,
+                };
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        Delivered {
+            unacknowledged: batch.events.len(),
+            fault: None,
+        }
+    }
+
+    /// Ends it.
+    pub(super) fn close(&self) {
+        if let Self::Log(log) = self {
+            log.close();
+        }
+    }
+}
+
+async fn post(client: &reqwest::Client, base: &Url, batch: &Batch) -> Try {
+    let mut url = base.clone();
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.pop_if_empty()
+            .extend(["api", "v1", "events", batch.topic.as_str()]);
+    }
+    if let Some(key) = &batch.key {
+        url.query_pairs_mut().append_pair("key", key);
+    }
+    let lines: Vec<&str> = batch.events.iter().map(|(_, text)| text.as_str()).collect();
+    let request = client
+        .post(url)
+        .header("content-type", "application/x-ndjson")
+        .body(lines.join("\n"));
+    let response = match request.send().await {
+        Ok(response) => response,
+        Err(error) => {
+            let cause = innermost(&error);
+            return Try::unreachable(format!("{base}: {cause}; is the service running there?"));
+        }
+    };
+    let status = response.status();
+    let answer: Value = match response.json().await {
+        Ok(answer) => answer,
+        Err(error) if status.is_success() => {
+            return Try::unreachable(format!(
+                "{base}: the answer broke off: {}",
+                innermost(&error)
+            ));
+        }
+        Err(_) => Value::Null,
+    };
+    judge(status, &answer, batch)
+}
+
+/// What an answer says of a batch.
+fn judge(status: StatusCode, answer: &Value, batch: &Batch) -> Try {
+    let ids = answer.get("event_ids").and_then(Value::as_array);
+    let ids = ids.map(|ids| {
+        ids.iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect()
+    });
+    let acknowledged: Vec<String> = ids.unwrap_or_default();
+    if status.is_success() && acknowledged.len() == batch.events.len() {
+        return Try {
+            acknowledged,
+            fault: None,
+        };
+    }
+    let detail = answer.get("detail").and_then(Value::as_str);
+    let detail = detail.unwrap_or("no Homeostat answers there");
+    let problem = format!("{}: {}: {detail}", batch.topic, status.as_u16());
+    let passing = matches!(status.as_u16(), 408 | 429 | 502 | 503 | 504);
+    let fault = if passing {
+        Fault::Unreachable(problem)
+    } else {
+        Fault::Refused(problem)
+    };
+    Try {
+        acknowledged,
+        fault: Some(fault),
+    }
+}
+
+async fn append(log: &dyn EventLog, batch: &Batch) -> Try {
+    let record = |(_, text): &(String, String)| NewRecord {
+        topic: batch.topic.clone(),
+        key: batch.key.clone().map(String::into_bytes),
+        value: Some(text.clone().into_bytes()),
+        ..NewRecord::default()
+    };
+    let answers = log.append(batch.events.iter().map(record).collect()).await;
+    let mut outcome = Try {
+        acknowledged: Vec::new(),
+        fault: None,
+    };
+    for ((id, _), answer) in batch.events.iter().zip(answers) {
+        match answer {
+            Ok(_) => outcome.acknowledged.push(id.clone()),
+            Err(error) => worsen(&mut outcome.fault, &batch.topic, &error),
+        }
+    }
+    outcome
+}
+
+/// What may pass is tried again first; what is refused then is refused again.
+fn worsen(fault: &mut Option<Fault>, topic: &str, error: &LogError) {
+    let problem = format!("{topic}: {error}");
+    match (error.class(), &fault) {
+        (ErrorClass::Reject, None) => *fault = Some(Fault::Refused(problem)),
+        (ErrorClass::Retry | ErrorClass::Stop, None | Some(Fault::Refused(_))) => {
+            *fault = Some(Fault::Unreachable(problem));
+        }
+        _ => {}
+    }
+}
+
+/// reqwest's own message names the URL and hides the reason.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,187 @@
+//! Lines of files and of standard input, bounded, with their places, read as events.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, stdin};
+use std::path::Path;
+
+use homeostat_logic::enrich::{EVENT_BYTES_MAX, Stamp, enrich};
+use homeostat_logic::topic;
+use serde_json::value::RawValue;
+use uuid::Uuid;
+
+/// Longest line: the largest event with its topic and key. The rest of a longer one is skipped.
+const LINE_BYTES_MAX: usize = EVENT_BYTES_MAX + 4_096;
+
+/// How lines are read.
+#[derive(Clone, Copy)]
+pub(super) struct Form<'a> {
+    /// Of every event; without it each line is {topic, key, value}.
+    pub(super) topic: Option<&'a str>,
+    /// Of every event.
+    pub(super) key: Option<&'a str>,
+}
+
+/// An event to be sent.
+pub(super) struct Event {
+    pub(super) topic: String,
+    pub(super) key: Option<String>,
+    pub(super) id: String,
+    /// Where it stood, for people.
+    pub(super) place: String,
+    pub(super) text: String,
+}
+
+/// A line and where it stands.
+pub(super) struct Line {
+    file: String,
+    number: u64,
+    bytes: Vec<u8>,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+#[error("{file}:{number}: {problem}")]
+pub(super) struct LineFault {
+    file: String,
+    number: u64,
+    problem: String,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Addressed<'a> {
+    topic: String,
+    key: Option<String>,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+impl Line {
+    fn place(&self) -> String {
+        format!("{}:{}", self.file, self.number)
+    }
+
+    /// The line's event; nothing if it is blank.
+    pub(super) fn read(&self, form: Form<'_>) -> Result<Option<Event>, LineFault> {
+        if self.bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(None);
+        }
+        self.event(form).map(Some).map_err(|problem| LineFault {
+            file: self.file.clone(),
+            number: self.number,
+            problem,
+        })
+    }
+
+    fn event(&self, form: Form<'_>) -> Result<Event, String> {
+        if self.bytes.len() > LINE_BYTES_MAX {
+            return Err(format!("longer than {LINE_BYTES_MAX} bytes"));
+        }
+        let Some(topic) = form.topic else {
+            let line: Addressed<'_> = serde_json::from_slice(&self.bytes)
+                .map_err(|error| format!("not {{topic, key, value}}: {error}"))?;
+            topic::publishable(&line.topic).map_err(|error| format!("{}: {error}", line.topic))?;
+            return event(
+                self.place(),
+                line.topic,
+                line.key,
+                line.value.get().as_bytes(),
+            );
+        };
+        event(
+            self.place(),
+            topic.to_owned(),
+            form.key.map(str::to_owned),
+            &self.bytes,
+        )
+    }
+}
+
+fn event(place: String, topic: String, key: Option<String>, value: &[u8]) -> Result<Event, String> {
+    let stamp = Stamp {
+        event_id: &Uuid::new_v4().to_string(),
+        time: chrono::Utc::now().timestamp_millis(),
+    };
+    let enriched = enrich(value.trim_ascii(), stamp).map_err(|error| error.to_string())?;
+    Ok(Event {
+        topic,
+        key: key.filter(|key| !key.is_empty()),
+        id: enriched.event_id,
+        place,
+        text: enriched.text,
+    })
+}
+
+/// A file or standard input, line by line.
+pub(super) struct Input {
+    name: String,
+    number: u64,
+    repeatable: bool,
+    reader: BufReader<Box<dyn Read>>,
+}
+
+impl Input {
+    /// Opens a file; `-` is standard input.
+    pub(super) fn open(path: &Path) -> Result<Self, String> {
+        if path == Path::new("-") {
+            return Ok(Self::new(
+                "standard input".to_owned(),
+                false,
+                Box::new(stdin()),
+            ));
+        }
+        let name = path.display().to_string();
+        let file =
+            File::open(path).map_err(|error| format!("{name}: cannot be opened: {error}"))?;
+        let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
+        Ok(Self::new(name, regular, Box::new(file)))
+    }
+
+    fn new(name: String, repeatable: bool, source: Box<dyn Read>) -> Self {
+        let reader = BufReader::with_capacity(1 << 16, source);
+        Self {
+            name,
+            number: 0,
+            repeatable,
+            reader,
+        }
+    }
+
+    /// Whether it may be opened and read again.
+    pub(super) const fn is_repeatable(&self) -> bool {
+        self.repeatable
+    }
+
+    /// Whether the next line can be had without waiting for whoever writes it.
+    pub(super) fn has_more_ready(&self) -> bool {
+        self.repeatable || self.reader.buffer().contains(&b'\n')
+    }
+
+    /// The next line. Of one that is too long only as much as shows that.
+    pub(super) fn next_line(&mut self) -> Result<Option<Line>, String> {
+        if self.number == 0 && self.name == "standard input" && stdin().is_terminal() {
+            super::complain("reading events from the keyboard, one per line; end with Ctrl-D");
+        }
+        let failed = |error| format!("{}: cannot be read: {error}", self.name);
+        let mut bytes = Vec::new();
+        let most = LINE_BYTES_MAX as u64 + 1;
+        let read = self
+            .reader
+            .by_ref()
+            .take(most)
+            .read_until(b'\n', &mut bytes)
+            .map_err(failed)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if bytes.len() > LINE_BYTES_MAX && bytes.last() != Some(&b'\n') {
+            self.reader.skip_until(b'\n').map_err(failed)?;
+        }
+        self.number += 1;
+        Ok(Some(Line {
+            file: self.name.clone(),
+            number: self.number,
+            bytes,
+        }))
+    }
+}

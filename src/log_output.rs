@@ -1,0 +1,32 @@
+//! Where the log goes and in which form: text on a terminal, one JSON object a line elsewhere.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::configuration::{LogFormat, LogOutput};
+
+/// Noise of libraries that says nothing to an operator at the level they log it.
+const QUIET: [&str; 4] = ["fjall=warn", "lsm_tree=warn", "actix_server=warn", "librdkafka=warn"];
+
+/// Starts logging to standard error. `RUST_LOG` goes before the configuration.
+pub fn start(settings: &LogOutput) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        let quiet = QUIET.join(",");
+        EnvFilter::new(format!("{quiet},{}", settings.level))
+    });
+    let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let terminal = std::io::stderr().is_terminal();
+    let text = match settings.format {
+        LogFormat::Auto => terminal,
+        LogFormat::Text => true,
+        LogFormat::Json => false,
+    };
+    // Started twice only by tests in one process; the first stays.
+    let started = if text {
+        output.with_ansi(terminal).try_init()
+    } else {
+        output.json().flatten_event(true).try_init()
+    };
+    started.unwrap_or_default();
+}

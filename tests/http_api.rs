@@ -1,0 +1,607 @@
+//! The HTTP API over a real socket: every route, and what becomes of bad requests.
+
+mod outside;
+
+use std::io::{Read as _, Write as _};
+use std::time::Duration;
+
+use homeostat::http::{EVENTS_MAX, ServeError, Server, routes};
+use homeostat_actors::ports::log::LogError;
+use outside::{NEXT, NOW, Order, Outside, STORY};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+const DRIFT: &str = "/api/v1/events/data.drift.detected";
+
+async fn get(outside: &Outside, path: &str) -> (u16, Value) {
+    answer(outside.client.get(outside.url(path))).await
+}
+
+async fn post(outside: &Outside, path: &str, body: impl Into<reqwest::Body>) -> (u16, Value) {
+    answer(outside.client.post(outside.url(path)).body(body)).await
+}
+
+/// Status and document; every error must be a complete problem document.
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let (status, path) = (response.status(), response.url().path().to_owned());
+    assert_eq!(response.headers()["x-content-type-options"], "nosniff");
+    let media = response.headers()["content-type"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let document: Value = response.json().await.unwrap();
+    if status.as_u16() >= 400 {
+        assert_eq!(media, "application/problem+json");
+        assert_eq!(document["status"], status.as_u16());
+        assert_eq!(document["instance"], path, "{document}");
+        assert!(
+            document["type"]
+                .as_str()
+                .unwrap()
+                .starts_with("urn:homeostat:problem:")
+        );
+        assert!(document["title"].is_string() && document["detail"].is_string());
+    }
+    (status.as_u16(), document)
+}
+
+#[tokio::test]
+async fn every_route_is_documented_and_every_documented_route_is_served() {
+    let outside = Outside::start();
+    let (_, document) = get(&outside, "/api/v1/openapi.json").await;
+    let mut documented = Vec::new();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            documented.push((method.to_uppercase(), path.clone()));
+        }
+    }
+    let mut served: Vec<(String, String)> = routes::table()
+        .iter()
+        .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+        .collect();
+    documented.sort();
+    served.sort();
+    assert_eq!(documented, served);
+    for (method, path) in documented {
+        let path = path
+            .replace("{id}", &STORY.to_string())
+            .replace("{topic}", "data.ingested");
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let request = outside
+            .client
+            .request(method, outside.url(&path))
+            .body("{}");
+        assert!(
+            request.send().await.unwrap().status().is_success(),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn references_of_the_openapi_document_lead_somewhere() {
+    fn references(value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(
+                    fields
+                        .get("$ref")
+                        .and_then(Value::as_str)
+                        .map(str::to_owned),
+                );
+                fields.values().for_each(|value| references(value, found));
+            }
+            Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+            _ => {}
+        }
+    }
+    let document: Value = serde_json::from_str(routes::OPENAPI).unwrap();
+    let mut found = Vec::new();
+    references(&document, &mut found);
+    assert!(!found.is_empty());
+    for reference in found {
+        assert!(
+            document
+                .pointer(reference.trim_start_matches('#'))
+                .is_some(),
+            "{reference}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn wrong_methods_and_paths_are_told_what_is_right() {
+    let outside = Outside::start();
+    for (method, path, status, allow) in [
+        (Method::POST, "/livez", 405, Some("GET, HEAD")),
+        (Method::DELETE, "/api/v1/decisions", 405, Some("GET, HEAD")),
+        (Method::GET, DRIFT, 405, Some("POST")),
+        (Method::GET, "/nowhere", 404, None),
+        (Method::POST, "/api/v1/events/", 404, None),
+        (Method::GET, "/../etc/passwd%00", 404, None),
+    ] {
+        let url = outside.url(path);
+        let response = outside
+            .client
+            .request(method.clone(), url.clone())
+            .send()
+            .await
+            .unwrap();
+        let told = response
+            .headers()
+            .get("allow")
+            .map(|value| value.to_str().unwrap().to_owned());
+        assert_eq!(told.as_deref(), allow, "{path}");
+        assert_eq!(
+            answer(outside.client.request(method, url)).await.0,
+            status,
+            "{path}"
+        );
+    }
+    let head = outside
+        .client
+        .head(outside.url("/metrics"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(head.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn probes_tell_life_and_readiness_apart() {
+    let outside = Outside::start();
+    assert_eq!(
+        get(&outside, "/readyz").await,
+        (200, json!({"ready": true, "reasons": []}))
+    );
+    *outside.answers.not_ready.lock().unwrap() = vec!["the ledger is not folded yet".to_owned()];
+    let (status, document) = get(&outside, "/readyz").await;
+    assert_eq!(status, 503);
+    assert_eq!(document["ready"], false);
+    assert_eq!(document["reasons"], json!(["the ledger is not folded yet"]));
+    assert_eq!(get(&outside, "/livez").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_panic_in_a_handler_is_a_500_and_the_server_goes_on() {
+    let outside = Outside::start();
+    *outside.answers.not_ready.lock().unwrap() = vec!["bug".to_owned()];
+    for _ in 0..3 {
+        let response = outside
+            .client
+            .get(outside.url("/api/v1/actors"))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 500);
+        let document: Value = response.json().await.unwrap();
+        assert_eq!(document["type"], "urn:homeostat:problem:internal");
+        assert_eq!(document["instance"], "/api/v1/actors");
+    }
+    outside.answers.not_ready.lock().unwrap().clear();
+    assert_eq!(
+        get(&outside, "/api/v1/actors").await,
+        (200, json!({"path": "root"}))
+    );
+}
+
+#[tokio::test]
+async fn one_event_an_array_and_lines_are_published_in_order_with_their_key() {
+    let outside = Outside::start();
+    let (status, one) = post(
+        &outside,
+        &format!("{DRIFT}?key=m%2F1"),
+        "{\n \"n\": 1.0\n}\n",
+    )
+    .await;
+    assert_eq!(status, 202, "{one}");
+    let id = one["event_ids"][0].as_str().unwrap();
+    assert_eq!(id.len(), 36);
+    assert_eq!(
+        one["events"],
+        json!([{"event_id": id, "partition": 0, "offset": 0}])
+    );
+    let (_, array) = post(&outside, DRIFT, r#"[{"event_id":"a"}, {"event_id":"b"}]"#).await;
+    assert_eq!(array["event_ids"], json!(["a", "b"]));
+    let (_, lines) = post(
+        &outside,
+        DRIFT,
+        "{\"event_id\":\"c\"}\r\n\n{\"event_id\":\"d\"}\n",
+    )
+    .await;
+    assert_eq!(lines["event_ids"], json!(["c", "d"]));
+    let request = outside
+        .client
+        .post(outside.url(DRIFT))
+        .header("content-type", "application/x-ndjson");
+    assert_eq!(
+        answer(request.body("{\"event_id\":\"e\"}")).await.1["event_ids"],
+        json!(["e"])
+    );
+
+    let values = outside.log.values("data.drift.detected");
+    assert_eq!(values.len(), 6);
+    assert_eq!(
+        values[0],
+        format!(
+            "{{\n \"n\": 1.0, \"event_id\": \"{id}\", \"timestamp\": \"2026-01-01T00:00:00.000+00:00\", \"source\": \"mlops_system\"\n}}\n"
+        )
+    );
+    let records = outside.log.records.lock().unwrap();
+    let keys: Vec<Option<&[u8]>> = records["data.drift.detected"]
+        .iter()
+        .map(|record| record.key.as_deref())
+        .collect();
+    assert_eq!(keys[..2], [Some(b"m/1".as_slice()), None]);
+    assert!(
+        records["data.drift.detected"]
+            .iter()
+            .all(|record| record.headers.is_empty())
+    );
+}
+
+#[tokio::test]
+async fn a_malformed_request_is_refused_with_its_place_and_publishes_nothing() {
+    let outside = Outside::start();
+    let deep = format!("{{\"a\":{}1{}}}", "[".repeat(70), "]".repeat(70));
+    let bottomless = "[".repeat(1 << 20);
+    let table: [(&[u8], u16, Value); 14] = [
+        (b"", 400, json!({"offset": 0})),
+        (b"[]", 400, json!({})),
+        (b"7", 400, json!({"offset": 0})),
+        (b"\xff\xfe", 400, json!({"offset": 0})),
+        (b"{\"a\": 1,}", 400, json!({"offset": 8})),
+        (b"{\"a\": 1} trailing", 400, json!({"offset": 9})),
+        (b"{\"a\": 1}{\"b\": 2}", 400, json!({"offset": 8})),
+        (b"[{\"a\": 1}, 7]", 400, json!({"index": 1, "offset": 11})),
+        (b"[{\"a\": 1}, {]", 400, json!({"index": 0, "offset": 12})),
+        (b"[{\"a\": 1}", 400, json!({"index": 0})),
+        (
+            b"{\"a\": 1}\n\n{\"b\": tru}\n",
+            400,
+            json!({"index": 1, "line": 3, "offset": 19}),
+        ),
+        (b"{\"a\": 1}\n[2]\n", 400, json!({"index": 1, "line": 2})),
+        (deep.as_bytes(), 400, json!({"offset": 69})),
+        (bottomless.as_bytes(), 400, json!({})),
+    ];
+    for (body, status, members) in table {
+        let (got, document) = post(&outside, DRIFT, body.to_vec()).await;
+        let shown = String::from_utf8_lossy(&body[..body.len().min(40)]);
+        assert_eq!(got, status, "{shown}: {document}");
+        assert_eq!(
+            document["type"], "urn:homeostat:problem:malformed-event",
+            "{shown}"
+        );
+        for (name, value) in members.as_object().unwrap() {
+            assert_eq!(&document[name], value, "{shown}: {document}");
+        }
+    }
+    assert_eq!(outside.log.total(), 0);
+}
+
+#[tokio::test]
+async fn sizes_up_to_the_limits_are_taken_and_beyond_them_refused() {
+    let outside = Outside::start();
+    let event = |bytes: usize| {
+        format!(
+            "{{\"event_id\":\"i\",\"timestamp\":1,\"source\":\"s\",\"a\":\"{}\"}}",
+            "x".repeat(bytes - 51)
+        )
+    };
+    assert_eq!(event(100).len(), 100 + event(51).len() - 51);
+    let overhead = event(51).len() - 51;
+    let exact = event((1 << 20) - overhead);
+    assert_eq!(exact.len(), 1 << 20);
+    assert_eq!(post(&outside, DRIFT, exact).await.0, 202);
+    assert_eq!(
+        post(&outside, DRIFT, event((1 << 20) + 1 - overhead))
+            .await
+            .0,
+        413
+    );
+    assert_eq!(
+        post(&outside, DRIFT, vec![b' '; (8 << 20) + 1]).await.0,
+        413
+    );
+    let many = |count: usize| vec!["{}"; count];
+    assert_eq!(
+        post(&outside, DRIFT, many(EVENTS_MAX).join("\n")).await.0,
+        202
+    );
+    let before = outside.log.total();
+    assert_eq!(
+        post(&outside, DRIFT, many(EVENTS_MAX + 1).join("\n"))
+            .await
+            .0,
+        413
+    );
+    assert_eq!(
+        post(
+            &outside,
+            DRIFT,
+            format!("[{}]", many(EVENTS_MAX + 1).join(","))
+        )
+        .await
+        .0,
+        413
+    );
+    assert_eq!(outside.log.total(), before);
+}
+
+#[tokio::test]
+async fn topics_keys_and_parameters_are_checked() {
+    let outside = Outside::start();
+    let (status, unknown) = post(&outside, "/api/v1/events/data.nonsense", "{}").await;
+    assert_eq!(status, 404);
+    assert!(
+        unknown["topics"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("data.drift.detected"))
+    );
+    for topic in [
+        "homeostat.ledger",
+        "homeostat.dead-letters",
+        "homeostat.anything",
+        "homeostat%2eledger",
+    ] {
+        assert_eq!(
+            post(&outside, &format!("/api/v1/events/{topic}"), "{}")
+                .await
+                .0,
+            403,
+            "{topic}"
+        );
+    }
+    let long = "k".repeat(1_025);
+    for query in ["key=a&key=b", "kye=a", &format!("key={long}")] {
+        assert_eq!(
+            post(&outside, &format!("{DRIFT}?{query}"), "{}").await.0,
+            400,
+            "{query}"
+        );
+    }
+    let request = outside
+        .client
+        .post(outside.url(DRIFT))
+        .header("content-encoding", "gzip");
+    assert_eq!(answer(request.body("{}")).await.0, 415);
+    let request = outside
+        .client
+        .post(outside.url(DRIFT))
+        .header("origin", "http://elsewhere.example");
+    assert_eq!(answer(request.body("{}")).await.0, 403);
+    assert_eq!(outside.log.total(), 0);
+}
+
+#[tokio::test]
+async fn repeated_keys_of_an_event_are_kept_as_they_are() {
+    let outside = Outside::start();
+    let event = r#"{"event_id":"x","event_id":"y","timestamp":1,"source":"s","a":1,"a":2}"#;
+    let (status, document) = post(&outside, DRIFT, event).await;
+    assert_eq!((status, &document["event_ids"]), (202, &json!(["y"])));
+    assert_eq!(outside.log.values("data.drift.detected"), [event]);
+}
+
+#[tokio::test]
+async fn cloud_events_are_taken_in_each_mode() {
+    let outside = Outside::start();
+    let event = |id: &str| {
+        json!({"specversion": "1.0", "id": id, "source": "/etl", "type": "data.drift.detected",
+               "partitionkey": "m", "data": {"severity": "high"}})
+    };
+    let send = |media: &str, body: String| {
+        let request = outside
+            .client
+            .post(outside.url(DRIFT))
+            .header("content-type", media);
+        answer(request.body(body))
+    };
+    let (_, one) = send(
+        "application/cloudevents+json; charset=utf-8",
+        event("1").to_string(),
+    )
+    .await;
+    assert_eq!(one["event_ids"], json!(["1"]));
+    let batch = json!([event("2"), event("3")]).to_string();
+    let (_, two) = send("application/cloudevents-batch+json", batch).await;
+    assert_eq!(two["event_ids"], json!(["2", "3"]));
+    let binary = outside
+        .client
+        .post(outside.url(DRIFT))
+        .header("content-type", "application/json");
+    let binary = binary
+        .header("ce-specversion", "1.0")
+        .header("ce-id", "Caf%C3%A9");
+    let binary = binary
+        .header("ce-source", "/etl")
+        .header("ce-type", "data.drift.detected");
+    let (_, four) = answer(binary.body(r#"{"severity": "low"}"#)).await;
+    assert_eq!(four["event_ids"], json!(["Café"]));
+
+    let values = outside.log.values("data.drift.detected");
+    let value: Value = serde_json::from_str(&values[0]).unwrap();
+    assert_eq!(value["severity"], "high");
+    assert_eq!(
+        (&value["event_id"], &value["source"]),
+        (&json!("1"), &json!("/etl"))
+    );
+    assert_eq!(value["event_type"], "data_drift_detected");
+    let key = outside.log.records.lock().unwrap()["data.drift.detected"][0]
+        .key
+        .clone();
+    assert_eq!(key.as_deref(), Some(b"m".as_slice()));
+
+    let broken = json!([event("5"), {"specversion": "1.0"}]).to_string();
+    let (status, problem) = send("application/cloudevents-batch+json", broken).await;
+    assert_eq!((status, &problem["index"]), (400, &json!(1)));
+    assert_eq!(
+        send("application/cloudevents+avro", "x".to_owned()).await.0,
+        415
+    );
+    assert_eq!(outside.log.total(), 4);
+}
+
+#[tokio::test]
+async fn what_the_log_did_not_acknowledge_is_named() {
+    let outside = Outside::start();
+    let body = r#"[{"event_id":"a"},{"event_id":"b"},{"event_id":"c"}]"#;
+    for (error, status) in [
+        (LogError::Unavailable("no leader".to_owned()), 503),
+        (LogError::Refused("too large".to_owned()), 422),
+        (LogError::Fatal("fenced".to_owned()), 503),
+    ] {
+        outside.log.order(Order::Fail(1, error));
+        let (got, document) = post(&outside, DRIFT, body).await;
+        assert_eq!(got, status);
+        assert_eq!(document["event_ids"], json!(["a"]));
+        assert_eq!(document["unacknowledged"], json!(["b", "c"]));
+    }
+    assert_eq!(post(&outside, DRIFT, body).await.0, 202);
+}
+
+#[tokio::test]
+async fn a_silent_log_is_a_504_that_names_what_was_durable_before() {
+    let outside = Outside::start_with(Duration::from_millis(300));
+    outside
+        .log
+        .order(Order::Fail(usize::MAX, LogError::Refused(String::new())));
+    outside.log.order(Order::Hang);
+    let body = vec!["{}"; 1_500].join("\n");
+    let (status, document) = post(&outside, DRIFT, body).await;
+    assert_eq!(status, 504);
+    assert_eq!(document["event_ids"].as_array().unwrap().len(), 1_000);
+    assert_eq!(document["unacknowledged"].as_array().unwrap().len(), 500);
+}
+
+#[tokio::test]
+async fn decisions_are_filtered_paged_and_told_whole() {
+    let outside = Outside::start();
+    let (status, page) = get(&outside, "/api/v1/decisions").await;
+    assert_eq!(status, 200);
+    assert_eq!(page["next"], Value::Null);
+    assert_eq!(page["items"][0]["id"], STORY.to_string());
+    assert_eq!(page["items"][0]["time"], "2026-01-01T00:00:00.000Z");
+    let (_, page) = get(&outside, "/api/v1/decisions?limit=1").await;
+    assert_eq!(page["next"], NEXT.to_string());
+    let path = format!(
+        "/api/v1/decisions?target=m&action=retrain&hours=2&cursor={}",
+        page["next"].as_str().unwrap()
+    );
+    assert_eq!(get(&outside, &path).await.0, 200);
+    let asked = outside.answers.asked.lock().unwrap().pop().unwrap();
+    assert_eq!((asked.before, asked.since), (Some(NEXT), NOW - 7_200_000));
+    let (status, problem) = get(&outside, "/api/v1/decisions?outcome=maybe").await;
+    assert_eq!(status, 400);
+    assert_eq!(problem["parameter"], "outcome");
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("pending, executed, failed")
+    );
+
+    let (status, story) = get(&outside, &format!("/api/v1/decisions/{STORY}")).await;
+    assert_eq!((status, &story["outcome"]), (200, &json!("executed")));
+    for id in ["0".repeat(32), "nonsense".to_owned(), "%ff".to_owned()] {
+        assert_eq!(
+            get(&outside, &format!("/api/v1/decisions/{id}")).await.0,
+            404,
+            "{id}"
+        );
+    }
+    let (_, cooldowns) = get(&outside, "/api/v1/cooldowns").await;
+    assert_eq!(cooldowns["cooldowns"][0]["key"], "k");
+    assert_eq!(cooldowns["budgets"], json!([]));
+}
+
+#[tokio::test]
+async fn metrics_count_what_was_published_and_asked() {
+    let outside = Outside::start();
+    post(&outside, DRIFT, "{}").await;
+    post(&outside, DRIFT, "{").await;
+    get(&outside, "/nowhere").await;
+    let text = outside
+        .client
+        .get(outside.url("/metrics"))
+        .send()
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    for line in [
+        r#"homeostat_publish_requests_total{outcome="accepted"} 1"#,
+        r#"homeostat_publish_requests_total{outcome="refused"} 1"#,
+        r#"homeostat_published_events_total{topic="data.drift.detected"} 1"#,
+        r#"homeostat_http_requests_total{route="/api/v1/events/{topic}",status="2xx"} 1"#,
+        r#"homeostat_http_requests_total{route="other",status="4xx"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn bytes_that_are_no_http_get_an_answer_or_an_end() {
+    let outside = Outside::start();
+    for bytes in [
+        b"\x16\x03\x01\x02\x00".as_slice(),
+        b"GET\r\n\r\n",
+        b"POST / HTTP/9.9\r\n\r\n",
+    ] {
+        let mut stream = std::net::TcpStream::connect(outside.server.address()).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(
+            answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"),
+            "{answer:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_server_stops_in_time_and_frees_its_address() {
+    let outside = Outside::start();
+    let address = outside.server.address();
+    assert_eq!(get(&outside, "/livez").await.0, 200);
+    assert!(outside.server.stop(Duration::from_secs(10)));
+    assert!(std::net::TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn an_address_that_cannot_be_served_is_refused_with_the_remedy() {
+    let outside = Outside::start();
+    let taken = outside.server.address().to_string();
+    let state = || homeostat::http::ApiState {
+        log: outside.log.clone(),
+        queries: outside.answers.clone(),
+        clock: std::sync::Arc::new(Midnight),
+        metrics: outside.metrics.clone(),
+        acknowledge_limit: Duration::from_secs(1),
+    };
+    for (listen, expected) in [
+        (taken.as_str(), "set http.listen"),
+        ("nonsense", "set http.listen"),
+    ] {
+        let error = Server::start(listen, state()).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let exposed = Server::start("0.0.0.0:0", state()).map(|_| ());
+    assert!(matches!(exposed, Err(ServeError::Exposed { .. })));
+}
+
+struct Midnight;
+
+impl homeostat_actors::ports::clock::Clock for Midnight {
+    fn now(&self) -> i64 {
+        0
+    }
+
+    fn boot(&self) -> Duration {
+        Duration::ZERO
+    }
+}
