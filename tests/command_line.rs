@@ -1,5 +1,13 @@
 //! The built binary: help, usage, completions, and publishing against a server.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the verdict; clippy's own exemption does not reach helper functions"
+)]
+
 mod outside;
 
 use std::io::Write as _;
