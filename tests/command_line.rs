@@ -279,6 +279,13 @@ fn what_was_not_acknowledged_is_tried_again_with_the_same_id() {
         .map(|value| value[..6].to_owned())
         .collect();
     assert_eq!(numbers, ["{\"n\":1", "{\"n\":2", "{\"n\":3"]);
+    let offered = outside.log.offered.lock().unwrap();
+    let second: Vec<&String> = offered
+        .iter()
+        .filter(|value| value.starts_with("{\"n\":2"))
+        .collect();
+    assert_eq!(second.len(), 3);
+    assert!(second.iter().all(|value| *value == second[0]), "{second:?}");
 }
 
 #[test]

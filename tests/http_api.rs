@@ -462,6 +462,20 @@ async fn what_the_log_did_not_acknowledge_is_named() {
 }
 
 #[tokio::test]
+async fn after_a_fault_no_later_event_overtakes() {
+    let outside = Outside::start();
+    outside.log.order(Order::Fail(
+        2,
+        LogError::Unavailable("no leader".to_owned()),
+    ));
+    let (status, document) = post(&outside, DRIFT, vec!["{}"; 2_500].join("\n")).await;
+    assert_eq!(status, 503);
+    assert_eq!(document["event_ids"].as_array().unwrap().len(), 2);
+    assert_eq!(document["unacknowledged"].as_array().unwrap().len(), 2_498);
+    assert_eq!(outside.log.total(), 2);
+}
+
+#[tokio::test]
 async fn a_silent_log_is_a_504_that_names_what_was_durable_before() {
     let outside = Outside::start_with(Duration::from_millis(300));
     outside

@@ -33,6 +33,8 @@ pub(crate) enum Order {
 pub(crate) struct MemoryLog {
     pub(crate) records: Mutex<BTreeMap<String, Vec<NewRecord>>>,
     pub(crate) orders: Mutex<VecDeque<Order>>,
+    /// Every value ever offered, taken or not.
+    pub(crate) offered: Mutex<Vec<String>>,
 }
 
 impl MemoryLog {
@@ -83,6 +85,10 @@ impl EventLog for MemoryLog {
         &self,
         records: Vec<NewRecord>,
     ) -> BoxFuture<'static, Vec<Result<Appended, LogError>>> {
+        for record in &records {
+            let value = String::from_utf8(record.value.clone().unwrap()).unwrap();
+            self.offered.lock().unwrap().push(value);
+        }
         let (taken, error) = match self.orders.lock().unwrap().pop_front() {
             Some(Order::Hang) => return Box::pin(std::future::pending()),
             Some(Order::Fail(taken, error)) => (taken, Some(error)),
