@@ -294,9 +294,9 @@ mod tests {
         let refused = LogError::Refused("x".to_owned());
         for order in [[&unavailable, &refused], [&refused, &unavailable]] {
             let mut fault = None;
-            order
-                .iter()
-                .for_each(|error| worsen(&mut fault, "t", error));
+            for error in order {
+                worsen(&mut fault, "t", error);
+            }
             assert!(matches!(fault, Some(Fault::Unreachable(_))));
         }
         let mut fault = None;
