@@ -1,5 +1,13 @@
 //! The built binary: help, usage, completions, and publishing against a server.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the verdict; clippy's own exemption does not reach helper functions"
+)]
+
 mod outside;
 
 use std::io::Write as _;
@@ -271,6 +279,13 @@ fn what_was_not_acknowledged_is_tried_again_with_the_same_id() {
         .map(|value| value[..6].to_owned())
         .collect();
     assert_eq!(numbers, ["{\"n\":1", "{\"n\":2", "{\"n\":3"]);
+    let offered = outside.log.offered.lock().unwrap();
+    let second: Vec<&String> = offered
+        .iter()
+        .filter(|value| value.starts_with("{\"n\":2"))
+        .collect();
+    assert_eq!(second.len(), 3);
+    assert!(second.iter().all(|value| *value == second[0]), "{second:?}");
 }
 
 #[test]

@@ -32,11 +32,15 @@ pub(super) async fn guard(
             request.into_response(problem.at(&path).error_response()),
         ));
     }
+    let state = request.app_data::<web::Data<ApiState>>().cloned();
     let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
         tracing::error!(
             path,
             "an HTTP handler panicked; the request was answered with 500"
         );
+        if let Some(state) = state {
+            state.metrics.http_request("other", 500);
+        }
         let detail = "the handler failed; the log of the service says why";
         return Err(Problem::new(Kind::Internal, detail).at(&path).into());
     };

@@ -13,6 +13,7 @@ pub mod routes;
 mod server;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
@@ -34,7 +35,12 @@ pub struct ApiState {
     pub clock: Arc<dyn Clock>,
     /// What `/metrics` prints.
     pub metrics: Arc<Metrics>,
+    /// Publishers learn within this time whether the log acknowledged; see [`ACKNOWLEDGE_LIMIT`].
+    pub acknowledge_limit: Duration,
 }
+
+/// The time that SPEC §2 gives.
+pub const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the service tells about itself. Called on the HTTP worker: answers at once, from memory.
 pub trait Queries: Send + Sync + 'static {

@@ -1,7 +1,6 @@
 //! `POST /api/v1/events/{topic}`: enrich, append, answer when every event is durable.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -19,8 +18,6 @@ use crate::metrics::Published;
 
 /// Longest key in bytes; keys name a model, a service or a user.
 const KEY_BYTES_MAX: usize = 1_024;
-/// Publishers learn within this time whether the log acknowledged (SPEC §2).
-const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(10);
 /// Records per append: after a time limit, the appends before are known to be durable, and their events are told.
 const APPEND_RECORDS: usize = 1_000;
 /// Requests that hold a body at once: sixteen times 8 MiB, several times over while it is split, fit any machine.
@@ -43,7 +40,7 @@ pub(super) async fn publish(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let waiting = tokio::time::timeout(ACKNOWLEDGE_LIMIT, admission.0.acquire());
+    let waiting = tokio::time::timeout(state.acknowledge_limit, admission.0.acquire());
     let Ok(Ok(_permit)) = waiting.await else {
         let detail =
             "too many events are being published at once; try again; nothing was published";
@@ -136,7 +133,7 @@ enum Fault {
 /// Appends in order, within the time limit. After the first fault nothing more is appended, so that no event overtakes
 /// one that the publisher has to send again.
 async fn append(state: &ApiState, records: Vec<Prepared>) -> Outcome {
-    let deadline = Instant::now() + ACKNOWLEDGE_LIMIT;
+    let deadline = Instant::now() + state.acknowledge_limit;
     let mut outcome = Outcome::default();
     let mut records = records.into_iter().peekable();
     while records.peek().is_some() {
@@ -180,13 +177,10 @@ impl Outcome {
             return Ok(HttpResponse::Accepted().json(json!({"events": events, "event_ids": ids})));
         };
         let (kind, reason) = match fault {
-            Fault::Timeout => {
-                let limit = ACKNOWLEDGE_LIMIT.as_secs();
-                (
-                    Kind::LogTimeout,
-                    format!("the event log did not acknowledge within {limit} s"),
-                )
-            }
+            Fault::Timeout => (
+                Kind::LogTimeout,
+                "the event log did not acknowledge in time".to_owned(),
+            ),
             Fault::Log(error) if error.class() == ErrorClass::Reject => {
                 (Kind::RefusedByLog, error.to_string())
             }

@@ -18,10 +18,10 @@ use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
 
 /// 2026-01-01T00:00:00Z.
-pub const NOW: Millis = 1_767_225_600_000;
+pub(crate) const NOW: Millis = 1_767_225_600_000;
 
 /// What the log does with the next append.
-pub enum Order {
+pub(crate) enum Order {
     /// Takes so many records, then says this of the others.
     Fail(usize, LogError),
     /// Never answers.
@@ -30,25 +30,27 @@ pub enum Order {
 
 /// An event log in memory: one partition per topic.
 #[derive(Default)]
-pub struct MemoryLog {
-    pub records: Mutex<BTreeMap<String, Vec<NewRecord>>>,
-    pub orders: Mutex<VecDeque<Order>>,
+pub(crate) struct MemoryLog {
+    pub(crate) records: Mutex<BTreeMap<String, Vec<NewRecord>>>,
+    pub(crate) orders: Mutex<VecDeque<Order>>,
+    /// Every value ever offered, taken or not.
+    pub(crate) offered: Mutex<Vec<String>>,
 }
 
 impl MemoryLog {
     /// Values of a topic, in order.
-    pub fn values(&self, topic: &str) -> Vec<String> {
+    pub(crate) fn values(&self, topic: &str) -> Vec<String> {
         let records = self.records.lock().unwrap();
         let records = records.get(topic).map(Vec::as_slice).unwrap_or_default();
         let text = |record: &NewRecord| String::from_utf8(record.value.clone().unwrap()).unwrap();
         records.iter().map(text).collect()
     }
 
-    pub fn total(&self) -> usize {
+    pub(crate) fn total(&self) -> usize {
         self.records.lock().unwrap().values().map(Vec::len).sum()
     }
 
-    pub fn order(&self, order: Order) {
+    pub(crate) fn order(&self, order: Order) {
         self.orders.lock().unwrap().push_back(order);
     }
 
@@ -58,7 +60,7 @@ impl MemoryLog {
         topic.push(record);
         Appended {
             partition: 0,
-            offset: topic.len() as i64 - 1,
+            offset: i64::try_from(topic.len()).unwrap() - 1,
         }
     }
 }
@@ -83,6 +85,10 @@ impl EventLog for MemoryLog {
         &self,
         records: Vec<NewRecord>,
     ) -> BoxFuture<'static, Vec<Result<Appended, LogError>>> {
+        for record in &records {
+            let value = String::from_utf8(record.value.clone().unwrap()).unwrap();
+            self.offered.lock().unwrap().push(value);
+        }
         let (taken, error) = match self.orders.lock().unwrap().pop_front() {
             Some(Order::Hang) => return Box::pin(std::future::pending()),
             Some(Order::Fail(taken, error)) => (taken, Some(error)),
@@ -139,13 +145,13 @@ impl Clock for Still {
 
 /// Answers as ordered, and remembers what it was asked.
 #[derive(Default)]
-pub struct Answers {
-    pub not_ready: Mutex<Vec<String>>,
-    pub asked: Mutex<Vec<Filter>>,
+pub(crate) struct Answers {
+    pub(crate) not_ready: Mutex<Vec<String>>,
+    pub(crate) asked: Mutex<Vec<Filter>>,
 }
 
-pub const STORY: Id = Id([1; 16]);
-pub const NEXT: Cursor = Cursor {
+pub(crate) const STORY: Id = Id([1; 16]);
+pub(crate) const NEXT: Cursor = Cursor {
     time: NOW,
     id: STORY,
 };
@@ -236,20 +242,20 @@ fn story() -> DecisionStory {
 }
 
 /// A running server with its log and answers.
-pub struct Outside {
-    pub log: Arc<MemoryLog>,
-    pub answers: Arc<Answers>,
-    pub metrics: Arc<Metrics>,
-    pub server: Server,
-    pub client: reqwest::Client,
+pub(crate) struct Outside {
+    pub(crate) log: Arc<MemoryLog>,
+    pub(crate) answers: Arc<Answers>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) server: Server,
+    pub(crate) client: reqwest::Client,
 }
 
 impl Outside {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(Duration::from_secs(10))
     }
 
-    pub fn start_with(acknowledge_limit: Duration) -> Self {
+    pub(crate) fn start_with(acknowledge_limit: Duration) -> Self {
         rustls::crypto::ring::default_provider()
             .install_default()
             .unwrap_or_default();
@@ -274,7 +280,7 @@ impl Outside {
         }
     }
 
-    pub fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.server.address())
     }
 }

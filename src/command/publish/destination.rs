@@ -239,3 +239,68 @@ fn innermost(error: &reqwest::Error) -> String {
     }
     cause.to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::Batches;
+    use super::super::lines::Event;
+    use super::*;
+
+    fn batch() -> Batch {
+        let mut batches = Batches::default();
+        for id in ["a", "b"] {
+            let pushed = batches.push(Event {
+                topic: "data.ingested".to_owned(),
+                key: None,
+                id: id.to_owned(),
+                place: String::new(),
+                text: "{}".to_owned(),
+            });
+            assert!(pushed.is_none());
+        }
+        batches.flush().unwrap()
+    }
+
+    #[test]
+    fn answers_are_told_apart_into_done_refused_and_worth_another_try() {
+        for (status, answer, acknowledged, verdict) in [
+            (202, serde_json::json!({"event_ids": ["a", "b"]}), 2, "done"),
+            (202, serde_json::json!({"event_ids": ["a"]}), 1, "refused"),
+            (200, Value::Null, 0, "refused"),
+            (301, Value::Null, 0, "refused"),
+            (400, serde_json::json!({"detail": "byte 3"}), 0, "refused"),
+            (413, Value::Null, 0, "refused"),
+            (429, Value::Null, 0, "again"),
+            (500, Value::Null, 0, "refused"),
+            (502, Value::Null, 0, "again"),
+            (503, serde_json::json!({"event_ids": ["a"]}), 1, "again"),
+            (504, Value::Null, 0, "again"),
+        ] {
+            let status = StatusCode::from_u16(status).unwrap();
+            let judged = judge(status, &answer, &batch());
+            assert_eq!(judged.acknowledged.len(), acknowledged, "{status}");
+            let told = match judged.fault {
+                None => "done",
+                Some(Fault::Refused(_)) => "refused",
+                Some(Fault::Unreachable(_)) => "again",
+            };
+            assert_eq!(told, verdict, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_may_pass_outweighs_what_is_refused_in_whatever_order() {
+        let unavailable = LogError::Unavailable("x".to_owned());
+        let refused = LogError::Refused("x".to_owned());
+        for order in [[&unavailable, &refused], [&refused, &unavailable]] {
+            let mut fault = None;
+            for error in order {
+                worsen(&mut fault, "t", error);
+            }
+            assert!(matches!(fault, Some(Fault::Unreachable(_))));
+        }
+        let mut fault = None;
+        worsen(&mut fault, "t", &refused);
+        assert!(matches!(fault, Some(Fault::Refused(_))));
+    }
+}
