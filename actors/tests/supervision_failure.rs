@@ -1,6 +1,7 @@
 //! Whatever fails in a worker, its mailbox survives, a fresh state takes over, and neighbours notice nothing.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "clippy does not see that helpers of a test are part of it"
 )]
 
