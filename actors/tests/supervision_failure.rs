@@ -1,6 +1,7 @@
 //! Whatever fails in a worker, its mailbox survives, a fresh state takes over, and neighbours notice nothing.
 #![allow(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "clippy does not see that helpers of a test are part of it"
 )]
 
@@ -12,7 +13,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use homeostat_actors::supervision::{
-    ActorState, CallError, Change, ChildSpec, Failure, Handle, Scope, Worker,
+    ActorState, CallError, Change, ChildSpec, Failure, Handle, RestartPolicy, Scope, Worker,
 };
 use support::{Do, Note, act, boom, events_until, journal, lines, of, puppet, tree, until};
 
@@ -140,23 +141,79 @@ async fn a_panic_after_a_held_future_restarts_the_worker() {
     four_survive(culprit, Ok(()), "panicked: after holding").await;
 }
 
+/// Panics when dropped, after telling.
+struct Grenade;
+
+impl Drop for Grenade {
+    fn drop(&mut self) {
+        panic!("pin pulled");
+    }
+}
+
+/// A future that never comes back and owns a grenade.
+async fn armed() {
+    let _grenade = Grenade;
+    std::future::pending::<()>().await;
+}
+
 #[actix::test]
-async fn a_panic_in_a_destructor_does_no_more_harm() {
-    struct Grenade;
-    impl Drop for Grenade {
-        fn drop(&mut self) {
-            panic!("pin pulled");
+async fn a_panic_in_the_destructor_of_a_task_does_no_more_harm() {
+    let culprit = act(|_, scope| {
+        scope.run_later(Duration::from_millis(1), |_, _| Err(Failure::new("first")));
+        scope.spawn(armed(), |_, (), _| Ok(()));
+        Ok(())
+    });
+    four_survive(culprit, Ok(()), "first").await;
+}
+
+#[actix::test]
+async fn a_panic_in_the_destructor_of_a_held_future_does_no_more_harm() {
+    let (tree, journal) = (tree(), journal());
+    let victim = tree.start(puppet("victim", &journal)).unwrap();
+    let culprit = act(|_, scope| {
+        scope.hold(armed(), |_, (), _| Ok(()));
+        Ok(())
+    });
+    victim.call(culprit).await.unwrap();
+    tree.restart("root/victim").unwrap();
+    assert_eq!(victim.call(Note(1)).await, Ok(1));
+}
+
+#[actix::test]
+async fn a_panic_in_the_destructor_of_a_lost_message_does_not_abort() {
+    tokio::time::pause();
+    let (tree, journal) = (tree(), journal());
+    let spec = puppet("victim", &journal).restart(RestartPolicy::Temporary);
+    let victim = tree.start(spec).unwrap();
+    assert!(victim.try_send(boom()).is_ok());
+    let grenade = Grenade;
+    let behind = victim.call(act(move |_, _| {
+        drop(grenade);
+        Ok(())
+    }));
+    assert_eq!(behind.await, Err(CallError::Lost));
+    until("counted", || victim.mailbox().depth == 0).await;
+    assert_eq!(victim.mailbox().lost, 1);
+}
+
+#[actix::test]
+async fn a_panic_when_asked_whether_it_has_drained_is_a_failure_like_any_other() {
+    struct Stubborn;
+    impl Worker for Stubborn {
+        fn drained(&self) -> bool {
+            panic!("ask me later")
         }
     }
-    let culprit = act(|_, scope| {
-        let grenade = Grenade;
-        scope.spawn(std::future::pending::<()>(), move |_, (), _| {
-            drop(grenade);
-            Ok(())
-        });
-        Err(Failure::new("first"))
-    });
-    four_survive(culprit, Err(CallError::Failed), "first").await;
+    tokio::time::pause();
+    let tree = tree();
+    let mut events = tree.subscribe();
+    tree.start(ChildSpec::new("stubborn", "stubborn", || Stubborn))
+        .unwrap();
+    assert_eq!(
+        tree.stop("root/stubborn", Duration::from_mins(2)).await,
+        Ok(0)
+    );
+    events_until(&mut events, "gave_up").await;
 }
 
 /// Fails the first incarnations, in the factory or in `started`.

@@ -203,23 +203,39 @@ async fn a_shutdown_stops_all_the_last_started_first() {
 }
 
 #[actix::test]
-async fn a_hold_keeps_messages_back_until_it_is_done() {
+async fn a_hold_keeps_messages_and_tasks_back_until_it_is_done() {
     tokio::time::pause();
     let (tree, journal) = (tree(), journal());
     let child = tree.start(puppet("child", &journal)).unwrap();
     let hold = act(|_, scope| {
-        scope.hold(
-            tokio::time::sleep(Duration::from_secs(1)),
-            |puppet, (), _| {
-                puppet.note("ready");
-                Ok(())
-            },
-        );
+        scope.spawn(async {}, |puppet, (), _| {
+            puppet.note("task");
+            Ok(())
+        });
+        for (seconds, name) in [(2, "outer"), (1, "inner")] {
+            scope.hold(
+                tokio::time::sleep(Duration::from_secs(seconds)),
+                move |puppet, (), _| {
+                    puppet.note(name);
+                    Ok(())
+                },
+            );
+        }
         Ok(())
     });
     assert!(child.try_send(hold).is_ok());
     assert_eq!(child.call(Note(1)).await, Ok(1));
-    assert_eq!(lines(&journal), ["started", "ready", "1"]);
+    let mut seen = lines(&journal);
+    assert_eq!(
+        seen.drain(..3).collect::<Vec<_>>(),
+        ["started", "inner", "outer"]
+    );
+    seen.retain(|line| line != "task");
+    assert_eq!(seen, ["1"]);
+    until("the task too", || {
+        lines(&journal).contains(&"task".to_owned())
+    })
+    .await;
 }
 
 #[actix::test]

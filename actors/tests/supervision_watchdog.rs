@@ -12,7 +12,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use actix_rt::Arbiter;
-use homeostat_actors::supervision::{ActorState, CallError, Progress, Step, StopError, Watchdog};
+use homeostat_actors::supervision::{
+    ActorState, CallError, ChildSpec, Failure, Handle, Progress, Scope, Step, StopError, Watchdog,
+    Worker,
+};
 use support::{Note, act, journal, lines, of, puppet, tree, until};
 
 const fn second(count: u64) -> Duration {
@@ -110,6 +113,42 @@ async fn a_hold_that_never_ends_is_healed_by_a_restart() {
     }
     assert_eq!(of(&tree, "root/child").state, ActorState::Running);
     assert!(taken.lock().unwrap().is_empty());
+}
+
+/// Waits for ever before its first message, in every incarnation.
+struct Waiting;
+
+impl Worker for Waiting {
+    fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
+        scope.hold(std::future::pending::<()>(), |_, (), _| Ok(()));
+        Ok(())
+    }
+}
+
+impl Handle<Note> for Waiting {
+    type Reply = u32;
+
+    fn handle(&mut self, message: Note, _: &mut Scope<'_, Self>) -> Result<u32, Failure> {
+        Ok(message.0)
+    }
+}
+
+#[actix::test]
+async fn an_actor_that_a_restart_does_not_help_leads_to_the_next_step() {
+    let tree = tree();
+    let spec = ChildSpec::new("child", "waiting", || Waiting).stuck_after(second(3));
+    let child = tree.start(spec).unwrap();
+    let (taken, steps) = steps(&["exit_process"]);
+    let watchdog = Watchdog::new(&tree, steps);
+    assert!(child.try_send(Note(1)).is_ok());
+    for now in 0..4 {
+        watchdog.look(second(now));
+    }
+    until("restarted", || of(&tree, "root/child").restarts == 1).await;
+    for now in 4..7 {
+        watchdog.look(second(now));
+    }
+    assert_eq!(*taken.lock().unwrap(), ["exit_process root/child"]);
 }
 
 #[actix::test]

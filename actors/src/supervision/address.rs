@@ -9,7 +9,7 @@ use actix::Addr;
 use tokio::sync::oneshot;
 
 use super::cell::Cell;
-use super::guard::Guard;
+use super::guard::{Guard, guarded};
 use super::meter::Refusal;
 use super::snapshot::MailboxSnapshot;
 use super::worker::{Handle, Worker};
@@ -104,10 +104,27 @@ impl Drop for Place {
 pub(super) type ReplyTo<R> = oneshot::Sender<Result<R, CallError>>;
 
 /// A message on its way. Fields are dropped in this order: the depth goes down last.
+///
+/// A mailbox that ends drops its messages while the thread unwinds (see [`Guard`]), where a destructor that panics
+/// would abort the process; so it is guarded.
 pub(super) struct Envelope<M, R> {
-    pub(super) message: M,
+    pub(super) message: Option<M>,
     pub(super) reply: Option<ReplyTo<R>>,
     pub(super) place: Place,
+}
+
+impl<M, R> Drop for Envelope<M, R> {
+    fn drop(&mut self) {
+        let message = self.message.take();
+        let dropped = guarded(|| {
+            drop(message);
+            Ok(())
+        });
+        if let Err(failure) = dropped {
+            let path = &*self.place.cell.path;
+            tracing::warn!(path, reason = %failure, "the destructor of a message panicked");
+        }
+    }
 }
 
 impl<M: 'static, R: 'static> actix::Message for Envelope<M, R> {
@@ -155,7 +172,7 @@ impl<W: Worker> Address<W> {
         match Place::take(&self.cell) {
             Ok(place) => {
                 self.post(Envelope {
-                    message,
+                    message: Some(message),
                     reply: None,
                     place,
                 });
@@ -178,7 +195,7 @@ impl<W: Worker> Address<W> {
         let sent = Place::take(&self.cell).map(|place| {
             let (reply, answer) = oneshot::channel();
             self.post(Envelope {
-                message,
+                message: Some(message),
                 reply: Some(reply),
                 place,
             });

@@ -153,3 +153,26 @@ fn log(event: &SupervisionEvent) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_slow_subscriber_loses_the_oldest_events_which_are_counted() {
+        let hub = EventHub::default();
+        let mut slow = hub.subscribe();
+        let kind: Arc<str> = "test".into();
+        for number in 0..BACKLOG + 6 {
+            hub.emit(&number.to_string().into(), &kind, Change::Started);
+        }
+        let first = slow.next().now_or_never().flatten().map(|event| event.path);
+        assert_eq!(first.as_deref(), Some("6"));
+        assert_eq!(hub.missed(), 6);
+        drop(hub);
+        let rest = std::iter::from_fn(|| slow.next().now_or_never().flatten()).count();
+        assert_eq!(rest, BACKLOG - 1);
+    }
+}

@@ -195,12 +195,15 @@ impl<W: Worker> Guard<W> {
         {
             return self.end(Ending::Ordered(order), context);
         }
-        if self.cell.meter.is_drained() && self.worker.as_ref().is_some_and(W::drained) {
+        if self.cell.meter.is_drained()
+            && self.turn(context, |worker, _| Ok(worker.drained())) == Some(true)
+        {
             self.end(Ending::Ordered(Order::Stop), context);
         }
     }
 
-    /// What a future that holds the mailbox does about orders: `true` = it need not go on.
+    /// What a future that holds the mailbox does about orders: `true` = it need not go on. Without a worker, an order
+    /// to restart is fulfilled already.
     fn interrupted(
         &mut self,
         context: &mut Context<Self>,
@@ -219,7 +222,7 @@ impl<W: Worker> Guard<W> {
 }
 
 /// Runs worker code so that a panic is a failure like any other.
-fn guarded<T>(code: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
+pub(super) fn guarded<T>(code: impl FnOnce() -> Result<T, Failure>) -> Result<T, Failure> {
     // Whatever was half changed belongs to the incarnation, which is dropped.
     catch_unwind(AssertUnwindSafe(code))
         .unwrap_or_else(|payload| Err(Failure::panicked(payload.as_ref())))
@@ -260,11 +263,7 @@ impl<W: Worker> Supervised for Guard<W> {
     fn restarting(&mut self, _: &mut Context<Self>) {
         self.discard();
         self.turns = 0;
-        let mut ending = self.ending.take().unwrap_or(Ending::Finished);
-        // An order that came too late for the incarnation: only a stop is still of interest.
-        if self.cell.control.take() == Some(Order::Stop) {
-            ending = Ending::Ordered(Order::Stop);
-        }
+        let ending = self.ending.take().unwrap_or(Ending::Finished);
         if let Some(delay) = self.life.shared.ended(&self.cell, &ending) {
             self.restart = Some(delay);
         } else {
@@ -283,21 +282,19 @@ impl<W: Worker> Drop for Guard<W> {
 impl<W: Handle<M>, M: Send + 'static> actix::Handler<Envelope<M, W::Reply>> for Guard<W> {
     type Result = ();
 
-    fn handle(&mut self, envelope: Envelope<M, W::Reply>, context: &mut Context<Self>) {
-        let Envelope {
-            message,
-            reply,
-            mut place,
-        } = envelope;
-        place.begin();
+    fn handle(&mut self, mut envelope: Envelope<M, W::Reply>, context: &mut Context<Self>) {
+        let Some(message) = envelope.message.take() else {
+            return;
+        };
+        envelope.place.begin();
         let answer = self.turn(context, |worker, scope| worker.handle(message, scope));
-        if let Some(reply) = reply {
+        if let Some(reply) = envelope.reply.take() {
             // The caller may have gone away.
             reply
                 .send(answer.ok_or(super::address::CallError::Failed))
                 .ok();
         }
-        drop(place);
+        drop(envelope);
         self.look_up(context);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context};
+use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{self, LocalBoxStream, SelectAll, StreamExt};
 
 use super::address::Address;
@@ -23,8 +24,8 @@ pub(super) struct Tasks<W: Worker> {
     pub(super) steps: SelectAll<LocalBoxStream<'static, Step<W>>>,
     /// The worker asked to stop.
     pub(super) stop: bool,
-    /// Holds under way.
-    pub(super) holds: u32,
+    /// Futures that hold the mailbox, the last one first; actix only has a [`Hold`] for each.
+    pub(super) holds: Vec<LocalBoxFuture<'static, Step<W>>>,
 }
 
 impl<W: Worker> Default for Tasks<W> {
@@ -32,7 +33,7 @@ impl<W: Worker> Default for Tasks<W> {
         Self {
             steps: SelectAll::new(),
             stop: false,
-            holds: 0,
+            holds: Vec::new(),
         }
     }
 }
@@ -106,8 +107,8 @@ impl<W: Worker> Scope<'_, W> {
         future: F,
         then: impl FnOnce(&mut W, F::Output, &mut Scope<'_, W>) -> Result<(), Failure> + 'static,
     ) {
-        self.tasks.holds = self.tasks.holds.saturating_add(1);
-        self.context.wait(Hold(Box::pin(step(future, then))));
+        self.tasks.holds.push(Box::pin(step(future, then)));
+        self.context.wait(Hold);
     }
 
     /// The worker's own address.

@@ -9,7 +9,6 @@ use actix::fut::ActorFuture;
 use futures_util::Stream;
 use tokio::time::Sleep;
 
-use super::super::scope::Step;
 use super::super::worker::Worker;
 use super::{Guard, TURNS_BEFORE_YIELD, guarded};
 
@@ -29,7 +28,7 @@ impl<W: Worker> ActorFuture<Guard<W>> for Pump {
         guard.cell.control.register(task.waker());
         guard.obey(context);
         for _ in 0..TURNS_BEFORE_YIELD {
-            if guard.ending.is_some() || guard.tasks.holds > 0 {
+            if guard.ending.is_some() || !guard.tasks.holds.is_empty() {
                 return Poll::Pending;
             }
             let steps = Pin::new(&mut guard.tasks.steps);
@@ -50,16 +49,15 @@ impl<W: Worker> ActorFuture<Guard<W>> for Pump {
     }
 }
 
-/// Holds the mailbox until a future is done; see [`Scope::hold`].
-pub(in super::super) struct Hold<W: Worker>(
-    pub(in super::super) Pin<Box<dyn Future<Output = Step<W>>>>,
-);
+/// Holds the mailbox until a future is done; see [`Scope::hold`](super::super::Scope::hold). The future itself belongs
+/// to the incarnation, which drops it under guard.
+pub(in super::super) struct Hold;
 
-impl<W: Worker> ActorFuture<Guard<W>> for Hold<W> {
+impl<W: Worker> ActorFuture<Guard<W>> for Hold {
     type Output = ();
 
     fn poll(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         guard: &mut Guard<W>,
         context: &mut Context<Guard<W>>,
         task: &mut task::Context<'_>,
@@ -67,15 +65,16 @@ impl<W: Worker> ActorFuture<Guard<W>> for Hold<W> {
         if guard.interrupted(context, task, true) {
             return Poll::Ready(());
         }
+        let Some(future) = guard.tasks.holds.last_mut() else {
+            return Poll::Ready(());
+        };
         guard.cell.turn();
-        let polled = guarded(|| Ok(self.0.as_mut().poll(task)));
+        let polled = guarded(|| Ok(future.as_mut().poll(task)));
         guard.cell.turn();
-        if !matches!(polled, Ok(Poll::Pending)) {
-            guard.tasks.holds = guard.tasks.holds.saturating_sub(1);
-        }
         match polled {
             Ok(Poll::Pending) => return Poll::Pending,
             Ok(Poll::Ready(step)) => {
+                guard.tasks.holds.pop();
                 guard.turn(context, step);
                 guard.look_up(context);
             }
