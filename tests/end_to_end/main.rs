@@ -17,6 +17,5 @@ mod kafka;
 mod life_cycle;
 mod raw_records;
 mod rules_over_api;
-mod signals;
 mod support;
 mod webhook_actions;

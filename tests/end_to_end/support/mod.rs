@@ -2,13 +2,15 @@
 
 pub(crate) mod broker;
 pub(crate) mod client;
+pub(crate) mod load;
 pub(crate) mod service;
 pub(crate) mod target;
 
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything; generous, because it is only reached when a test fails.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+/// The longest regular one is the lease of an attempt whose sender was killed: 60 s.
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(25);
 

@@ -32,6 +32,7 @@ impl Launch {
             .with("HTTP__LISTEN", "127.0.0.1:0")
             .with("WORKING_HOURS__ENABLED", "false")
             .with("LOG_OUTPUT__FORMAT", "text")
+            .with("LOG_OUTPUT__LEVEL", "info,homeostat_actors::assignment=warn,homeostat_actors::supervision=warn")
     }
 
     /// With a key of the configuration set; a later one wins.

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -12,6 +13,7 @@ pub(crate) struct Request {
     pub(crate) line: String,
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
+    pub(crate) at: Instant,
 }
 
 impl Request {
@@ -127,5 +129,5 @@ fn read(stream: &TcpStream) -> Option<Request> {
     let length = headers.get("content-length").map_or(0, |length: &String| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { line: line.trim_end().to_owned(), headers, body: String::from_utf8(body).unwrap() })
+    Some(Request { line: line.trim_end().to_owned(), headers, body: String::from_utf8(body).unwrap(), at: Instant::now() })
 }
