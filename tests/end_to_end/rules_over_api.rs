@@ -4,6 +4,7 @@ use chrono::Timelike as _;
 use serde_json::{Value, json};
 
 use crate::support::service::{Launch, Service};
+use crate::support::wait_for;
 
 const DRIFT: &str = "data.drift.detected";
 const PERFORMANCE: &str = "model.performance.degraded";
@@ -251,4 +252,24 @@ fn what_is_no_event_is_refused_and_nothing_of_the_request_is_published() {
     // Everything before is decided or refused by now: one partition keeps its order.
     service.decide(DRIFT, &json!({"model_version": "last@1"}));
     assert_eq!(service.decisions().len(), 1);
+}
+
+#[test]
+fn an_event_that_is_published_again_is_answered_once() {
+    let service = Launch::new().with("COOLDOWN__RETRAIN_MINUTES", "0").start();
+    let event = json!({"event_id": "the-same", "model_version": "m@1", "severity": "HIGH"});
+    for _ in 0..3 {
+        assert_eq!(service.publish(&format!("{DRIFT}?key=m"), &event), ["the-same"]);
+    }
+    // The last of the partition; when it is answered, they are.
+    service.publish(&format!("{DRIFT}?key=m"), &json!({"event_id": "last", "model_version": "m@1", "severity": "LOW"}));
+    let decisions = wait_for("all are answered", || {
+        let decisions = service.decisions();
+        let last = decisions.iter().find(|decision| decision["event_id"] == "last")?;
+        (last["outcome"] == "executed").then_some(decisions)
+    });
+    let of_it: Vec<&Value> = decisions.iter().filter(|decision| decision["event_id"] == "the-same").collect();
+    let executed = of_it.iter().filter(|decision| decision["outcome"] == "executed").count();
+    assert_eq!(executed, 1, "{of_it:#?}");
+    assert!(of_it.iter().all(|one| ["executed", "suppressed"].contains(&one["outcome"].as_str().unwrap())), "{of_it:#?}");
 }

@@ -12,9 +12,10 @@ use super::wait_until;
 
 /// Clients at once.
 const CLIENTS: usize = 4;
-/// Pause after a request without answer, and between events: the service keeps 1,000 decisions in memory, and the tests
-/// look at all of them.
+/// Pause between events: the service keeps 1,000 decisions in memory, and the tests look at all of them.
 const PAUSE: Duration = Duration::from_millis(5);
+/// Pause after a request that was not acknowledged.
+const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(200);
 
 /// Clients that publish until they are told to end.
 pub(crate) struct Load {
@@ -52,11 +53,12 @@ impl Load {
                     let (topic, event) = event(&format!("{name}-{number}"), number);
                     let path = format!("/api/v1/events/{topic}");
                     let answer = service.try_post(&path, event.to_string());
-                    if answer.is_some_and(|answer| answer.status == 202) {
+                    let taken = answer.is_some_and(|answer| answer.status == 202);
+                    if taken {
                         let id = event["event_id"].as_str().unwrap().to_owned();
                         acknowledged.lock().unwrap().push(id);
                     }
-                    std::thread::sleep(PAUSE);
+                    std::thread::sleep(if taken { PAUSE } else { PAUSE_AFTER_FAULT });
                 }
             }));
         }
