@@ -56,7 +56,7 @@ impl Partitions {
             settings,
             arbiters,
             next_arbiter: AtomicUsize::new(0),
-            subscription: Arc::new(OnceLock::new()),
+            subscription: SubscriptionSlot::default(),
             owned: Mutex::default(),
             failed: watch::Sender::new(None),
         }
@@ -64,7 +64,8 @@ impl Partitions {
 
     /// Where settled positions go from now on, and those settled already.
     pub fn subscribed(&self, subscription: &Arc<dyn Subscription>) {
-        self.subscription.get_or_init(|| Arc::clone(subscription));
+        let slot = Some(Arc::clone(subscription));
+        *self.subscription.write().unwrap_or_else(PoisonError::into_inner) = slot;
         for owned in self.lock().values() {
             owned.flight.republish();
         }
@@ -82,6 +83,11 @@ impl Partitions {
             .iter()
             .map(|(partition, owned)| (partition.clone(), owned.flight.in_flight()))
             .collect()
+    }
+
+    /// Records of one partition in flight, if it is owned.
+    pub fn in_flight_of(&self, partition: &TopicPartition) -> Option<usize> {
+        self.lock().get(partition).map(|owned| owned.flight.in_flight())
     }
 
     /// Becomes `Some` when the log's client has failed for good.

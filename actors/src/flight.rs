@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use homeostat_logic::offsets::Watermark;
@@ -15,8 +15,8 @@ use homeostat_logic::topic::Topic;
 use crate::batch::Batch;
 use crate::ports::log::{Epoch, Subscription, TopicPartition};
 
-/// Where settled positions go; filled once the group has been joined.
-pub type SubscriptionSlot = Arc<OnceLock<Arc<dyn Subscription>>>;
+/// Where settled positions go; empty until the group has been joined, replaced when it is joined again.
+pub type SubscriptionSlot = Arc<RwLock<Option<Arc<dyn Subscription>>>>;
 
 /// Limits of one partition's flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +165,8 @@ impl Flight {
     }
 
     fn publish(&self, next: i64) {
-        if let Some(subscription) = self.subscription.get() {
+        let subscription = self.subscription.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(subscription) = &*subscription {
             subscription.settle(&self.partition, self.epoch, next);
         }
     }

@@ -29,7 +29,7 @@ use super::observation::Observation;
 use super::state::ServiceState;
 use crate::clock::SystemClock;
 use crate::configuration::{Configuration, Settings};
-use crate::http::{ApiState, Queries};
+use crate::http::{ACKNOWLEDGE_LIMIT, ApiState, Queries};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
@@ -119,6 +119,7 @@ impl Assembly {
             queries: Arc::clone(&self.state) as Arc<dyn Queries>,
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
+            acknowledge_limit: ACKNOWLEDGE_LIMIT,
         }
     }
 

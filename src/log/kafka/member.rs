@@ -105,6 +105,10 @@ impl Subscription for Membership {
         self.0.progress.status()
     }
 
+    fn connected(&self) -> bool {
+        self.0.progress.connected()
+    }
+
     fn idle(&self) -> Duration {
         self.0.heartbeat.age()
     }
