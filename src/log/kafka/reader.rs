@@ -1,5 +1,6 @@
 //! Reading outside any group: bounded reads with a pooled client, and one thread for all tails.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -304,11 +305,16 @@ impl Lane {
                 Err(error) => tracing::warn!(%error, "kafka: the tails' client reports an error"),
             }
         }
-        for (_, inlet) in &mut self.running {
-            match inlet.deliver() {
-                Ok(round) => busiest = busiest.max(round),
-                Err(error) => {
+        for (alive, inlet) in &mut self.running {
+            // A sink that panics ends its own tail, not its neighbours.
+            match catch_unwind(AssertUnwindSafe(|| inlet.deliver())) {
+                Ok(Ok(round)) => busiest = busiest.max(round),
+                Ok(Err(error)) => {
                     tracing::warn!(partition = %inlet.partition, %error, "kafka: a tail reports an error");
+                }
+                Err(_) => {
+                    tracing::error!(partition = %inlet.partition, "kafka: a tail's sink panicked, the tail ends");
+                    alive.store(false, Ordering::Release);
                 }
             }
         }
