@@ -9,10 +9,10 @@ use homeostat_actors::ports::log::{
     TopicPartition,
 };
 
-use super::Shared;
 use super::balance::MemberId;
 use super::cursor::{Cursor, Round};
 use super::groups::Acquired;
+use super::shared::Shared;
 use crate::log::sync::{Flag, Heartbeat, lock};
 
 /// Longest sleep while nothing happens; bounds how old the heartbeat of a healthy thread gets.

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 
 use homeostat_actors::ports::log::Tail;
 
-use super::Shared;
 use super::cursor::{Cursor, Round};
+use super::shared::Shared;
 use super::subscription::{FAILED, FULL, IDLE};
 use crate::log::sync::lock;
 
