@@ -5,6 +5,7 @@ mod context;
 mod error;
 mod inlet;
 mod member;
+mod positions;
 mod producer;
 mod progress;
 mod reader;

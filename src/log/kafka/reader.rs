@@ -10,9 +10,10 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 use rdkafka::{ClientContext, Offset};
 
-use super::context::{log_line, offsets};
+use super::context::log_line;
 use super::error::classify;
 use super::inlet::copy_headers;
+use super::positions::offsets;
 use super::settings::KafkaSettings;
 use crate::log::sync::lock;
 

@@ -10,8 +10,8 @@ use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 
-use super::context::offsets;
 use super::inlet::{Inlet, Round};
+use super::positions::offsets;
 use super::reader::ReaderContext;
 use super::settings::KafkaSettings;
 use crate::log::sync::{Flag, Signal, lock};
