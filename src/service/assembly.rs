@@ -47,7 +47,7 @@ const IN_FLIGHT_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 pub fn open_log(settings: &Settings) -> anyhow::Result<Arc<dyn EventLog>> {
     let Some(bootstrap_servers) = &settings.kafka.bootstrap_servers else {
         let embedded = EmbeddedSettings {
-            max_bytes: Some(settings.log.topic_bytes_max),
+            max_bytes: Some(settings.log.bytes_max),
             ..EmbeddedSettings::new(settings.data_dir.join("log"))
         };
         return Ok(Arc::new(EmbeddedLog::open(embedded)?));
