@@ -100,10 +100,13 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
 }
 
 /// Where the API is, for people and for scripts.
-#[allow(clippy::print_stdout, reason = "the address is the answer of `homeostat run` to whoever started it")]
 fn announce(server: &Server, log: &dyn EventLog) {
+    use std::io::Write as _;
     let address = server.address();
-    println!("homeostat listens on http://{address} (event log: {})", log.kind());
+    let mut output = std::io::stdout().lock();
+    let line = format!("homeostat listens on http://{address} (event log: {})", log.kind());
+    // Whoever does not read the line has the log.
+    writeln!(output, "{line}").and_then(|()| output.flush()).unwrap_or_default();
     tracing::info!(%address, log = log.kind(), "HTTP API is up");
 }
 
