@@ -79,7 +79,8 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
     announce(&server, &*log);
     let end = match start(assembly, &settings, &log, &mut signals).await? {
         Started::Interrupted => {
-            state.ending("asked to end".to_owned());
+            Signals::second_ends_at_once();
+            state.ending(End::Signal.to_string());
             End::Signal
         }
         Started::Running(mut running) => {
