@@ -83,7 +83,6 @@ fn every_number_of_the_specification_is_the_default() {
     assert_eq!(settings.data_dir, PathBuf::from("data"));
     assert_eq!(settings.kafka.bootstrap_servers, None);
     assert_eq!(settings.ledger.partitions, 4);
-    assert_eq!(settings.ledger.retention_days, 30);
     assert_eq!(rules.actions.len(), 6);
     for (action, how) in &rules.actions {
         assert_eq!(
@@ -382,7 +381,6 @@ fn each_value_outside_its_range_or_kind_is_refused() {
         ),
         ("actions.retrain.policy = \"always\"", "unknown"),
         ("actions.retrain.backoff.factor = 0", "out of range"),
-        ("ledger.retention_days = 8", "out of range"),
         ("ledger.partitions = 0", "out of range"),
         ("log_output.format = \"xml\"", "auto, text, json"),
         ("unknown.x = 1", "unknown key"),

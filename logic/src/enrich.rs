@@ -8,13 +8,9 @@ use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::ledger::record::Millis;
+use crate::topic::SOURCE;
 
-/// Largest event, enriched, in bytes. Kafka's default `message.max.bytes` is 1 MiB and a little for the framing.
-pub const EVENT_BYTES_MAX: usize = 1 << 20;
-/// Deepest nesting of arrays and objects; every reader downstream recurses less than `serde_json`'s limit of 128.
-pub const DEPTH_MAX: usize = 64;
-/// The `source` of an event that names none.
-pub const SOURCE: &str = "mlops_system";
+pub use crate::event::{DEPTH_MAX, EVENT_BYTES_MAX};
 
 /// What is given to an event that does not have it.
 #[derive(Clone, Copy, Debug)]
@@ -194,8 +190,9 @@ pub(crate) fn object_fields(text: &str) -> Result<Vec<Field<'_>>, EventError> {
         }
         Some(b'[') => "an array",
         Some(b'"') => "a string",
-        Some(b't' | b'f') => "true or false",
-        Some(b'n') => "null",
+        Some(b't') if text.trim() == "true" => "true",
+        Some(b'f') if text.trim() == "false" => "false",
+        Some(b'n') if text.trim() == "null" => "null",
         Some(b'-' | b'0'..=b'9') => "a number",
         Some(_) => "no JSON at all",
     };

@@ -57,8 +57,6 @@ pub(super) fn configuration() -> Shape {
             "ledger",
             Table(vec![
                 ("partitions", Whole(1, 1_024)),
-                // R of ledger-protocol §7: above the horizon, with room for an outage.
-                ("retention_days", Whole(9, 3_650)),
             ]),
         ),
         ("consumer", consumer()),
@@ -117,7 +115,7 @@ fn kafka() -> Shape {
 fn log() -> Shape {
     Table(vec![
         ("retention_hours", Number(1.0, 87_600.0)),
-        ("topic_bytes_max", Whole(1 << 20, 1 << 50)),
+        ("bytes_max", Whole(1 << 20, 1 << 50)),
     ])
 }
 

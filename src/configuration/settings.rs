@@ -67,10 +67,10 @@ pub struct Kafka {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
-    /// Hours records are kept.
+    /// Hours records are kept in topics created.
     pub retention_hours: f64,
-    /// Largest size of a topic.
-    pub topic_bytes_max: u64,
+    /// Largest size of the embedded log without the ledger.
+    pub bytes_max: u64,
 }
 
 /// Section `[ledger]`.
@@ -79,8 +79,6 @@ pub struct Log {
 pub struct Ledger {
     /// Partitions at creation.
     pub partitions: i32,
-    /// Days records are kept.
-    pub retention_days: u32,
 }
 
 /// Section `[consumer]`.

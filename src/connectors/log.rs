@@ -10,17 +10,13 @@ use homeostat_actors::ports::connector::{Answer, Connector, Order};
 use homeostat_actors::ports::log::{Appended, ErrorClass, EventLog, LogError, NewRecord};
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
-use homeostat_logic::topic::SYSTEM_ALERTS;
+use homeostat_logic::topic::{ORIGIN_HEADER, SOURCE, SYSTEM_ALERTS};
 use serde_json::{Map, Value, json};
 
 /// Name in configuration and records.
 pub const NAME: &str = "log";
-/// Header by which the service knows its own events, and is not triggered by them.
-pub const ORIGIN_HEADER: &str = "homeostat-origin";
 /// Its value.
 pub const ORIGIN: &[u8] = b"homeostat";
-/// What every published event names as its source (SPEC §2).
-const SOURCE: &str = "mlops_system";
 
 /// See the module.
 pub struct LogConnector {
@@ -42,7 +38,7 @@ impl Connector for LogConnector {
     fn send(&self, order: Order) -> BoxFuture<'static, Answer> {
         tracing::info!(
             action = order.action.name(),
-            target = %order.target,
+            about = %order.target,
             action_id = %order.action_id,
             attempt = order.attempt,
             "log connector carries out an action"

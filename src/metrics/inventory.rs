@@ -81,6 +81,8 @@ families! {
         "Entries that the fold of the ledger holds in memory, by kind.";
     LEDGER_VOIDS = Counter "ledger_voids_total" ["reason"]
         "Ledger records without effect, by reason.";
+    WATCHDOG_STEPS = Counter "watchdog_steps_total" ["step"]
+        "Steps by which the watchdog healed what stood still.";
     PUBLISH_REQUESTS = Counter "publish_requests_total" ["outcome"]
         "Requests to publish events over HTTP, by outcome.";
     PUBLISHED_EVENTS = Counter "published_events_total" ["topic"]

@@ -24,7 +24,7 @@ use inventory::{
     ACTION_DURATION, ACTIONS, ACTIONS_IN_FLIGHT, BUILD_INFO, CONSUMER_LAG, DEAD_LETTERS,
     DECISION_LATENCY, DECISIONS, DECODE_REJECTS, EVENTS_CONSUMED, HTTP_REQUESTS,
     LEDGER_FOLD_ENTRIES, LEDGER_POSITION, LEDGER_VOIDS, PROCESS_START_TIME, PUBLISH_REQUESTS,
-    PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED,
+    PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED, WATCHDOG_STEPS,
 };
 
 /// Types of SPEC §4 that are not the type of a topic.
@@ -96,6 +96,7 @@ pub struct Metrics {
     ledger_position: IntGaugeVec,
     ledger_fold_entries: IntGaugeVec,
     ledger_voids: IntCounterVec,
+    watchdog_steps: IntCounterVec,
     publish_requests: IntCounterVec,
     published_events: IntCounterVec,
     http_requests: IntCounterVec,
@@ -141,6 +142,7 @@ impl Metrics {
             ledger_position: gauge(&LEDGER_POSITION)?,
             ledger_fold_entries: gauge(&LEDGER_FOLD_ENTRIES)?,
             ledger_voids: counter(&LEDGER_VOIDS)?,
+            watchdog_steps: counter(&WATCHDOG_STEPS)?,
             publish_requests: counter(&PUBLISH_REQUESTS)?,
             published_events: counter(&PUBLISHED_EVENTS)?,
             http_requests: counter(&HTTP_REQUESTS)?,
@@ -300,6 +302,12 @@ impl Metrics {
     /// A ledger record had no effect.
     pub fn ledger_void(&self, reason: &'static str) {
         self.ledger_voids.with_label_values(&[reason]).inc();
+    }
+
+    /// The watchdog has taken a step this often since the start.
+    pub fn watchdog_steps(&self, step: &'static str, taken: u64) {
+        let counter = self.watchdog_steps.with_label_values(&[step]);
+        counter.inc_by(taken.saturating_sub(counter.get()));
     }
 
     /// A request to publish ended, with this many events acknowledged.

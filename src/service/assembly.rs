@@ -47,7 +47,7 @@ const IN_FLIGHT_BYTES_MAX: usize = 4 * 1_024 * 1_024;
 pub fn open_log(settings: &Settings) -> anyhow::Result<Arc<dyn EventLog>> {
     let Some(bootstrap_servers) = &settings.kafka.bootstrap_servers else {
         let embedded = EmbeddedSettings {
-            max_bytes: Some(settings.log.topic_bytes_max),
+            max_bytes: Some(settings.log.bytes_max),
             ..EmbeddedSettings::new(settings.data_dir.join("log"))
         };
         return Ok(Arc::new(EmbeddedLog::open(embedded)?));
@@ -134,7 +134,7 @@ impl Assembly {
             topic_generation: self.settings.kafka.topic_generation,
         };
         let owner: Arc<str> = format!("{}@{}", std::process::id(), uuid::Uuid::new_v4()).into();
-        let writing = Arc::new(AtomicUsize::new(0));
+        let under_way = Arc::new(AtomicUsize::new(0));
         let ledger = self.state.views().iter().map(|view| {
             let cooldown = CooldownContext {
                 log: Arc::clone(&self.log),
@@ -153,12 +153,13 @@ impl Assembly {
                 fresh_id,
                 owner: Arc::clone(&owner),
                 concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,
-                writing: Arc::clone(&writing),
+                under_way: Arc::clone(&under_way),
             };
             (cooldown, executor)
         });
         let context = RosterContext {
             responder,
+            decode: homeostat_logic::event::decode,
             ledger: ledger.collect(),
             dead_letters: DeadLetters::new(Arc::clone(&self.log), env!("CARGO_PKG_VERSION")),
             observer: Arc::clone(&observer),

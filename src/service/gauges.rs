@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use homeostat_actors::ports::log::TopicPartition;
-use homeostat_actors::supervision::{ActorSnapshot, Supervisor};
+use homeostat_actors::supervision::{ActorSnapshot, Supervisor, Watchdog};
 
 use super::state::ServiceState;
 use crate::metrics::{ActorSample, Metrics, PartitionGauges};
 
 /// From now on every scrape shows the present.
-pub(super) fn connect(state: &Arc<ServiceState>, metrics: &Metrics) {
+pub(super) fn connect(state: &Arc<ServiceState>, watchdog: Watchdog, metrics: &Metrics) {
     let actors = Arc::clone(state);
     metrics.watch_actors(Box::new(move || samples(&actors)));
     let state = Arc::clone(state);
@@ -18,6 +18,9 @@ pub(super) fn connect(state: &Arc<ServiceState>, metrics: &Metrics) {
     metrics.before_scrape(Box::new(move |metrics| {
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = refresh(&state, metrics, &known);
+        for (step, taken) in watchdog.steps_taken() {
+            metrics.watchdog_steps(step, taken);
+        }
     }));
 }
 
@@ -43,7 +46,7 @@ fn refresh(
     known: &BTreeSet<TopicPartition>,
 ) -> BTreeSet<TopicPartition> {
     let in_flight = state.partitions().map(|partitions| partitions.in_flight()).unwrap_or_default();
-    let status = state.subscription().map(|one| one.status()).unwrap_or_default();
+    let status = state.consumption().map(|one| one.status()).unwrap_or_default();
     for one in &status {
         let TopicPartition { topic, partition } = &one.partition;
         let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);

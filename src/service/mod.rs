@@ -2,17 +2,18 @@
 //! the reverse order.
 
 mod assembly;
+mod consumption;
 mod gauges;
 mod observation;
 mod state;
 mod topics;
+mod watch;
 mod wiring;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_actors::assignment::Assignments;
 use homeostat_actors::ports::log::{ErrorClass, EventLog, GroupSettings};
 use homeostat_actors::roster::Roster;
 use homeostat_actors::supervision::GaveUp;
@@ -21,6 +22,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::configuration::{Configuration, Settings};
 use crate::http::Server;
 use assembly::Assembly;
+use consumption::Consumption;
 use state::ServiceState;
 
 pub use assembly::open_log;
@@ -45,6 +47,8 @@ enum End {
     Signal,
     #[error("supervision gave up on {}: {}", .0.path, .0.failure)]
     GaveUp(GaveUp),
+    #[error("{0}")]
+    Stalled(String),
     #[error("{0}")]
     Log(String),
 }
@@ -75,15 +79,16 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
     announce(&server, &*log);
     let end = match start(assembly, &settings, &log, &mut signals).await? {
         Started::Interrupted => {
-            state.ending("asked to end".to_owned());
+            Signals::second_ends_at_once();
+            state.ending(End::Signal.to_string());
             End::Signal
         }
-        Started::Running(roster) => {
-            let end = until_end(&roster, &mut signals).await;
+        Started::Running(mut running) => {
+            let end = until_end(&mut running, &mut signals).await;
             tracing::info!(reason = %end, "draining");
             Signals::second_ends_at_once();
             state.ending(end.to_string());
-            drain(roster, &state).await;
+            drain(running.roster, &state).await;
             end
         }
     };
@@ -96,16 +101,27 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
 }
 
 /// Where the API is, for people and for scripts.
-#[allow(clippy::print_stdout, reason = "the address is the answer of `homeostat run` to whoever started it")]
 fn announce(server: &Server, log: &dyn EventLog) {
+    use std::io::Write as _;
     let address = server.address();
-    println!("homeostat listens on http://{address} (event log: {})", log.kind());
+    let mut output = std::io::stdout().lock();
+    let line = format!("homeostat listens on http://{address} (event log: {})", log.kind());
+    // Whoever does not read the line has the log.
+    writeln!(output, "{line}").and_then(|()| output.flush()).unwrap_or_default();
     tracing::info!(%address, log = log.kind(), "HTTP API is up");
 }
 
 enum Started {
-    Running(Roster),
+    Running(Running),
     Interrupted,
+}
+
+/// What runs.
+struct Running {
+    roster: Roster,
+    /// Set when the watchdog has no smaller step left.
+    hopeless: tokio::sync::watch::Receiver<Option<String>>,
+    _watching: watch::Watching,
 }
 
 /// Topics, ledger, actors, group: each waits for the one before. The log may be away: it is asked until it answers.
@@ -132,13 +148,15 @@ async fn start(
         topics: assembly::consumed_topics(),
         drain: Duration::from_millis(settings.consumer.drain_ms),
     };
-    let handler = Assignments(Arc::clone(roster.partitions()));
-    let subscription = log.subscribe(group, Box::new(handler))?;
-    roster.partitions().subscribed(&subscription);
-    state.subscribed(subscription);
-    gauges::connect(&state, assembly.metrics());
+    let partitions = Arc::clone(roster.partitions());
+    let consumption = Consumption::join(Arc::clone(log), group, partitions)?;
+    state.joined(Arc::new(consumption));
+    let hopeless = tokio::sync::watch::Sender::new(None);
+    let stall_max = Duration::from_millis(settings.supervision.stall_max_ms);
+    let watching = watch::start(&state, roster.supervisor(), stall_max, &hopeless)?;
+    gauges::connect(&state, watching.watchdog.clone(), assembly.metrics());
     tracing::info!("ready: events are being answered");
-    Ok(Started::Running(roster))
+    Ok(Started::Running(Running { roster, hopeless: hopeless.subscribe(), _watching: watching }))
 }
 
 async fn prepare_topics(
@@ -171,9 +189,13 @@ async fn ledger_folded(roster: &Roster) {
     }
 }
 
-async fn until_end(roster: &Roster, signals: &mut Signals) -> End {
+async fn until_end(running: &mut Running, signals: &mut Signals) -> End {
+    let roster = &running.roster;
     let (mut gave_up, mut failed) = (roster.supervisor().gave_up(), roster.partitions().failed());
     let reason = tokio::select! {
+        hopeless = running.hopeless.wait_for(Option::is_some) => {
+            hopeless.ok().and_then(|reason| reason.clone()).map(End::Stalled)
+        }
         () = signals.any() => return End::Signal,
         gave_up = gave_up.wait_for(Option::is_some) => {
             gave_up.ok().and_then(|reason| reason.clone()).map(End::GaveUp)
@@ -187,9 +209,9 @@ async fn until_end(roster: &Roster, signals: &mut Signals) -> End {
 
 /// Stops polling, finishes what is in flight, commits and leaves the group; then lets requests under way end.
 async fn drain(roster: Roster, state: &ServiceState) {
-    if let Some(subscription) = state.subscription().cloned() {
-        let closed = tokio::task::spawn_blocking(move || subscription.close(DRAIN_LIMIT)).await;
-        if let Err(error) = closed {
+    if let Some(consumption) = state.consumption().cloned() {
+        let left = tokio::task::spawn_blocking(move || consumption.leave(DRAIN_LIMIT)).await;
+        if let Err(error) = left {
             tracing::warn!(%error, "leaving the consumer group failed; its partitions move after the session timeout");
         }
     }

@@ -7,11 +7,11 @@ use homeostat_actors::assignment::Partitions;
 use homeostat_actors::cooldown::SharedHistory;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::log::Subscription;
-use homeostat_actors::supervision::Supervisor;
+use homeostat_actors::supervision::{ActorState, Supervisor};
 use homeostat_logic::history::{ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page};
 use homeostat_logic::ledger::record::{Id, Millis};
 
+use super::consumption::Consumption;
 use crate::http::{Queries, Readiness};
 
 /// A consumer loop that has not gone round for this long is not progressing. The longest regular pause is the drain of a
@@ -32,9 +32,8 @@ pub(super) struct ServiceState {
     history: SharedHistory,
     views: Vec<Arc<LedgerView>>,
     hindrance: Mutex<Hindrance>,
-    stalls: Mutex<Vec<String>>,
     running: OnceLock<Running>,
-    subscription: OnceLock<Arc<dyn Subscription>>,
+    consumption: OnceLock<Arc<Consumption>>,
 }
 
 /// The parts that exist once the actors run.
@@ -53,9 +52,8 @@ impl ServiceState {
             history,
             views,
             hindrance: Mutex::new(hindrance),
-            stalls: Mutex::default(),
             running: OnceLock::new(),
-            subscription: OnceLock::new(),
+            consumption: OnceLock::new(),
         }
     }
 
@@ -74,8 +72,8 @@ impl ServiceState {
     }
 
     /// The group has been joined: from now on readiness is what can be looked up.
-    pub(super) fn subscribed(&self, subscription: Arc<dyn Subscription>) {
-        self.subscription.get_or_init(|| subscription);
+    pub(super) fn joined(&self, consumption: Arc<Consumption>) {
+        self.consumption.get_or_init(|| consumption);
         *self.hindrance() = Hindrance::None;
     }
 
@@ -84,14 +82,9 @@ impl ServiceState {
         *self.hindrance() = Hindrance::Ending(reason);
     }
 
-    /// What stands still although there is work, as the watchdog sees it.
-    pub(super) fn stalled(&self, stalls: Vec<String>) {
-        *self.stalls.lock().unwrap_or_else(PoisonError::into_inner) = stalls;
-    }
-
     /// Membership in the group, once joined.
-    pub(super) fn subscription(&self) -> Option<&Arc<dyn Subscription>> {
-        self.subscription.get()
+    pub(super) fn consumption(&self) -> Option<&Arc<Consumption>> {
+        self.consumption.get()
     }
 
     /// Owned partitions.
@@ -130,10 +123,18 @@ impl ServiceState {
         if self.partitions().is_some_and(|partitions| partitions.count() == 0) {
             reasons.push("no partition is assigned to this instance".to_owned());
         }
-        if let Some(idle) = self.subscription().map(|one| one.idle()).filter(|idle| *idle > IDLE_MAX) {
-            reasons.push(format!("the consumer loop has stood still for {} s", idle.as_secs()));
+        if let Some(consumption) = self.consumption() {
+            if !consumption.connected() {
+                reasons.push("the event log cannot be reached".to_owned());
+            }
+            if let Some(idle) = consumption.idle().filter(|idle| *idle > IDLE_MAX) {
+                reasons.push(format!("the consumer loop has stood still for {} s", idle.as_secs()));
+            }
         }
-        reasons.extend(self.stalls.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        let actors = self.supervisor().map(Supervisor::snapshot).unwrap_or_default();
+        for actor in actors.iter().filter(|actor| !matches!(actor.state, ActorState::Running | ActorState::Draining)) {
+            reasons.push(format!("actor {} is {}", actor.path, actor.state.name()));
+        }
         reasons
     }
 

@@ -50,9 +50,9 @@ pub fn topics(settings: &Settings) -> Vec<TopicSettings> {
         retention,
         append_time: false,
     };
-    let ledger_days = u64::from(settings.ledger.retention_days);
+    // A fold of a truncated ledger is another fold (ledger-protocol V8), and there are no checkpoints yet to start from.
     let ledger = TopicSettings {
-        retention: Some(Duration::from_secs(ledger_days * 86_400)),
+        retention: None,
         append_time: true,
         ..topic(LEDGER, settings.ledger.partitions)
     };

@@ -55,4 +55,6 @@ conformance! {
     a_tail_from_beyond_the_end_starts_at_the_beginning
     two_groups_each_get_everything
     a_closed_log_takes_nothing
+    a_sink_that_panics_is_reported_and_its_partitions_go_to_others
+    a_tail_whose_sink_panics_does_not_take_the_others_with_it
 }

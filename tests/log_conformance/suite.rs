@@ -433,3 +433,41 @@ pub(crate) fn a_closed_log_takes_nothing(world: &World) {
         answers[0]
     );
 }
+
+pub(crate) fn a_sink_that_panics_is_reported_and_its_partitions_go_to_others(world: &World) {
+    let (log, name) = world.with_topic(2);
+    let group = group(&unique("group"), &name);
+    let broken = Recorder::default();
+    broken.seen().panic = true;
+    let subscription = log.subscribe(group.clone(), broken.handler()).unwrap();
+    broken.wait("both partitions", |seen| seen.owned.len() == 2);
+    fill(&log, &name, 0, 0, 5);
+    broken.wait("the failure", |seen| {
+        matches!(seen.failed, Some(LogError::Fatal(_)))
+    });
+    let other = Recorder::default();
+    let heir = log.subscribe(group, other.handler()).unwrap();
+    let seen = other.when("all of it", |seen| seen.records.len() >= 5);
+    assert_eq!(seen.offsets(0), [0, 1, 2, 3, 4]);
+    drop(seen);
+    subscription.close(CLOSE);
+    heir.close(CLOSE);
+}
+
+pub(crate) fn a_tail_whose_sink_panics_does_not_take_the_others_with_it(world: &World) {
+    let (log, name) = world.with_topic(2);
+    let (broken, other) = (Recorder::default(), Recorder::default());
+    broken.seen().panic = true;
+    let _broken = log
+        .tail(place(&name, 0), 0, broken.tail_sink(place(&name, 0)))
+        .unwrap();
+    let _other = log
+        .tail(place(&name, 1), 0, other.tail_sink(place(&name, 1)))
+        .unwrap();
+    fill(&log, &name, 0, 0, 5);
+    fill(&log, &name, 1, 0, 5);
+    other.wait("its records", |seen| seen.records.len() == 5);
+    fill(&log, &name, 1, 5, 5);
+    other.wait("its next records", |seen| seen.records.len() == 10);
+    assert!(broken.seen().records.is_empty());
+}

@@ -24,6 +24,8 @@ pub(crate) struct Seen {
     pub(crate) credit: Option<usize>,
     /// Settle as records come, by this subscription.
     pub(crate) settle_by: Option<Arc<dyn Subscription>>,
+    /// Panic at the first record.
+    pub(crate) panic: bool,
     /// Settle everything delivered only when a partition is revoked.
     pub(crate) settle_on_revoke: bool,
 }
@@ -167,6 +169,8 @@ impl PartitionSink for Sink {
     }
 
     fn push(&mut self, record: RecordView<'_>) {
+        let panics = self.recorder.seen().panic;
+        assert!(!panics, "as the test asked for");
         let mut settle = None;
         self.recorder.change(|seen| {
             if let Some(credit) = &mut seen.credit {

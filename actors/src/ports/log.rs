@@ -212,6 +212,11 @@ pub trait Subscription: Send + Sync {
     /// Time since the adapter's loop last went round; a hung loop shows here.
     fn idle(&self) -> Duration;
 
+    /// Whether the log's server can be reached now. While it cannot, standing still is nobody's fault.
+    fn connected(&self) -> bool {
+        true
+    }
+
     /// Stops polling, lets the handler drain (as a revocation of everything), stores, commits and leaves the group,
     /// within about `deadline`. Blocking; idempotent.
     fn close(&self, deadline: Duration);

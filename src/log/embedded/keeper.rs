@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use homeostat_actors::ports::log::LogError;
 use homeostat_logic::ledger::record::Millis;
 
-use super::Shared;
 use super::codec::{Mark, decode_record};
 use super::cursor::scan;
+use super::shared::Shared;
 use super::store::Durability;
 use super::topics::{Partition, Topic};
 

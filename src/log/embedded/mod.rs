@@ -11,6 +11,7 @@ mod codec;
 mod cursor;
 mod groups;
 mod keeper;
+mod shared;
 mod store;
 mod subscription;
 mod tail;
@@ -19,30 +20,24 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use homeostat_actors::ports::log::{
     Appended, EventLog, GroupHandler, GroupSettings, LogError, NewRecord, PartitionSink,
-    StoredRecord, Subscription, Tail, TopicDescription, TopicPartition, TopicSettings, Watermarks,
+    StoredRecord, Subscription, Tail, TopicDescription, TopicPartition, TopicSettings,
 };
-use homeostat_logic::ledger::record::Millis;
 
 use self::cursor::Cursor;
-use self::groups::Groups;
-use self::store::Store;
+use self::shared::Shared;
 use self::subscription::Membership;
-use self::tail::NewTails;
-use self::topics::{Topic, Topics};
+use self::topics::Topic;
 use self::writer::{Addressed, Queue};
-use super::sync::{Flag, Signal, lock};
+use super::sync::lock;
 use super::{MAX_RECORD_BYTES, blocking, partition_of_key, payload_size};
-
-/// A broken store is reopened at most this often.
-const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
 /// Where and how much.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,43 +96,11 @@ pub struct EmbeddedLog {
     unkeyed: AtomicUsize,
 }
 
-/// What the threads of a log share.
-struct Shared {
-    settings: EmbeddedSettings,
-    store: Store,
-    topics: Topics,
-    groups: Groups,
-    tails: NewTails,
-    /// Wakes readers: records, assignments, closing.
-    signal: Signal,
-    closed: Flag,
-    clock: Mutex<Millis>,
-    /// Held while records are written or the store is reopened; the time of the last reopening.
-    write_gate: Mutex<Option<Instant>>,
-}
-
 impl EmbeddedLog {
     /// Opens the log of a directory. Blocking.
     pub fn open(settings: EmbeddedSettings) -> Result<Self, OpenError> {
         let directory = settings.directory.clone();
-        let failed = |error: &dyn std::error::Error| OpenError::Store {
-            directory: directory.clone(),
-            reason: error.to_string(),
-        };
-        let store = Store::open(&settings.directory)?;
-        let topics = Topics::load(&store).map_err(|error| failed(&error))?;
-        let groups = Groups::load(&store).map_err(|error| failed(&error))?;
-        let shared = Arc::new(Shared {
-            clock: Mutex::new(latest(&topics)),
-            settings,
-            store,
-            topics,
-            groups,
-            tails: NewTails::default(),
-            signal: Signal::default(),
-            closed: Flag::default(),
-            write_gate: Mutex::new(None),
-        });
+        let shared = Arc::new(Shared::open(settings)?);
         let start = || -> std::io::Result<_> {
             let (queue, writer) = Queue::start(Arc::clone(&shared))?;
             let threads = vec![
@@ -147,7 +110,10 @@ impl EmbeddedLog {
             ];
             Ok((queue, threads))
         };
-        let (queue, threads) = start().map_err(|error| failed(&error))?;
+        let (queue, threads) = start().map_err(|error| OpenError::Store {
+            directory,
+            reason: error.to_string(),
+        })?;
         Ok(Self {
             shared,
             queue: Mutex::new(Some(queue)),
@@ -326,63 +292,4 @@ impl Drop for EmbeddedLog {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-impl Shared {
-    fn is_closed(&self) -> bool {
-        self.closed.is_raised()
-    }
-
-    /// The log's time: the wall clock, but never earlier than it was.
-    fn now(&self) -> Millis {
-        let mut clock = lock(&self.clock);
-        *clock = (*clock).max(writer::wall_clock());
-        *clock
-    }
-
-    fn find(&self, partition: &TopicPartition) -> Option<(Arc<Topic>, usize)> {
-        let topic = self.topics.get(&partition.topic)?;
-        let index = usize::try_from(partition.partition).ok()?;
-        (index < topic.partitions.len()).then_some((topic, index))
-    }
-
-    fn require(&self, partition: &TopicPartition) -> Result<(Arc<Topic>, usize), LogError> {
-        self.find(partition)
-            .ok_or_else(|| LogError::Refused(format!("there is no partition {partition}")))
-    }
-
-    fn watermarks(&self, partition: &TopicPartition) -> Option<Watermarks> {
-        let (topic, index) = self.find(partition)?;
-        topic
-            .partitions
-            .get(index)
-            .map(|partition| partition.extent().watermarks())
-    }
-
-    /// Makes sure that the store takes writes, by reopening a broken one; while the guard lives nobody else reopens.
-    fn writable(&self) -> Result<MutexGuard<'_, Option<Instant>>, LogError> {
-        let mut reopened = lock(&self.write_gate);
-        if self.store.is_broken() {
-            if reopened.is_some_and(|last| last.elapsed() < REOPEN_PAUSE) {
-                return Err(LogError::Unavailable(
-                    "the embedded log recovers from a failed write".to_owned(),
-                ));
-            }
-            *reopened = Some(Instant::now());
-            self.store.reopen()?;
-            self.topics.reload(&self.store)?;
-            self.signal.notify();
-            tracing::info!("embedded log: recovered from a failed write");
-        }
-        Ok(reopened)
-    }
-}
-
-fn latest(topics: &Topics) -> Millis {
-    let topics = topics.all();
-    let partitions = topics.iter().flat_map(|topic| &topic.partitions);
-    partitions
-        .map(|partition| partition.extent().timestamp)
-        .max()
-        .unwrap_or(0)
 }

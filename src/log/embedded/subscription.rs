@@ -1,16 +1,18 @@
 //! Membership in a group: a thread that takes and gives up partitions and delivers their records.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use homeostat_actors::ports::log::{
-    Assignment, Epoch, GroupHandler, GroupSettings, PartitionStatus, Subscription, TopicPartition,
+    Assignment, Epoch, GroupHandler, GroupSettings, LogError, PartitionStatus, Subscription,
+    TopicPartition,
 };
 
-use super::Shared;
 use super::balance::MemberId;
 use super::cursor::{Cursor, Round};
 use super::groups::Acquired;
+use super::shared::Shared;
 use crate::log::sync::{Flag, Heartbeat, lock};
 
 /// Longest sleep while nothing happens; bounds how old the heartbeat of a healthy thread gets.
@@ -139,6 +141,16 @@ struct Owned {
 
 impl Session {
     fn run(mut self) {
+        // Handler and sinks run on this thread: if one panics, its owner must hear of it.
+        if catch_unwind(AssertUnwindSafe(|| self.serve())).is_err() {
+            let error = LogError::Fatal("the thread of a group member panicked".to_owned());
+            tracing::error!(group = self.member.group, %error, "embedded log: a group member ends");
+            self.handler.failed(error);
+        }
+    }
+
+    /// Goes round until it is closed.
+    fn serve(&mut self) {
         loop {
             self.member.heartbeat.beat();
             let seen = self.member.shared.signal.generation();
@@ -247,7 +259,7 @@ impl Session {
 }
 
 impl Drop for Session {
-    /// Runs when the handler panics, too: a dead thread must not keep its partitions.
+    /// Runs when the handler panics again, too: a dead thread must not keep its partitions.
     fn drop(&mut self) {
         let Member {
             shared,

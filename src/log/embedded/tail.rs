@@ -1,12 +1,13 @@
 //! Groupless readers: one thread delivers to all tails of the process.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use homeostat_actors::ports::log::Tail;
 
-use super::Shared;
 use super::cursor::{Cursor, Round};
+use super::shared::Shared;
 use super::subscription::{FAILED, FULL, IDLE};
 use crate::log::sync::lock;
 
@@ -65,16 +66,21 @@ fn run(shared: &Shared) {
         tails.retain(|tail| tail.alive.load(Ordering::Acquire));
         let mut busiest = Round::Idle;
         let mut failed = false;
-        for tail in &mut tails {
-            match tail.cursor.deliver(&shared.store) {
-                Ok(round) => busiest = busiest.max(round),
-                Err(error) => {
+        tails.retain_mut(|tail| {
+            // A sink that panics ends its own tail, not its neighbours.
+            match catch_unwind(AssertUnwindSafe(|| tail.cursor.deliver(&shared.store))) {
+                Ok(Ok(round)) => busiest = busiest.max(round),
+                Ok(Err(error)) => {
                     tracing::warn!(%error, "embedded log: a read failed");
                     failed = true;
-                    break;
+                }
+                Err(_) => {
+                    tracing::error!("embedded log: a tail's sink panicked, the tail ends");
+                    return false;
                 }
             }
-        }
+            true
+        });
         let pause = match busiest {
             _ if failed => FAILED,
             Round::Delivered => continue,

@@ -11,8 +11,8 @@ use homeostat_actors::ports::log::{Appended, LogError, NewRecord};
 use homeostat_logic::ledger::record::Millis;
 use tokio::sync::oneshot;
 
-use super::Shared;
 use super::codec::{PartitionId, encode_record};
+use super::shared::Shared;
 use super::store::Durability;
 use super::topics::Topic;
 use crate::log::payload_size;

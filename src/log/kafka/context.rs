@@ -1,25 +1,22 @@
 //! What a group member's client calls back, on its own thread: assignment, revocation, statistics, logs (kafka-client
 //! §6). Results are checked, which rust-rdkafka's default does not.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use homeostat_actors::ports::log::{Assignment, Epoch, GroupHandler, TopicPartition};
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::inlet::Inlet;
+use super::positions::{commit_stored, find_starts, offsets, places};
 use super::progress::Progress;
 use crate::log::sync::{Signal, lock};
-
-/// Longest wait for committed offsets and watermarks at an assignment.
-const LOOKUP: Duration = Duration::from_secs(5);
 
 /// Assignments of this process so far.
 static EPOCHS: AtomicU64 = AtomicU64::new(0);
@@ -237,6 +234,8 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
+        let up = statistics.brokers.values().any(|broker| broker.state == "UP");
+        self.progress.reachable(up);
         for (topic, known) in &statistics.topics {
             for (number, partition) in known.partitions.iter().filter(|(_, of)| of.hi_offset >= 0) {
                 self.progress
@@ -260,103 +259,10 @@ pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
     }
 }
 
-/// Where delivery starts: the committed offset, else the first record kept. What cannot be found out in time is left
-/// to the client (`Stored`), with position 0. Offsets are copied at once: a list outliving its client hangs it (P12).
-fn find_starts(
-    consumer: &GroupConsumer,
-    partitions: &[TopicPartition],
-) -> BTreeMap<TopicPartition, (Offset, i64)> {
-    let asked = offsets(
-        partitions
-            .iter()
-            .map(|partition| (partition, Offset::Invalid)),
-    );
-    let committed = match asked.and_then(|list| consumer.committed_offsets(list, LOOKUP)) {
-        Ok(list) => list.to_topic_map(),
-        Err(error) => {
-            tracing::warn!(%error, "kafka: committed offsets are not known yet; the client finds them");
-            return BTreeMap::new();
-        }
-    };
-    let mut starts = BTreeMap::new();
-    let mut reachable = true;
-    for partition in partitions {
-        let key = (partition.topic.clone(), partition.partition);
-        let start = if let Some(Offset::Offset(next)) = committed.get(&key) {
-            (Offset::Offset(*next), *next)
-        } else {
-            let low = reachable
-                .then(|| {
-                    consumer
-                        .fetch_watermarks(&partition.topic, partition.partition, LOOKUP)
-                        .ok()
-                })
-                .flatten();
-            // One that does not answer is enough; the others would only add to the wait.
-            reachable = low.is_some();
-            low.map_or((Offset::Beginning, 0), |(low, _)| {
-                (Offset::Offset(low), low)
-            })
-        };
-        starts.insert(partition.clone(), start);
-    }
-    starts
-}
-
-/// Commits, and waits for it, what was stored of these partitions.
-fn commit_stored(
-    consumer: &GroupConsumer,
-    progress: &Progress,
-    epochs: &[(TopicPartition, Epoch)],
-) -> KafkaResult<()> {
-    let settled = progress.status().into_iter().filter(|status| {
-        epochs
-            .iter()
-            .any(|(partition, epoch)| *partition == status.partition && *epoch == status.epoch)
-    });
-    let settled: Vec<_> = settled
-        .map(|status| (status.partition, Offset::Offset(status.settled)))
-        .collect();
-    let list = offsets(
-        settled
-            .iter()
-            .map(|(partition, offset)| (partition, *offset)),
-    )?;
-    match consumer.commit(&list, CommitMode::Sync) {
-        Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(()),
-        other => other,
-    }
-}
-
 fn epochs_of(owned: &[Owned], partitions: &[TopicPartition]) -> Vec<(TopicPartition, Epoch)> {
     owned
         .iter()
         .filter(|owned| partitions.contains(&owned.inlet.partition))
         .map(|owned| (owned.inlet.partition.clone(), owned.epoch))
-        .collect()
-}
-
-/// A client list; the client copies what it needs, so it lives only as long as the call.
-pub(super) fn offsets<'a>(
-    places: impl IntoIterator<Item = (&'a TopicPartition, Offset)>,
-) -> KafkaResult<TopicPartitionList> {
-    let mut list = TopicPartitionList::new();
-    for (place, offset) in places {
-        list.add_partition_offset(&place.topic, place.partition, offset)?;
-    }
-    Ok(list)
-}
-
-fn places(list: &TopicPartitionList) -> Vec<TopicPartition> {
-    // `elements` of an empty list reads a null pointer; cooperative assignments can be empty.
-    if list.count() == 0 {
-        return Vec::new();
-    }
-    list.elements()
-        .iter()
-        .map(|element| TopicPartition {
-            topic: element.topic().to_owned(),
-            partition: element.partition(),
-        })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! Membership in a consumer group: one thread owns the client, polls its main queue every tick and each partition's
 //! split queue while its sink has credit (kafka-client §5). Nothing else ever polls it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -105,6 +106,10 @@ impl Subscription for Membership {
         self.0.progress.status()
     }
 
+    fn connected(&self) -> bool {
+        self.0.progress.connected()
+    }
+
     fn idle(&self) -> Duration {
         self.0.heartbeat.age()
     }
@@ -135,31 +140,43 @@ struct Session {
 
 impl Session {
     fn run(self) {
+        // Handler and sinks run on this thread: if one panics, the group must be left all the same, and be seen to be.
+        let served = catch_unwind(AssertUnwindSafe(|| self.serve()));
+        let fatal = served.unwrap_or_else(|_| {
+            Some(LogError::Fatal(
+                "the thread of a group member panicked".to_owned(),
+            ))
+        });
+        self.leave(fatal);
+    }
+
+    /// Goes round until it is closed (`None`) or the client has failed for good.
+    fn serve(&self) -> Option<LogError> {
         let mut checked = Instant::now();
-        let fatal = loop {
+        loop {
             self.member.heartbeat.beat();
             let seen = self.member.signal.generation();
             if lock(&self.member.closing).is_some() {
-                break None;
+                return None;
             }
             let round = self.round();
             self.consumer.context().store_settled(&self.consumer);
-            if let Err(fatal) = round {
-                break Some(fatal);
-            }
+            let pause = match round {
+                Err(fatal) => return Some(fatal),
+                Ok(Round::Delivered) => Duration::ZERO,
+                Ok(Round::Full) => FULL,
+                Ok(Round::Idle) => TICK,
+            };
             if checked.elapsed() >= FATAL_CHECK {
                 checked = Instant::now();
                 if let Some((code, reason)) = self.consumer.client().fatal_error() {
-                    break Some(LogError::Fatal(format!("{code}: {reason}")));
+                    return Some(LogError::Fatal(format!("{code}: {reason}")));
                 }
             }
-            match round {
-                Ok(Round::Delivered) => {}
-                Ok(Round::Full) => self.member.signal.wait(seen, FULL),
-                _ => self.member.signal.wait(seen, TICK),
+            if !pause.is_zero() {
+                self.member.signal.wait(seen, pause);
             }
-        };
-        self.leave(fatal);
+        }
     }
 
     /// Serves the main queue, then each partition; the busiest outcome, or a fatal error.

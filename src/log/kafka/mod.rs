@@ -5,10 +5,12 @@ mod context;
 mod error;
 mod inlet;
 mod member;
+mod positions;
 mod producer;
 mod progress;
 mod reader;
 mod settings;
+mod tails;
 mod topics;
 
 use std::sync::Arc;
@@ -27,7 +29,8 @@ pub use self::settings::{KafkaSettings, KafkaSettingsError};
 
 use self::member::Membership;
 use self::producer::Producers;
-use self::reader::{BoundedReader, Tails};
+use self::reader::BoundedReader;
+use self::tails::Tails;
 use self::topics::TopicAdmin;
 use super::{MAX_RECORD_BYTES, blocking, payload_size};
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use homeostat_actors::ports::log::{Epoch, PartitionStatus, TopicPartition};
 
@@ -15,9 +16,12 @@ struct Position {
     high: Option<i64>,
 }
 
-/// The partitions a member owns.
+/// The partitions a member owns, and whether its brokers can be reached.
 #[derive(Default)]
-pub(super) struct Progress(Mutex<BTreeMap<TopicPartition, Position>>);
+pub(super) struct Progress {
+    positions: Mutex<BTreeMap<TopicPartition, Position>>,
+    unreachable: AtomicBool,
+}
 
 impl Progress {
     /// A partition was assigned; delivery starts at `position`.
@@ -28,17 +32,17 @@ impl Progress {
             stored: position,
             high: None,
         };
-        lock(&self.0).insert(partition, begun);
+        lock(&self.positions).insert(partition, begun);
     }
 
     /// Its epoch is over: whatever is settled from now on is ignored.
     pub(super) fn end(&self, partition: &TopicPartition) {
-        lock(&self.0).remove(partition);
+        lock(&self.positions).remove(partition);
     }
 
     /// Moves the settled offset forward, if the epoch is the present one.
     pub(super) fn settle(&self, partition: &TopicPartition, epoch: Epoch, next: i64) {
-        if let Some(position) = lock(&self.0).get_mut(partition)
+        if let Some(position) = lock(&self.positions).get_mut(partition)
             && position.epoch == epoch
         {
             position.settled = position.settled.max(next);
@@ -47,7 +51,7 @@ impl Progress {
 
     /// What is settled but not yet stored.
     pub(super) fn due(&self) -> Vec<(TopicPartition, i64)> {
-        lock(&self.0)
+        lock(&self.positions)
             .iter()
             .filter(|(_, position)| position.settled > position.stored)
             .map(|(partition, position)| (partition.clone(), position.settled))
@@ -56,7 +60,7 @@ impl Progress {
 
     /// The client will commit `next`.
     pub(super) fn stored(&self, partition: &TopicPartition, next: i64) {
-        if let Some(position) = lock(&self.0).get_mut(partition) {
+        if let Some(position) = lock(&self.positions).get_mut(partition) {
             position.stored = next;
         }
     }
@@ -67,9 +71,19 @@ impl Progress {
             topic: topic.to_owned(),
             partition,
         };
-        if let Some(position) = lock(&self.0).get_mut(&partition) {
+        if let Some(position) = lock(&self.positions).get_mut(&partition) {
             position.high = Some(high);
         }
+    }
+
+    /// The client saw whether any broker is up.
+    pub(super) fn reachable(&self, reachable: bool) {
+        self.unreachable.store(!reachable, Ordering::Relaxed);
+    }
+
+    /// Whether a broker was up when the client last looked; a new client counts as connected.
+    pub(super) fn connected(&self) -> bool {
+        !self.unreachable.load(Ordering::Relaxed)
     }
 
     /// As the port tells it.
@@ -80,7 +94,7 @@ impl Progress {
             settled: position.settled,
             high: position.high,
         };
-        lock(&self.0).iter().map(status).collect()
+        lock(&self.positions).iter().map(status).collect()
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use homeostat_actors::ports::log::{LogError, TopicDescription, TopicSettings, Watermarks};
 use rdkafka::admin::{
-    AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -18,6 +19,9 @@ use crate::log::sync::lock;
 
 /// Longest wait for one answer of the cluster.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Brokers count a whole batch with its framing: the largest record and a little.
+const MAX_MESSAGE_BYTES: &str = "1310720";
 
 /// Pause before a topic just created is looked for again.
 const PROPAGATION: Duration = Duration::from_millis(20);
@@ -66,14 +70,20 @@ impl TopicAdmin {
     pub(super) fn await_known(&self, topics: &[TopicSettings]) -> Result<(), LogError> {
         let end = Instant::now() + TIMEOUT;
         for topic in topics {
-            while self.partitions(&topic.name)?.is_none() {
-                if Instant::now() >= end {
-                    let name = &topic.name;
-                    return Err(LogError::Unavailable(format!(
-                        "topic {name} was created but is not there yet"
-                    )));
+            loop {
+                match self.partitions(&topic.name) {
+                    Ok(Some(_)) => break,
+                    Ok(None) | Err(LogError::Unavailable(_)) if Instant::now() < end => {
+                        std::thread::sleep(PROPAGATION);
+                    }
+                    Ok(None) => {
+                        let name = &topic.name;
+                        return Err(LogError::Unavailable(format!(
+                            "topic {name} was created but is not there yet"
+                        )));
+                    }
+                    Err(error) => return Err(error),
                 }
-                std::thread::sleep(PROPAGATION);
             }
         }
         Ok(())
@@ -108,6 +118,9 @@ impl TopicAdmin {
 
     /// Creates what is missing.
     pub(super) async fn ensure(&self, wanted: &[TopicSettings]) -> Result<(), LogError> {
+        if wanted.is_empty() {
+            return Ok(());
+        }
         let retentions: Vec<_> = wanted
             .iter()
             .map(|topic| {
@@ -188,16 +201,10 @@ impl TopicAdmin {
             .describe_configs(&asked, &options)
             .await
             .map_err(|error| classify("describe topics", &error))?;
-        for (topic, answer) in described.iter_mut().zip(answers) {
+        for answer in answers {
             match answer {
-                Ok(settings) => {
-                    let kind = value(&settings, "message.timestamp.type");
-                    topic.append_time = kind.map(|kind| kind == "LogAppendTime");
-                    topic.cleanup_policy = value(&settings, "cleanup.policy");
-                }
-                Err(code) => {
-                    tracing::warn!(topic = topic.name, %code, "kafka: a topic's settings are not told");
-                }
+                Ok(settings) => take_settings(described, &settings),
+                Err(code) => tracing::warn!(%code, "kafka: a topic's settings are not told"),
             }
         }
         Ok(())
@@ -222,11 +229,23 @@ fn new_topic<'a>(topic: &'a TopicSettings, retention: &'a str) -> NewTopic<'a> {
         TopicReplication::Fixed(topic.replication_factor),
     )
     .set("cleanup.policy", "delete")
+    .set("max.message.bytes", MAX_MESSAGE_BYTES)
     .set("retention.ms", retention);
     if topic.append_time {
         new.set("message.timestamp.type", "LogAppendTime")
     } else {
         new
+    }
+}
+
+fn take_settings(described: &mut [TopicDescription], settings: &ConfigResource) {
+    let OwnedResourceSpecifier::Topic(name) = &settings.specifier else {
+        return;
+    };
+    if let Some(topic) = described.iter_mut().find(|topic| topic.name == *name) {
+        let kind = value(settings, "message.timestamp.type");
+        topic.append_time = kind.map(|kind| kind == "LogAppendTime");
+        topic.cleanup_policy = value(settings, "cleanup.policy");
     }
 }
 

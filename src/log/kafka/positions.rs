@@ -1,0 +1,109 @@
+//! Committed offsets and client lists. A list must not outlive its client (P12), so its content is copied at once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use homeostat_actors::ports::log::{Epoch, TopicPartition};
+use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::{Offset, TopicPartitionList};
+
+use super::context::GroupConsumer;
+use super::progress::Progress;
+
+/// Longest wait for committed offsets and watermarks at an assignment.
+const LOOKUP: Duration = Duration::from_secs(5);
+
+/// Where delivery starts: the committed offset, else the first record kept. What cannot be found out in time is left
+/// to the client (`Stored`), with position 0. Offsets are copied at once: a list outliving its client hangs it (P12).
+pub(super) fn find_starts(
+    consumer: &GroupConsumer,
+    partitions: &[TopicPartition],
+) -> BTreeMap<TopicPartition, (Offset, i64)> {
+    let asked = offsets(
+        partitions
+            .iter()
+            .map(|partition| (partition, Offset::Invalid)),
+    );
+    let committed = match asked.and_then(|list| consumer.committed_offsets(list, LOOKUP)) {
+        Ok(list) => list.to_topic_map(),
+        Err(error) => {
+            tracing::warn!(%error, "kafka: committed offsets are not known yet; the client finds them");
+            return BTreeMap::new();
+        }
+    };
+    let mut starts = BTreeMap::new();
+    let mut reachable = true;
+    for partition in partitions {
+        let key = (partition.topic.clone(), partition.partition);
+        let start = if let Some(Offset::Offset(next)) = committed.get(&key) {
+            (Offset::Offset(*next), *next)
+        } else {
+            let low = reachable
+                .then(|| {
+                    consumer
+                        .fetch_watermarks(&partition.topic, partition.partition, LOOKUP)
+                        .ok()
+                })
+                .flatten();
+            // One that does not answer is enough; the others would only add to the wait.
+            reachable = low.is_some();
+            low.map_or((Offset::Beginning, 0), |(low, _)| {
+                (Offset::Offset(low), low)
+            })
+        };
+        starts.insert(partition.clone(), start);
+    }
+    starts
+}
+
+/// Commits, and waits for it, what was stored of these partitions.
+pub(super) fn commit_stored(
+    consumer: &GroupConsumer,
+    progress: &Progress,
+    epochs: &[(TopicPartition, Epoch)],
+) -> KafkaResult<()> {
+    let settled = progress.status().into_iter().filter(|status| {
+        epochs
+            .iter()
+            .any(|(partition, epoch)| *partition == status.partition && *epoch == status.epoch)
+    });
+    let settled: Vec<_> = settled
+        .map(|status| (status.partition, Offset::Offset(status.settled)))
+        .collect();
+    let list = offsets(
+        settled
+            .iter()
+            .map(|(partition, offset)| (partition, *offset)),
+    )?;
+    match consumer.commit(&list, CommitMode::Sync) {
+        Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(()),
+        other => other,
+    }
+}
+
+/// A client list; the client copies what it needs, so it lives only as long as the call.
+pub(super) fn offsets<'a>(
+    places: impl IntoIterator<Item = (&'a TopicPartition, Offset)>,
+) -> KafkaResult<TopicPartitionList> {
+    let mut list = TopicPartitionList::new();
+    for (place, offset) in places {
+        list.add_partition_offset(&place.topic, place.partition, offset)?;
+    }
+    Ok(list)
+}
+
+/// The partitions of a client list, copied.
+pub(super) fn places(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    // `elements` of an empty list reads a null pointer; cooperative assignments can be empty.
+    if list.count() == 0 {
+        return Vec::new();
+    }
+    list.elements()
+        .iter()
+        .map(|element| TopicPartition {
+            topic: element.topic().to_owned(),
+            partition: element.partition(),
+        })
+        .collect()
+}

@@ -1,0 +1,126 @@
+//! What the watchdog looks at, and the steps by which it heals: actor, then consumer client, then process (DESIGN §3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeostat_actors::ports::log::{PartitionStatus, TopicPartition};
+use homeostat_actors::supervision::{Progress, RunningWatchdog, Step, Supervisor, Watch, Watchdog};
+use homeostat_logic::topic::{TOPICS, Use};
+use tokio::sync::watch;
+
+use super::state::ServiceState;
+
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The watchdog at work, for the life of the service.
+pub(super) struct Watching {
+    pub(super) watchdog: Watchdog,
+    _watches: Vec<Watch>,
+    _running: RunningWatchdog,
+}
+
+/// Watches actors and partitions. What no step heals is told through `hopeless`, and the process ends.
+pub(super) fn start(
+    state: &Arc<ServiceState>,
+    supervisor: &Supervisor,
+    stall_max: Duration,
+    hopeless: &watch::Sender<Option<String>>,
+) -> std::io::Result<Watching> {
+    let watchdog = Watchdog::new(supervisor, vec![end_process(hopeless)]);
+    let watches = consumed_partitions()
+        .flat_map(|partition| {
+            [
+                watch_handling(&watchdog, state, supervisor, &partition, stall_max, hopeless),
+                watch_delivery(&watchdog, state, &partition, stall_max),
+            ]
+        })
+        .collect();
+    let running = watchdog.run(PERIOD)?;
+    Ok(Watching { watchdog, _watches: watches, _running: running })
+}
+
+/// As created by this service; a topic that somebody gave more partitions has the rest watched by its actors only.
+fn consumed_partitions() -> impl Iterator<Item = TopicPartition> {
+    TOPICS.iter().filter(|topic| topic.usage != Use::Produce).flat_map(|topic| {
+        (0..topic.partitions)
+            .map(|partition| TopicPartition { topic: topic.name.to_owned(), partition })
+    })
+}
+
+/// Records were delivered and do not get settled: the consumer starts over, then the process.
+fn watch_handling(
+    watchdog: &Watchdog,
+    state: &Arc<ServiceState>,
+    supervisor: &Supervisor,
+    partition: &TopicPartition,
+    stall_max: Duration,
+    hopeless: &watch::Sender<Option<String>>,
+) -> Watch {
+    let (probed, owner) = (Arc::clone(state), Arc::clone(state));
+    let (of_probe, of_step) = (partition.clone(), partition.clone());
+    let supervisor = supervisor.clone();
+    let probe = move || {
+        let status = status(&probed, &of_probe)?;
+        let lag = probed.partitions()?.in_flight_of(&of_probe)? as u64;
+        Some(Progress { lag, position: position(&status) })
+    };
+    let restart = Step::new("restart_consumer", move |_| {
+        let path = owner.partitions().and_then(|partitions| partitions.consumer_path(&of_step));
+        if let Some(Err(error)) = path.map(|path| supervisor.restart(&path)) {
+            tracing::warn!(%error, "a stalled consumer was not restarted");
+        }
+    });
+    let steps = vec![restart, end_process(hopeless)];
+    watchdog.watch(format!("{partition} handling"), stall_max, probe, steps)
+}
+
+/// The log has records and none is delivered: a new client. Only once, because offsets of a log may end in records that
+/// are never delivered (markers of transactions), and then nothing is wrong.
+fn watch_delivery(
+    watchdog: &Watchdog,
+    state: &Arc<ServiceState>,
+    partition: &TopicPartition,
+    stall_max: Duration,
+) -> Watch {
+    let (probed, owner, of_probe) = (Arc::clone(state), Arc::clone(state), partition.clone());
+    let probe = move || {
+        let status = status(&probed, &of_probe)?;
+        let in_flight = probed.partitions()?.in_flight_of(&of_probe)?;
+        let lag = status.high?.saturating_sub(status.settled);
+        let lag = if in_flight == 0 { u64::try_from(lag).unwrap_or(0) } else { 0 };
+        Some(Progress { lag, position: position(&status) })
+    };
+    let rejoin = Step::new("rejoin_group", move |_| {
+        let Some(consumption) = owner.consumption().cloned() else { return };
+        let spawned = std::thread::Builder::new()
+            .name("rejoin".to_owned())
+            .spawn(move || consumption.rejoin());
+        if let Err(error) = spawned {
+            tracing::error!(%error, "no thread to join the consumer group anew");
+        }
+    });
+    let report = Step::new("report_stall", |name| {
+        tracing::warn!(name, "the log has records that are not delivered, also to a new client");
+    });
+    watchdog.watch(format!("{partition} delivery"), stall_max, probe, vec![rejoin, report])
+}
+
+/// `None` while the log's server is away or the partition is somebody else's: then standing still is no stall.
+fn status(state: &ServiceState, partition: &TopicPartition) -> Option<PartitionStatus> {
+    let consumption = state.consumption()?;
+    if !consumption.connected() {
+        return None;
+    }
+    consumption.status().into_iter().find(|one| one.partition == *partition)
+}
+
+fn position(status: &PartitionStatus) -> u64 {
+    u64::try_from(status.settled).unwrap_or_default()
+}
+
+fn end_process(hopeless: &watch::Sender<Option<String>>) -> Step {
+    let hopeless = hopeless.clone();
+    Step::new("end_process", move |name| {
+        hopeless.send_replace(Some(format!("{name} stands still and no smaller step helped")));
+    })
+}
