@@ -90,7 +90,7 @@ pub(crate) fn check(service: &Service) {
         assert_eq!(decision["action"], expected.action, "{context}");
         assert_eq!(decision["outcome"], expected.outcome, "{context}");
         let story = service.story(decision);
-        assert_eq!(story["event"]["inline"]["window"], event["value"]["window"], "{story:#}");
+        assert_eq!(story["event"]["window"], event["value"]["window"], "{story:#}");
     }
 }
 
