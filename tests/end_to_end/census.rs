@@ -10,8 +10,14 @@ use serde_json::Value;
 use crate::support::service::{Launch, Service};
 use crate::support::wait_for;
 
-pub(crate) const EVENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/census-ma/events.jsonl");
-const OVERLAY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/examples/census-ma.toml");
+pub(crate) const EVENTS: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/data/census-ma/events.jsonl"
+);
+const OVERLAY: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/config/examples/census-ma.toml"
+);
 
 pub(crate) fn launch() -> Launch {
     Launch::new().file(Path::new(OVERLAY))
@@ -36,13 +42,24 @@ fn expected(event: &Value, answered: &mut BTreeSet<(String, &'static str)>) -> E
             assert_eq!(value["severity"], "HIGH", "the table below knows no other");
             let features = value["affected_features"].as_array().unwrap().len();
             let critical = number("drift_score") > 0.8 || features > 5;
-            let (severity, action) = if critical { ("critical", "alert") } else { ("high", "monitor") };
+            let (severity, action) = if critical {
+                ("critical", "alert")
+            } else {
+                ("high", "monitor")
+            };
             ("employment_ma", severity, action)
         }
         "model_performance_degraded" => {
-            assert!(number("performance_drop") <= 0.10, "the table below knows no larger drop");
+            assert!(
+                number("performance_drop") <= 0.10,
+                "the table below knows no larger drop"
+            );
             let worse = number("performance_drop") > 0.05;
-            let (severity, action) = if worse { ("medium", "retrain") } else { ("low", "monitor") };
+            let (severity, action) = if worse {
+                ("medium", "retrain")
+            } else {
+                ("low", "monitor")
+            };
             ("employment_ma", severity, action)
         }
         // Names no model, so it is about the default one.
@@ -55,25 +72,42 @@ fn expected(event: &Value, answered: &mut BTreeSet<(String, &'static str)>) -> E
         _ if answered.insert((event_type.clone(), action)) => "executed",
         _ => "suppressed",
     };
-    Expected { event_type, target, severity, action, outcome }
+    Expected {
+        event_type,
+        target,
+        severity,
+        action,
+        outcome,
+    }
 }
 
 /// Waits for the decisions and compares each one.
 pub(crate) fn check(service: &Service) {
     let text = std::fs::read_to_string(EVENTS).unwrap();
-    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     assert_eq!(events.len(), 65);
     let decisions = wait_for("every event is decided", || {
         let decisions = service.decisions();
-        let pending = decisions.iter().any(|decision| decision["outcome"] == "pending");
+        let pending = decisions
+            .iter()
+            .any(|decision| decision["outcome"] == "pending");
         (decisions.len() >= events.len() && !pending).then_some(decisions)
     });
     assert_eq!(decisions.len(), events.len(), "one decision on each event");
     let mut by_place = BTreeMap::new();
     for decision in &decisions {
-        let place = (decision["topic"].as_str().unwrap(), decision["offset"].as_u64().unwrap());
+        let place = (
+            decision["topic"].as_str().unwrap(),
+            decision["offset"].as_u64().unwrap(),
+        );
         // One key, so one partition of each topic, and offsets count the events of a topic.
-        assert!(by_place.insert(place, decision).is_none(), "{place:?} is decided twice");
+        assert!(
+            by_place.insert(place, decision).is_none(),
+            "{place:?} is decided twice"
+        );
     }
     let (mut answered, mut next) = (BTreeSet::new(), BTreeMap::<&str, u64>::new());
     for event in &events {
@@ -90,13 +124,19 @@ pub(crate) fn check(service: &Service) {
         assert_eq!(decision["action"], expected.action, "{context}");
         assert_eq!(decision["outcome"], expected.outcome, "{context}");
         let story = service.story(decision);
-        assert_eq!(story["event"]["window"], event["value"]["window"], "{story:#}");
+        assert_eq!(
+            story["event"]["window"], event["value"]["window"],
+            "{story:#}"
+        );
     }
 }
 
 /// Publishes the file with the command that the README shows.
 pub(crate) fn publish(launch: &Launch, to: [&str; 2]) {
-    let output = launch.command(&["publish", "--file", EVENTS, to[0], to[1]]).output().unwrap();
+    let output = launch
+        .command(&["publish", "--file", EVENTS, to[0], to[1]])
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{output:?}");
 }
 

@@ -13,7 +13,9 @@ const ROUNDS: usize = 4;
 #[test]
 fn each_acknowledged_event_is_answered_exactly_once_through_kills_under_load() {
     let target = Target::willing();
-    let launch = Launch::new().overlay(&target.overlay("retrain", 5)).overlay(&target.overlay("scale_up", 5));
+    let launch = Launch::new()
+        .overlay(&target.overlay("retrain", 5))
+        .overlay(&target.overlay("scale_up", 5));
     let mut service = launch.start();
     let load = Load::start("crash", &[&service]);
     for _ in 0..ROUNDS {
@@ -41,10 +43,16 @@ fn each_acknowledged_event_is_answered_exactly_once_through_kills_under_load() {
         let over_webhook = ["retrain", "scale_up"].contains(&decision["action"].as_str().unwrap());
         if over_webhook && decision["outcome"] == "executed" {
             by_webhook += 1;
-            assert!(sent.contains(decision["id"].as_str().unwrap()), "never sent: {decision:#}");
+            assert!(
+                sent.contains(decision["id"].as_str().unwrap()),
+                "never sent: {decision:#}"
+            );
         }
     }
-    assert!(by_webhook > 100, "{by_webhook} are too few to show anything");
+    assert!(
+        by_webhook > 100,
+        "{by_webhook} are too few to show anything"
+    );
     service.stop();
 }
 
@@ -65,8 +73,15 @@ fn cooldowns_and_budgets_hold_through_a_kill() {
             }
         }
         let outcome = if round == 0 { "executed" } else { "suppressed" };
-        assert_eq!(service.decide(topic, &drift("quiet"))["outcome"], outcome, "round {round}");
+        assert_eq!(
+            service.decide(topic, &drift("quiet"))["outcome"],
+            outcome,
+            "round {round}"
+        );
         service.kill();
     }
-    assert_eq!(actions, ["retrain", "retrain", "retrain", "retrain", "monitor"]);
+    assert_eq!(
+        actions,
+        ["retrain", "retrain", "retrain", "retrain", "monitor"]
+    );
 }

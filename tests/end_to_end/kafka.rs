@@ -15,15 +15,20 @@ use crate::{census, raw_records};
 
 fn on_kafka(launch: Launch, bootstrap: &str) -> Launch {
     // A member that is gone is noticed as fast as the broker allows.
-    launch.with("KAFKA__BOOTSTRAP_SERVERS", bootstrap).with("KAFKA__SESSION_TIMEOUT_MS", "6000")
+    launch
+        .with("KAFKA__BOOTSTRAP_SERVERS", bootstrap)
+        .with("KAFKA__SESSION_TIMEOUT_MS", "6000")
 }
 
 /// Partitions that this instance reads.
 fn partitions(service: &Service) -> BTreeSet<String> {
     let listing = service.get("/api/v1/actors").json();
     let actors = listing["items"].as_array().unwrap().iter();
-    let running = actors.filter(|actor| actor["kind"] == "partition" && actor["state"] == "running");
-    running.map(|actor| actor["path"].as_str().unwrap().to_owned()).collect()
+    let running =
+        actors.filter(|actor| actor["kind"] == "partition" && actor["state"] == "running");
+    running
+        .map(|actor| actor["path"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[test]
@@ -52,7 +57,10 @@ fn real_events_bad_records_and_two_instances_on_one_broker() {
     let second = on_kafka(census::launch(), &bootstrap).start();
     wait_until("each instance has its share of the partitions", || {
         let (one, other) = (partitions(&first), partitions(&second));
-        !one.is_empty() && !other.is_empty() && one.is_disjoint(&other) && one.len() + other.len() == all
+        !one.is_empty()
+            && !other.is_empty()
+            && one.is_disjoint(&other)
+            && one.len() + other.len() == all
     });
     let load = Load::start("two", &[&first, &second]);
     load.more(120);
@@ -64,7 +72,9 @@ fn real_events_bad_records_and_two_instances_on_one_broker() {
     for id in &acknowledged {
         assert_eq!(decisions[id]["outcome"], "executed", "{:#}", decisions[id]);
     }
-    wait_until("the one that is left has them all", || partitions(&first).len() == all);
+    wait_until("the one that is left has them all", || {
+        partitions(&first).len() == all
+    });
     // Both fold the same ledger: what one decided, the other lists.
     let third = on_kafka(census::launch(), &bootstrap).start();
     let outcomes = |service: &Service| -> Vec<(Value, Value)> {
@@ -78,7 +88,11 @@ fn real_events_bad_records_and_two_instances_on_one_broker() {
 #[test]
 fn a_broker_that_comes_late_and_goes_away_under_load_loses_nothing() {
     let Some(broker) = Broker::new() else { return };
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let launch = on_kafka(Launch::new(), &format!("127.0.0.1:{port}"));
     let service = launch.spawn();
     assert_eq!(service.get("/livez").status, 200);
@@ -91,7 +105,9 @@ fn a_broker_that_comes_late_and_goes_away_under_load_loses_nothing() {
     let load = Load::start("restart", &[&service]);
     load.more(60);
     broker.stop();
-    wait_until("the absence is told", || service.get("/readyz").status == 503 || service.said().contains("WARN"));
+    wait_until("the absence is told", || {
+        service.get("/readyz").status == 503 || service.said().contains("WARN")
+    });
     assert_eq!(service.get("/livez").status, 200);
     broker.start();
     load.more(60);

@@ -40,11 +40,14 @@ fn record(key: Option<&str>, value: Option<Vec<u8>>, headers: &[(&str, &[u8])]) 
         partition: Some(0),
         key: key.map(|key| key.as_bytes().to_vec()),
         value,
-        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect(),
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
+            .collect(),
     }
 }
 
-/// Good and bad records in turn, an event of the service's own among them, and one that says the same thing twice.
+/// Good and bad records in turn, then one that names a field twice, and one of the service's own.
 /// The offsets of the bad ones.
 pub(crate) fn append(log: &dyn EventLog) -> Vec<i64> {
     let mut records = Vec::new();
@@ -55,11 +58,22 @@ pub(crate) fn append(log: &dyn EventLog) -> Vec<i64> {
         let key = (number % 2 == 0).then_some("key");
         records.push(record(key, Some(good.to_string().into_bytes()), &[TRACE]));
     }
+    // The last one counts.
+    let twice = br#"{"model_version": "twice@1", "severity": "LOW", "severity": "CRITICAL"}"#;
+    records.push(record(None, Some(twice.to_vec()), &[]));
     let own = json!({"model_version": "own@1", "severity": "CRITICAL"}).to_string();
-    records.push(record(None, Some(own.into_bytes()), &[("homeostat-origin", b"notice")]));
+    records.push(record(
+        None,
+        Some(own.into_bytes()),
+        &[("homeostat-origin", b"notice")],
+    ));
     let answers = run(log.append(records)).into_iter();
     let offsets: Vec<i64> = answers.map(|answer| answer.unwrap().offset).collect();
-    offsets.into_iter().step_by(2).take(unreadable().len()).collect()
+    offsets
+        .into_iter()
+        .step_by(2)
+        .take(unreadable().len())
+        .collect()
 }
 
 /// Every record of a topic.
@@ -67,7 +81,10 @@ pub(crate) fn read_all(log: &dyn EventLog, topic: &str) -> Vec<StoredRecord> {
     let described = run(log.describe_topics(vec![topic.to_owned()])).unwrap();
     let mut all = Vec::new();
     for (partition, marks) in (0..).zip(&described[0].partitions) {
-        let place = TopicPartition { topic: topic.to_owned(), partition };
+        let place = TopicPartition {
+            topic: topic.to_owned(),
+            partition,
+        };
         let mut next = marks.low;
         while next < marks.high {
             let records = run(log.read(place.clone(), next, 1_000)).unwrap();
@@ -80,7 +97,11 @@ pub(crate) fn read_all(log: &dyn EventLog, topic: &str) -> Vec<StoredRecord> {
 }
 
 fn headers(record: &StoredRecord) -> BTreeMap<&str, &[u8]> {
-    record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
+    record
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_slice()))
+        .collect()
 }
 
 /// Each unreadable record is a dead letter, byte for byte, with where it stood and why.
@@ -90,12 +111,18 @@ pub(crate) fn check_dead_letters(log: &dyn EventLog, offsets: &[i64]) {
     assert_eq!(letters.len(), expected.len());
     for ((value, reason), offset) in expected.iter().zip(offsets) {
         let offset = offset.to_string();
-        let letter = letters.iter().find(|letter| headers(letter)["offset"] == offset.as_bytes()).unwrap();
+        let letter = letters
+            .iter()
+            .find(|letter| headers(letter)["offset"] == offset.as_bytes())
+            .unwrap();
         let headers = headers(letter);
         let error = String::from_utf8_lossy(headers["error"]);
         assert_eq!(&letter.value, value, "{error}");
         assert_eq!(letter.key.as_deref(), Some(&b"key"[..]));
-        assert_eq!((headers["topic"], headers["partition"]), (DRIFT.as_bytes(), &b"0"[..]));
+        assert_eq!(
+            (headers["topic"], headers["partition"]),
+            (DRIFT.as_bytes(), &b"0"[..])
+        );
         assert_eq!(headers["original.trace"], TRACE.1);
         assert_eq!(headers["attempts"], b"1");
         assert!(error.contains(reason), "{error} does not say {reason}");
@@ -104,17 +131,34 @@ pub(crate) fn check_dead_letters(log: &dyn EventLog, offsets: &[i64]) {
 
 /// Each readable one is answered, and nothing else.
 pub(crate) fn check_decisions(client: &Client) {
-    let good = unreadable().len();
+    let good = unreadable().len() + 1;
     let of_ours = || -> Vec<Value> {
+        let ours = |target: &str| target.starts_with("raw-") || target == "twice";
         let decisions = client.decisions().into_iter();
-        decisions.filter(|decision| decision["target"].as_str().unwrap().starts_with("raw-")).collect()
+        decisions
+            .filter(|decision| ours(decision["target"].as_str().unwrap()))
+            .collect()
     };
     wait_until("the readable records are answered", || {
         let decisions = of_ours();
-        decisions.len() >= good && decisions.iter().all(|decision| decision["outcome"] == "executed")
+        decisions.len() >= good
+            && decisions
+                .iter()
+                .all(|decision| decision["outcome"] == "executed")
     });
     assert_eq!(of_ours().len(), good);
-    assert!(client.decisions().iter().all(|decision| decision["target"] != "own"), "its own event triggered it");
+    let twice = of_ours()
+        .into_iter()
+        .find(|decision| decision["target"] == "twice")
+        .unwrap();
+    assert_eq!(twice["severity"], "critical");
+    assert!(
+        client
+            .decisions()
+            .iter()
+            .all(|decision| decision["target"] != "own"),
+        "its own event triggered it"
+    );
 }
 
 /// SPEC §3: in every case a drift alert, which itself triggers nothing.
@@ -127,7 +171,9 @@ pub(crate) fn check_drift_alerts(log: &dyn EventLog, event_ids: &[String]) {
             for field in ["severity", "model_version", "message"] {
                 assert!(event[field].is_string(), "{field}: {event}");
             }
-            *causes.entry(event["caused_by"].as_str().unwrap().to_owned()).or_default() += 1;
+            *causes
+                .entry(event["caused_by"].as_str().unwrap().to_owned())
+                .or_default() += 1;
         }
     }
     for id in event_ids {
@@ -160,11 +206,19 @@ fn every_drift_event_is_told_on_system_alerts_once_whatever_is_done_about_it() {
     let service = launch.start();
     let drift = |model: &str, severity: &str| json!({"model_version": format!("{model}@2"), "severity": severity, "drift_score": 0.5});
     // Monitored, scheduled, retrained, suppressed.
-    let events = json!([drift("a", "LOW"), drift("b", "MEDIUM"), drift("c", "HIGH"), drift("c", "HIGH")]);
+    let events = json!([
+        drift("a", "LOW"),
+        drift("b", "MEDIUM"),
+        drift("c", "HIGH"),
+        drift("c", "HIGH")
+    ]);
     let ids = service.publish(&format!("{DRIFT}?key=c"), &events);
     let decisions = service.decided(&ids);
     let outcomes: Vec<&Value> = ids.iter().map(|id| &decisions[id]["outcome"]).collect();
-    assert_eq!(outcomes, ["executed", "scheduled", "executed", "suppressed"]);
+    assert_eq!(
+        outcomes,
+        ["executed", "scheduled", "executed", "suppressed"]
+    );
     service.stop();
     // And once more after a start that finds the alerts in a topic it reads.
     let service = launch.start();

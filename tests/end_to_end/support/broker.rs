@@ -13,11 +13,19 @@ impl Broker {
     /// there nobody reads.
     pub(crate) fn new() -> Option<Self> {
         static SAID: Once = Once::new();
-        if std::env::var("KAFKA_BOOTSTRAP").is_ok_and(|address| !address.is_empty()) {
-            return Some(Self { folder: tempfile::tempdir().unwrap() });
+        // Where `scripts/test` cleans up if this process cannot.
+        if let Some(directory) = std::env::var_os("KAFKA_DIRECTORY") {
+            return Some(Self {
+                folder: tempfile::tempdir_in(directory).unwrap(),
+            });
         }
-        assert!(std::env::var_os("CI").is_none(), "KAFKA_BOOTSTRAP is not set; use scripts/test");
-        SAID.call_once(|| eprintln!("not run: the service on Kafka (use scripts/test)"));
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "KAFKA_DIRECTORY is not set; use scripts/test"
+        );
+        SAID.call_once(|| {
+            eprintln!("not run: the service on Kafka (set KAFKA_DIRECTORY or use scripts/test)")
+        });
         None
     }
 
@@ -37,9 +45,17 @@ impl Broker {
 
     fn script(&self, arguments: &[&str]) -> String {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
-        let output = Command::new(script).args(arguments).arg("--dir").arg(self.folder.path()).output().unwrap();
+        let output = Command::new(script)
+            .args(arguments)
+            .arg("--dir")
+            .arg(self.folder.path())
+            .output()
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "scripts/kafka {arguments:?}: {said}");
+        assert!(
+            output.status.success(),
+            "scripts/kafka {arguments:?}: {said}"
+        );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 }
@@ -47,6 +63,11 @@ impl Broker {
 impl Drop for Broker {
     fn drop(&mut self) {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
-        Command::new(script).arg("stop").arg("--dir").arg(self.folder.path()).output().ok();
+        Command::new(script)
+            .arg("remove")
+            .arg("--dir")
+            .arg(self.folder.path())
+            .output()
+            .ok();
     }
 }

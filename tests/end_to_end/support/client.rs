@@ -8,8 +8,13 @@ use serde_json::{Value, json};
 
 /// Requests of all tests run here; whoever waits drives it.
 static RUNTIME: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| {
-    rustls::crypto::ring::default_provider().install_default().unwrap_or_default();
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .unwrap_or_default();
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 });
 
 /// Runs a future to its end.
@@ -47,7 +52,10 @@ impl Client {
             .timeout(Duration::from_secs(30))
             .build()
             .unwrap();
-        Self { url: url.to_owned(), http }
+        Self {
+            url: url.to_owned(),
+            http,
+        }
     }
 
     /// `None` when there is no answer.
@@ -58,12 +66,16 @@ impl Client {
 
     #[track_caller]
     pub(crate) fn get(&self, path: &str) -> Answer {
-        self.try_get(path).unwrap_or_else(|| panic!("no answer to GET {path}"))
+        self.try_get(path)
+            .unwrap_or_else(|| panic!("no answer to GET {path}"))
     }
 
     /// `None` when there is no answer: then nobody knows what became of the body.
     pub(crate) fn try_post(&self, path: &str, body: impl Into<Vec<u8>>) -> Option<Answer> {
-        let request = self.http.post(format!("{}{path}", self.url)).body(body.into());
+        let request = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .body(body.into());
         run(answer(request.header("content-type", "application/json")))
     }
 
@@ -86,7 +98,9 @@ impl Client {
             assert_eq!(answer.status, 200, "{answer:?}");
             let page = answer.json();
             all.extend(page["items"].as_array().unwrap().iter().cloned());
-            let Some(next) = page["next"].as_str() else { break };
+            let Some(next) = page["next"].as_str() else {
+                break;
+            };
             path = format!("/api/v1/decisions?limit=100&cursor={next}");
         }
         all.reverse();
@@ -101,7 +115,11 @@ impl Client {
             let found = by_event(&self.decisions());
             missing = event_ids
                 .iter()
-                .filter(|id| found.get(*id).is_none_or(|decision| decision["outcome"] == json!("pending")))
+                .filter(|id| {
+                    found
+                        .get(*id)
+                        .is_none_or(|decision| decision["outcome"] == json!("pending"))
+                })
                 .cloned()
                 .collect();
             missing.is_empty().then_some(found)
@@ -119,7 +137,11 @@ impl Client {
     /// The whole story of a decision.
     #[track_caller]
     pub(crate) fn story(&self, decision: &Value) -> Value {
-        self.get(&format!("/api/v1/decisions/{}", decision["id"].as_str().unwrap())).json()
+        self.get(&format!(
+            "/api/v1/decisions/{}",
+            decision["id"].as_str().unwrap()
+        ))
+        .json()
     }
 }
 
@@ -127,17 +149,25 @@ impl Client {
 #[track_caller]
 pub(crate) fn by_event(decisions: &[Value]) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
-    for decision in decisions.iter().filter(|decision| decision["escalation_of"].is_null()) {
+    for decision in decisions
+        .iter()
+        .filter(|decision| decision["escalation_of"].is_null())
+    {
         let id = decision["event_id"].as_str().unwrap().to_owned();
         let earlier = found.insert(id, decision.clone());
-        assert!(earlier.is_none(), "two decisions on one event: {earlier:#?} {decision:#}");
+        assert!(
+            earlier.is_none(),
+            "two decisions on one event: {earlier:#?} {decision:#}"
+        );
     }
     found
 }
 
 fn ids(answer: &Value) -> Vec<String> {
     let ids = answer["event_ids"].as_array().unwrap();
-    ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect()
+    ids.iter()
+        .map(|id| id.as_str().unwrap().to_owned())
+        .collect()
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Option<Answer> {

@@ -30,7 +30,9 @@ impl Load {
     /// Publishes to these services in turn; `name` is part of every target and event id.
     pub(crate) fn start(name: &str, services: &[&Client]) -> Self {
         let mut load = Self {
-            services: Arc::new(Mutex::new(services.iter().map(|one| (*one).clone()).collect())),
+            services: Arc::new(Mutex::new(
+                services.iter().map(|one| (*one).clone()).collect(),
+            )),
             acknowledged: Arc::default(),
             offered: Arc::default(),
             over: Arc::default(),
@@ -38,7 +40,8 @@ impl Load {
         };
         for client in 0..CLIENTS {
             let name = format!("{name}-{client}");
-            let (services, acknowledged) = (Arc::clone(&load.services), Arc::clone(&load.acknowledged));
+            let (services, acknowledged) =
+                (Arc::clone(&load.services), Arc::clone(&load.acknowledged));
             let (offered, over) = (Arc::clone(&load.offered), Arc::clone(&load.over));
             load.threads.push(std::thread::spawn(move || {
                 for number in 0_usize.. {
@@ -74,7 +77,9 @@ impl Load {
     #[track_caller]
     pub(crate) fn more(&self, count: usize) {
         let wanted = self.acknowledged.lock().unwrap().len() + count;
-        wait_until("more events are acknowledged", || self.acknowledged.lock().unwrap().len() >= wanted);
+        wait_until("more events are acknowledged", || {
+            self.acknowledged.lock().unwrap().len() >= wanted
+        });
     }
 
     /// Ends it; the ids of all events that were acknowledged.
@@ -85,7 +90,10 @@ impl Load {
             thread.join().unwrap();
         }
         let offered = self.offered.load(Ordering::SeqCst);
-        assert!(offered < 900, "{offered} events: too many for the service's memory of 1,000 decisions");
+        assert!(
+            offered < 900,
+            "{offered} events: too many for the service's memory of 1,000 decisions"
+        );
         std::mem::take(&mut *self.acknowledged.lock().unwrap())
     }
 }

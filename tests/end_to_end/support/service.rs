@@ -32,7 +32,10 @@ impl Launch {
             .with("HTTP__LISTEN", "127.0.0.1:0")
             .with("WORKING_HOURS__ENABLED", "false")
             .with("LOG_OUTPUT__FORMAT", "text")
-            .with("LOG_OUTPUT__LEVEL", "info,homeostat_actors::assignment=warn,homeostat_actors::supervision=warn")
+            .with(
+                "LOG_OUTPUT__LEVEL",
+                "info,homeostat_actors::assignment=warn,homeostat_actors::supervision=warn",
+            )
     }
 
     /// With a key of the configuration set; a later one wins.
@@ -51,7 +54,9 @@ impl Launch {
 
     /// With this text as a configuration file.
     pub(crate) fn overlay(self, text: &str) -> Self {
-        let path = self.folder().join(format!("overlay-{}.toml", self.overlays.len()));
+        let path = self
+            .folder()
+            .join(format!("overlay-{}.toml", self.overlays.len()));
         std::fs::write(&path, text).unwrap();
         self.file(path)
     }
@@ -72,7 +77,10 @@ impl Launch {
         for overlay in &self.overlays {
             command.arg("--config").arg(overlay);
         }
-        command.args(arguments).envs(self.environment.iter().cloned()).current_dir(self.folder());
+        command
+            .args(arguments)
+            .envs(self.environment.iter().cloned())
+            .current_dir(self.folder());
         command
     }
 
@@ -88,20 +96,37 @@ impl Launch {
     #[track_caller]
     pub(crate) fn spawn(&self) -> Service {
         let mut command = self.command(&["run"]);
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let errors = listen(child.stderr.take().unwrap(), Arc::clone(&said));
         let printed = Arc::new(Mutex::new(String::new()));
         listen(child.stdout.take().unwrap(), Arc::clone(&printed));
         let url = wait_for("the service prints its address, or ends", || {
             let ended = child.try_wait().unwrap();
-            assert!(ended.is_none(), "the service ended at once: {ended:?}\n{}", said.lock().unwrap());
+            assert!(
+                ended.is_none(),
+                "the service ended at once: {ended:?}\n{}",
+                said.lock().unwrap()
+            );
             let text = printed.lock().unwrap();
-            let address = text.lines().find_map(|line| line.strip_prefix("homeostat listens on "))?;
+            let address = text
+                .lines()
+                .find_map(|line| line.strip_prefix("homeostat listens on "))?;
             Some(address.split_whitespace().next()?.to_owned())
         });
         let client = Client::new(&url);
-        Service { child, url, client, said, errors: Some(errors) }
+        Service {
+            child,
+            url,
+            client,
+            said,
+            errors: Some(errors),
+        }
     }
 }
 
@@ -144,13 +169,18 @@ impl Service {
     #[track_caller]
     pub(crate) fn ready(&self) {
         wait_until("the service is ready", || {
-            self.client.try_get("/readyz").is_some_and(|answer| answer.status == 200)
+            self.client
+                .try_get("/readyz")
+                .is_some_and(|answer| answer.status == 200)
         });
     }
 
     /// Sends a signal by name.
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status();
+        let sent = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(self.child.id().to_string())
+            .status();
         assert!(sent.unwrap().success());
     }
 
@@ -184,7 +214,11 @@ impl Drop for Service {
         if std::thread::panicking() {
             let said = self.said();
             let from = said.len().saturating_sub(20_000);
-            eprintln!("--- log of {} ---\n{}", self.url, &said[said.ceil_char_boundary(from)..]);
+            eprintln!(
+                "--- log of {} ---\n{}",
+                self.url,
+                &said[said.ceil_char_boundary(from)..]
+            );
         }
         self.child.kill().ok();
         self.child.wait().ok();

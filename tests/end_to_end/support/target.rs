@@ -23,7 +23,10 @@ impl Request {
 
     /// Which action, and which try of it.
     pub(crate) fn attempt(&self) -> (String, String) {
-        (self.header("idempotency-key").to_owned(), self.header("homeostat-attempt").to_owned())
+        (
+            self.header("idempotency-key").to_owned(),
+            self.header("homeostat-attempt").to_owned(),
+        )
     }
 }
 
@@ -44,13 +47,20 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    pub(crate) fn start(behaviour: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        behaviour: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         Self::at(0, behaviour)
     }
 
     /// On a given port.
-    pub(crate) fn at(port: u16, behaviour: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static) -> Self {
-        let listener = super::wait_for("the port is free", || TcpListener::bind(("127.0.0.1", port)).ok());
+    pub(crate) fn at(
+        port: u16,
+        behaviour: impl Fn(&Request, usize) -> Reply + Send + Sync + 'static,
+    ) -> Self {
+        let listener = super::wait_for("the port is free", || {
+            TcpListener::bind(("127.0.0.1", port)).ok()
+        });
         let port = listener.local_addr().unwrap().port();
         let received = Arc::new(Mutex::new(Vec::new()));
         let over = Arc::new(AtomicBool::new(false));
@@ -66,7 +76,11 @@ impl Target {
                 std::thread::spawn(move || serve(stream, &requests, &*behaviour));
             }
         });
-        Self { port, received, over }
+        Self {
+            port,
+            received,
+            over,
+        }
     }
 
     /// Takes every request and says that it is done.
@@ -98,7 +112,11 @@ impl Drop for Target {
 }
 
 /// A client that goes away ends the connection and nothing else.
-fn serve(mut stream: TcpStream, requests: &Mutex<Vec<Request>>, behaviour: &Behaviour) -> Option<()> {
+fn serve(
+    mut stream: TcpStream,
+    requests: &Mutex<Vec<Request>>,
+    behaviour: &Behaviour,
+) -> Option<()> {
     let request = read(&stream)?;
     let before = {
         let mut requests = requests.lock().unwrap();
@@ -107,7 +125,8 @@ fn serve(mut stream: TcpStream, requests: &Mutex<Vec<Request>>, behaviour: &Beha
     };
     match behaviour(&request, before) {
         Reply::Say(head) => {
-            let answer = format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
+            let answer =
+                format!("HTTP/1.1 {head}\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{{}}");
             stream.write_all(answer.as_bytes()).ok()
         }
         // Until the client has enough of it.
@@ -118,16 +137,31 @@ fn serve(mut stream: TcpStream, requests: &Mutex<Vec<Request>>, behaviour: &Beha
 fn read(stream: &TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
-    reader.read_line(&mut line).ok().filter(|bytes| *bytes > 0)?;
+    reader
+        .read_line(&mut line)
+        .ok()
+        .filter(|bytes| *bytes > 0)?;
     let mut headers = BTreeMap::new();
     loop {
         let mut header = String::new();
-        reader.read_line(&mut header).ok().filter(|bytes| *bytes > 0)?;
-        let Some((name, value)) = header.trim_end().split_once(": ") else { break };
+        reader
+            .read_line(&mut header)
+            .ok()
+            .filter(|bytes| *bytes > 0)?;
+        let Some((name, value)) = header.trim_end().split_once(": ") else {
+            break;
+        };
         headers.insert(name.to_lowercase(), value.to_owned());
     }
-    let length = headers.get("content-length").map_or(0, |length: &String| length.parse().unwrap());
+    let length = headers
+        .get("content-length")
+        .map_or(0, |length: &String| length.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Request { line: line.trim_end().to_owned(), headers, body: String::from_utf8(body).unwrap(), at: Instant::now() })
+    Some(Request {
+        line: line.trim_end().to_owned(),
+        headers,
+        body: String::from_utf8(body).unwrap(),
+        at: Instant::now(),
+    })
 }
