@@ -16,9 +16,7 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::{Decoder, RetrySettings};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::{Answer, Connector, Order};
-use homeostat_actors::ports::log::{
-    EventLog, GroupSettings, StoredRecord, Subscription, TopicPartition,
-};
+use homeostat_actors::ports::log::{EventLog, GroupSettings, StoredRecord, TopicPartition};
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_actors::responder::{Judge, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
@@ -189,7 +187,6 @@ pub(crate) struct Bench {
     pub(crate) roster: Roster,
     pub(crate) hearing: Arc<Hearing>,
     pub(crate) history: SharedHistory,
-    pub(crate) subscription: Arc<dyn Subscription>,
     orders: Arc<Mutex<Vec<(Id, u32, Action)>>>,
 }
 
@@ -285,7 +282,6 @@ impl Bench {
             roster,
             hearing,
             history,
-            subscription,
             orders,
         }
     }

@@ -1,7 +1,7 @@
 //! The event log port in memory: one process, one group member, everything on command. Records keep for ever, log time is
 //! the test's clock, and a single thread delivers, assigns and revokes, as the real adapters' threads do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
@@ -58,6 +58,9 @@ struct Cursor {
 struct State {
     topics: BTreeMap<String, Vec<Vec<StoredRecord>>>,
     faults: BTreeMap<String, Fault>,
+    /// Topics whose appends wait, and how many do.
+    held: BTreeSet<String>,
+    waiting: usize,
     /// Every append of a faulty topic, also those that failed.
     tried: Vec<NewRecord>,
     commands: Vec<Command>,
@@ -134,6 +137,20 @@ impl MemoryLog {
 
     pub(crate) fn heal(&self, topic: &str) {
         self.lock().faults.remove(topic);
+    }
+
+    /// From now on appends to the topic wait.
+    pub(crate) fn hold(&self, topic: &str) {
+        self.lock().held.insert(topic.to_owned());
+    }
+
+    pub(crate) fn release(&self, topic: &str) {
+        self.lock().held.remove(topic);
+    }
+
+    /// Appends that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.lock().waiting
     }
 
     /// Appends as a producer outside would.
@@ -418,6 +435,12 @@ impl EventLog for MemoryLog {
         async move {
             // A real append takes its time: others run in between.
             tokio::task::yield_now().await;
+            let topics: BTreeSet<_> = records.iter().map(|one| one.topic.clone()).collect();
+            log.lock().waiting += 1;
+            while !log.lock().held.is_disjoint(&topics) {
+                tokio::time::sleep(ROUND).await;
+            }
+            log.lock().waiting -= 1;
             let now = log.0.clock.now();
             let mut state = log.lock();
             let appended = records.into_iter().map(|record| state.append(record, now));
