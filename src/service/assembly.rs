@@ -18,7 +18,7 @@ use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::responder::{ByRules, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
-use homeostat_actors::supervision::{Backoff, Intensity, StartError};
+use homeostat_actors::supervision::{Backoff, GroupSpec, Intensity, StartError};
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
 use homeostat_logic::ledger::record::Id;
@@ -184,6 +184,8 @@ fn roster_settings(settings: &Settings) -> RosterSettings {
             max: Duration::from_millis(supervision.backoff_max_ms),
             ..Backoff::default()
         },
+        group_intensity: GroupSpec::INTENSITY,
+        group_backoff: Backoff { first: GroupSpec::BACKOFF_FIRST, ..Backoff::default() },
         mailbox_messages_max: supervision.mailbox_messages_max as u64,
         handling_max: Duration::from_millis(supervision.handling_max_ms),
         batch_events_max: consumer.batch_events_max,
