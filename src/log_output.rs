@@ -29,4 +29,13 @@ pub fn start(settings: &LogOutput) {
         output.json().flatten_event(true).try_init()
     };
     started.unwrap_or_default();
+    std::panic::set_hook(Box::new(log_panic));
+}
+
+/// A panic is one line of the log like any other; supervision says what follows from it.
+fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string);
+    let message = panic.payload_as_str().unwrap_or("a payload that is not text");
+    let thread = std::thread::current();
+    tracing::error!(place, message, thread = thread.name(), "a panic");
 }

@@ -65,9 +65,18 @@ impl Partitions {
     /// Where settled positions go from now on, and those settled already.
     pub fn subscribed(&self, subscription: &Arc<dyn Subscription>) {
         let slot = Some(Arc::clone(subscription));
-        *self.subscription.write().unwrap_or_else(PoisonError::into_inner) = slot;
-        for owned in self.lock().values() {
-            owned.flight.republish();
+        *self
+            .subscription
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = slot;
+        // Not under the lock: the log's thread may hold its own while it asks for ours.
+        let flights: Vec<_> = self
+            .lock()
+            .values()
+            .map(|owned| Arc::clone(&owned.flight))
+            .collect();
+        for flight in flights {
+            flight.publish();
         }
     }
 
@@ -114,7 +123,7 @@ impl Partitions {
             tracing::error!(%partition, "assigned a partition of a topic that was not asked for");
             return Box::new(Closed);
         };
-        self.forget(&partition);
+        self.forget(&partition, None);
         let flight = Arc::new(Flight::new(
             partition.clone(),
             topic,
@@ -177,11 +186,16 @@ impl Partitions {
         ))
     }
 
-    /// Ends a partition's epoch and its consumer.
-    fn forget(&self, partition: &TopicPartition) {
-        let Some(owned) = self.lock().remove(partition) else {
-            return;
-        };
+    /// Ends a partition's epoch (`None`: whichever it is in) and its consumer.
+    fn forget(&self, partition: &TopicPartition, epoch: Option<Epoch>) {
+        let mut all = self.lock();
+        let this = |owned: &Owned| epoch.is_none_or(|epoch| owned.flight.epoch == epoch);
+        let owned = all
+            .get(partition)
+            .is_some_and(this)
+            .then(|| all.remove(partition));
+        drop(all);
+        let Some(owned) = owned.flatten() else { return };
         owned.flight.end();
         let (group, path) = (self.group.clone(), owned.path);
         owned.arbiter.spawn(async move {
@@ -214,15 +228,15 @@ impl GroupHandler for Assignments {
             let drained = flight.wait_until_settled(end.saturating_duration_since(Instant::now()));
             tracing::info!(%partition, epoch = epoch.0, drained, "partition revoked");
         }
-        for (partition, _) in partitions {
-            self.0.forget(partition);
+        for (partition, epoch) in partitions {
+            self.0.forget(partition, Some(*epoch));
         }
     }
 
     fn lost(&mut self, partitions: &[(TopicPartition, Epoch)]) {
         for (partition, epoch) in partitions {
             tracing::warn!(%partition, epoch = epoch.0, "partition lost; its events in flight are read again by its next owner");
-            self.0.forget(partition);
+            self.0.forget(partition, Some(*epoch));
         }
     }
 

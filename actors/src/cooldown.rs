@@ -21,6 +21,7 @@ use crate::ports::log::{EventLog, Tail, TopicPartition, Watermarks};
 use crate::ports::observer::Observer;
 use crate::sink::{BatchSink, Gauge, Outlet};
 use crate::supervision::{Failure, Handle, Recipient, Scope, SendError, Worker};
+use crate::throttle::Throttle;
 
 /// Pause before the log is asked again for the extent of the ledger, or a full executor for room.
 const RETRY: Duration = Duration::from_millis(500);
@@ -28,6 +29,8 @@ const RETRY: Duration = Duration::from_millis(500);
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 /// Records folded per message.
 const RECORDS_MAX: usize = 256;
+
+static UNREADABLE: Throttle = Throttle::new();
 
 /// The decision history, written by the cooldown actors and read by the API.
 pub type SharedHistory = Arc<RwLock<History>>;
@@ -111,11 +114,10 @@ impl Cooldown {
     }
 
     fn reopen(&mut self, reason: &str, scope: &mut Scope<'_, Self>) {
-        tracing::warn!(
-            partition = self.context.view.partition,
-            reason,
-            "the ledger cannot be read yet"
-        );
+        if let Some(more) = UNREADABLE.pass() {
+            let partition = self.context.view.partition;
+            tracing::warn!(partition, reason, more, "the ledger cannot be read yet");
+        }
         scope.run_later(RETRY, |worker, scope| {
             worker.open(scope);
             Ok(())
@@ -226,6 +228,14 @@ impl Cooldown {
                 Err(SendError::Closed(_)) => return,
             }
         }
+    }
+}
+
+/// A fold that a failure left half changed, or that nobody continues, is not to be acted on: the executor waits for the
+/// next incarnation to catch up.
+impl Drop for Cooldown {
+    fn drop(&mut self) {
+        self.context.view.restart();
     }
 }
 

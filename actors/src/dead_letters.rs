@@ -5,12 +5,19 @@ use std::time::Duration;
 
 use homeostat_logic::topic::{DEAD_LETTERS, ORIGIN_HEADER};
 
-use crate::ports::log::{ErrorClass, EventLog, Header, NewRecord, RecordView, TopicPartition};
+use crate::ports::log::{
+    ErrorClass, EventLog, Header, LogError, NewRecord, RecordView, TopicPartition,
+};
+use crate::throttle::Throttle;
 
 /// Longest reason kept, in bytes.
 const REASON_BYTES_MAX: usize = 2_048;
 /// Pause between two tries to write a dead letter while the log does not answer.
 const RETRY: Duration = Duration::from_millis(500);
+/// A letter is little larger than its record, which the log took: one smaller than this is never refused for its size.
+const REFUSED_FOR_SIZE_BYTES_MIN: usize = 64 * 1_024;
+
+static WAITING: Throttle = Throttle::new();
 
 /// Why a record is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,31 +80,44 @@ impl DeadLetters {
 
     /// Writes it, as long as that takes: while the dead-letter topic does not answer, the partition waits and nothing is
     /// skipped. A letter that the log refuses for its size is written without its value; the source position says
-    /// where the bytes stand. Returns once it is durable.
-    pub async fn write(&self, mut letter: NewRecord) {
-        loop {
-            let answer = self.log.append(vec![letter.clone()]).await.pop();
-            match answer {
-                Some(Ok(_)) => return,
-                Some(Err(error))
-                    if error.class() == ErrorClass::Reject && letter.value.is_some() =>
-                {
-                    tracing::warn!(%error, "a dead letter does not fit; it is written without its value");
-                    let bytes = letter.value.take().map_or(0, |value| value.len());
-                    letter
-                        .headers
-                        .push(header("value-omitted-bytes", &bytes.to_string()));
+    /// where the bytes stand. Returns whether it is durable; `false` when the partition went away before.
+    pub async fn write(&self, mut letter: NewRecord, ended: impl Fn() -> bool) -> bool {
+        while !ended() {
+            let reason = match self.log.append(vec![letter.clone()]).await.pop() {
+                Some(Ok(_)) => return true,
+                Some(Err(error)) if refused_for_size(&letter, &error) => {
+                    omit_value(&mut letter);
+                    continue;
                 }
-                Some(Err(error)) => {
-                    tracing::warn!(%error, "a dead letter was not written; its partition waits");
-                }
-                None => tracing::warn!(
-                    "the event log gave no answer to a dead letter; its partition waits"
-                ),
+                Some(Err(error)) => error.to_string(),
+                None => "the event log gave no answer".to_owned(),
+            };
+            if let Some(more) = WAITING.pass() {
+                tracing::warn!(
+                    reason,
+                    more,
+                    "a dead letter was not written; its partition waits"
+                );
             }
             tokio::time::sleep(RETRY).await;
         }
+        false
     }
+}
+
+fn refused_for_size(letter: &NewRecord, error: &LogError) -> bool {
+    let bytes = letter.value.as_ref().map_or(0, Vec::len);
+    error.class() == ErrorClass::Reject && bytes >= REFUSED_FOR_SIZE_BYTES_MIN
+}
+
+fn omit_value(letter: &mut NewRecord) {
+    let bytes = letter.value.take().map_or(0, |value| value.len());
+    tracing::warn!(
+        bytes,
+        "a dead letter does not fit; it is written without its value"
+    );
+    let omitted = header("value-omitted-bytes", &bytes.to_string());
+    letter.headers.push(omitted);
 }
 
 fn header(name: &str, value: &str) -> Header {

@@ -12,14 +12,16 @@ use futures_util::FutureExt as _;
 use homeostat_logic::ledger::change::Change;
 use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order};
 use homeostat_logic::ledger::record::{Finish, FinishOutcome, Id, Record, Start, Via};
+use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
 use crate::ledger_view::LedgerView;
 use crate::ports::clock::Clock;
 use crate::ports::connector::{self, Connector};
-use crate::ports::log::EventLog;
+use crate::ports::log::{ErrorClass, EventLog};
 use crate::ports::observer::Observer;
 use crate::responder::ledger_record;
 use crate::supervision::{Address, Failure, Handle, Scope, Worker};
+use crate::throttle::Throttle;
 
 /// How often due actions and overdue bids are looked for.
 const TICK: Duration = Duration::from_millis(50);
@@ -28,15 +30,38 @@ const RETRY_FIRST: Duration = Duration::from_millis(50);
 /// Longest such pause.
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
+/// Beyond the request limit, for a connector that breaks its promise; one that keeps it is never cut off.
+const REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+static NOT_APPENDED: Throttle = Throttle::new();
+
 /// What the fold changed.
 #[derive(Clone, Debug)]
 pub struct Folded(pub Vec<Change>);
 
 /// A request ended.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Answered {
     order: Arc<Order>,
     answer: Answer,
+    under_way: UnderWay,
+}
+
+/// Counts one request or outcome as long as it lives.
+#[derive(Debug)]
+struct UnderWay(Arc<AtomicUsize>);
+
+impl UnderWay {
+    fn begin(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// Stop bidding: the service is about to end, or the partition belongs to somebody else. Answers how many requests are
@@ -63,8 +88,8 @@ pub struct ExecutorContext {
     pub owner: Arc<str>,
     /// Actions bid for or sent at the same time.
     pub concurrent_actions_max: usize,
-    /// Outcomes on their way into the ledger, counted over all incarnations.
-    pub writing: Arc<AtomicUsize>,
+    /// Requests under way and outcomes on their way into the ledger, counted over all incarnations.
+    pub under_way: Arc<AtomicUsize>,
 }
 
 /// The actor.
@@ -72,6 +97,7 @@ pub struct Executor {
     context: ExecutorContext,
     /// Empty until the fold has caught up: an executor acts only on a complete view.
     execution: Option<Execution>,
+    retired: bool,
 }
 
 impl Executor {
@@ -80,6 +106,7 @@ impl Executor {
         Self {
             context,
             execution: None,
+            retired: false,
         }
     }
 
@@ -87,6 +114,9 @@ impl Executor {
         let state = self.context.view.read();
         if state.progress != crate::ledger_view::Progress::Live {
             self.execution = None;
+            return;
+        }
+        if self.retired && self.execution.is_none() {
             return;
         }
         let moment = state.moment(&*self.context.clock);
@@ -137,7 +167,9 @@ impl Executor {
             match log.append(vec![record]).await.pop() {
                 Some(Ok(_)) => true,
                 Some(Err(error)) => {
-                    tracing::warn!(%action, %error, "a ledger record was not appended");
+                    if let Some(more) = NOT_APPENDED.pass() {
+                        tracing::warn!(%action, %error, more, "a ledger record was not appended");
+                    }
                     false
                 }
                 None => false,
@@ -174,6 +206,7 @@ impl Executor {
     /// Sends one request, once. It goes on whatever happens to this actor.
     fn send(&self, order: Arc<Order>, scope: &Scope<'_, Self>) {
         let (context, address) = (self.context.clone(), scope.address());
+        let under_way = UnderWay::begin(&context.under_way);
         tokio::spawn(async move {
             let begun = context.clock.boot();
             let answer = request(&context, &order).await;
@@ -188,61 +221,83 @@ impl Executor {
                 action_id = %order.action, action = %order.step.action, attempt = order.attempt,
                 connector = order.step.connector, outcome = ?answer.outcome, "action answered"
             );
-            tell(address, Answered { order, answer }).await;
+            let answered = Answered {
+                order,
+                answer,
+                under_way,
+            };
+            tell(address, answered).await;
         });
     }
 
-    /// Writes down what came of a request, as long as that takes.
+    /// Writes down what came of a request, as long as that takes. One that the log refuses is left to the lease.
     fn write(&self, finish: Finish) {
         let context = self.context.clone();
         let Some(record) = self.record(finish.action_id, &Record::Finish(finish)) else {
             return;
         };
-        context.writing.fetch_add(1, Ordering::AcqRel);
+        let under_way = UnderWay::begin(&context.under_way);
         tokio::spawn(async move {
             let mut pause = RETRY_FIRST;
-            while !matches!(
-                context.log.append(vec![record.clone()]).await.first(),
-                Some(Ok(_))
-            ) {
-                tracing::warn!("an outcome is not in the ledger yet; appending again");
+            loop {
+                let reason = match context.log.append(vec![record.clone()]).await.pop() {
+                    Some(Ok(_)) => break,
+                    Some(Err(error)) if error.class() == ErrorClass::Reject => {
+                        tracing::error!(%error, "an outcome cannot be written; the attempt's lease decides");
+                        break;
+                    }
+                    Some(Err(error)) => error.to_string(),
+                    None => "the event log gave no answer".to_owned(),
+                };
+                if let Some(more) = NOT_APPENDED.pass() {
+                    tracing::warn!(
+                        reason,
+                        more,
+                        "an outcome is not in the ledger yet; appending again"
+                    );
+                }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_MAX);
             }
-            context.writing.fetch_sub(1, Ordering::AcqRel);
+            drop(under_way);
         });
     }
 }
 
-/// One request through its connector; a panic of the connector is an unknown outcome.
+/// One request through its connector; a panic of the connector, or no answer in time, is an unknown outcome.
 async fn request(context: &ExecutorContext, order: &Order) -> Answer {
-    let unsent = |detail: String| Answer {
-        outcome: FinishOutcome::NotSent,
+    let without_answer = |outcome: FinishOutcome, detail: String| Answer {
+        outcome,
         detail,
         retry_after_ms: None,
         permanent: false,
     };
+    let unsent = |detail| without_answer(FinishOutcome::NotSent, detail);
+    let unknown = |detail: &str| without_answer(FinishOutcome::Unknown, detail.to_owned());
     let Some(connector) = context.connectors.get(&order.step.connector) else {
         return unsent(format!("there is no connector {:?}", order.step.connector));
     };
     if context.clock.boot() > order.deadline {
         return unsent("the deadline passed before the first byte".to_owned());
     }
-    let sent = connector.send(outgoing(order, context.clock.now()));
-    match std::panic::AssertUnwindSafe(sent).catch_unwind().await {
-        Ok(answer) => Answer {
+    // A connector may panic before it returns a future as well.
+    let sent = async { connector.send(outgoing(order, context.clock.now())).await };
+    let guarded = std::panic::AssertUnwindSafe(sent).catch_unwind();
+    match tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, guarded).await {
+        Ok(Ok(answer)) => Answer {
             outcome: answer.outcome,
-            detail: answer.detail,
+            detail: cut(answer.detail),
             retry_after_ms: answer.retry_after_ms,
             permanent: answer.permanent,
         },
-        Err(_) => Answer {
-            outcome: FinishOutcome::Unknown,
-            detail: "the connector panicked while the request was under way".to_owned(),
-            retry_after_ms: None,
-            permanent: false,
-        },
+        Ok(Err(_)) => unknown("the connector panicked while the request was under way"),
+        Err(_) => unknown("the connector did not answer within its limit"),
     }
+}
+
+fn cut(mut detail: String) -> String {
+    detail.truncate(detail.floor_char_boundary(connector::Answer::DETAIL_BYTES_MAX));
+    detail
 }
 
 fn outgoing(order: &Order, now: homeostat_logic::ledger::record::Millis) -> connector::Order {
@@ -310,7 +365,11 @@ impl Handle<Answered> for Executor {
     type Reply = ();
 
     fn handle(&mut self, message: Answered, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
-        let Answered { order, answer } = message;
+        let Answered {
+            order,
+            answer,
+            under_way,
+        } = message;
         let known = self
             .execution
             .as_mut()
@@ -329,6 +388,8 @@ impl Handle<Answered> for Executor {
             })
         });
         self.perform(vec![effect], scope);
+        // Only now: the outcome that is being written counts in its place.
+        drop(under_way);
         Ok(())
     }
 }
@@ -337,12 +398,11 @@ impl Handle<Retire> for Executor {
     type Reply = usize;
 
     fn handle(&mut self, _: Retire, scope: &mut Scope<'_, Self>) -> Result<usize, Failure> {
-        let Some(execution) = self.execution.as_mut() else {
-            return Ok(0);
-        };
-        let effects = execution.revoked(&self.context.view.read().fold);
-        let open = execution.sending();
-        self.perform(effects, scope);
-        Ok(open + self.context.writing.load(Ordering::Acquire))
+        self.retired = true;
+        if let Some(execution) = self.execution.as_mut() {
+            let effects = execution.revoked(&self.context.view.read().fold);
+            self.perform(effects, scope);
+        }
+        Ok(self.context.under_way.load(Ordering::Acquire))
     }
 }

@@ -4,7 +4,7 @@
 //! input, the offsets a pure [`Watermark`]. Everything in it ends with the epoch; settlements that come later change
 //! nothing (invariant O2).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct Flight {
     subscription: SubscriptionSlot,
     state: Mutex<State>,
     settled: Condvar,
+    /// Taken while a position is handed over, so that positions never go backwards.
+    publishing: Mutex<()>,
     taken: AtomicI64,
     decoding: AtomicI64,
 }
@@ -62,6 +64,8 @@ struct State {
     batches: VecDeque<Arc<Batch>>,
     bytes: usize,
     failures: BTreeMap<i64, u32>,
+    /// On their way into the dead letters.
+    condemned: BTreeSet<i64>,
     returned: Vec<Returned>,
     ended: bool,
 }
@@ -108,6 +112,7 @@ impl Flight {
             subscription,
             state: Mutex::new(state),
             settled: Condvar::new(),
+            publishing: Mutex::new(()),
             taken: AtomicI64::new(NOTHING),
             decoding: AtomicI64::new(NOTHING),
         }
@@ -148,6 +153,7 @@ impl Flight {
         let mut moved = None;
         for offset in offsets {
             state.failures.remove(&offset);
+            state.condemned.remove(&offset);
             moved = state.watermark.settle(offset).or(moved);
         }
         let Some(next) = moved else { return };
@@ -160,26 +166,47 @@ impl Flight {
             state.bytes = state.bytes.saturating_sub(size);
         }
         drop(state);
-        self.publish(next);
+        self.publish();
         self.settled.notify_all();
     }
 
-    fn publish(&self, next: i64) {
-        let subscription = self.subscription.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(subscription) = &*subscription {
-            subscription.settle(&self.partition, self.epoch, next);
-        }
+    /// Hands the position over; also for what was settled before the group handle was known.
+    pub fn publish(&self) {
+        let slot = self
+            .subscription
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Some(subscription) = slot.as_ref().map(Arc::clone) else {
+            return;
+        };
+        drop(slot);
+        let turn = self
+            .publishing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let next = self.lock().watermark.next();
+        subscription.settle(&self.partition, self.epoch, next);
+        drop(turn);
     }
 
-    /// Hands the position over again, for what was settled before the group handle was known.
-    pub fn republish(&self) {
-        let next = self.lock().watermark.next();
-        self.publish(next);
+    /// Takes a record out of the actors' hands, for the dead letters. `false`: it is settled, or on its way there, and
+    /// must not be written again.
+    pub fn condemn(&self, offset: i64) -> bool {
+        let mut state = self.lock();
+        state.is_open(offset) && state.condemned.insert(offset)
+    }
+
+    /// Whether something is still to be done about a record.
+    pub fn is_open(&self, offset: i64) -> bool {
+        self.lock().is_open(offset)
     }
 
     /// An actor gave records back: the culprit is the one it was handling when it failed, if it had begun.
     pub fn give_back(&self, culprit: Option<i64>, offsets: impl IntoIterator<Item = i64>) {
         let mut state = self.lock();
+        if state.ended {
+            return;
+        }
         if let Some(offset) = culprit {
             let failures = state.failures.entry(offset).or_insert(0);
             *failures += 1;
@@ -195,15 +222,19 @@ impl Flight {
 
     /// A record can never be written.
     pub fn refuse(&self, offset: i64, reason: String) {
-        self.lock().returned.push(Returned {
-            offset,
-            cause: Cause::Refused(reason),
-        });
+        let mut state = self.lock();
+        if !state.ended {
+            let cause = Cause::Refused(reason);
+            state.returned.push(Returned { offset, cause });
+        }
     }
 
-    /// Takes what was given back.
+    /// Takes what was given back and is still open.
     pub fn take_returned(&self) -> Vec<Returned> {
-        std::mem::take(&mut self.lock().returned)
+        let mut state = self.lock();
+        let mut returned = std::mem::take(&mut state.returned);
+        returned.retain(|one| state.is_open(one.offset));
+        returned
     }
 
     /// The batch that holds an offset still in flight.
@@ -221,11 +252,17 @@ impl Flight {
         self.taken.fetch_max(last_offset(batch), Ordering::Relaxed);
     }
 
-    /// Everything taken and not settled, for a consumer that starts over. What is still in its mailbox is not in it.
-    pub fn unsettled(&self) -> Vec<i64> {
+    /// Everything that a consumer that starts over has to hand out again: taken and not settled. Not in it: what is
+    /// still in its mailbox, what was given back (it is taken back in its turn), and what is on its way into the dead
+    /// letters. What a role holds is in it; the ledger drops the second proposal.
+    pub fn to_do_again(&self) -> Vec<i64> {
         let taken = self.taken.load(Ordering::Relaxed);
-        let mut offsets = self.lock().watermark.unsettled();
-        offsets.retain(|offset| *offset <= taken);
+        let state = self.lock();
+        let returned: BTreeSet<i64> = state.returned.iter().map(|one| one.offset).collect();
+        let mut offsets = state.watermark.unsettled();
+        offsets.retain(|offset| {
+            *offset <= taken && !returned.contains(offset) && !state.condemned.contains(offset)
+        });
         offsets
     }
 
@@ -273,7 +310,17 @@ impl Flight {
             .settled
             .wait_timeout_while(self.lock(), limit, open)
             .unwrap_or_else(PoisonError::into_inner);
-        state.watermark.in_flight() == 0
+        let drained = state.watermark.in_flight() == 0;
+        drop(state);
+        // Whoever settled the last record may not have come to hand the position over.
+        self.publish();
+        drained
+    }
+}
+
+impl State {
+    fn is_open(&self, offset: i64) -> bool {
+        !self.ended && self.watermark.is_unsettled(offset) && !self.condemned.contains(&offset)
     }
 }
 

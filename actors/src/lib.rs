@@ -18,4 +18,5 @@ pub mod responder;
 pub mod roster;
 pub mod sink;
 pub mod supervision;
+pub mod throttle;
 pub mod work;

@@ -8,20 +8,25 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_logic::event::{Event, Names, Reject, decode};
-use homeostat_logic::topic::{Role, Use};
+use homeostat_logic::event::{Event, Names, Reject};
+use homeostat_logic::topic::{Role, Topic, Use};
 
+use crate::batch::Batch;
 use crate::dead_letters::{DeadLetters, Verdict};
-use crate::flight::{Cause, Flight};
+use crate::flight::{Cause, Flight, Returned};
 use crate::ports::observer::{Consumed, Observer};
 use crate::sink::Deliver;
 use crate::supervision::{Failure, Handle, Recipient, Scope, SendError, Worker};
+use crate::throttle::Throttle;
 use crate::work::{Item, Work};
 
 /// Pause before a full role is asked again; the partition is held meanwhile.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 /// How often records that were given back are looked for.
 const RETURNED_PERIOD: Duration = Duration::from_millis(50);
+
+/// Malformed events may come by the thousand; each is counted and kept, not each logged.
+static BURIED: Throttle = Throttle::new();
 
 /// How failing events are tried again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +42,9 @@ pub struct RetrySettings {
 /// Who answers which role, by role name for failure texts.
 pub type Routes = BTreeMap<Role, Recipient<Work>>;
 
+/// How a record's value becomes an event: [`homeostat_logic::event::decode`]; tests put something in its place that fails.
+pub type Decoder = fn(Option<&[u8]>, &Topic, &mut Names) -> Result<Event, Reject>;
+
 /// Tells why an actor failed last, by its path.
 pub type LastFailure = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
@@ -45,6 +53,8 @@ pub type LastFailure = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 pub struct PartitionContext {
     /// Roles.
     pub routes: Routes,
+    /// Decoding.
+    pub decode: Decoder,
     /// Where dead letters go.
     pub dead_letters: DeadLetters,
     /// Metrics.
@@ -88,18 +98,13 @@ impl PartitionConsumer {
                 .count()
                 .max(1);
             let (now, later) = rest.split_at(here);
-            self.dispatch_batch(&batch, now, scope);
+            self.dispatch_batch(&batch, now);
             rest = later;
         }
         self.send(scope);
     }
 
-    fn dispatch_batch(
-        &mut self,
-        batch: &Arc<crate::batch::Batch>,
-        offsets: &[i64],
-        scope: &mut Scope<'_, Self>,
-    ) {
+    fn dispatch_batch(&mut self, batch: &Arc<Batch>, offsets: &[i64]) {
         let topic = self.flight.topic;
         let mut routed: BTreeMap<Role, Vec<Item>> = BTreeMap::new();
         let (mut own, mut observed) = (Vec::new(), Vec::new());
@@ -112,7 +117,7 @@ impl PartitionConsumer {
                 continue;
             }
             self.flight.decoding(Some(*offset));
-            match decode_record(record, topic, &mut self.names) {
+            match (self.context.decode)(record.value, topic, &mut self.names) {
                 Ok(_) if topic.usage == Use::Observe => observed.push(*offset),
                 Ok(event) => {
                     routed.entry(event.role).or_default().push(Item {
@@ -120,17 +125,7 @@ impl PartitionConsumer {
                         event,
                     });
                 }
-                Err(reject) => {
-                    self.context.observer.rejected(topic.name, reject.label());
-                    self.bury(
-                        *offset,
-                        &Verdict {
-                            error: reject.to_string(),
-                            attempts: 1,
-                        },
-                        scope,
-                    );
-                }
+                Err(reject) => self.bury(*offset, reject.label(), reject.to_string(), 1),
             }
             self.flight.decoding(None);
         }
@@ -174,106 +169,85 @@ impl PartitionConsumer {
         }
     }
 
-    /// Puts a record into the dead letters and settles it once it is there.
-    fn bury(&self, offset: i64, verdict: &Verdict, scope: &mut Scope<'_, Self>) {
+    /// Puts a record into the dead letters, once, and settles it when it is there. That belongs to no incarnation: a
+    /// letter that was begun is finished when this actor fails.
+    fn bury(&self, offset: i64, reason: &'static str, error: String, attempts: u32) {
         let Some(batch) = self.flight.batch_of(offset) else {
             return;
         };
         let Some(record) = batch.at_offset(offset) else {
             return;
         };
-        tracing::warn!(
-            partition = %self.flight.partition, offset, error = verdict.error, attempts = verdict.attempts,
-            "event goes to the dead letters"
-        );
-        let letter = self
-            .context
-            .dead_letters
-            .record(&self.flight.partition, record, verdict);
+        if !self.flight.condemn(offset) {
+            return;
+        }
+        let topic = self.flight.topic.name;
+        self.context.observer.rejected(topic, reason);
+        if let Some(more) = BURIED.pass() {
+            let partition = &self.flight.partition;
+            tracing::warn!(%partition, offset, error, attempts, more, "event goes to the dead letters");
+        }
+        let verdict = Verdict { error, attempts };
         let dead_letters = self.context.dead_letters.clone();
-        scope.spawn(
-            async move { dead_letters.write(letter).await },
-            move |worker, (), _| {
-                worker.settle(Consumed::DeadLettered, &[offset]);
-                Ok(())
-            },
-        );
+        let letter = dead_letters.record(&self.flight.partition, record, &verdict);
+        let (flight, observer) = (Arc::clone(&self.flight), Arc::clone(&self.context.observer));
+        tokio::spawn(async move {
+            if dead_letters.write(letter, || flight.ended()).await {
+                flight.settle([offset]);
+                observer.consumed(topic, Consumed::DeadLettered, 1);
+            }
+        });
     }
 
     /// Takes back what actors gave back: bystanders go again at once, culprits later and at last to the dead letters.
     fn take_back(&mut self, scope: &mut Scope<'_, Self>) {
         let mut again = Vec::new();
-        for returned in self.flight.take_returned() {
-            match returned.cause {
-                Cause::Bystander => again.push(returned.offset),
-                Cause::Failed(failures) => self.retry_or_bury(returned.offset, failures, scope),
-                Cause::Refused(reason) => {
-                    self.context
-                        .observer
-                        .rejected(self.flight.topic.name, "refused");
-                    self.bury(
-                        returned.offset,
-                        &Verdict {
-                            error: reason,
-                            attempts: 1,
-                        },
-                        scope,
-                    );
+        for Returned { offset, cause } in self.flight.take_returned() {
+            match cause {
+                Cause::Bystander => again.push(offset),
+                Cause::Failed(failures) => {
+                    let path = self.handler_path(offset, scope.path());
+                    self.retry_or_bury(offset, failures, &path, scope);
                 }
+                Cause::Refused(reason) => self.bury(offset, "refused", reason, 1),
             }
         }
         again.sort_unstable();
+        again.dedup();
         self.dispatch(&again, scope);
     }
 
-    fn retry_or_bury(&mut self, offset: i64, failures: u32, scope: &mut Scope<'_, Self>) {
+    /// `path` names the actor that failed on the record.
+    fn retry_or_bury(&self, offset: i64, failures: u32, path: &str, scope: &mut Scope<'_, Self>) {
         let retry = self.context.retry;
-        if failures < retry.attempts_max {
-            let pause = retry
-                .first
-                .saturating_mul(1 << failures.saturating_sub(1).min(16))
-                .min(retry.max);
-            scope.run_later(pause, move |worker, scope| {
-                worker.dispatch(&[offset], scope);
-                Ok(())
-            });
-            return;
+        if failures >= retry.attempts_max {
+            let why = (self.context.last_failure)(path);
+            let why = why.unwrap_or_else(|| "reason unknown".to_owned());
+            let error = format!("{path} failed on this event each time; last: {why}");
+            return self.bury(offset, "handler", error, failures);
         }
-        self.context
-            .observer
-            .rejected(self.flight.topic.name, "handler");
-        let error = self.failure_text(offset, scope.path());
-        self.bury(
-            offset,
-            &Verdict {
-                error,
-                attempts: failures,
-            },
-            scope,
-        );
+        let doublings = failures.saturating_sub(1).min(16);
+        let pause = retry.first.saturating_mul(1 << doublings).min(retry.max);
+        scope.run_later(pause, move |worker, scope| {
+            if worker.flight.is_open(offset) {
+                worker.dispatch(&[offset], scope);
+            }
+            Ok(())
+        });
     }
 
-    /// Why the actors failed that this record went through.
-    fn failure_text(&mut self, offset: i64, own_path: &str) -> String {
+    /// Path of the role that a record goes to.
+    fn handler_path(&mut self, offset: i64, own_path: &str) -> String {
         let event = self.peek(offset);
         let role = event.and_then(|event| self.context.routes.get(&event.role));
-        let path = role.map_or(own_path, Recipient::path);
-        let why = (self.context.last_failure)(path).unwrap_or_else(|| "reason unknown".to_owned());
-        format!("{path} failed on this event each time; last: {why}")
+        role.map_or(own_path, Recipient::path).to_owned()
     }
 
     fn peek(&mut self, offset: i64) -> Option<Event> {
         let batch = self.flight.batch_of(offset)?;
-        decode_record(batch.at_offset(offset)?, self.flight.topic, &mut self.names).ok()
+        let value = batch.at_offset(offset)?.value;
+        (self.context.decode)(value, self.flight.topic, &mut self.names).ok()
     }
-}
-
-fn decode_record(
-    record: crate::ports::log::RecordView<'_>,
-    topic: &homeostat_logic::topic::Topic,
-    names: &mut Names,
-) -> Result<Event, Reject> {
-    decode(record.value, topic, names)
 }
 
 impl Worker for PartitionConsumer {
@@ -282,26 +256,12 @@ impl Worker for PartitionConsumer {
             worker.take_back(scope);
             Ok(())
         });
-        let mut offsets = self.flight.unsettled();
-        if let Some((offset, failures)) = self.flight.take_undecodable() {
+        let undecodable = self.flight.take_undecodable();
+        let mut offsets = self.flight.to_do_again();
+        if let Some((offset, failures)) = undecodable {
             offsets.retain(|other| *other != offset);
-            if failures < self.context.retry.attempts_max {
-                self.retry_or_bury(offset, failures, scope);
-            } else {
-                let why = (self.context.last_failure)(scope.path()).unwrap_or_default();
-                let error = format!("decoding failed each time; last: {why}");
-                self.context
-                    .observer
-                    .rejected(self.flight.topic.name, "handler");
-                self.bury(
-                    offset,
-                    &Verdict {
-                        error,
-                        attempts: failures,
-                    },
-                    scope,
-                );
-            }
+            let path = scope.path().to_owned();
+            self.retry_or_bury(offset, failures, &path, scope);
         }
         self.dispatch(&offsets, scope);
         Ok(())

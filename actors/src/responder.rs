@@ -19,12 +19,15 @@ use crate::ports::clock::Clock;
 use crate::ports::log::{ErrorClass, EventLog, NewRecord, RecordView};
 use crate::ports::observer::{Consumed, Observer};
 use crate::supervision::{Failure, Handle, Scope, Worker};
+use crate::throttle::Throttle;
 use crate::work::{Item, Work};
 
 /// Pause between two tries to append while the log does not answer; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 /// Longest such pause.
 const RETRY_MAX: Duration = Duration::from_secs(2);
+
+static WAITING: Throttle = Throttle::new();
 
 /// How an event is judged. The rules do it; tests put something in its place that fails.
 pub trait Judge: Send + Sync + 'static {
@@ -195,11 +198,15 @@ async fn append_all(
             None => true,
         });
         if !outgoing.is_empty() {
-            tracing::warn!(
-                records = outgoing.len(),
-                reason,
-                "proposals are not durable yet; appending again"
-            );
+            if let Some(more) = WAITING.pass() {
+                let records = outgoing.len();
+                tracing::warn!(
+                    records,
+                    reason,
+                    more,
+                    "proposals are not durable yet; appending again"
+                );
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_MAX);
         }

@@ -21,11 +21,11 @@ use crate::dead_letters::DeadLetters;
 use crate::executor::{Executor, ExecutorContext, Retire};
 use crate::flight::FlightLimits;
 use crate::ledger_view::LedgerView;
-use crate::partition::{PartitionContext, RetrySettings, Routes};
+use crate::partition::{Decoder, PartitionContext, RetrySettings, Routes};
 use crate::ports::observer::Observer;
 use crate::responder::{Responder, ResponderContext};
 use crate::supervision::{
-    Address, Backoff, ChildSpec, GroupSpec, Intensity, StartError, Strategy, Supervisor,
+    Address, Backoff, CallError, ChildSpec, GroupSpec, Intensity, StartError, Strategy, Supervisor,
 };
 
 /// Threads that partitions' consumers are spread over.
@@ -57,6 +57,8 @@ pub struct RosterSettings {
 pub struct RosterContext {
     /// For the roles.
     pub responder: ResponderContext,
+    /// How records are decoded.
+    pub decode: Decoder,
     /// For each ledger partition, in order.
     pub ledger: Vec<(CooldownContext, ExecutorContext)>,
     /// Where dead letters go.
@@ -101,6 +103,7 @@ impl Roster {
         let failures = supervisor.clone();
         let partition = PartitionContext {
             routes,
+            decode: context.decode,
             dead_letters: context.dead_letters,
             observer: context.observer,
             retry: settings.retry,
@@ -150,7 +153,13 @@ impl Roster {
         loop {
             let mut open = 0;
             for executor in &self.executors {
-                open += executor.call(Retire).await.unwrap_or(0);
+                let asked = tokio::time::timeout_at(deadline, executor.call(Retire)).await;
+                open += match asked {
+                    Ok(Ok(open)) => open,
+                    Ok(Err(CallError::Closed | CallError::Lost)) => 0,
+                    // It does not say; what it has under way is not over for that.
+                    Ok(Err(CallError::Full | CallError::Failed)) | Err(_) => 1,
+                };
             }
             if open == 0 || Instant::now() >= deadline {
                 return open == 0;

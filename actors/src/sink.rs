@@ -80,7 +80,7 @@ impl<M: Send + 'static, G: Gauge> PartitionSink for BatchSink<M, G> {
         } else {
             batch
         }
-        .min(self.gauge.room())
+        .min(self.gauge.room().saturating_sub(self.pending.len()))
     }
 
     fn push(&mut self, record: RecordView<'_>) {

@@ -190,8 +190,9 @@ pub(crate) fn object_fields(text: &str) -> Result<Vec<Field<'_>>, EventError> {
         }
         Some(b'[') => "an array",
         Some(b'"') => "a string",
-        Some(b't' | b'f') => "true or false",
-        Some(b'n') => "null",
+        Some(b't') if text.trim() == "true" => "true",
+        Some(b'f') if text.trim() == "false" => "false",
+        Some(b'n') if text.trim() == "null" => "null",
         Some(b'-' | b'0'..=b'9') => "a number",
         Some(_) => "no JSON at all",
     };

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::Deserialize;
-
-use crate::field::{Field, Length, Text};
+use crate::field::{Field, Length, Text, lenient_struct};
 use crate::severity::Severity;
 use crate::target::Target;
 use crate::topic::{Role, Topic, Use};
@@ -124,29 +122,20 @@ impl Reject {
     ];
 }
 
-/// The fields that rules look at, borrowed from the record.
-#[derive(Deserialize)]
-struct Wire<'a> {
-    #[serde(default, borrow)]
-    event_type: Field<Text<'a>>,
-    #[serde(default, borrow)]
-    severity: Field<Text<'a>>,
-    #[serde(default, borrow)]
-    model_name: Field<Text<'a>>,
-    #[serde(default, borrow)]
-    model_version: Field<Text<'a>>,
-    #[serde(default, borrow)]
-    service: Field<Text<'a>>,
-    #[serde(default, borrow)]
-    service_name: Field<Text<'a>>,
-    #[serde(default)]
-    drift_score: Field<f64>,
-    #[serde(default)]
-    affected_features: Field<Length>,
-    #[serde(default)]
-    performance_drop: Field<f64>,
-    #[serde(default, borrow)]
-    action_required: Field<Text<'a>>,
+lenient_struct! {
+    /// The fields that rules look at, borrowed from the record.
+    struct Wire<'a> {
+        event_type: Text<'a>,
+        severity: Text<'a>,
+        model_name: Text<'a>,
+        model_version: Text<'a>,
+        service: Text<'a>,
+        service_name: Text<'a>,
+        drift_score: f64,
+        affected_features: Length,
+        performance_drop: f64,
+        action_required: Text<'a>,
+    }
 }
 
 /// Names already seen, so that an event's strings are shared instead of copied. Full = new names are copied.
@@ -193,10 +182,6 @@ pub fn check_text(value: Option<&[u8]>) -> Result<&str, Reject> {
 /// The [`Reject`] that belongs into the dead letter.
 pub fn decode(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
     let text = check_text(value)?;
-    // A derived struct would take a list as its fields in order.
-    if !text.trim_start().starts_with('{') {
-        return Err(Reject::NotAnObject("it does not begin with {".to_owned()));
-    }
     let wire: Wire<'_> =
         serde_json::from_str(text).map_err(|error| Reject::NotAnObject(error.to_string()))?;
     let event_type = match (topic.usage, wire.event_type.value()) {

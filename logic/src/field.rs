@@ -158,6 +158,53 @@ impl<'de: 'a, 'a> Deserialize<'de> for Field<Text<'a>> {
     }
 }
 
+/// Defines a struct of lenient fields that reads itself from a JSON object: unknown fields are passed over, and of a
+/// repeated name the last counts, as in most JSON readers. Anything but an object is refused, while a derived reader
+/// would take a list as the fields in order.
+macro_rules! lenient_struct {
+    ($(#[$meta:meta])* $visibility:vis struct $name:ident<$life:lifetime> {
+        $($(#[$field_meta:meta])* $field_visibility:vis $field:ident: $shape:ty,)+
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Default)]
+        $visibility struct $name<$life> {
+            $($(#[$field_meta])* $field_visibility $field: $crate::field::Field<$shape>,)+
+        }
+
+        impl<'de: $life, $life> serde::Deserialize<'de> for $name<$life> {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct FieldsVisitor;
+                impl<'de> serde::de::Visitor<'de> for FieldsVisitor {
+                    type Value = $name<'de>;
+
+                    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                        formatter.write_str("a JSON object")
+                    }
+
+                    fn visit_map<A: serde::de::MapAccess<'de>>(
+                        self,
+                        mut map: A,
+                    ) -> Result<Self::Value, A::Error> {
+                        let mut read = $name::default();
+                        while let Some(key) = map.next_key::<$crate::field::Field<$crate::field::Text<'de>>>()? {
+                            let $crate::field::Field::Value($crate::field::Text(key)) = key else { continue };
+                            match &*key {
+                                $(stringify!($field) => read.$field = map.next_value()?,)+
+                                _ => {
+                                    map.next_value::<serde::de::IgnoredAny>()?;
+                                }
+                            }
+                        }
+                        Ok(read)
+                    }
+                }
+                deserializer.deserialize_map(FieldsVisitor)
+            }
+        }
+    };
+}
+pub(crate) use lenient_struct;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,10 @@ mod tests;
 
 pub use self::projection::{CAPACITY_DEFAULT, History};
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
+use serde::ser::SerializeMap as _;
 
 use crate::action::Action;
 use crate::ledger::phase::Phase;
@@ -125,7 +128,8 @@ pub struct DecisionStory {
     /// The fields of the listing.
     #[serde(flatten)]
     pub summary: DecisionSummary,
-    /// The event as received.
+    /// The event as received; of one too large for the ledger, hash and size.
+    #[serde(serialize_with = "event_itself")]
     pub event: EventBody,
     /// Connector of the chosen step.
     pub connector: String,
@@ -141,7 +145,7 @@ pub struct DecisionStory {
     /// Cooldown of the chosen step.
     pub cooldown_ms: Millis,
     /// Windows in which it may start, if it is scheduled.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "rfc3339_windows")]
     pub windows: Vec<Window>,
     /// Each gate judged by the fold, with its counters.
     pub gates: Vec<GateVerdict>,
@@ -311,4 +315,23 @@ fn rfc3339_option<S: serde::Serializer>(
         Some(time) => rfc3339(time, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+fn event_itself<S: serde::Serializer>(event: &EventBody, serializer: S) -> Result<S::Ok, S::Error> {
+    match event {
+        EventBody::Inline(text) => text.serialize(serializer),
+        EventBody::Hashed { sha256, bytes } => {
+            let mut map = serializer.serialize_map(Some(2))?;
+            map.serialize_entry("sha256", sha256)?;
+            map.serialize_entry("bytes", bytes)?;
+            map.end()
+        }
+    }
+}
+
+fn rfc3339_windows<S: serde::Serializer>(windows: &[Window], serializer: S) -> Result<S::Ok, S::Error> {
+    let written = |window: &Window| {
+        BTreeMap::from([("from", format_time(window.from)), ("to", format_time(window.to))])
+    };
+    serializer.collect_seq(windows.iter().map(written))
 }

@@ -50,6 +50,17 @@ impl Watermark {
         (self.next > before).then_some(self.next)
     }
 
+    /// Whether a record was delivered and is not settled.
+    pub fn is_unsettled(&self, offset: i64) -> bool {
+        let index = self
+            .pending
+            .binary_search_by_key(&offset, |(offset, _)| *offset);
+        index
+            .ok()
+            .and_then(|index| self.pending.get(index))
+            .is_some_and(|(_, settled)| !settled)
+    }
+
     /// Everything before this offset is settled.
     pub const fn next(&self) -> i64 {
         self.next
@@ -86,6 +97,8 @@ mod tests {
         }
         assert_eq!(watermark.settle(6), None);
         assert_eq!(watermark.settle(9), None);
+        let unsettled = [4, 5, 6, 7, 9].map(|offset| watermark.is_unsettled(offset));
+        assert_eq!(unsettled, [false, true, false, false, false]);
         assert_eq!(watermark.settle(5), Some(10));
         assert_eq!(watermark.in_flight(), 0);
         assert_eq!(watermark.settle(5), None);

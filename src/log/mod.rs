@@ -12,8 +12,9 @@ use homeostat_actors::ports::log::{LogError, NewRecord};
 
 pub use partitioner::partition_of_key;
 
-/// Largest record taken, in bytes of key, value and headers together: what Kafka takes by default, on both logs.
-pub const MAX_RECORD_BYTES: usize = 1024 * 1024;
+/// Largest record taken, in bytes of key, value and headers together, on both logs: an event of the largest size (1 MiB)
+/// with its key, and with the headers that a dead letter of it has.
+pub const MAX_RECORD_BYTES: usize = (1024 + 64) * 1024;
 
 /// Bytes of key, value and headers.
 fn payload_size(record: &NewRecord) -> usize {

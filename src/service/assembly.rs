@@ -134,7 +134,7 @@ impl Assembly {
             topic_generation: self.settings.kafka.topic_generation,
         };
         let owner: Arc<str> = format!("{}@{}", std::process::id(), uuid::Uuid::new_v4()).into();
-        let writing = Arc::new(AtomicUsize::new(0));
+        let under_way = Arc::new(AtomicUsize::new(0));
         let ledger = self.state.views().iter().map(|view| {
             let cooldown = CooldownContext {
                 log: Arc::clone(&self.log),
@@ -153,12 +153,13 @@ impl Assembly {
                 fresh_id,
                 owner: Arc::clone(&owner),
                 concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,
-                writing: Arc::clone(&writing),
+                under_way: Arc::clone(&under_way),
             };
             (cooldown, executor)
         });
         let context = RosterContext {
             responder,
+            decode: homeostat_logic::event::decode,
             ledger: ledger.collect(),
             dead_letters: DeadLetters::new(Arc::clone(&self.log), env!("CARGO_PKG_VERSION")),
             observer: Arc::clone(&observer),

@@ -79,7 +79,8 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
     announce(&server, &*log);
     let end = match start(assembly, &settings, &log, &mut signals).await? {
         Started::Interrupted => {
-            state.ending("asked to end".to_owned());
+            Signals::second_ends_at_once();
+            state.ending(End::Signal.to_string());
             End::Signal
         }
         Started::Running(mut running) => {
@@ -100,10 +101,13 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
 }
 
 /// Where the API is, for people and for scripts.
-#[allow(clippy::print_stdout, reason = "the address is the answer of `homeostat run` to whoever started it")]
 fn announce(server: &Server, log: &dyn EventLog) {
+    use std::io::Write as _;
     let address = server.address();
-    println!("homeostat listens on http://{address} (event log: {})", log.kind());
+    let mut output = std::io::stdout().lock();
+    let line = format!("homeostat listens on http://{address} (event log: {})", log.kind());
+    // Whoever does not read the line has the log.
+    writeln!(output, "{line}").and_then(|()| output.flush()).unwrap_or_default();
     tracing::info!(%address, log = log.kind(), "HTTP API is up");
 }
 

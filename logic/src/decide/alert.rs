@@ -1,24 +1,20 @@
 //! The texts people read: an alert's title and message, made for drift, for performance and for anything else (SPEC §4).
 
-use serde::Deserialize;
-
 use super::judge::Verdict;
-use crate::field::{Field, Length, Text};
+use crate::field::{Field, Length, Text, lenient_struct};
 
-/// What the texts quote from the event.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct Quoted<'a> {
-    #[serde(borrow)]
-    pub(super) model_version: Field<Text<'a>>,
-    #[serde(borrow)]
-    message: Field<Text<'a>>,
-    pub(super) drift_score: Field<f64>,
-    affected_features: Field<Length>,
-    performance_drop: Field<f64>,
-    current_performance: Field<f64>,
-    baseline_performance: Field<f64>,
-    current_instances: Field<f64>,
+lenient_struct! {
+    /// What the texts quote from the event.
+    pub(super) struct Quoted<'a> {
+        pub(super) model_version: Text<'a>,
+        message: Text<'a>,
+        pub(super) drift_score: f64,
+        affected_features: Length,
+        performance_drop: f64,
+        current_performance: f64,
+        baseline_performance: f64,
+        current_instances: f64,
+    }
 }
 
 /// A title and a message.

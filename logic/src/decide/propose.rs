@@ -6,7 +6,7 @@ use super::alert::{AlertText, Quoted};
 use super::judge::{RuleSource, Verdict};
 use crate::action::Action;
 use crate::event::{ActionRequired, Event};
-use crate::field::{Field, Text};
+use crate::field::{Field, Text, lenient_struct};
 use crate::history::format_time;
 use crate::ledger::record::{
     Decision, EventBody, Gate, Id, Millis, Policy, Propose, RawJson, Source, Step,
@@ -70,14 +70,12 @@ pub struct Proposal {
     pub notice: Option<Notice>,
 }
 
-/// Names a producer gave its event.
-#[derive(serde::Deserialize, Default)]
-#[serde(default)]
-struct Named<'a> {
-    #[serde(borrow)]
-    event_id: Field<Text<'a>>,
-    #[serde(borrow)]
-    source: Field<Text<'a>>,
+lenient_struct! {
+    /// Names a producer gave its event.
+    struct Named<'a> {
+        event_id: Text<'a>,
+        source: Text<'a>,
+    }
 }
 
 /// Writes a verdict down.

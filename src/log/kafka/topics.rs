@@ -20,6 +20,9 @@ use crate::log::sync::lock;
 /// Longest wait for one answer of the cluster.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Brokers count a whole batch with its framing: the largest record and a little.
+const MAX_MESSAGE_BYTES: &str = "1310720";
+
 /// Pause before a topic just created is looked for again.
 const PROPAGATION: Duration = Duration::from_millis(20);
 
@@ -226,6 +229,7 @@ fn new_topic<'a>(topic: &'a TopicSettings, retention: &'a str) -> NewTopic<'a> {
         TopicReplication::Fixed(topic.replication_factor),
     )
     .set("cleanup.policy", "delete")
+    .set("max.message.bytes", MAX_MESSAGE_BYTES)
     .set("retention.ms", retention);
     if topic.append_time {
         new.set("message.timestamp.type", "LogAppendTime")

@@ -1,0 +1,63 @@
+//! Warnings that would repeat while something is away: the first is told at once, then one per period, with the number
+//! of those left out.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time between two warnings of one kind: seldom enough for any log, often enough to see that it still holds.
+const PERIOD: Duration = Duration::from_secs(5);
+
+/// One kind of warning.
+#[derive(Debug)]
+pub struct Throttle(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    told: Option<Instant>,
+    left_out: u64,
+}
+
+impl Throttle {
+    /// A kind of warning that was never told.
+    pub const fn new() -> Self {
+        Self(Mutex::new(State {
+            told: None,
+            left_out: 0,
+        }))
+    }
+
+    /// Whether to tell this one; with the number of those left out since the last one told.
+    pub fn pass(&self) -> Option<u64> {
+        self.pass_at(Instant::now())
+    }
+
+    fn pass_at(&self, now: Instant) -> Option<u64> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = |told: Instant| now.saturating_duration_since(told) < PERIOD;
+        if state.told.is_some_and(recent) {
+            state.left_out += 1;
+            return None;
+        }
+        state.told = Some(now);
+        Some(std::mem::take(&mut state.left_out))
+    }
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_is_told_and_then_one_per_period_with_the_number_left_out() {
+        let (throttle, start) = (Throttle::new(), Instant::now());
+        let at = |milliseconds| throttle.pass_at(start + Duration::from_millis(milliseconds));
+        assert_eq!([at(0), at(1), at(4_999)], [Some(0), None, None]);
+        assert_eq!([at(5_000), at(9_999), at(20_000)], [Some(2), None, Some(1)]);
+    }
+}
