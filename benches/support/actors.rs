@@ -1,0 +1,98 @@
+//! The service's actors with its shipped settings, on a log of the bench's choice.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
+
+use homeostat::clock::SystemClock;
+use homeostat::configuration::load;
+use homeostat_actors::cooldown::CooldownContext;
+use homeostat_actors::dead_letters::DeadLetters;
+use homeostat_actors::executor::ExecutorContext;
+use homeostat_actors::flight::FlightLimits;
+use homeostat_actors::ledger_view::LedgerView;
+use homeostat_actors::partition::RetrySettings;
+use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::log::EventLog;
+use homeostat_actors::ports::observer::Observer;
+use homeostat_actors::responder::{ByRules, ResponderContext};
+use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
+use homeostat_actors::supervision::{Backoff, Intensity};
+use homeostat_logic::history::History;
+use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
+use homeostat_logic::ledger::record::Id;
+use homeostat_logic::rules::Rules;
+
+/// Starts the actors; `ledger_partitions` of 0 folds and executes nothing.
+pub(crate) fn start(
+    log: &Arc<dyn EventLog>,
+    rules: Rules,
+    observer: &Arc<dyn Observer>,
+    ledger_partitions: i32,
+) -> Roster {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let responder = ResponderContext {
+        rules: Arc::new(rules),
+        judge: Arc::new(ByRules),
+        log: Arc::clone(log),
+        clock: Arc::clone(&clock),
+        observer: Arc::clone(observer),
+        topic_generation: 1,
+    };
+    let history = Arc::new(RwLock::new(History::new(1_000)));
+    let writing = Arc::new(AtomicUsize::new(0));
+    let connectors = homeostat::connectors::build(log, &BTreeMap::new());
+    let connectors = connectors.into_iter().map(|(name, one)| (name.to_owned(), one)).collect();
+    let connectors = Arc::new(connectors);
+    let ledger = (0..ledger_partitions).map(|partition| {
+        let view = LedgerView::new(partition);
+        let cooldown = CooldownContext {
+            log: Arc::clone(log),
+            clock: Arc::clone(&clock),
+            observer: Arc::clone(observer),
+            history: Arc::clone(&history),
+            view: Arc::clone(&view),
+            executor: Arc::new(OnceLock::new()),
+        };
+        let executor = ExecutorContext {
+            log: Arc::clone(log),
+            clock: Arc::clone(&clock),
+            observer: Arc::clone(observer),
+            view,
+            connectors: Arc::clone(&connectors),
+            fresh_id: || Id::hash(&[uuid::Uuid::new_v4().as_bytes()]),
+            owner: "bench".into(),
+            concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,
+            writing: Arc::clone(&writing),
+        };
+        (cooldown, executor)
+    });
+    let context = RosterContext {
+        responder,
+        ledger: ledger.collect(),
+        dead_letters: DeadLetters::new(Arc::clone(log), "bench"),
+        observer: Arc::clone(observer),
+    };
+    Roster::start(context, settings()).unwrap()
+}
+
+fn settings() -> RosterSettings {
+    let settings = load(&[], BTreeMap::new()).unwrap().settings;
+    RosterSettings {
+        intensity: Intensity::new(settings.supervision.restarts_max, Duration::from_secs(60)),
+        backoff: Backoff::default(),
+        mailbox_messages_max: settings.supervision.mailbox_messages_max as u64,
+        handling_max: Duration::from_secs(30),
+        batch_events_max: settings.consumer.batch_events_max,
+        flight: FlightLimits {
+            records_max: settings.consumer.in_flight_records_max,
+            bytes_max: 4 * 1_024 * 1_024,
+        },
+        retry: RetrySettings {
+            attempts_max: settings.consumer.attempts_max,
+            first: Duration::from_millis(settings.consumer.retry_first_ms),
+            max: Duration::from_millis(settings.consumer.retry_max_ms),
+        },
+    }
+}
