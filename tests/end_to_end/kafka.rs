@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use homeostat::log::kafka::{KafkaLog, KafkaSettings};
 use homeostat_actors::ports::log::EventLog as _;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::support::broker::Broker;
 use crate::support::load::Load;

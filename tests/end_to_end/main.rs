@@ -13,6 +13,7 @@
 
 mod census;
 mod crash;
+mod gates_over_api;
 mod kafka;
 mod life_cycle;
 mod raw_records;

@@ -24,7 +24,7 @@ impl Broker {
             "KAFKA_DIRECTORY is not set; use scripts/test"
         );
         SAID.call_once(|| {
-            eprintln!("not run: the service on Kafka (set KAFKA_DIRECTORY or use scripts/test)")
+            eprintln!("not run: the service on Kafka (set KAFKA_DIRECTORY or use scripts/test)");
         });
         None
     }
