@@ -28,6 +28,7 @@ fn used() -> Metrics {
     metrics.ledger_fold_entries("actions", 5);
     metrics.ledger_void("duplicate");
     metrics.published("data.ingested", Published::Accepted, 1);
+    metrics.watchdog_steps("actor", 1);
     metrics.http_request("/livez", 200);
     metrics.watch_actors(Box::new(|| {
         vec![ActorSample {
