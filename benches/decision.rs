@@ -1,6 +1,11 @@
 //! What a decision costs, step by step: judging (with the shipped rules, and with an overlay for the target), writing the
 //! proposal, encoding it, folding it into a ledger of thousands of actions.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a bench ends at the first surprise and prints its result")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench ends at the first surprise and prints its result"
+)]
 
 mod support;
 
@@ -64,9 +69,18 @@ fn judging(criterion: &mut Criterion) {
     let events = events();
     let (shipped, overlaid) = (rules(""), rules(OVERLAY));
     let first = &events[0];
-    assert_eq!(judge(&first.1, &first.0, &shipped, NOON).action, Action::Retrain);
-    assert_eq!(judge(&first.1, &first.0, &overlaid, NOON).action, Action::Alert);
-    for (name, rules) in [("judge", &shipped), ("judge, with a target's overlay", &overlaid)] {
+    assert_eq!(
+        judge(&first.1, &first.0, &shipped, NOON).action,
+        Action::Retrain
+    );
+    assert_eq!(
+        judge(&first.1, &first.0, &overlaid, NOON).action,
+        Action::Alert
+    );
+    for (name, rules) in [
+        ("judge", &shipped),
+        ("judge, with a target's overlay", &overlaid),
+    ] {
         let work = || {
             timed(|| {
                 for (text, event) in &events {
@@ -83,7 +97,13 @@ fn judging(criterion: &mut Criterion) {
             }
         })
     };
-    compare(&mut group, "judge and write the proposal", EVENTS, work, &mut []);
+    compare(
+        &mut group,
+        "judge and write the proposal",
+        EVENTS,
+        work,
+        &mut [],
+    );
     let records: Vec<Record> = (0..)
         .zip(&events)
         .map(|(offset, (text, event))| proposal(text, event, &shipped, offset, NOON))
@@ -96,8 +116,17 @@ fn judging(criterion: &mut Criterion) {
             }
         })
     };
-    compare(&mut group, "encode the ledger record", EVENTS, work, &mut []);
-    let bytes: Vec<Vec<u8>> = records.iter().map(|record| encode(record).unwrap()).collect();
+    compare(
+        &mut group,
+        "encode the ledger record",
+        EVENTS,
+        work,
+        &mut [],
+    );
+    let bytes: Vec<Vec<u8>> = records
+        .iter()
+        .map(|record| encode(record).unwrap())
+        .collect();
     let work = || {
         timed(|| {
             for bytes in &bytes {
@@ -105,7 +134,13 @@ fn judging(criterion: &mut Criterion) {
             }
         })
     };
-    compare(&mut group, "decode the ledger record", EVENTS, work, &mut []);
+    compare(
+        &mut group,
+        "decode the ledger record",
+        EVENTS,
+        work,
+        &mut [],
+    );
     group.finish();
 }
 
@@ -135,7 +170,13 @@ fn folding(criterion: &mut Criterion) {
         })
     };
     apply(FOLDED);
-    compare(&mut group, "fold a proposal", EVENTS, || apply(EVENTS), &mut []);
+    compare(
+        &mut group,
+        "fold a proposal",
+        EVENTS,
+        || apply(EVENTS),
+        &mut [],
+    );
     group.finish();
 }
 

@@ -1,7 +1,12 @@
 //! What decoding one event costs, per type, beside serde_json reading the same bytes into a minimal struct.
 //!
 //! Ours bounds size, depth and names, takes any type in any field and shares names; the floor does none of it.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a bench ends at the first surprise and prints its result")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench ends at the first surprise and prints its result"
+)]
 
 mod support;
 
@@ -38,11 +43,17 @@ struct Minimal<'a> {
 impl Minimal<'_> {
     /// Touches every field, so that none is optimised away.
     fn weight(&self) -> usize {
-        [&self.event_type, &self.severity, &self.model_version, &self.model_name, &self.service]
-            .into_iter()
-            .flatten()
-            .map(|text| text.len())
-            .sum::<usize>()
+        [
+            &self.event_type,
+            &self.severity,
+            &self.model_version,
+            &self.model_name,
+            &self.service,
+        ]
+        .into_iter()
+        .flatten()
+        .map(|text| text.len())
+        .sum::<usize>()
             + usize::from(self.drift_score.or(self.performance_drop).is_some())
     }
 }
@@ -72,7 +83,13 @@ fn decoding(criterion: &mut Criterion) {
             })
         };
         let name = format!("decode {} ({} B)", sample.name, events[0].len());
-        compare(&mut group, &name, EVENTS, ours, &mut [("serde_json into a struct", &mut floor)]);
+        compare(
+            &mut group,
+            &name,
+            EVENTS,
+            ours,
+            &mut [("serde_json into a struct", &mut floor)],
+        );
         // Bytes per second too.
         let bytes: usize = events.iter().map(String::len).sum();
         group.throughput(Throughput::Bytes(bytes as u64));

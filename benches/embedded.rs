@@ -1,6 +1,11 @@
 //! The embedded log: how long from an event to its decision in the fold, end to end through the real actors; and how many
 //! durable appends a second, alone and in batches, beside a bare file with one fsync per batch.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a bench ends at the first surprise and prints its result")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench ends at the first surprise and prints its result"
+)]
 
 #[path = "support/actors.rs"]
 mod actors;
@@ -31,7 +36,8 @@ const TOPIC: &str = "data.drift.detected";
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn open(directory: &std::path::Path) -> Arc<dyn EventLog> {
-    let log: Arc<dyn EventLog> = Arc::new(EmbeddedLog::open(EmbeddedSettings::new(directory)).unwrap());
+    let log: Arc<dyn EventLog> =
+        Arc::new(EmbeddedLog::open(EmbeddedSettings::new(directory)).unwrap());
     let topic = |name: &str, partitions, append_time| TopicSettings {
         name: name.to_owned(),
         partitions,
@@ -49,7 +55,10 @@ fn open(directory: &std::path::Path) -> Arc<dyn EventLog> {
 }
 
 fn runtime() -> tokio::runtime::Runtime {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
 }
 
 fn record(number: u64) -> NewRecord {
@@ -75,7 +84,9 @@ fn appends(criterion: &mut Criterion) {
     ] {
         let rounds = (512 / batch).max(8);
         let records: Vec<NewRecord> = (0..batch).map(record).collect();
-        let bytes = records.iter().flat_map(|record| record.value.clone().unwrap());
+        let bytes = records
+            .iter()
+            .flat_map(|record| record.value.clone().unwrap());
         let bytes: Vec<u8> = bytes.collect();
         let mut floor = || {
             timed(|| {
@@ -93,7 +104,8 @@ fn appends(criterion: &mut Criterion) {
                 }
             })
         };
-        let floors: &mut [(&str, &mut dyn FnMut() -> Duration)] = &mut [("file and fsync", &mut floor)];
+        let floors: &mut [(&str, &mut dyn FnMut() -> Duration)] =
+            &mut [("file and fsync", &mut floor)];
         compare(&mut group, name, batch * rounds, ours, floors);
     }
     group.finish();
@@ -113,7 +125,11 @@ impl Observer for Decided {
     fn changed(&self, change: &Change, _: &Fold, _: Millis) {
         if matches!(change.kind, ChangeKind::Entered(_)) {
             // Nobody listens at the end.
-            self.0.lock().unwrap().try_send(Instant::now()).unwrap_or_default();
+            self.0
+                .lock()
+                .unwrap()
+                .try_send(Instant::now())
+                .unwrap_or_default();
         }
     }
 

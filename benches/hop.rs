@@ -1,6 +1,11 @@
 //! What one hop from thread to actor costs, per message and per batch of 256, through a metered address: beside bare
 //! actix and a bare tokio channel.
-#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::indexing_slicing, reason = "a bench ends at the first surprise and prints its result")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    reason = "a bench ends at the first surprise and prints its result"
+)]
 
 mod support;
 
@@ -86,20 +91,43 @@ fn round(counted: &AtomicU64, mut send: impl FnMut(), messages: u64, events: u64
         while counted.load(Ordering::Acquire) < goal {
             std::thread::yield_now();
         }
-        assert_eq!(counted.load(Ordering::Acquire), goal, "each event is counted once");
+        assert_eq!(
+            counted.load(Ordering::Acquire),
+            goal,
+            "each event is counted once"
+        );
     })
 }
 
-#[allow(clippy::disallowed_methods, reason = "bare actix is what is compared with")]
-fn measure<T: Count + Clone>(criterion: &mut Criterion, name: &str, message: &T, messages: u64, stage: &Stage) {
+#[allow(
+    clippy::disallowed_methods,
+    reason = "bare actix is what is compared with"
+)]
+fn measure<T: Count + Clone>(
+    criterion: &mut Criterion,
+    name: &str,
+    message: &T,
+    messages: u64,
+    stage: &Stage,
+) {
     let events = message.count();
     let mut group = criterion.benchmark_group("hop");
     let ours = || {
-        let send = || stage.ours.try_send(Parcel(message.clone())).unwrap_or_else(|_| unreachable!());
+        let send = || {
+            stage
+                .ours
+                .try_send(Parcel(message.clone()))
+                .unwrap_or_else(|_| unreachable!())
+        };
         round(&stage.counted, send, messages, events)
     };
     let mut bare = || {
-        round(&stage.counted, || stage.bare.do_send(Parcel(message.clone())), messages, events)
+        round(
+            &stage.counted,
+            || stage.bare.do_send(Parcel(message.clone())),
+            messages,
+            events,
+        )
     };
     let (channel, mut received) = mpsc::channel(usize::try_from(MESSAGES).unwrap());
     let counted = Arc::clone(&stage.counted);
@@ -110,11 +138,17 @@ fn measure<T: Count + Clone>(criterion: &mut Criterion, name: &str, message: &T,
         }
     });
     let mut tokio = || {
-        let send = || channel.try_send(Parcel(message.clone())).unwrap_or_else(|_| unreachable!());
+        let send = || {
+            channel
+                .try_send(Parcel(message.clone()))
+                .unwrap_or_else(|_| unreachable!())
+        };
         round(&stage.counted, send, messages, events)
     };
-    let floors: &mut [(&str, &mut dyn FnMut() -> Duration)] =
-        &mut [("bare actix do_send", &mut bare), ("bare tokio mpsc", &mut tokio)];
+    let floors: &mut [(&str, &mut dyn FnMut() -> Duration)] = &mut [
+        ("bare actix do_send", &mut bare),
+        ("bare tokio mpsc", &mut tokio),
+    ];
     compare(&mut group, name, messages * events, ours, floors);
     group.finish();
 }
@@ -135,15 +169,37 @@ fn hops(criterion: &mut Criterion) {
         let root = Supervisor::new(GroupSpec::new("bench"));
         let own = Arc::clone(&counted);
         let spec = ChildSpec::new("counter", "counter", move || Counter(Arc::clone(&own)));
-        let ours = root.start(spec.capacity(MESSAGES).on(&arbiters[0].handle())).unwrap();
+        let ours = root
+            .start(spec.capacity(MESSAGES).on(&arbiters[0].handle()))
+            .unwrap();
         let other = Arc::clone(&counted);
         let bare = Counter::start_in_arbiter(&arbiters[1].handle(), |_| Counter(other));
-        (Stage { counted, ours, bare, arbiters }, root)
+        (
+            Stage {
+                counted,
+                ours,
+                bare,
+                arbiters,
+            },
+            root,
+        )
     });
     let event = Event([1; 128]);
-    measure(criterion, "hop, a message per event", &event, MESSAGES, &stage.0);
+    measure(
+        criterion,
+        "hop, a message per event",
+        &event,
+        MESSAGES,
+        &stage.0,
+    );
     let batch = vec![event; usize::try_from(BATCH).unwrap()];
-    measure(criterion, "hop, a message per 256 events", &batch, MESSAGES / 16, &stage.0);
+    measure(
+        criterion,
+        "hop, a message per 256 events",
+        &batch,
+        MESSAGES / 16,
+        &stage.0,
+    );
 }
 
 criterion_group!(benches, hops);

@@ -5,7 +5,12 @@
 //! and lz4; with `KAFKA_BOOTSTRAP` set, in that broker. Two streams: events that are judged and need no record (the cost
 //! of the way itself), and events that each yield a proposal, written by judge, `propose` and `encode` and acknowledged by
 //! the log at once.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::print_stdout, reason = "a bench ends at the first surprise and prints its result")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a bench ends at the first surprise and prints its result"
+)]
 
 #[path = "support/actors.rs"]
 mod actors;
@@ -19,7 +24,7 @@ use kafka::{Broker, Stream};
 use support::compare;
 
 /// Records per partition and round.
-const RECORDS: i64 = 40_000;
+const RECORDS: i64 = 20_000;
 /// The same in criterion's test mode, which only shows that it works.
 const RECORDS_IN_TEST: i64 = 500;
 
@@ -30,12 +35,22 @@ fn pipeline(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("pipeline");
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for stream in [&Stream::JUDGED, &Stream::PROPOSED] {
-        let records = if stream.proposes { records / 4 } else { records };
+        let records = if stream.proposes {
+            records / 8
+        } else {
+            records
+        };
         broker.fill(stream, records);
         let total = u64::try_from(records).unwrap() * kafka::PARTITIONS.unsigned_abs() as u64;
         let mut floor = || kafka::bare(&broker, stream, total);
         let ours = || kafka::ours(&broker, stream, total);
-        compare(&mut group, stream.name, total, ours, &mut [("BaseConsumer + decode, one thread", &mut floor)]);
+        compare(
+            &mut group,
+            stream.name,
+            total,
+            ours,
+            &mut [("BaseConsumer + decode, one thread", &mut floor)],
+        );
     }
     group.finish();
 }

@@ -19,11 +19,29 @@ const LINES_MAX: usize = 500;
 
 /// Packages that logic must never need, nor anything below it: they do IO, read clocks, or bring an executor.
 const NOT_IN_LOGIC: [&str; 12] = [
-    "actix", "actix-rt", "actix-web", "fjall", "hyper", "mio", "rand", "rdkafka", "reqwest", "tempfile", "tokio", "uuid",
+    "actix",
+    "actix-rt",
+    "actix-web",
+    "fjall",
+    "hyper",
+    "mio",
+    "rand",
+    "rdkafka",
+    "reqwest",
+    "tempfile",
+    "tokio",
+    "uuid",
 ];
 /// Packages that talk to the world and have no place in actors.
 const NOT_IN_ACTORS: [&str; 8] = [
-    "actix-web", "clap", "fjall", "hyper", "minijinja", "prometheus", "rdkafka", "reqwest",
+    "actix-web",
+    "clap",
+    "fjall",
+    "hyper",
+    "minijinja",
+    "prometheus",
+    "rdkafka",
+    "reqwest",
 ];
 
 /// What Cargo knows of the whole dependency graph.
@@ -35,25 +53,46 @@ struct Graph {
 impl Graph {
     fn load() -> Self {
         let output = Command::new(env!("CARGO"))
-            .args(["metadata", "--offline", "--locked", "--all-features", "--format-version", "1"])
+            .args([
+                "metadata",
+                "--offline",
+                "--locked",
+                "--all-features",
+                "--format-version",
+                "1",
+            ])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .output()
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
         let nodes = metadata["resolve"]["nodes"].as_array().unwrap();
         Self {
             packages: metadata["packages"].as_array().unwrap().clone(),
-            nodes: nodes.iter().map(|node| (text(&node["id"]), node.clone())).collect(),
+            nodes: nodes
+                .iter()
+                .map(|node| (text(&node["id"]), node.clone()))
+                .collect(),
         }
     }
 
     fn package(&self, name: &str) -> &Value {
-        self.packages.iter().find(|package| package["name"] == name).unwrap()
+        self.packages
+            .iter()
+            .find(|package| package["name"] == name)
+            .unwrap()
     }
 
     fn name_of(&self, id: &str) -> String {
-        let package = self.packages.iter().find(|package| package["id"] == id).unwrap();
+        let package = self
+            .packages
+            .iter()
+            .find(|package| package["id"] == id)
+            .unwrap();
         text(&package["name"])
     }
 
@@ -64,7 +103,11 @@ impl Graph {
             kinds.iter().any(|kind| kind["kind"].is_null())
         };
         let dependencies = self.nodes[id]["deps"].as_array().unwrap();
-        dependencies.iter().filter(normal).map(|dependency| text(&dependency["pkg"])).collect()
+        dependencies
+            .iter()
+            .filter(normal)
+            .map(|dependency| text(&dependency["pkg"]))
+            .collect()
     }
 
     /// Names of everything a package needs, directly or not.
@@ -86,7 +129,12 @@ fn text(value: &Value) -> String {
 }
 
 fn texts(value: &toml::Value) -> Vec<String> {
-    value.as_array().unwrap().iter().map(|one| one.as_str().unwrap().to_owned()).collect()
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one.as_str().unwrap().to_owned())
+        .collect()
 }
 
 fn deny() -> toml::Table {
@@ -107,7 +155,10 @@ fn licence_is_allowed(expression: &str, allowed: &dyn Fn(&str) -> bool) -> bool 
     if old.len() > 1 {
         return old.iter().any(|part| licence_is_allowed(part, allowed));
     }
-    match expression.strip_prefix('(').and_then(|inner| inner.strip_suffix(')')) {
+    match expression
+        .strip_prefix('(')
+        .and_then(|inner| inner.strip_suffix(')'))
+    {
         Some(inner) => licence_is_allowed(inner, allowed),
         None => allowed(expression),
     }
@@ -146,7 +197,11 @@ fn licence_expressions_are_read_as_spdx_does() {
         ("MIT WITH exception", false),
     ];
     for (expression, expected) in cases {
-        assert_eq!(licence_is_allowed(expression, &allowed), expected, "{expression}");
+        assert_eq!(
+            licence_is_allowed(expression, &allowed),
+            expected,
+            "{expression}"
+        );
     }
 }
 
@@ -156,7 +211,10 @@ fn every_dependency_has_an_allowed_licence_and_comes_from_the_registry() {
     let allow = texts(&deny["licenses"]["allow"]);
     let exceptions = deny["licenses"]["exceptions"].as_array().unwrap();
     let registries: Vec<String> = texts(&deny["sources"]["allow-registry"]);
-    let registries: Vec<String> = registries.iter().map(|url| format!("registry+{url}")).collect();
+    let registries: Vec<String> = registries
+        .iter()
+        .map(|url| format!("registry+{url}"))
+        .collect();
     for package in &graph.packages {
         let name = text(&package["name"]);
         let own: Vec<String> = exceptions
@@ -166,9 +224,15 @@ fn every_dependency_has_an_allowed_licence_and_comes_from_the_registry() {
             .collect();
         let allowed = |licence: &str| allow.iter().chain(&own).any(|one| one == licence.trim());
         let licence = text(&package["license"]);
-        assert!(licence_is_allowed(&licence, &allowed), "{name}: {licence} is not allowed by deny.toml");
+        assert!(
+            licence_is_allowed(&licence, &allowed),
+            "{name}: {licence} is not allowed by deny.toml"
+        );
         match package["source"].as_str() {
-            Some(source) => assert!(registries.iter().any(|one| one == source), "{name} comes from {source}"),
+            Some(source) => assert!(
+                registries.iter().any(|one| one == source),
+                "{name} comes from {source}"
+            ),
             None => assert!(name.starts_with("homeostat"), "{name} is a path dependency"),
         }
     }
@@ -184,8 +248,13 @@ fn banned_packages_are_not_depended_on() {
         for node in graph.nodes.values() {
             let by = graph.name_of(node["id"].as_str().unwrap());
             let dependencies = node["deps"].as_array().unwrap();
-            let uses = dependencies.iter().any(|one| graph.name_of(one["pkg"].as_str().unwrap()) == name);
-            assert!(!uses || wrappers.contains(&by), "{by} depends on {name}, which deny.toml bans");
+            let uses = dependencies
+                .iter()
+                .any(|one| graph.name_of(one["pkg"].as_str().unwrap()) == name);
+            assert!(
+                !uses || wrappers.contains(&by),
+                "{by} depends on {name}, which deny.toml bans"
+            );
         }
     }
 }
@@ -193,28 +262,51 @@ fn banned_packages_are_not_depended_on() {
 #[test]
 fn the_layers_depend_only_downwards() {
     let graph = Graph::load();
-    let cases: [(&str, &[&str]); 2] =
-        [("homeostat-logic", &NOT_IN_LOGIC), ("homeostat-actors", &NOT_IN_ACTORS)];
+    let cases: [(&str, &[&str]); 2] = [
+        ("homeostat-logic", &NOT_IN_LOGIC),
+        ("homeostat-actors", &NOT_IN_ACTORS),
+    ];
     for (package, unwanted) in cases {
         let needs = graph.closure(package);
-        let found: Vec<&&str> = unwanted.iter().filter(|name| needs.contains(**name)).collect();
+        let found: Vec<&&str> = unwanted
+            .iter()
+            .filter(|name| needs.contains(**name))
+            .collect();
         assert!(found.is_empty(), "{package} needs {found:?}");
     }
     let homeostat = |name: &str| -> Vec<String> {
-        graph.closure(name).into_iter().filter(|name| name.starts_with("homeostat")).collect()
+        graph
+            .closure(name)
+            .into_iter()
+            .filter(|name| name.starts_with("homeostat"))
+            .collect()
     };
     assert_eq!(homeostat("homeostat-logic"), [] as [&str; 0]);
     assert_eq!(homeostat("homeostat-actors"), ["homeostat-logic"]);
     // The lists above would say nothing if names were mistyped: each is a package that exists in the graph, or is not wanted.
-    assert!(graph.closure("homeostat").contains("rdkafka"), "the closure follows dependencies");
+    assert!(
+        graph.closure("homeostat").contains("rdkafka"),
+        "the closure follows dependencies"
+    );
 }
 
 #[test]
 fn every_source_file_says_its_role_first_and_stays_short() {
-    for Source { path, text, is_test } in sources() {
-        assert!(text.starts_with("//!"), "{path} does not open with its role in `//!`");
+    for Source {
+        path,
+        text,
+        is_test,
+    } in sources()
+    {
+        assert!(
+            text.starts_with("//!"),
+            "{path} does not open with its role in `//!`"
+        );
         let lines = text.lines().count();
-        assert!(is_test || lines <= LINES_MAX, "{path} has {lines} lines, more than {LINES_MAX}");
+        assert!(
+            is_test || lines <= LINES_MAX,
+            "{path} has {lines} lines, more than {LINES_MAX}"
+        );
     }
 }
 
@@ -245,15 +337,26 @@ fn every_test_that_the_architecture_names_exists() {
     };
     let functions: BTreeSet<String> = sources().iter().flat_map(Source::functions).collect();
     for row in table.lines().filter(|line| line.starts_with('|')) {
-        for name in row.split('`').skip(1).step_by(2).filter(|name| is_identifier(name)) {
-            assert!(functions.contains(name), "ARCHITECTURE.md names the test {name}, which does not exist");
+        for name in row
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| is_identifier(name))
+        {
+            assert!(
+                functions.contains(name),
+                "ARCHITECTURE.md names the test {name}, which does not exist"
+            );
         }
     }
 }
 
 /// Names of tests are words in lower case joined by underscores; anything else in backticks is something else.
 fn is_identifier(name: &str) -> bool {
-    let word = |word: &str| word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
+    let word = |word: &str| {
+        word.chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
     let words: Vec<&str> = name.split('_').collect();
     words.len() > 2 && words.into_iter().all(word)
 }
@@ -262,29 +365,58 @@ fn is_identifier(name: &str) -> bool {
 fn the_readme_lists_every_metric() {
     let readme = read("README.md");
     let table = between(&readme, "metrics").expect("README.md has no <!-- metrics --> table");
-    let rows: Vec<&str> = table.lines().filter(|line| line.starts_with("| `")).map(str::trim).collect();
+    let rows: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(str::trim)
+        .collect();
     let expected: Vec<String> = INVENTORY
         .iter()
         .map(|family| {
-            let labels: Vec<String> = family.labels.iter().map(|label| format!("`{label}`")).collect();
+            let labels: Vec<String> = family
+                .labels
+                .iter()
+                .map(|label| format!("`{label}`"))
+                .collect();
             let labels = labels.join(", ");
-            format!("| `{}` | {} | {labels} | {} |", family.name, family.kind.name(), family.help)
+            format!(
+                "| `{}` | {} | {labels} | {} |",
+                family.name,
+                family.kind.name(),
+                family.help
+            )
         })
         .collect();
-    assert_eq!(rows, expected, "the table should read:\n{}", expected.join("\n"));
+    assert_eq!(
+        rows,
+        expected,
+        "the table should read:\n{}",
+        expected.join("\n")
+    );
 }
 
 #[test]
 fn the_readme_names_every_kind_of_actor() {
     let readme = read("README.md");
     let table = between(&readme, "actors").expect("README.md has no <!-- actors --> table");
-    let kinds = Role::ALL.map(Role::name).into_iter().chain(["partition", "cooldown", "executor"]);
+    let kinds = Role::ALL
+        .map(Role::name)
+        .into_iter()
+        .chain(["partition", "cooldown", "executor"]);
     let kinds: BTreeSet<&str> = kinds.collect();
-    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let rows = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     assert_eq!(rows.collect::<BTreeSet<&str>>(), kinds);
     // The kinds that are not roles, as the tree names them.
     let roster = read("actors/src/roster.rs") + &read("actors/src/assignment.rs");
-    for kind in kinds.iter().filter(|kind| Role::ALL.iter().all(|role| role.name() != **kind)) {
-        assert!(roster.contains(&format!("\"{kind}\"")), "no actor of kind {kind} is started");
+    for kind in kinds
+        .iter()
+        .filter(|kind| Role::ALL.iter().all(|role| role.name() != **kind))
+    {
+        assert!(
+            roster.contains(&format!("\"{kind}\"")),
+            "no actor of kind {kind} is started"
+        );
     }
 }

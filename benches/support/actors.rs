@@ -43,7 +43,10 @@ pub(crate) fn start(
     let history = Arc::new(RwLock::new(History::new(1_000)));
     let writing = Arc::new(AtomicUsize::new(0));
     let connectors = homeostat::connectors::build(log, &BTreeMap::new());
-    let connectors = connectors.into_iter().map(|(name, one)| (name.to_owned(), one)).collect();
+    let connectors = connectors
+        .into_iter()
+        .map(|(name, one)| (name.to_owned(), one))
+        .collect();
     let connectors = Arc::new(connectors);
     let ledger = (0..ledger_partitions).map(|partition| {
         let view = LedgerView::new(partition);

@@ -19,12 +19,36 @@ impl Sample {
 }
 
 pub(crate) const SAMPLES: [Sample; 6] = [
-    Sample { name: "data_drift_detected", topic: "data.drift.detected", event: drift },
-    Sample { name: "model_performance_degraded", topic: "model.performance.degraded", event: performance },
-    Sample { name: "system_overload", topic: "system.alerts", event: overload },
-    Sample { name: "model_deployed", topic: "model.deployed", event: deployed },
-    Sample { name: "user_interaction", topic: "business.user.interaction", event: interaction },
-    Sample { name: "system_metrics", topic: "system.metrics", event: metrics },
+    Sample {
+        name: "data_drift_detected",
+        topic: "data.drift.detected",
+        event: drift,
+    },
+    Sample {
+        name: "model_performance_degraded",
+        topic: "model.performance.degraded",
+        event: performance,
+    },
+    Sample {
+        name: "system_overload",
+        topic: "system.alerts",
+        event: overload,
+    },
+    Sample {
+        name: "model_deployed",
+        topic: "model.deployed",
+        event: deployed,
+    },
+    Sample {
+        name: "user_interaction",
+        topic: "business.user.interaction",
+        event: interaction,
+    },
+    Sample {
+        name: "system_metrics",
+        topic: "system.metrics",
+        event: metrics,
+    },
 ];
 
 /// About 450 bytes.

@@ -71,10 +71,16 @@ pub(crate) struct Broker {
 impl Broker {
     pub(crate) fn new() -> Self {
         if let Ok(bootstrap) = std::env::var("KAFKA_BOOTSTRAP") {
-            return Self { bootstrap, mock: None };
+            return Self {
+                bootstrap,
+                mock: None,
+            };
         }
         let mock = MockCluster::new(1).unwrap();
-        Self { bootstrap: mock.bootstrap_servers(), mock: Some(mock) }
+        Self {
+            bootstrap: mock.bootstrap_servers(),
+            mock: Some(mock),
+        }
     }
 
     fn client(&self) -> ClientConfig {
@@ -90,12 +96,17 @@ impl Broker {
             None => self.create(stream.topic),
         }
         let mut config = self.client();
-        config.set("compression.codec", "lz4").set("linger.ms", "50").set("batch.num.messages", "5000");
+        config
+            .set("compression.codec", "lz4")
+            .set("linger.ms", "50")
+            .set("batch.num.messages", "5000");
         let producer: BaseProducer = config.create().unwrap();
         for number in 0..records * i64::from(PARTITIONS) {
             let value = events::drift(number.unsigned_abs());
             let partition = i32::try_from(number % i64::from(PARTITIONS)).unwrap();
-            let mut record = BaseRecord::<(), _>::to(stream.topic).partition(partition).payload(&value);
+            let mut record = BaseRecord::<(), _>::to(stream.topic)
+                .partition(partition)
+                .payload(&value);
             while let Err((_, back)) = producer.send(record) {
                 producer.poll(QUEUE_FULL);
                 record = back;
@@ -103,8 +114,15 @@ impl Broker {
         }
         producer.flush(LIMIT).unwrap();
         for partition in 0..PARTITIONS {
-            let marks = producer.client().fetch_watermarks(stream.topic, partition, LIMIT).unwrap();
-            assert_eq!(marks, (0, records), "the broker keeps every record of partition {partition}");
+            let marks = producer
+                .client()
+                .fetch_watermarks(stream.topic, partition, LIMIT)
+                .unwrap();
+            assert_eq!(
+                marks,
+                (0, records),
+                "the broker keeps every record of partition {partition}"
+            );
         }
     }
 
@@ -112,9 +130,17 @@ impl Broker {
     fn create(&self, topic: &str) {
         let admin: AdminClient<DefaultClientContext> = self.client().create().unwrap();
         let new = NewTopic::new(topic, PARTITIONS, TopicReplication::Fixed(1));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let answer = runtime.block_on(admin.create_topics([&new], &AdminOptions::new())).unwrap();
-        assert!(answer.iter().all(Result::is_ok), "{answer:?}: use a broker without these topics");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let answer = runtime
+            .block_on(admin.create_topics([&new], &AdminOptions::new()))
+            .unwrap();
+        assert!(
+            answer.iter().all(Result::is_ok),
+            "{answer:?}: use a broker without these topics"
+        );
     }
 }
 
@@ -122,11 +148,15 @@ impl Broker {
 pub(crate) fn bare(broker: &Broker, stream: &Stream, total: u64) -> Duration {
     let topic = find(stream.topic).unwrap();
     let mut config = broker.client();
-    config.set("group.id", "floor").set("enable.auto.commit", "false").set("check.crcs", "true");
+    config
+        .set("group.id", "floor")
+        .set("enable.auto.commit", "false")
+        .set("check.crcs", "true");
     let consumer: BaseConsumer = config.create().unwrap();
     let mut list = TopicPartitionList::new();
     for partition in 0..PARTITIONS {
-        list.add_partition_offset(stream.topic, partition, Offset::Beginning).unwrap();
+        list.add_partition_offset(stream.topic, partition, Offset::Beginning)
+            .unwrap();
     }
     consumer.assign(&list).unwrap();
     let (mut names, mut began, mut decoded) = (Names::default(), None, 0);
@@ -145,7 +175,10 @@ pub(crate) fn ours(broker: &Broker, stream: &Stream, total: u64) -> Duration {
     let kafka: Arc<dyn EventLog> =
         Arc::new(KafkaLog::open(KafkaSettings::new(&broker.bootstrap)).unwrap());
     let log: Arc<dyn EventLog> = Arc::new(Acknowledging(kafka));
-    let count = Arc::new(Count { goal: total, ..Count::default() });
+    let count = Arc::new(Count {
+        goal: total,
+        ..Count::default()
+    });
     let observer: Arc<dyn Observer> = Arc::clone(&count) as Arc<dyn Observer>;
     let first = Arc::new(OnceLock::new());
     system.block_on(async {
@@ -163,15 +196,25 @@ pub(crate) fn ours(broker: &Broker, stream: &Stream, total: u64) -> Duration {
         roster.partitions().subscribed(&subscription);
         let deadline = Instant::now() + LIMIT;
         while count.finished.get().is_none() {
-            assert!(Instant::now() < deadline, "{} of {total} records were settled", count.settled());
+            assert!(
+                Instant::now() < deadline,
+                "{} of {total} records were settled",
+                count.settled()
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let closing = Arc::clone(&subscription);
-        tokio::task::spawn_blocking(move || closing.close(Duration::from_secs(2))).await.unwrap();
+        tokio::task::spawn_blocking(move || closing.close(Duration::from_secs(2)))
+            .await
+            .unwrap();
         roster.shutdown(Duration::from_secs(2)).await;
     });
     assert_eq!(count.settled(), total, "each record is settled once");
-    count.finished.get().unwrap().duration_since(*first.get().unwrap())
+    count
+        .finished
+        .get()
+        .unwrap()
+        .duration_since(*first.get().unwrap())
 }
 
 /// Counts settled records, and notes when the last one was.
@@ -185,7 +228,10 @@ struct Count {
 
 impl Count {
     fn settled(&self) -> u64 {
-        assert!(self.rejected.lock().unwrap().is_empty(), "no event is rejected");
+        assert!(
+            self.rejected.lock().unwrap().is_empty(),
+            "no event is rejected"
+        );
         self.settled.load(Ordering::Relaxed)
     }
 }
@@ -220,7 +266,10 @@ struct StampedSink {
 impl GroupHandler for Stamped {
     fn assigned(&mut self, assignment: Assignment) -> Box<dyn PartitionSink> {
         let inner = self.inner.assigned(assignment);
-        Box::new(StampedSink { inner, first: Arc::clone(&self.first) })
+        Box::new(StampedSink {
+            inner,
+            first: Arc::clone(&self.first),
+        })
     }
 
     fn revoked(&mut self, partitions: &[(TopicPartition, Epoch)], deadline: Duration) {
@@ -259,7 +308,10 @@ impl EventLog for Acknowledging {
         self.0.kind()
     }
 
-    fn ensure_topics(&self, topics: Vec<TopicSettings>) -> BoxFuture<'static, Result<(), LogError>> {
+    fn ensure_topics(
+        &self,
+        topics: Vec<TopicSettings>,
+    ) -> BoxFuture<'static, Result<(), LogError>> {
         self.0.ensure_topics(topics)
     }
 
@@ -270,8 +322,19 @@ impl EventLog for Acknowledging {
         self.0.describe_topics(names)
     }
 
-    fn append(&self, records: Vec<NewRecord>) -> BoxFuture<'static, Vec<Result<Appended, LogError>>> {
-        let answers = records.iter().map(|_| Ok(Appended { partition: 0, offset: 0 })).collect();
+    fn append(
+        &self,
+        records: Vec<NewRecord>,
+    ) -> BoxFuture<'static, Vec<Result<Appended, LogError>>> {
+        let answers = records
+            .iter()
+            .map(|_| {
+                Ok(Appended {
+                    partition: 0,
+                    offset: 0,
+                })
+            })
+            .collect();
         std::future::ready(answers).boxed()
     }
 

@@ -45,8 +45,15 @@ pub(crate) fn compare(
     }
     for (index, (floor, _)) in floors.iter().enumerate() {
         let spent = rounds.iter().map(|(_, others)| others[index].as_secs_f64());
-        let ratios = rounds.iter().map(|(own, others)| others[index].div_duration_f64(*own));
-        row(name, items, own, Some((floor, median(spent), median(ratios))));
+        let ratios = rounds
+            .iter()
+            .map(|(own, others)| others[index].div_duration_f64(*own));
+        row(
+            name,
+            items,
+            own,
+            Some((floor, median(spent), median(ratios))),
+        );
     }
 }
 
@@ -61,7 +68,11 @@ fn row(name: &str, items: u64, own: f64, floor: Option<(&str, f64, f64)>) {
     let rate = |seconds: f64| amount(items as f64 / seconds);
     let text = match floor {
         Some((floor, spent, ratio)) => {
-            format!("| {name} | {}/s | {floor}: {}/s | {ratio:.2} |", rate(own), rate(spent))
+            format!(
+                "| {name} | {}/s | {floor}: {}/s | {ratio:.2} |",
+                rate(own),
+                rate(spent)
+            )
         }
         None => format!("| {name} | {}/s | - | - |", rate(own)),
     };
@@ -72,7 +83,10 @@ fn row(name: &str, items: u64, own: f64, floor: Option<(&str, f64, f64)>) {
 pub(crate) fn note(row: &str) {
     println!("{row}");
     if let Some(path) = std::env::var_os(TABLE) {
-        let file = std::fs::File::options().create(true).append(true).open(path);
+        let file = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(path);
         writeln!(file.unwrap(), "{row}").unwrap();
     }
 }

@@ -3,8 +3,15 @@
 use std::path::{Path, PathBuf};
 
 /// Folders with source files.
-const FOLDERS: [&str; 7] =
-    ["logic/src", "logic/tests", "actors/src", "actors/tests", "src", "tests", "benches"];
+const FOLDERS: [&str; 7] = [
+    "logic/src",
+    "logic/tests",
+    "actors/src",
+    "actors/tests",
+    "src",
+    "tests",
+    "benches",
+];
 
 /// A Rust file.
 pub(crate) struct Source {
@@ -20,11 +27,18 @@ impl Source {
     /// Names of the functions defined in it, those made by macros too.
     pub(crate) fn functions(&self) -> Vec<String> {
         let name = |rest: &str| {
-            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let end = rest
+                .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                .unwrap_or(rest.len());
             rest[..end].to_owned()
         };
-        let lines = self.text.lines().filter(|line| !line.trim_start().starts_with("//"));
-        lines.flat_map(|line| line.split("fn ").skip(1).map(name).collect::<Vec<_>>()).collect()
+        let lines = self
+            .text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        lines
+            .flat_map(|line| line.split("fn ").skip(1).map(name).collect::<Vec<_>>())
+            .collect()
     }
 }
 
@@ -63,7 +77,11 @@ fn collect(folder: &Path, found: &mut Vec<Source>) {
         } else if path.extension().is_some_and(|extension| extension == "rs") {
             let shown = path.strip_prefix(root()).unwrap().display().to_string();
             let is_test = shown.contains("tests/") || shown.ends_with("tests.rs");
-            found.push(Source { path: shown, text: std::fs::read_to_string(&path).unwrap(), is_test });
+            found.push(Source {
+                path: shown,
+                text: std::fs::read_to_string(&path).unwrap(),
+                is_test,
+            });
         }
     }
 }
