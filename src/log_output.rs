@@ -7,7 +7,12 @@ use tracing_subscriber::EnvFilter;
 use crate::configuration::{LogFormat, LogOutput};
 
 /// Noise of libraries that says nothing to an operator at the level they log it.
-const QUIET: [&str; 4] = ["fjall=warn", "lsm_tree=warn", "actix_server=warn", "librdkafka=warn"];
+const QUIET: [&str; 4] = [
+    "fjall=warn",
+    "lsm_tree=warn",
+    "actix_server=warn",
+    "librdkafka=warn",
+];
 
 /// Starts logging to standard error. `RUST_LOG` goes before the configuration.
 pub fn start(settings: &LogOutput) {
@@ -15,7 +20,9 @@ pub fn start(settings: &LogOutput) {
         let quiet = QUIET.join(",");
         EnvFilter::new(format!("{quiet},{}", settings.level))
     });
-    let output = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let output = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let terminal = std::io::stderr().is_terminal();
     let text = match settings.format {
         LogFormat::Auto => terminal,
@@ -35,7 +42,9 @@ pub fn start(settings: &LogOutput) {
 /// A panic is one line of the log like any other; supervision says what follows from it.
 fn log_panic(panic: &std::panic::PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string);
-    let message = panic.payload_as_str().unwrap_or("a payload that is not text");
+    let message = panic
+        .payload_as_str()
+        .unwrap_or("a payload that is not text");
     let thread = std::thread::current();
     tracing::error!(place, message, thread = thread.name(), "a panic");
 }

@@ -96,7 +96,9 @@ impl Partitions {
 
     /// Records of one partition in flight, if it is owned.
     pub fn in_flight_of(&self, partition: &TopicPartition) -> Option<usize> {
-        self.lock().get(partition).map(|owned| owned.flight.in_flight())
+        self.lock()
+            .get(partition)
+            .map(|owned| owned.flight.in_flight())
     }
 
     /// Becomes `Some` when the log's client has failed for good.

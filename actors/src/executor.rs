@@ -266,14 +266,7 @@ impl Executor {
 
 /// One request through its connector; a panic of the connector, or no answer in time, is an unknown outcome.
 async fn request(context: &ExecutorContext, order: &Order) -> Answer {
-    let without_answer = |outcome: FinishOutcome, detail: String| Answer {
-        outcome,
-        detail,
-        retry_after_ms: None,
-        permanent: false,
-    };
     let unsent = |detail| without_answer(FinishOutcome::NotSent, detail);
-    let unknown = |detail: &str| without_answer(FinishOutcome::Unknown, detail.to_owned());
     let Some(connector) = context.connectors.get(&order.step.connector) else {
         return unsent(format!("there is no connector {:?}", order.step.connector));
     };
@@ -281,8 +274,13 @@ async fn request(context: &ExecutorContext, order: &Order) -> Answer {
         return unsent("the deadline passed before the first byte".to_owned());
     }
     // A connector may panic before it returns a future as well.
-    let sent = async { connector.send(outgoing(order, context.clock.now())).await };
-    let guarded = std::panic::AssertUnwindSafe(sent).catch_unwind();
+    ask(async { connector.send(outgoing(order, context.clock.now())).await }).await
+}
+
+/// Waits for the answer, whatever the connector does.
+async fn ask(request: impl Future<Output = connector::Answer>) -> Answer {
+    let unknown = |detail: &str| without_answer(FinishOutcome::Unknown, detail.to_owned());
+    let guarded = std::panic::AssertUnwindSafe(request).catch_unwind();
     match tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, guarded).await {
         Ok(Ok(answer)) => Answer {
             outcome: answer.outcome,
@@ -292,6 +290,15 @@ async fn request(context: &ExecutorContext, order: &Order) -> Answer {
         },
         Ok(Err(_)) => unknown("the connector panicked while the request was under way"),
         Err(_) => unknown("the connector did not answer within its limit"),
+    }
+}
+
+const fn without_answer(outcome: FinishOutcome, detail: String) -> Answer {
+    Answer {
+        outcome,
+        detail,
+        retry_after_ms: None,
+        permanent: false,
     }
 }
 
@@ -404,5 +411,48 @@ impl Handle<Retire> for Executor {
             self.perform(effects, scope);
         }
         Ok(self.context.under_way.load(Ordering::Acquire))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(detail: String) -> connector::Answer {
+        connector::Answer {
+            outcome: FinishOutcome::Failed,
+            detail,
+            retry_after_ms: Some(7),
+            permanent: true,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_passed_on_with_its_detail_cut() {
+        let answer = ask(async { answered("ä".repeat(5_000)) }).await;
+        assert_eq!(answer.detail.len(), connector::Answer::DETAIL_BYTES_MAX);
+        let rest = (answer.outcome, answer.retry_after_ms, answer.permanent);
+        assert_eq!(rest, (FinishOutcome::Failed, Some(7), true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connector_that_panics_or_never_answers_leaves_an_unknown_outcome() {
+        let panicked = ask(async { panic!("boom") }).await;
+        let silent = ask(std::future::pending()).await;
+        for answer in [panicked, silent] {
+            assert_eq!(
+                (answer.outcome, answer.permanent),
+                (FinishOutcome::Unknown, false)
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connector_that_answers_at_its_limit_is_not_cut_off() {
+        let slow = ask(async {
+            tokio::time::sleep(REQUEST_LIMIT).await;
+            answered(String::new())
+        });
+        assert_eq!(slow.await.outcome, FinishOutcome::Failed);
     }
 }

@@ -40,6 +40,10 @@ pub struct RosterSettings {
     pub intensity: Intensity,
     /// Pauses before restarts.
     pub backoff: Backoff,
+    /// Restarts of a whole group because one below it exceeded its own, and in which time.
+    pub group_intensity: Intensity,
+    /// Pauses before those.
+    pub group_backoff: Backoff,
     /// Messages per mailbox.
     pub mailbox_messages_max: u64,
     /// Longest handling of one message.
@@ -84,7 +88,7 @@ impl Roster {
     /// # Errors
     /// When the tree cannot be built, which only a mistake in this file brings about.
     pub fn start(context: RosterContext, settings: RosterSettings) -> Result<Self, StartError> {
-        let supervisor = Supervisor::new(GroupSpec::new("homeostat"));
+        let supervisor = Supervisor::new(group("homeostat", &settings));
         let (roles, ledger) = (Arbiter::new(), Arbiter::new());
         let consumers: Vec<Arbiter> = (0..CONSUMER_ARBITERS).map(|_| Arbiter::new()).collect();
         let routes = start_roles(&supervisor, &context.responder, &settings, &roles.handle())?;
@@ -116,7 +120,7 @@ impl Roster {
             }),
         };
         let partitions = Arc::new(Partitions::new(
-            supervisor.group(GroupSpec::new("partitions"))?,
+            supervisor.group(group("partitions", &settings))?,
             partition,
             settings,
             consumers.iter().map(Arbiter::handle).collect(),
@@ -183,6 +187,12 @@ impl Roster {
     }
 }
 
+fn group(name: impl Into<String>, settings: &RosterSettings) -> GroupSpec {
+    GroupSpec::new(name)
+        .intensity(settings.group_intensity)
+        .backoff(settings.group_backoff)
+}
+
 fn child<W: crate::supervision::Worker>(
     name: impl Into<String>,
     kind: &'static str,
@@ -204,7 +214,7 @@ fn start_roles(
     settings: &RosterSettings,
     arbiter: &ArbiterHandle,
 ) -> Result<Routes, StartError> {
-    let group = supervisor.group(GroupSpec::new("roles"))?;
+    let group = supervisor.group(group("roles", settings))?;
     let mut routes = Routes::new();
     for role in Role::ALL {
         let context = context.clone();
@@ -224,7 +234,7 @@ fn start_ledger(
     arbiter: &ArbiterHandle,
 ) -> Result<Address<Executor>, StartError> {
     let name = format!("ledger-{}", cooldown.view.partition);
-    let group = supervisor.group(GroupSpec::new(name).strategy(Strategy::RestForOne))?;
+    let group = supervisor.group(group(name, settings).strategy(Strategy::RestForOne))?;
     let (incarnations, outlet) = (AtomicU64::new(0), Arc::clone(&cooldown.executor));
     group.start(child(
         "cooldown",

@@ -145,7 +145,10 @@ pub struct DecisionStory {
     /// Cooldown of the chosen step.
     pub cooldown_ms: Millis,
     /// Windows in which it may start, if it is scheduled.
-    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "rfc3339_windows")]
+    #[serde(
+        skip_serializing_if = "Vec::is_empty",
+        serialize_with = "rfc3339_windows"
+    )]
     pub windows: Vec<Window>,
     /// Each gate judged by the fold, with its counters.
     pub gates: Vec<GateVerdict>,
@@ -329,9 +332,15 @@ fn event_itself<S: serde::Serializer>(event: &EventBody, serializer: S) -> Resul
     }
 }
 
-fn rfc3339_windows<S: serde::Serializer>(windows: &[Window], serializer: S) -> Result<S::Ok, S::Error> {
+fn rfc3339_windows<S: serde::Serializer>(
+    windows: &[Window],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     let written = |window: &Window| {
-        BTreeMap::from([("from", format_time(window.from)), ("to", format_time(window.to))])
+        BTreeMap::from([
+            ("from", format_time(window.from)),
+            ("to", format_time(window.to)),
+        ])
     };
     serializer.collect_seq(windows.iter().map(written))
 }

@@ -115,8 +115,15 @@ fn escaped_strings_are_read() {
 
 #[test]
 fn of_a_repeated_field_the_last_counts() {
-    let event = decoded("data.drift.detected", br#"{"severity":"LOW","x":1,"severity":"HIGH","x":2}"#).unwrap();
-    assert_eq!(event.declared, Declared::Known(homeostat_logic::severity::Severity::High));
+    let event = decoded(
+        "data.drift.detected",
+        br#"{"severity":"LOW","x":1,"severity":"HIGH","x":2}"#,
+    )
+    .unwrap();
+    assert_eq!(
+        event.declared,
+        Declared::Known(homeostat_logic::severity::Severity::High)
+    );
 }
 
 proptest! {

@@ -53,12 +53,7 @@ pub(super) fn configuration() -> Shape {
         ("http", http()),
         ("kafka", kafka()),
         ("log", log()),
-        (
-            "ledger",
-            Table(vec![
-                ("partitions", Whole(1, 1_024)),
-            ]),
-        ),
+        ("ledger", Table(vec![("partitions", Whole(1, 1_024))])),
         ("consumer", consumer()),
         ("supervision", supervision()),
         (

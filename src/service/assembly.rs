@@ -18,7 +18,7 @@ use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::responder::{ByRules, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
-use homeostat_actors::supervision::{Backoff, Intensity, StartError};
+use homeostat_actors::supervision::{Backoff, GroupSpec, Intensity, StartError};
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
 use homeostat_logic::ledger::record::Id;
@@ -55,7 +55,9 @@ pub fn open_log(settings: &Settings) -> anyhow::Result<Arc<dyn EventLog>> {
     let options = settings.kafka.options.iter();
     let kafka = KafkaSettings {
         session_timeout: Duration::from_millis(u64::from(settings.kafka.session_timeout_ms)),
-        options: options.map(|(name, value)| (name.clone(), value.expose().to_owned())).collect(),
+        options: options
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()))
+            .collect(),
         ..KafkaSettings::new(bootstrap_servers)
     };
     Ok(Arc::new(KafkaLog::open(kafka)?))
@@ -80,18 +82,32 @@ pub(super) struct Assembly {
 }
 
 impl Assembly {
-    pub(super) fn new(configuration: &Configuration, log: Arc<dyn EventLog>) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        configuration: &Configuration,
+        log: Arc<dyn EventLog>,
+    ) -> anyhow::Result<Self> {
         let settings = configuration.settings.clone();
         let rules = Rules::new(&configuration.rules)
-            .map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+            .map_err(|errors| {
+                errors
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect::<Vec<_>>()
+                    .join("; ")
+            })
             .map_err(anyhow::Error::msg)?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let types = rules.event_types().map(str::to_owned);
         let metrics = Metrics::new(types, clock.now()).context("the metrics are inconsistent")?;
         let connectors = crate::connectors::build(&log, &settings.webhook);
-        let connectors = connectors.into_iter().map(|(name, one)| (name.to_owned(), one)).collect();
+        let connectors = connectors
+            .into_iter()
+            .map(|(name, one)| (name.to_owned(), one))
+            .collect();
         let history = Arc::new(RwLock::new(History::new(DECISIONS_MAX)));
-        let views = (0..settings.ledger.partitions).map(LedgerView::new).collect();
+        let views = (0..settings.ledger.partitions)
+            .map(LedgerView::new)
+            .collect();
         let state = ServiceState::new(Arc::clone(&clock), Arc::clone(&history), views);
         Ok(Self {
             log,
@@ -174,7 +190,8 @@ fn fresh_id() -> Id {
     Id::hash(&[first.as_bytes(), second.as_bytes()])
 }
 
-fn roster_settings(settings: &Settings) -> RosterSettings {
+/// How the actors are supervised and bounded.
+pub fn roster_settings(settings: &Settings) -> RosterSettings {
     let (supervision, consumer) = (&settings.supervision, &settings.consumer);
     let window = Duration::from_millis(supervision.restart_window_ms);
     RosterSettings {
@@ -182,6 +199,11 @@ fn roster_settings(settings: &Settings) -> RosterSettings {
         backoff: Backoff {
             first: Duration::from_millis(supervision.backoff_first_ms),
             max: Duration::from_millis(supervision.backoff_max_ms),
+            ..Backoff::default()
+        },
+        group_intensity: GroupSpec::INTENSITY,
+        group_backoff: Backoff {
+            first: GroupSpec::BACKOFF_FIRST,
             ..Backoff::default()
         },
         mailbox_messages_max: supervision.mailbox_messages_max as u64,

@@ -25,7 +25,12 @@ impl Consumption {
         group: GroupSettings,
         partitions: Arc<Partitions>,
     ) -> Result<Self, LogError> {
-        let consumption = Self { log, group, partitions, present: Mutex::default() };
+        let consumption = Self {
+            log,
+            group,
+            partitions,
+            present: Mutex::default(),
+        };
         consumption.enter(&mut consumption.lock())?;
         Ok(consumption)
     }
@@ -62,7 +67,8 @@ impl Consumption {
 
     /// Owned partitions and how far they are; nothing while the group is being joined or left.
     pub(super) fn status(&self) -> Vec<PartitionStatus> {
-        self.peek(|subscription| subscription.status()).unwrap_or_default()
+        self.peek(|subscription| subscription.status())
+            .unwrap_or_default()
     }
 
     /// Time since the consumer loop last went round.
@@ -72,7 +78,8 @@ impl Consumption {
 
     /// Whether the log's server can be reached.
     pub(super) fn connected(&self) -> bool {
-        self.peek(|subscription| subscription.connected()).unwrap_or(false)
+        self.peek(|subscription| subscription.connected())
+            .unwrap_or(false)
     }
 
     /// Never waits: the API asks while the group may be being joined.

@@ -25,7 +25,10 @@ pub(super) fn connect(state: &Arc<ServiceState>, watchdog: Watchdog, metrics: &M
 }
 
 fn samples(state: &ServiceState) -> Vec<ActorSample> {
-    let actors = state.supervisor().map(Supervisor::snapshot).unwrap_or_default();
+    let actors = state
+        .supervisor()
+        .map(Supervisor::snapshot)
+        .unwrap_or_default();
     let sample = |actor: ActorSnapshot| ActorSample {
         path: actor.path,
         depth: actor.mailbox.depth,
@@ -45,8 +48,14 @@ fn refresh(
     metrics: &Metrics,
     known: &BTreeSet<TopicPartition>,
 ) -> BTreeSet<TopicPartition> {
-    let in_flight = state.partitions().map(|partitions| partitions.in_flight()).unwrap_or_default();
-    let status = state.consumption().map(|one| one.status()).unwrap_or_default();
+    let in_flight = state
+        .partitions()
+        .map(|partitions| partitions.in_flight())
+        .unwrap_or_default();
+    let status = state
+        .consumption()
+        .map(|one| one.status())
+        .unwrap_or_default();
     for one in &status {
         let TopicPartition { topic, partition } = &one.partition;
         let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);

@@ -25,7 +25,7 @@ use assembly::Assembly;
 use consumption::Consumption;
 use state::ServiceState;
 
-pub use assembly::open_log;
+pub use assembly::{open_log, roster_settings};
 pub use topics::topics;
 pub use wiring::Service;
 
@@ -105,9 +105,14 @@ fn announce(server: &Server, log: &dyn EventLog) {
     use std::io::Write as _;
     let address = server.address();
     let mut output = std::io::stdout().lock();
-    let line = format!("homeostat listens on http://{address} (event log: {})", log.kind());
+    let line = format!(
+        "homeostat listens on http://{address} (event log: {})",
+        log.kind()
+    );
     // Whoever does not read the line has the log.
-    writeln!(output, "{line}").and_then(|()| output.flush()).unwrap_or_default();
+    writeln!(output, "{line}")
+        .and_then(|()| output.flush())
+        .unwrap_or_default();
     tracing::info!(%address, log = log.kind(), "HTTP API is up");
 }
 
@@ -156,7 +161,11 @@ async fn start(
     let watching = watch::start(&state, roster.supervisor(), stall_max, &hopeless)?;
     gauges::connect(&state, watching.watchdog.clone(), assembly.metrics());
     tracing::info!("ready: events are being answered");
-    Ok(Started::Running(Running { roster, hopeless: hopeless.subscribe(), _watching: watching }))
+    Ok(Started::Running(Running {
+        roster,
+        hopeless: hopeless.subscribe(),
+        _watching: watching,
+    }))
 }
 
 async fn prepare_topics(
@@ -184,7 +193,11 @@ async fn prepare_topics(
 /// Waits until every ledger partition is folded to what was its end at the start, or refuses to be.
 async fn ledger_folded(roster: &Roster) {
     use homeostat_actors::ledger_view::Progress;
-    while roster.views().iter().any(|view| view.read().progress == Progress::Restoring) {
+    while roster
+        .views()
+        .iter()
+        .any(|view| view.read().progress == Progress::Restoring)
+    {
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -245,19 +258,25 @@ impl Signals {
     /// From now on a signal, or the end of the time for an end, ends the process. On a thread of its own, because the
     /// drain may be what hangs.
     fn second_ends_at_once() {
-        let spawned = std::thread::Builder::new().name("end".to_owned()).spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            let Ok(runtime) = runtime else { return };
-            let reason = runtime.block_on(async {
-                let Ok(mut signals) = Self::listen() else { return "signals cannot be heard" };
-                tokio::select! {
-                    () = signals.any() => "second signal",
-                    () = tokio::time::sleep(END_LIMIT) => "the drain took too long",
-                }
+        let spawned = std::thread::Builder::new()
+            .name("end".to_owned())
+            .spawn(|| {
+                let runtime = tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build();
+                let Ok(runtime) = runtime else { return };
+                let reason = runtime.block_on(async {
+                    let Ok(mut signals) = Self::listen() else {
+                        return "signals cannot be heard";
+                    };
+                    tokio::select! {
+                        () = signals.any() => "second signal",
+                        () = tokio::time::sleep(END_LIMIT) => "the drain took too long",
+                    }
+                });
+                tracing::warn!(reason, "ending at once");
+                std::process::exit(1);
             });
-            tracing::warn!(reason, "ending at once");
-            std::process::exit(1);
-        });
         if let Err(error) = spawned {
             tracing::warn!(%error, "nobody watches the drain");
         }

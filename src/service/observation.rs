@@ -56,15 +56,22 @@ impl Observer for Observation {
             .into_iter()
             .find(|name| *name == connector)
             .unwrap_or("none");
-        self.0.attempted(action, connector, outcome_label(outcome), took);
+        self.0
+            .attempted(action, connector, outcome_label(outcome), took);
     }
 }
 
 impl Observation {
     fn ended(&self, action: Id, phase: Phase, time: Millis, fold: &Fold) {
-        let Some(state) = fold.action(action) else { return };
+        let Some(state) = fold.action(action) else {
+            return;
+        };
         let step = &state.step;
-        self.0.decided(&state.subject.event_type, step.action, Outcome::of(phase, step.action));
+        self.0.decided(
+            &state.subject.event_type,
+            step.action,
+            Outcome::of(phase, step.action),
+        );
         if phase == Phase::Done {
             let latency = time.saturating_sub(state.subject.src.ts);
             self.0.response_latency(step.action, millis(latency));

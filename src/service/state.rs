@@ -45,7 +45,11 @@ struct Running {
 
 impl ServiceState {
     /// A service that is about to start.
-    pub(super) fn new(clock: Arc<dyn Clock>, history: SharedHistory, views: Vec<Arc<LedgerView>>) -> Self {
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        history: SharedHistory,
+        views: Vec<Arc<LedgerView>>,
+    ) -> Self {
         let hindrance = Hindrance::Starting("the service is starting".to_owned());
         Self {
             clock,
@@ -58,7 +62,9 @@ impl ServiceState {
     }
 
     fn hindrance(&self) -> MutexGuard<'_, Hindrance> {
-        self.hindrance.lock().unwrap_or_else(PoisonError::into_inner)
+        self.hindrance
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the start waits for.
@@ -68,7 +74,10 @@ impl ServiceState {
 
     /// The actors run.
     pub(super) fn running(&self, supervisor: Supervisor, partitions: Arc<Partitions>) {
-        self.running.get_or_init(|| Running { supervisor, partitions });
+        self.running.get_or_init(|| Running {
+            supervisor,
+            partitions,
+        });
     }
 
     /// The group has been joined: from now on readiness is what can be looked up.
@@ -112,7 +121,10 @@ impl ServiceState {
         for view in &self.views {
             match &view.read().progress {
                 Progress::Restoring => {
-                    reasons.push(format!("ledger partition {} is still being folded", view.partition));
+                    reasons.push(format!(
+                        "ledger partition {} is still being folded",
+                        view.partition
+                    ));
                 }
                 Progress::Refused(why) => {
                     reasons.push(format!("ledger partition {}: {why}", view.partition));
@@ -120,7 +132,10 @@ impl ServiceState {
                 Progress::Live => {}
             }
         }
-        if self.partitions().is_some_and(|partitions| partitions.count() == 0) {
+        if self
+            .partitions()
+            .is_some_and(|partitions| partitions.count() == 0)
+        {
             reasons.push("no partition is assigned to this instance".to_owned());
         }
         if let Some(consumption) = self.consumption() {
@@ -128,11 +143,20 @@ impl ServiceState {
                 reasons.push("the event log cannot be reached".to_owned());
             }
             if let Some(idle) = consumption.idle().filter(|idle| *idle > IDLE_MAX) {
-                reasons.push(format!("the consumer loop has stood still for {} s", idle.as_secs()));
+                reasons.push(format!(
+                    "the consumer loop has stood still for {} s",
+                    idle.as_secs()
+                ));
             }
         }
-        let actors = self.supervisor().map(Supervisor::snapshot).unwrap_or_default();
-        for actor in actors.iter().filter(|actor| !matches!(actor.state, ActorState::Running | ActorState::Draining)) {
+        let actors = self
+            .supervisor()
+            .map(Supervisor::snapshot)
+            .unwrap_or_default();
+        for actor in actors
+            .iter()
+            .filter(|actor| !matches!(actor.state, ActorState::Running | ActorState::Draining))
+        {
             reasons.push(format!("actor {} is {}", actor.path, actor.state.name()));
         }
         reasons
@@ -146,11 +170,17 @@ impl ServiceState {
 
 impl Queries for ServiceState {
     fn decisions(&self, filter: &Filter) -> Page {
-        self.history.read().unwrap_or_else(PoisonError::into_inner).list(filter)
+        self.history
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .list(filter)
     }
 
     fn decision(&self, id: Id) -> Option<DecisionStory> {
-        self.history.read().unwrap_or_else(PoisonError::into_inner).get(id)
+        self.history
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
     }
 
     fn cooldowns(&self) -> Vec<ActiveCooldown> {
@@ -168,12 +198,18 @@ impl Queries for ServiceState {
     }
 
     fn actors(&self) -> serde_json::Value {
-        let actors = self.supervisor().map(Supervisor::snapshot).unwrap_or_default();
+        let actors = self
+            .supervisor()
+            .map(Supervisor::snapshot)
+            .unwrap_or_default();
         serde_json::json!({ "items": actors })
     }
 
     fn readiness(&self) -> Readiness {
         let reasons = self.reasons();
-        Readiness { ready: reasons.is_empty(), reasons }
+        Readiness {
+            ready: reasons.is_empty(),
+            reasons,
+        }
     }
 }

@@ -29,7 +29,9 @@ pub(super) enum LedgerError {
     )]
     Timestamps,
     /// Records may be compacted away.
-    #[error("{LEDGER} has cleanup.policy={found}; set cleanup.policy=delete, because compaction removes records of a target")]
+    #[error(
+        "{LEDGER} has cleanup.policy={found}; set cleanup.policy=delete, because compaction removes records of a target"
+    )]
     Cleanup {
         /// As it is.
         found: String,
@@ -57,16 +59,25 @@ pub fn topics(settings: &Settings) -> Vec<TopicSettings> {
         ..topic(LEDGER, settings.ledger.partitions)
     };
     let specified = TOPICS.iter().map(|one| topic(one.name, one.partitions));
-    specified.chain([ledger, topic(DEAD_LETTERS, DEAD_LETTER_PARTITIONS)]).collect()
+    specified
+        .chain([ledger, topic(DEAD_LETTERS, DEAD_LETTER_PARTITIONS)])
+        .collect()
 }
 
 /// Refuses a ledger that could not keep its promises.
 ///
 /// # Errors
 /// What is wrong with it and how to mend it.
-pub(super) async fn check_ledger(log: &dyn EventLog, settings: &Settings) -> Result<(), LedgerError> {
+pub(super) async fn check_ledger(
+    log: &dyn EventLog,
+    settings: &Settings,
+) -> Result<(), LedgerError> {
     let found = log.describe_topics(vec![LEDGER.to_owned()]).await?;
-    let missing = || LogError::Unavailable(format!("{LEDGER} has just been created and is not there yet"));
+    let missing = || {
+        LogError::Unavailable(format!(
+            "{LEDGER} has just been created and is not there yet"
+        ))
+    };
     let ledger = found.into_iter().next().ok_or_else(missing)?;
     check_description(&ledger, settings.ledger.partitions)
 }
@@ -80,7 +91,9 @@ fn check_description(ledger: &TopicDescription, configured: i32) -> Result<(), L
         return Err(LedgerError::Timestamps);
     }
     match &ledger.cleanup_policy {
-        Some(policy) if policy != "delete" => Err(LedgerError::Cleanup { found: policy.clone() }),
+        Some(policy) if policy != "delete" => Err(LedgerError::Cleanup {
+            found: policy.clone(),
+        }),
         _ => Ok(()),
     }
 }
@@ -102,12 +115,23 @@ mod tests {
         assert_eq!(check_description(&good, 4), Ok(()));
         assert_eq!(
             check_description(&good, 6),
-            Err(LedgerError::Partitions { found: 4, configured: 6 })
+            Err(LedgerError::Partitions {
+                found: 4,
+                configured: 6
+            })
         );
-        let stamped = TopicDescription { append_time: Some(false), ..good.clone() };
+        let stamped = TopicDescription {
+            append_time: Some(false),
+            ..good.clone()
+        };
         assert_eq!(check_description(&stamped, 4), Err(LedgerError::Timestamps));
-        let compacted = TopicDescription { cleanup_policy: Some("compact".to_owned()), ..good };
-        let expected = Err(LedgerError::Cleanup { found: "compact".to_owned() });
+        let compacted = TopicDescription {
+            cleanup_policy: Some("compact".to_owned()),
+            ..good
+        };
+        let expected = Err(LedgerError::Cleanup {
+            found: "compact".to_owned(),
+        });
         assert_eq!(check_description(&compacted, 4), expected);
     }
 }

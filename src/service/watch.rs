@@ -30,21 +30,32 @@ pub(super) fn start(
     let watches = consumed_partitions()
         .flat_map(|partition| {
             [
-                watch_handling(&watchdog, state, supervisor, &partition, stall_max, hopeless),
+                watch_handling(
+                    &watchdog, state, supervisor, &partition, stall_max, hopeless,
+                ),
                 watch_delivery(&watchdog, state, &partition, stall_max),
             ]
         })
         .collect();
     let running = watchdog.run(PERIOD)?;
-    Ok(Watching { watchdog, _watches: watches, _running: running })
+    Ok(Watching {
+        watchdog,
+        _watches: watches,
+        _running: running,
+    })
 }
 
 /// As created by this service; a topic that somebody gave more partitions has the rest watched by its actors only.
 fn consumed_partitions() -> impl Iterator<Item = TopicPartition> {
-    TOPICS.iter().filter(|topic| topic.usage != Use::Produce).flat_map(|topic| {
-        (0..topic.partitions)
-            .map(|partition| TopicPartition { topic: topic.name.to_owned(), partition })
-    })
+    TOPICS
+        .iter()
+        .filter(|topic| topic.usage != Use::Produce)
+        .flat_map(|topic| {
+            (0..topic.partitions).map(|partition| TopicPartition {
+                topic: topic.name.to_owned(),
+                partition,
+            })
+        })
 }
 
 /// Records were delivered and do not get settled: the consumer starts over, then the process.
@@ -62,10 +73,15 @@ fn watch_handling(
     let probe = move || {
         let status = status(&probed, &of_probe)?;
         let lag = probed.partitions()?.in_flight_of(&of_probe)? as u64;
-        Some(Progress { lag, position: position(&status) })
+        Some(Progress {
+            lag,
+            position: position(&status),
+        })
     };
     let restart = Step::new("restart_consumer", move |_| {
-        let path = owner.partitions().and_then(|partitions| partitions.consumer_path(&of_step));
+        let path = owner
+            .partitions()
+            .and_then(|partitions| partitions.consumer_path(&of_step));
         if let Some(Err(error)) = path.map(|path| supervisor.restart(&path)) {
             tracing::warn!(%error, "a stalled consumer was not restarted");
         }
@@ -87,11 +103,20 @@ fn watch_delivery(
         let status = status(&probed, &of_probe)?;
         let in_flight = probed.partitions()?.in_flight_of(&of_probe)?;
         let lag = status.high?.saturating_sub(status.settled);
-        let lag = if in_flight == 0 { u64::try_from(lag).unwrap_or(0) } else { 0 };
-        Some(Progress { lag, position: position(&status) })
+        let lag = if in_flight == 0 {
+            u64::try_from(lag).unwrap_or(0)
+        } else {
+            0
+        };
+        Some(Progress {
+            lag,
+            position: position(&status),
+        })
     };
     let rejoin = Step::new("rejoin_group", move |_| {
-        let Some(consumption) = owner.consumption().cloned() else { return };
+        let Some(consumption) = owner.consumption().cloned() else {
+            return;
+        };
         let spawned = std::thread::Builder::new()
             .name("rejoin".to_owned())
             .spawn(move || consumption.rejoin());
@@ -100,9 +125,17 @@ fn watch_delivery(
         }
     });
     let report = Step::new("report_stall", |name| {
-        tracing::warn!(name, "the log has records that are not delivered, also to a new client");
+        tracing::warn!(
+            name,
+            "the log has records that are not delivered, also to a new client"
+        );
     });
-    watchdog.watch(format!("{partition} delivery"), stall_max, probe, vec![rejoin, report])
+    watchdog.watch(
+        format!("{partition} delivery"),
+        stall_max,
+        probe,
+        vec![rejoin, report],
+    )
 }
 
 /// `None` while the log's server is away or the partition is somebody else's: then standing still is no stall.
@@ -111,7 +144,10 @@ fn status(state: &ServiceState, partition: &TopicPartition) -> Option<PartitionS
     if !consumption.connected() {
         return None;
     }
-    consumption.status().into_iter().find(|one| one.partition == *partition)
+    consumption
+        .status()
+        .into_iter()
+        .find(|one| one.partition == *partition)
 }
 
 fn position(status: &PartitionStatus) -> u64 {
@@ -121,6 +157,8 @@ fn position(status: &PartitionStatus) -> u64 {
 fn end_process(hopeless: &watch::Sender<Option<String>>) -> Step {
     let hopeless = hopeless.clone();
     Step::new("end_process", move |name| {
-        hopeless.send_replace(Some(format!("{name} stands still and no smaller step helped")));
+        hopeless.send_replace(Some(format!(
+            "{name} stands still and no smaller step helped"
+        )));
     })
 }

@@ -41,7 +41,10 @@ impl Wiring for Service {
         let configuration = configured(files).map_err(OpenError::Configuration)?;
         let settings = &configuration.settings;
         let log = open_log(settings).map_err(|error| OpenError::Log(format!("{error:#}")))?;
-        Ok(ConfiguredLog { log, topics: topics(settings) })
+        Ok(ConfiguredLog {
+            log,
+            topics: topics(settings),
+        })
     }
 
     fn open_kafka(&self, bootstrap_servers: &str) -> Result<Arc<dyn EventLog>, OpenError> {

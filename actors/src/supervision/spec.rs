@@ -107,14 +107,20 @@ pub struct GroupSpec {
 }
 
 impl GroupSpec {
+    /// Escalations that a group stands unless told otherwise.
+    pub const INTENSITY: Intensity = Intensity::new(3, Duration::from_mins(5));
+
+    /// Pause before the first restart of a whole group, unless told otherwise.
+    pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+
     /// A one-for-one group. Its intensity counts escalations: 3 in 5 minutes unless set.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             strategy: Strategy::OneForOne,
-            intensity: Intensity::new(3, Duration::from_mins(5)),
+            intensity: Self::INTENSITY,
             backoff: Backoff {
-                first: Duration::from_secs(1),
+                first: Self::BACKOFF_FIRST,
                 ..Backoff::default()
             },
         }

@@ -123,4 +123,3 @@ fn refusals(gates: &[GateVerdict]) -> impl Iterator<Item = String> {
         format!("{action}: {gate} `{scope}`: {detail}")
     })
 }
-

@@ -234,7 +234,10 @@ impl ClientContext for GroupContext {
     }
 
     fn stats(&self, statistics: Statistics) {
-        let up = statistics.brokers.values().any(|broker| broker.state == "UP");
+        let up = statistics
+            .brokers
+            .values()
+            .any(|broker| broker.state == "UP");
         self.progress.reachable(up);
         for (topic, known) in &statistics.topics {
             for (number, partition) in known.partitions.iter().filter(|(_, of)| of.hi_offset >= 0) {

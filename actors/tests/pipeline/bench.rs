@@ -1,0 +1,405 @@
+//! A running roster over the log in memory, with a clock, rules, a judge and a connector of the test's choice.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use homeostat_actors::assignment::Assignments;
+use homeostat_actors::cooldown::{CooldownContext, SharedHistory};
+use homeostat_actors::dead_letters::DeadLetters;
+use homeostat_actors::executor::ExecutorContext;
+use homeostat_actors::flight::FlightLimits;
+use homeostat_actors::ledger_view::LedgerView;
+use homeostat_actors::partition::{Decoder, RetrySettings};
+use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::connector::{Answer, Connector, Order};
+use homeostat_actors::ports::log::{EventLog, GroupSettings, StoredRecord, TopicPartition};
+use homeostat_actors::ports::observer::{Consumed, Observer};
+use homeostat_actors::responder::{Judge, ResponderContext};
+use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
+use homeostat_actors::supervision::{ActorSnapshot, Backoff, Intensity};
+use homeostat_logic::action::Action;
+use homeostat_logic::decide::judge::{Verdict, judge};
+use homeostat_logic::event::Event;
+use homeostat_logic::history::History;
+use homeostat_logic::ledger::change::{Change, ChangeKind};
+use homeostat_logic::ledger::codec;
+use homeostat_logic::ledger::fold::Fold;
+use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis, Record};
+use homeostat_logic::rules::{RuleSettings, Rules};
+use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
+
+use crate::memory_log::MemoryLog;
+
+/// A Monday at noon, UTC: inside working hours.
+const NOON: Millis = 1_772_452_800_000;
+/// Partitions of the ledger.
+pub(crate) const LEDGER_PARTITIONS: usize = 2;
+
+/// Real time from noon on, which the test may advance.
+pub(crate) struct TestClock {
+    start: Instant,
+    ahead: AtomicI64,
+}
+
+impl TestClock {
+    pub(crate) fn advance(&self, time: Duration) {
+        let ahead = i64::try_from(time.as_millis()).unwrap();
+        self.ahead.fetch_add(ahead, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Millis {
+        let elapsed = i64::try_from(self.start.elapsed().as_millis()).unwrap();
+        NOON + elapsed + self.ahead.load(Ordering::SeqCst)
+    }
+
+    fn boot(&self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+/// Runs a test's code before it judges by the rules.
+struct Scripted(Box<dyn Fn(&str) + Send + Sync>);
+
+impl Judge for Scripted {
+    fn judge(&self, event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
+        (self.0)(raw);
+        judge(event, raw, rules, now)
+    }
+}
+
+/// What a connector does with an order.
+pub(crate) type Sending = Box<dyn Fn(Order) -> BoxFuture<'static, Answer> + Send + Sync>;
+
+/// Notes every order, then does as told.
+struct Recording {
+    orders: Arc<Mutex<Vec<(Id, u32, Action)>>>,
+    send: Sending,
+}
+
+impl Connector for Recording {
+    fn name(&self) -> &'static str {
+        "log"
+    }
+
+    fn send(&self, order: Order) -> BoxFuture<'static, Answer> {
+        let told = (order.action_id, order.attempt, order.action);
+        self.orders.lock().unwrap().push(told);
+        (self.send)(order)
+    }
+}
+
+pub(crate) fn done() -> Answer {
+    Answer {
+        outcome: FinishOutcome::Done,
+        detail: "done".to_owned(),
+        retry_after_ms: None,
+        permanent: false,
+    }
+}
+
+/// Counts what it hears, and runs a test's code at each change.
+pub(crate) struct Hearing {
+    consumed: Mutex<BTreeMap<(String, Consumed), u64>>,
+    pub(crate) rejected: Mutex<Vec<(String, String)>>,
+    changed: Box<dyn Fn(&Change) + Send + Sync>,
+}
+
+impl Observer for Hearing {
+    fn consumed(&self, topic: &'static str, outcome: Consumed, records: u64) {
+        let mut consumed = self.consumed.lock().unwrap();
+        *consumed.entry((topic.to_owned(), outcome)).or_default() += records;
+    }
+
+    fn rejected(&self, topic: &'static str, reason: &'static str) {
+        let rejected = (topic.to_owned(), reason.to_owned());
+        self.rejected.lock().unwrap().push(rejected);
+    }
+
+    fn changed(&self, change: &Change, _: &Fold, _: Millis) {
+        (self.changed)(change);
+    }
+
+    fn answered(&self, _: Action, _: &str, _: FinishOutcome, _: Duration) {}
+}
+
+/// What a test may choose.
+pub(crate) struct Plan {
+    pub(crate) settings: RosterSettings,
+    pub(crate) judge: Box<dyn Fn(&str) + Send + Sync>,
+    pub(crate) decode: Decoder,
+    pub(crate) changed: Box<dyn Fn(&Change) + Send + Sync>,
+    pub(crate) send: Sending,
+    pub(crate) fresh_id: fn() -> Id,
+}
+
+pub(crate) const FAST: Backoff = Backoff {
+    first: Duration::from_millis(5),
+    max: Duration::from_millis(20),
+    jitter: 0.0,
+    quiet: Duration::from_secs(10),
+};
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            settings: RosterSettings {
+                intensity: Intensity::new(1_000, Duration::from_mins(1)),
+                backoff: FAST,
+                group_intensity: Intensity::new(1, Duration::from_mins(1)),
+                group_backoff: FAST,
+                mailbox_messages_max: 64,
+                handling_max: Duration::from_secs(30),
+                batch_events_max: 16,
+                flight: FlightLimits {
+                    records_max: 64,
+                    bytes_max: 1_048_576,
+                },
+                retry: RetrySettings {
+                    attempts_max: 3,
+                    first: Duration::from_millis(5),
+                    max: Duration::from_millis(20),
+                },
+            },
+            judge: Box::new(|_| {}),
+            decode: homeostat_logic::event::decode,
+            changed: Box::new(|_| {}),
+            send: Box::new(|_| async { done() }.boxed()),
+            fresh_id,
+        }
+    }
+}
+
+pub(crate) fn fresh_id() -> Id {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    Id::hash(&[&NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes()])
+}
+
+/// The running service, without its outside.
+pub(crate) struct Bench {
+    pub(crate) log: MemoryLog,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) roster: Roster,
+    pub(crate) hearing: Arc<Hearing>,
+    pub(crate) history: SharedHistory,
+    orders: Arc<Mutex<Vec<(Id, u32, Action)>>>,
+}
+
+impl Bench {
+    /// Starts it and has these partitions assigned.
+    pub(crate) async fn start(plan: Plan, partitions: &[&TopicPartition]) -> Self {
+        let clock = Arc::new(TestClock {
+            start: Instant::now(),
+            ahead: AtomicI64::new(0),
+        });
+        let log = MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>, LEDGER_PARTITIONS);
+        Self::start_on(log, clock, plan, partitions).await
+    }
+
+    async fn start_on(
+        log: MemoryLog,
+        clock: Arc<TestClock>,
+        plan: Plan,
+        partitions: &[&TopicPartition],
+    ) -> Self {
+        let hearing = Arc::new(Hearing {
+            consumed: Mutex::default(),
+            rejected: Mutex::default(),
+            changed: plan.changed,
+        });
+        let history: SharedHistory = Arc::new(RwLock::new(History::new(1_000)));
+        let orders = Arc::new(Mutex::new(Vec::new()));
+        let recording: Arc<dyn Connector> = Arc::new(Recording {
+            orders: Arc::clone(&orders),
+            send: plan.send,
+        });
+        let shared_log: Arc<dyn EventLog> = Arc::new(log.clone());
+        let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
+        let observer: Arc<dyn Observer> = Arc::clone(&hearing) as _;
+        let connectors = Arc::new(BTreeMap::from([("log".to_owned(), recording)]));
+        let under_way = Arc::new(AtomicUsize::new(0));
+        let ledger = (0..LEDGER_PARTITIONS).map(|partition| {
+            let view = LedgerView::new(i32::try_from(partition).unwrap());
+            let cooldown = CooldownContext {
+                log: Arc::clone(&shared_log),
+                clock: Arc::clone(&time),
+                observer: Arc::clone(&observer),
+                history: Arc::clone(&history),
+                view: Arc::clone(&view),
+                executor: Arc::new(OnceLock::new()),
+            };
+            let executor = ExecutorContext {
+                log: Arc::clone(&shared_log),
+                clock: Arc::clone(&time),
+                observer: Arc::clone(&observer),
+                view,
+                connectors: Arc::clone(&connectors),
+                fresh_id: plan.fresh_id,
+                owner: "test".into(),
+                concurrent_actions_max: 64,
+                under_way: Arc::clone(&under_way),
+            };
+            (cooldown, executor)
+        });
+        let context = RosterContext {
+            responder: ResponderContext {
+                rules: Arc::new(rules()),
+                judge: Arc::new(Scripted(plan.judge)),
+                log: Arc::clone(&shared_log),
+                clock: Arc::clone(&time),
+                observer: Arc::clone(&observer),
+                topic_generation: 1,
+            },
+            decode: plan.decode,
+            ledger: ledger.collect(),
+            dead_letters: DeadLetters::new(Arc::clone(&shared_log), "test"),
+            observer: Arc::clone(&observer),
+        };
+        let roster = Roster::start(context, plan.settings).unwrap();
+        until("the ledger is folded", || {
+            roster.views().iter().all(|view| view.is_live())
+        })
+        .await;
+        let group = GroupSettings {
+            group: "test".to_owned(),
+            topics: Vec::new(),
+            drain: Duration::from_secs(5),
+        };
+        let handler = Assignments(Arc::clone(roster.partitions()));
+        let subscription = log.subscribe(group, Box::new(handler)).unwrap();
+        roster.partitions().subscribed(&subscription);
+        for partition in partitions {
+            log.assign(partition);
+        }
+        Self {
+            log,
+            clock,
+            roster,
+            hearing,
+            history,
+            orders,
+        }
+    }
+
+    /// Waits until everything in a partition is settled.
+    pub(crate) async fn until_settled(&self, partition: &TopicPartition) {
+        let index = usize::try_from(partition.partition).unwrap();
+        let end = self.log.records(&partition.topic, index).len();
+        let end = i64::try_from(end).unwrap();
+        until(&format!("{partition} is settled up to {end}"), || {
+            self.log.settled(partition) == end
+        })
+        .await;
+    }
+
+    /// Folds the ledger anew.
+    pub(crate) fn fold(&self) -> Vec<(Fold, Vec<Change>)> {
+        let partitions = 0..LEDGER_PARTITIONS;
+        let folds = partitions.map(|index| fold_records(&self.log.records(LEDGER, index)));
+        folds.collect()
+    }
+
+    /// Offsets of a partition that the fold has decisions about. Fails when there are two about one.
+    pub(crate) fn decided(&self, partition: &TopicPartition) -> BTreeSet<i64> {
+        let mut decided = BTreeSet::new();
+        for change in self.fold().into_iter().flat_map(|(_, changes)| changes) {
+            if let ChangeKind::Entered(entered) = change.kind {
+                let src = &entered.propose.src;
+                if src.topic == partition.topic && src.partition == partition.partition {
+                    assert!(decided.insert(src.offset), "{} decided twice", src.offset);
+                }
+            }
+        }
+        decided
+    }
+
+    pub(crate) fn dead_letters(&self) -> Vec<StoredRecord> {
+        self.log.records(DEAD_LETTERS, 0)
+    }
+
+    pub(crate) fn consumed(&self, topic: &str, outcome: Consumed) -> u64 {
+        let consumed = self.hearing.consumed.lock().unwrap();
+        let key = (topic.to_owned(), outcome);
+        consumed.get(&key).copied().unwrap_or(0)
+    }
+
+    /// What the connector was told to send.
+    pub(crate) fn orders(&self) -> Vec<(Id, u32, Action)> {
+        self.orders.lock().unwrap().clone()
+    }
+
+    pub(crate) fn actor(&self, path: &str) -> ActorSnapshot {
+        let actors = self.roster.supervisor().snapshot();
+        let actor = actors.into_iter().find(|actor| actor.path == path);
+        actor.unwrap_or_else(|| panic!("no actor {path}"))
+    }
+
+    /// Ends it; the threads end with it.
+    pub(crate) async fn end(self) {
+        self.log.close();
+        self.roster.shutdown(Duration::from_secs(2)).await;
+    }
+}
+
+fn fold_records(records: &[StoredRecord]) -> (Fold, Vec<Change>) {
+    let mut fold = Fold::new();
+    let mut changes = Vec::new();
+    for record in records {
+        let decoded = codec::decode(record.value.as_deref().unwrap()).unwrap();
+        changes.extend(fold.apply(record.offset, record.timestamp, Ok(decoded)));
+    }
+    (fold, changes)
+}
+
+/// The ledger's records of all partitions.
+pub(crate) fn ledger(log: &MemoryLog) -> Vec<Record> {
+    let stored = (0..LEDGER_PARTITIONS).flat_map(|index| log.records(LEDGER, index));
+    stored
+        .map(|record| codec::decode(record.value.as_deref().unwrap()).unwrap())
+        .collect()
+}
+
+fn rules() -> Rules {
+    const SECTIONS: [&str; 8] = [
+        "working_hours",
+        "cooldown",
+        "budget",
+        "maintenance",
+        "defaults",
+        "rules",
+        "targets",
+        "actions",
+    ];
+    let text = include_str!("../../../config/default.toml");
+    let mut table: toml::Table = text.parse().unwrap();
+    table.retain(|section, _| SECTIONS.iter().any(|name| *name == section));
+    let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
+    Rules::new(&settings).unwrap()
+}
+
+/// Waits for a condition. The limit is only there to make a hang a failure.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(20), async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let waited = waited.await;
+    assert!(waited.is_ok(), "never happened: {what}");
+}
+
+/// A drift event about a model, of a severity that retrains at once.
+pub(crate) fn drift(model: impl std::fmt::Display) -> String {
+    format!(r#"{{"severity":"HIGH","model_version":"{model}@1","drift_score":0.7}}"#)
+}
+
+pub(crate) fn header(record: &StoredRecord, name: &str) -> String {
+    let found = record.headers.iter().find(|(other, _)| other == name);
+    let (_, value) = found.unwrap_or_else(|| panic!("no header {name}"));
+    String::from_utf8(value.clone()).unwrap()
+}

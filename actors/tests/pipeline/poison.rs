@@ -1,0 +1,241 @@
+//! Events that nobody can handle: they end in the dead letters, and everything else goes on.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use homeostat_actors::partition::RetrySettings;
+use homeostat_actors::ports::log::NewRecord;
+use homeostat_actors::ports::observer::Consumed;
+use homeostat_actors::supervision::Intensity;
+use homeostat_logic::event::{Event, Names, Reject};
+use homeostat_logic::topic::{DEAD_LETTERS, Topic};
+
+use crate::bench::{Bench, Plan, drift, header, until};
+use crate::memory_log::{Fault, place};
+
+const DRIFT: &str = "data.drift.detected";
+
+fn all_but(count: i64, poison: &[i64]) -> BTreeSet<i64> {
+    (0..count)
+        .filter(|offset| !poison.contains(offset))
+        .collect()
+}
+
+fn failing_on(word: &'static str) -> Plan {
+    Plan {
+        judge: Box::new(move |raw| assert!(!raw.contains(word), "cannot stand {word}")),
+        ..Plan::default()
+    }
+}
+
+#[actix::test]
+async fn an_event_that_a_role_panics_on_is_buried_and_all_others_are_decided_once() {
+    let (with_poison, beside) = (place(DRIFT, 0), place(DRIFT, 1));
+    let other_role = place("model.performance.degraded", 0);
+    let plan = failing_on("arsenic");
+    let bench = Bench::start(plan, &[&with_poison, &beside, &other_role]).await;
+    let poison = r#"{ "severity":"HIGH",  "model_version":"arsenic@1", "more":[1,2] }"#;
+    for offset in 0..40 {
+        for partition in [&with_poison, &beside] {
+            bench
+                .log
+                .produce(partition, drift(format!("m{}", offset % 7)));
+        }
+        bench.log.produce(&other_role, r#"{"model_name":"x"}"#);
+        if offset == 20 {
+            bench.log.produce_record(NewRecord {
+                topic: DRIFT.to_owned(),
+                partition: Some(0),
+                key: Some(b"k".to_vec()),
+                value: Some(poison.into()),
+                headers: vec![("trace".to_owned(), b"t-1".to_vec())],
+            });
+        }
+    }
+    for partition in [&with_poison, &beside, &other_role] {
+        bench.until_settled(partition).await;
+    }
+    assert_eq!(bench.decided(&with_poison), all_but(41, &[21]));
+    assert_eq!(bench.decided(&beside), all_but(40, &[]));
+    assert_eq!(bench.decided(&other_role), all_but(40, &[]));
+
+    let letters = bench.dead_letters();
+    assert_eq!(letters.len(), 1);
+    let letter = &letters[0];
+    assert_eq!(letter.value.as_deref(), Some(poison.as_bytes()));
+    assert_eq!(letter.key.as_deref(), Some(&b"k"[..]));
+    let expected = [
+        ("topic", DRIFT),
+        ("partition", "0"),
+        ("offset", "21"),
+        ("attempts", "3"),
+        ("original.trace", "t-1"),
+    ];
+    for (name, value) in expected {
+        assert_eq!(header(letter, name), value, "{name}");
+    }
+    let error = header(letter, "error");
+    assert!(
+        error.contains("homeostat/roles/drift") && error.contains("cannot stand arsenic"),
+        "{error}"
+    );
+    assert_eq!(bench.actor("homeostat/roles/drift").restarts, 3);
+    assert_eq!(bench.actor("homeostat/roles/performance").restarts, 0);
+    assert_eq!(
+        *bench.hearing.rejected.lock().unwrap(),
+        [(DRIFT.to_owned(), "handler".to_owned())]
+    );
+    bench.end().await;
+}
+
+#[actix::test]
+async fn a_partition_passes_a_dead_event_only_when_its_letter_is_durable() {
+    let partition = place(DRIFT, 0);
+    let bench = Bench::start(failing_on("arsenic"), &[&partition]).await;
+    bench.log.fail(DEAD_LETTERS, Fault::Unavailable);
+    for model in ["a", "arsenic", "b", "c"] {
+        bench.log.produce(&partition, drift(model));
+    }
+    until("the letter is tried", || !bench.log.tried().is_empty()).await;
+    until("the others are decided", || {
+        bench.decided(&partition) == all_but(4, &[1])
+    })
+    .await;
+    assert_eq!(bench.log.settled(&partition), 1);
+    bench.log.heal(DEAD_LETTERS);
+    bench.until_settled(&partition).await;
+    assert_eq!(bench.dead_letters().len(), 1);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn what_is_no_event_is_buried_once_at_the_first_try() {
+    let partition = place(DRIFT, 0);
+    let bench = Bench::start(Plan::default(), &[&partition]).await;
+    let deep = format!("{}{}", "[".repeat(500), "]".repeat(500));
+    let bad: [&[u8]; 5] = [b"", b"[1,2]", b"\xff\xfe{}", b"{\"a\":", deep.as_bytes()];
+    for value in bad {
+        bench.log.produce(&partition, value);
+        bench.log.produce(&partition, drift("m"));
+    }
+    bench.log.produce_record(NewRecord {
+        topic: DRIFT.to_owned(),
+        partition: Some(0),
+        ..NewRecord::default()
+    });
+    bench.until_settled(&partition).await;
+    let letters = bench.dead_letters();
+    let mut values: Vec<_> = letters.iter().map(|one| one.value.clone()).collect();
+    let mut expected: Vec<_> = bad.iter().map(|value| Some(value.to_vec())).collect();
+    expected.push(None);
+    values.sort();
+    expected.sort();
+    assert_eq!(values, expected);
+    assert!(letters.iter().all(|one| header(one, "attempts") == "1"));
+    assert_eq!(bench.decided(&partition), all_but(11, &[0, 2, 4, 6, 8, 10]));
+    assert_eq!(bench.consumed(DRIFT, Consumed::DeadLettered), 6);
+    assert_eq!(bench.consumed(DRIFT, Consumed::Settled), 5);
+    bench.end().await;
+}
+
+/// Decodes, and panics on one word.
+fn brittle(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
+    let raw = String::from_utf8_lossy(value.unwrap_or_default());
+    assert!(!raw.contains("cyanide"), "cannot read cyanide");
+    homeostat_logic::event::decode(value, topic, names)
+}
+
+#[actix::test]
+async fn a_record_that_the_consumer_panics_on_is_buried_and_all_others_are_decided_once() {
+    let (with_poison, beside) = (place(DRIFT, 0), place(DRIFT, 1));
+    let plan = Plan {
+        decode: brittle,
+        ..failing_on("arsenic")
+    };
+    let bench = Bench::start(plan, &[&with_poison, &beside]).await;
+    for offset in 0..60 {
+        let model = match offset {
+            13 | 47 => "cyanide".to_owned(),
+            20 => "arsenic".to_owned(),
+            _ => format!("m{}", offset % 5),
+        };
+        bench.log.produce(&with_poison, drift(model));
+        bench.log.produce(&beside, drift("m"));
+    }
+    bench.until_settled(&with_poison).await;
+    bench.until_settled(&beside).await;
+    assert_eq!(bench.decided(&with_poison), all_but(60, &[13, 20, 47]));
+    assert_eq!(bench.decided(&beside), all_but(60, &[]));
+    let mut buried: Vec<_> = bench.dead_letters();
+    buried.sort_by_key(|letter| header(letter, "offset"));
+    let offsets: Vec<_> = buried.iter().map(|one| header(one, "offset")).collect();
+    assert_eq!(offsets, ["13", "20", "47"]);
+    let error = header(&buried[0], "error");
+    let path = "homeostat/partitions/data.drift.detected/0";
+    assert!(
+        error.contains(path) && error.contains("cannot read cyanide"),
+        "{error}"
+    );
+    assert_eq!(header(&buried[0], "attempts"), "3");
+    assert_eq!(
+        buried[0].value.as_deref(),
+        Some(drift("cyanide").as_bytes())
+    );
+    bench.end().await;
+}
+
+#[actix::test]
+async fn a_letter_under_way_when_the_consumer_fails_is_written_once() {
+    let partition = place(DRIFT, 0);
+    let plan = Plan {
+        decode: brittle,
+        ..Plan::default()
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    bench.log.fail(DEAD_LETTERS, Fault::Unavailable);
+    bench.log.produce(&partition, "not an event");
+    until("the letter is tried", || !bench.log.tried().is_empty()).await;
+    bench.log.produce(&partition, drift("cyanide"));
+    until("the second letter is tried", || {
+        let tried = bench.log.tried();
+        tried
+            .iter()
+            .any(|one| one.value.as_deref() == Some(drift("cyanide").as_bytes()))
+    })
+    .await;
+    bench.log.heal(DEAD_LETTERS);
+    bench.until_settled(&partition).await;
+    assert_eq!(bench.dead_letters().len(), 2);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn a_role_that_always_fails_makes_the_whole_tree_give_up() {
+    static JUDGED: AtomicU32 = AtomicU32::new(0);
+    let partition = place(DRIFT, 0);
+    let mut plan = Plan {
+        judge: Box::new(|_| {
+            JUDGED.fetch_add(1, Ordering::Relaxed);
+            panic!("always");
+        }),
+        ..Plan::default()
+    };
+    plan.settings.intensity = Intensity::new(2, Duration::from_mins(1));
+    plan.settings.retry = RetrySettings {
+        attempts_max: 1_000,
+        ..plan.settings.retry
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    let gave_up = bench.roster.supervisor().gave_up();
+    bench.log.produce(&partition, drift("m"));
+    until("the tree gave up", || gave_up.borrow().is_some()).await;
+    let reason = gave_up.borrow().clone().unwrap();
+    assert_eq!(reason.path, "homeostat/roles/drift");
+    assert_eq!(reason.failure.text(), "always");
+    assert!(JUDGED.load(Ordering::Relaxed) >= 3);
+    // Nothing was skipped: the next start reads the event again.
+    assert_eq!(bench.log.settled(&partition), 0);
+    assert_eq!(bench.dead_letters().len(), 0);
+    bench.end().await;
+}

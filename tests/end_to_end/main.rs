@@ -1,0 +1,21 @@
+//! The built binary from outside, end to end: what is published, what is decided, what is done, and what survives.
+//!
+//! Kafka's tests start brokers of their own, because the topics' names are fixed; `scripts/test` sees to what they need.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test stops where it fails; the configuration allows this only inside test functions"
+)]
+
+mod census;
+mod crash;
+mod kafka;
+mod life_cycle;
+mod raw_records;
+mod rules_over_api;
+mod support;
+mod webhook_actions;

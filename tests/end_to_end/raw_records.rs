@@ -1,0 +1,229 @@
+//! Records straight in the log, past every check of the API: what nobody can read becomes a dead letter with its original
+//! bytes, and its neighbours are answered.
+
+use std::collections::BTreeMap;
+
+use homeostat::log::embedded::{EmbeddedLog, EmbeddedSettings};
+use homeostat_actors::ports::log::{EventLog, NewRecord, StoredRecord, TopicPartition};
+use serde_json::{Value, json};
+
+use crate::support::client::{Client, run};
+use crate::support::service::Launch;
+use crate::support::wait_until;
+
+const DRIFT: &str = "data.drift.detected";
+const TRACE: (&str, &[u8]) = ("trace", b"\x00\xfftrace");
+
+/// Values that are no event, each with a word of the reason.
+fn unreadable() -> Vec<(Option<Vec<u8>>, &'static str)> {
+    let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let long_name = json!({"model_version": format!("{}@1", "n".repeat(2_000))}).to_string();
+    let huge = format!("\"{}\"", "x".repeat(900_000));
+    let text = |text: &str| Some(text.as_bytes().to_vec());
+    vec![
+        (None, "no value"),
+        (text(""), "not a JSON object"),
+        (text("{\"severity\": \"HIGH\""), "not a JSON object"),
+        (text("[{\"severity\": \"HIGH\"}]"), "not a JSON object"),
+        (text("null"), "not a JSON object"),
+        (text("\u{feff}{}"), "not a JSON object"),
+        (Some(b"{\"severity\": \"\xc3\x28\"}".to_vec()), "not UTF-8"),
+        (text(&format!("{{\"a\": {deep}}}")), "deeper"),
+        (text(&long_name), "bytes; the limit is"),
+        (text(&huge), "not a JSON object"),
+    ]
+}
+
+fn record(key: Option<&str>, value: Option<Vec<u8>>, headers: &[(&str, &[u8])]) -> NewRecord {
+    NewRecord {
+        topic: DRIFT.to_owned(),
+        partition: Some(0),
+        key: key.map(|key| key.as_bytes().to_vec()),
+        value,
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
+            .collect(),
+    }
+}
+
+/// Good and bad records in turn, then one that names a field twice, and one of the service's own.
+/// The offsets of the bad ones.
+pub(crate) fn append(log: &dyn EventLog) -> Vec<i64> {
+    let mut records = Vec::new();
+    for (number, (value, _)) in unreadable().into_iter().enumerate() {
+        records.push(record(Some("key"), value, &[TRACE]));
+        let good = json!({"model_version": format!("raw-{number}@1"), "severity": "HIGH"});
+        // Every second one without a key.
+        let key = (number % 2 == 0).then_some("key");
+        records.push(record(key, Some(good.to_string().into_bytes()), &[TRACE]));
+    }
+    // The last one counts.
+    let twice = br#"{"model_version": "twice@1", "severity": "LOW", "severity": "CRITICAL"}"#;
+    records.push(record(None, Some(twice.to_vec()), &[]));
+    let own = json!({"model_version": "own@1", "severity": "CRITICAL"}).to_string();
+    records.push(record(
+        None,
+        Some(own.into_bytes()),
+        &[("homeostat-origin", b"notice")],
+    ));
+    let answers = run(log.append(records)).into_iter();
+    let offsets: Vec<i64> = answers.map(|answer| answer.unwrap().offset).collect();
+    offsets
+        .into_iter()
+        .step_by(2)
+        .take(unreadable().len())
+        .collect()
+}
+
+/// Every record of a topic.
+pub(crate) fn read_all(log: &dyn EventLog, topic: &str) -> Vec<StoredRecord> {
+    let described = run(log.describe_topics(vec![topic.to_owned()])).unwrap();
+    let mut all = Vec::new();
+    for (partition, marks) in (0..).zip(&described[0].partitions) {
+        let place = TopicPartition {
+            topic: topic.to_owned(),
+            partition,
+        };
+        let mut next = marks.low;
+        while next < marks.high {
+            let records = run(log.read(place.clone(), next, 1_000)).unwrap();
+            let Some(last) = records.last() else { break };
+            next = last.offset + 1;
+            all.extend(records);
+        }
+    }
+    all
+}
+
+fn headers(record: &StoredRecord) -> BTreeMap<&str, &[u8]> {
+    record
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_slice()))
+        .collect()
+}
+
+/// Each unreadable record is a dead letter, byte for byte, with where it stood and why.
+pub(crate) fn check_dead_letters(log: &dyn EventLog, offsets: &[i64]) {
+    let letters = read_all(log, "homeostat.dead-letters");
+    let expected = unreadable();
+    assert_eq!(letters.len(), expected.len());
+    for ((value, reason), offset) in expected.iter().zip(offsets) {
+        let offset = offset.to_string();
+        let letter = letters
+            .iter()
+            .find(|letter| headers(letter)["offset"] == offset.as_bytes())
+            .unwrap();
+        let headers = headers(letter);
+        let error = String::from_utf8_lossy(headers["error"]);
+        assert_eq!(&letter.value, value, "{error}");
+        assert_eq!(letter.key.as_deref(), Some(&b"key"[..]));
+        assert_eq!(
+            (headers["topic"], headers["partition"]),
+            (DRIFT.as_bytes(), &b"0"[..])
+        );
+        assert_eq!(headers["original.trace"], TRACE.1);
+        assert_eq!(headers["attempts"], b"1");
+        assert!(error.contains(reason), "{error} does not say {reason}");
+    }
+}
+
+/// Each readable one is answered, and nothing else.
+pub(crate) fn check_decisions(client: &Client) {
+    let good = unreadable().len() + 1;
+    let of_ours = || -> Vec<Value> {
+        let ours = |target: &str| target.starts_with("raw-") || target == "twice";
+        let decisions = client.decisions().into_iter();
+        decisions
+            .filter(|decision| ours(decision["target"].as_str().unwrap()))
+            .collect()
+    };
+    wait_until("the readable records are answered", || {
+        let decisions = of_ours();
+        decisions.len() >= good
+            && decisions
+                .iter()
+                .all(|decision| decision["outcome"] == "executed")
+    });
+    assert_eq!(of_ours().len(), good);
+    let twice = of_ours()
+        .into_iter()
+        .find(|decision| decision["target"] == "twice")
+        .unwrap();
+    assert_eq!(twice["severity"], "critical");
+    assert!(
+        client
+            .decisions()
+            .iter()
+            .all(|decision| decision["target"] != "own"),
+        "its own event triggered it"
+    );
+}
+
+/// SPEC §3: in every case a drift alert, which itself triggers nothing.
+pub(crate) fn check_drift_alerts(log: &dyn EventLog, event_ids: &[String]) {
+    let mut causes = BTreeMap::<String, u32>::new();
+    for record in read_all(log, "system.alerts") {
+        let event: Value = serde_json::from_slice(record.value.as_deref().unwrap()).unwrap();
+        assert!(headers(&record).contains_key("homeostat-origin"), "{event}");
+        if event["event_type"] == "drift_alert" {
+            for field in ["severity", "model_version", "message"] {
+                assert!(event[field].is_string(), "{field}: {event}");
+            }
+            *causes
+                .entry(event["caused_by"].as_str().unwrap().to_owned())
+                .or_default() += 1;
+        }
+    }
+    for id in event_ids {
+        assert_eq!(causes.get(id), Some(&1), "drift alerts of event {id}");
+    }
+}
+
+/// The log of a service that does not run.
+fn open(launch: &Launch) -> EmbeddedLog {
+    EmbeddedLog::open(EmbeddedSettings::new(launch.folder().join("data/log"))).unwrap()
+}
+
+#[test]
+fn unreadable_records_become_dead_letters_with_their_bytes_and_their_neighbours_are_answered() {
+    let launch = Launch::new();
+    launch.start().stop();
+    let log = open(&launch);
+    let bad = append(&log);
+    log.close();
+    drop(log);
+    let service = launch.start();
+    check_decisions(&service);
+    service.stop();
+    check_dead_letters(&open(&launch), &bad);
+}
+
+#[test]
+fn every_drift_event_is_told_on_system_alerts_once_whatever_is_done_about_it() {
+    let launch = Launch::new();
+    let service = launch.start();
+    let drift = |model: &str, severity: &str| json!({"model_version": format!("{model}@2"), "severity": severity, "drift_score": 0.5});
+    // Monitored, scheduled, retrained, suppressed.
+    let events = json!([
+        drift("a", "LOW"),
+        drift("b", "MEDIUM"),
+        drift("c", "HIGH"),
+        drift("c", "HIGH")
+    ]);
+    let ids = service.publish(&format!("{DRIFT}?key=c"), &events);
+    let decisions = service.decided(&ids);
+    let outcomes: Vec<&Value> = ids.iter().map(|id| &decisions[id]["outcome"]).collect();
+    assert_eq!(
+        outcomes,
+        ["executed", "scheduled", "executed", "suppressed"]
+    );
+    service.stop();
+    // And once more after a start that finds the alerts in a topic it reads.
+    let service = launch.start();
+    service.decide(DRIFT, &drift("d", "LOW"));
+    assert_eq!(service.decisions().len(), ids.len() + 1);
+    service.stop();
+    check_drift_alerts(&open(&launch), &ids);
+}

@@ -1,0 +1,73 @@
+//! A Kafka broker of a test's own: the topics' names are fixed, so tests cannot share one.
+
+use std::process::Command;
+use std::sync::Once;
+
+/// Stopped when dropped.
+pub(crate) struct Broker {
+    folder: tempfile::TempDir,
+}
+
+impl Broker {
+    /// A broker that does not run yet. `None` where Kafka is not tested: said once, and an error where `CI` is set, because
+    /// there nobody reads.
+    pub(crate) fn new() -> Option<Self> {
+        static SAID: Once = Once::new();
+        // Where `scripts/test` cleans up if this process cannot.
+        if let Some(directory) = std::env::var_os("KAFKA_DIRECTORY") {
+            return Some(Self {
+                folder: tempfile::tempdir_in(directory).unwrap(),
+            });
+        }
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "KAFKA_DIRECTORY is not set; use scripts/test"
+        );
+        SAID.call_once(|| {
+            eprintln!("not run: the service on Kafka (set KAFKA_DIRECTORY or use scripts/test)")
+        });
+        None
+    }
+
+    /// Starts it, at the port of the last time; its address.
+    pub(crate) fn start(&self) -> String {
+        self.script(&["start"])
+    }
+
+    /// Starts it at this port.
+    pub(crate) fn start_at(&self, port: u16) -> String {
+        self.script(&["start", "--port", &port.to_string()])
+    }
+
+    pub(crate) fn stop(&self) {
+        self.script(&["stop"]);
+    }
+
+    fn script(&self, arguments: &[&str]) -> String {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
+        let output = Command::new(script)
+            .args(arguments)
+            .arg("--dir")
+            .arg(self.folder.path())
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            output.status.success(),
+            "scripts/kafka {arguments:?}: {said}"
+        );
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
+        Command::new(script)
+            .arg("remove")
+            .arg("--dir")
+            .arg(self.folder.path())
+            .output()
+            .ok();
+    }
+}
