@@ -17,6 +17,9 @@ const RETRY: Duration = Duration::from_millis(500);
 /// A letter is little larger than its record, which the log took: one smaller than this is never refused for its size.
 const REFUSED_FOR_SIZE_BYTES_MIN: usize = 64 * 1_024;
 
+/// Before the names of the record's own headers.
+const ORIGINAL: &str = "original.";
+
 static WAITING: Throttle = Throttle::new();
 
 /// Why a record is dead.
@@ -55,14 +58,14 @@ impl DeadLetters {
     }
 
     /// Writes it, as long as that takes: while the dead-letter topic does not answer, the partition waits and nothing is
-    /// skipped. A letter that the log refuses for its size is written without its value; the source position says
-    /// where the bytes stand. Returns whether it is durable; `false` when the partition went away before.
+    /// skipped. A letter that the log refuses for its size is written without its value (or what else is large); the
+    /// source position says where the bytes stand. Returns whether it is durable; `false` when the partition went away before.
     pub async fn write(&self, mut letter: NewRecord, ended: impl Fn() -> bool) -> bool {
         while !ended() {
             let reason = match self.log.append(vec![letter.clone()]).await.pop() {
                 Some(Ok(_)) => return true,
                 Some(Err(error)) if refused_for_size(&letter, &error) => {
-                    omit_value(&mut letter);
+                    leave_out(&mut letter);
                     continue;
                 }
                 Some(Err(error)) => error.to_string(),
@@ -103,7 +106,7 @@ fn letter(
         record
             .headers
             .iter()
-            .map(|(name, value)| (format!("original.{name}"), value.clone())),
+            .map(|(name, value)| (format!("{ORIGINAL}{name}"), value.clone())),
     );
     NewRecord {
         topic: DEAD_LETTERS.to_owned(),
@@ -115,18 +118,31 @@ fn letter(
 }
 
 fn refused_for_size(letter: &NewRecord, error: &LogError) -> bool {
-    let bytes = letter.value.as_ref().map_or(0, Vec::len);
+    let part = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+    let headers = letter.headers.iter();
+    let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
+    let bytes = part(&letter.key) + part(&letter.value) + headers;
     error.class() == ErrorClass::Reject && bytes >= REFUSED_FOR_SIZE_BYTES_MIN
 }
 
-fn omit_value(letter: &mut NewRecord) {
-    let bytes = letter.value.take().map_or(0, |value| value.len());
-    tracing::warn!(
-        bytes,
-        "a dead letter does not fit; it is written without its value"
-    );
-    let omitted = header("value-omitted-bytes", &bytes.to_string());
+/// Leaves out the value, then the record's own headers, then its key; what stays is small.
+fn leave_out(letter: &mut NewRecord) {
+    let (part, bytes) = if let Some(value) = letter.value.take() {
+        ("value", value.len())
+    } else if letter.headers.iter().any(is_original) {
+        let before = letter.headers.len();
+        letter.headers.retain(|header| !is_original(header));
+        ("headers", before - letter.headers.len())
+    } else {
+        ("key", letter.key.take().map_or(0, |key| key.len()))
+    };
+    tracing::warn!(part, "a dead letter does not fit; a part of it is left out");
+    let omitted = header(&format!("{part}-omitted"), &bytes.to_string());
     letter.headers.push(omitted);
+}
+
+fn is_original((name, _): &Header) -> bool {
+    name.starts_with(ORIGINAL)
 }
 
 fn header(name: &str, value: &str) -> Header {
@@ -189,20 +205,43 @@ mod tests {
     fn only_a_refused_letter_that_may_be_too_large_loses_its_value() {
         let refused = LogError::Refused("no".to_owned());
         let away = LogError::Unavailable("away".to_owned());
+        let small = sample(b"", "bad");
+        let rest = small.headers.iter();
+        let rest: usize = rest.map(|(name, value)| name.len() + value.len()).sum();
+        let limit = REFUSED_FOR_SIZE_BYTES_MIN - rest - b"k".len();
         for (bytes, error, omitted) in [
-            (65_535, &refused, false),
-            (65_536, &refused, true),
-            (65_536, &away, false),
+            (limit - 1, &refused, false),
+            (limit, &refused, true),
+            (limit, &away, false),
         ] {
             let letter = sample(&vec![b'x'; bytes], "bad");
             assert_eq!(refused_for_size(&letter, error), omitted, "{bytes} {error}");
         }
-        let mut letter = sample(b"12345", "bad");
-        omit_value(&mut letter);
-        assert_eq!(letter.value, None);
-        let last = letter.headers.last().unwrap();
-        assert_eq!(*last, header("value-omitted-bytes", "5"));
-        // Without a value there is nothing left to leave out.
-        assert!(!refused_for_size(&letter, &refused));
+    }
+
+    #[test]
+    fn what_is_left_out_is_told_and_what_stays_is_small() {
+        let refused = LogError::Refused("no".to_owned());
+        let mut letter = sample(&vec![b'x'; 70_000], "bad");
+        letter.key = Some(vec![b'k'; 70_000]);
+        letter
+            .headers
+            .push(header("original.big", &"h".repeat(70_000)));
+        let mut left_out = Vec::new();
+        while refused_for_size(&letter, &refused) {
+            leave_out(&mut letter);
+            let (name, value) = letter.headers.last().cloned().unwrap();
+            left_out.push((name, String::from_utf8(value).unwrap()));
+        }
+        let expected = [
+            ("value-omitted", "70000"),
+            ("headers-omitted", "2"),
+            ("key-omitted", "70000"),
+        ];
+        assert_eq!(
+            left_out,
+            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
+        );
+        assert!(letter.headers.iter().any(|(name, _)| name == "offset"));
     }
 }

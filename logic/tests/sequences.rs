@@ -1,6 +1,14 @@
 //! Sequences of events as SPEC §4 tells them, the whole way of a decision: decoded, judged, written down, encoded, read
 //! back and folded in order, with the log's times.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "clippy does not see that helpers of a test are part of it"
+)]
 
+#[cfg(test)]
 #[allow(dead_code, reason = "each test file uses its own part")]
 mod support;
 

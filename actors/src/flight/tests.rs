@@ -132,7 +132,7 @@ fn an_epoch_that_is_over_takes_nothing_and_tells_nothing() {
     assert!(!flight.condemn(0));
     assert_eq!(flight.credit(), 0);
     assert!(flight.batch_of(0).is_none());
-    assert!(!flight.wait_until_settled(Duration::from_secs(60)));
+    assert!(!flight.wait_until_settled(Duration::from_mins(1)));
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn a_drain_waits_for_the_last_record_and_has_handed_the_position_over() {
         let flight = Arc::clone(&flight);
         move || (0..50).for_each(|offset| flight.settle([offset]))
     });
-    assert!(flight.wait_until_settled(Duration::from_secs(60)));
+    assert!(flight.wait_until_settled(Duration::from_mins(1)));
     assert_eq!(positions.all().last(), Some(&50));
     settler.join().unwrap();
 }

@@ -377,7 +377,7 @@ fn rules() -> Rules {
     ];
     let text = include_str!("../../../config/default.toml");
     let mut table: toml::Table = text.parse().unwrap();
-    table.retain(|section, _| SECTIONS.iter().any(|name| *name == section));
+    table.retain(|section, _| SECTIONS.contains(&section));
     let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
     Rules::new(&settings).unwrap()
 }

@@ -78,9 +78,8 @@ async fn a_fold_that_fails_starts_over_with_its_executor_and_nothing_is_sent_twi
             let ChangeKind::Entered(entered) = &change.kind else {
                 return;
             };
-            if entered.propose.target.name == "boom" && !hook.swap(true, Ordering::SeqCst) {
-                panic!("the fold trips");
-            }
+            let trips = entered.propose.target.name == "boom" && !hook.swap(true, Ordering::SeqCst);
+            assert!(!trips, "the fold trips");
         }),
         ..Plan::default()
     };

@@ -22,7 +22,7 @@ pub(crate) fn rules(overlay: &str) -> Rules {
     let mut table: toml::Table = include_str!("../../../config/default.toml")
         .parse()
         .unwrap();
-    table.retain(|section, _| SECTIONS.iter().any(|name| *name == section));
+    table.retain(|section, _| SECTIONS.contains(&section));
     lay_over(&mut table, overlay.parse().unwrap());
     let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
     Rules::new(&settings).unwrap()
