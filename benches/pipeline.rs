@@ -24,7 +24,7 @@ use kafka::{Broker, Stream};
 use support::compare;
 
 /// Records per partition and round.
-const RECORDS: i64 = 40_000;
+const RECORDS: i64 = 20_000;
 /// The same in criterion's test mode, which only shows that it works.
 const RECORDS_IN_TEST: i64 = 500;
 
@@ -36,7 +36,7 @@ fn pipeline(criterion: &mut Criterion) {
     group.sample_size(10).sampling_mode(SamplingMode::Flat);
     for stream in [&Stream::JUDGED, &Stream::PROPOSED] {
         let records = if stream.proposes {
-            records / 4
+            records / 8
         } else {
             records
         };

@@ -1,5 +1,12 @@
 //! The house rules that a compiler does not check: what may be depended on and by whom, what every file looks like, and that
 //! the documents say what the code is. Needs neither a network nor further tools.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests, too, end at the first surprise"
+)]
 
 mod support {
     pub(crate) mod sources;

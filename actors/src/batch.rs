@@ -96,3 +96,42 @@ impl RecordView<'_> {
         self.headers.iter().any(|(name, _)| name == ORIGIN_HEADER)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_out_as_they_went_in_also_behind_gaps() {
+        let headers = [("trace".to_owned(), b"t".to_vec())];
+        let own = [(ORIGIN_HEADER.to_owned(), Vec::new())];
+        let record = |offset, key, value, headers| RecordView {
+            offset,
+            timestamp: offset * 10,
+            key,
+            value,
+            headers,
+        };
+        let records = [
+            record(3, Some(&b"k"[..]), Some(&b"value"[..]), &headers[..]),
+            record(4, None, None, &[]),
+            record(9, Some(&b""[..]), Some(&b""[..]), &own[..]),
+        ];
+        let mut batch = Batch::default();
+        assert!(batch.is_empty());
+        for record in records {
+            batch.push(record);
+        }
+        let fields = |one: RecordView<'_>| format!("{one:?}");
+        let read: Vec<_> = batch.iter().map(fields).collect();
+        assert_eq!(read, records.map(fields));
+        assert_eq!((batch.len(), batch.size()), (3, 6));
+        let at = |offset| batch.at_offset(offset).map(|one| one.offset);
+        assert_eq!(
+            [3, 4, 5, 9, 10].map(at),
+            [Some(3), Some(4), None, Some(9), None]
+        );
+        let is_own: Vec<_> = batch.iter().map(|one| one.is_own()).collect();
+        assert_eq!(is_own, [false, false, true]);
+    }
+}

@@ -51,31 +51,7 @@ impl DeadLetters {
         record: RecordView<'_>,
         verdict: &Verdict,
     ) -> NewRecord {
-        let mut error = verdict.error.clone();
-        error.truncate(error.floor_char_boundary(REASON_BYTES_MAX));
-        let mut headers: Vec<Header> = vec![
-            header("topic", &source.topic),
-            header("partition", &source.partition.to_string()),
-            header("offset", &record.offset.to_string()),
-            header("timestamp", &record.timestamp.to_string()),
-            header("error", &error),
-            header("attempts", &verdict.attempts.to_string()),
-            header("revision", &self.revision),
-            header(ORIGIN_HEADER, "dead-letter"),
-        ];
-        headers.extend(
-            record
-                .headers
-                .iter()
-                .map(|(name, value)| (format!("original.{name}"), value.clone())),
-        );
-        NewRecord {
-            topic: DEAD_LETTERS.to_owned(),
-            partition: None,
-            key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
-            headers,
-        }
+        letter(&self.revision, source, record, verdict)
     }
 
     /// Writes it, as long as that takes: while the dead-letter topic does not answer, the partition waits and nothing is
@@ -105,6 +81,39 @@ impl DeadLetters {
     }
 }
 
+fn letter(
+    revision: &str,
+    source: &TopicPartition,
+    record: RecordView<'_>,
+    verdict: &Verdict,
+) -> NewRecord {
+    let mut error = verdict.error.clone();
+    error.truncate(error.floor_char_boundary(REASON_BYTES_MAX));
+    let mut headers: Vec<Header> = vec![
+        header("topic", &source.topic),
+        header("partition", &source.partition.to_string()),
+        header("offset", &record.offset.to_string()),
+        header("timestamp", &record.timestamp.to_string()),
+        header("error", &error),
+        header("attempts", &verdict.attempts.to_string()),
+        header("revision", revision),
+        header(ORIGIN_HEADER, "dead-letter"),
+    ];
+    headers.extend(
+        record
+            .headers
+            .iter()
+            .map(|(name, value)| (format!("original.{name}"), value.clone())),
+    );
+    NewRecord {
+        topic: DEAD_LETTERS.to_owned(),
+        partition: None,
+        key: record.key.map(<[u8]>::to_vec),
+        value: record.value.map(<[u8]>::to_vec),
+        headers,
+    }
+}
+
 fn refused_for_size(letter: &NewRecord, error: &LogError) -> bool {
     let bytes = letter.value.as_ref().map_or(0, Vec::len);
     error.class() == ErrorClass::Reject && bytes >= REFUSED_FOR_SIZE_BYTES_MIN
@@ -122,4 +131,78 @@ fn omit_value(letter: &mut NewRecord) {
 
 fn header(name: &str, value: &str) -> Header {
     (name.to_owned(), value.as_bytes().to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(value: &[u8], error: &str) -> NewRecord {
+        let source = TopicPartition {
+            topic: "data.ingested".to_owned(),
+            partition: 2,
+        };
+        let record = RecordView {
+            offset: 7,
+            timestamp: 9,
+            key: Some(b"k"),
+            value: Some(value),
+            headers: &[(ORIGIN_HEADER.to_owned(), b"x".to_vec())],
+        };
+        let verdict = Verdict {
+            error: error.to_owned(),
+            attempts: 3,
+        };
+        letter("r1", &source, record, &verdict)
+    }
+
+    #[test]
+    fn a_letter_tells_where_its_record_stood_and_why_it_is_dead() {
+        let letter = sample(b"\xff", &"ä".repeat(2_000));
+        assert_eq!(
+            (letter.topic.as_str(), letter.partition),
+            (DEAD_LETTERS, None)
+        );
+        assert_eq!(letter.key.as_deref(), Some(&b"k"[..]));
+        assert_eq!(letter.value.as_deref(), Some(&b"\xff"[..]));
+        let headers: Vec<_> = letter
+            .headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap()))
+            .collect();
+        let error = "ä".repeat(1_024);
+        let expected = [
+            ("topic", "data.ingested"),
+            ("partition", "2"),
+            ("offset", "7"),
+            ("timestamp", "9"),
+            ("error", error.as_str()),
+            ("attempts", "3"),
+            ("revision", "r1"),
+            (ORIGIN_HEADER, "dead-letter"),
+            ("original.homeostat-origin", "x"),
+        ];
+        assert_eq!(headers, expected);
+    }
+
+    #[test]
+    fn only_a_refused_letter_that_may_be_too_large_loses_its_value() {
+        let refused = LogError::Refused("no".to_owned());
+        let away = LogError::Unavailable("away".to_owned());
+        for (bytes, error, omitted) in [
+            (65_535, &refused, false),
+            (65_536, &refused, true),
+            (65_536, &away, false),
+        ] {
+            let letter = sample(&vec![b'x'; bytes], "bad");
+            assert_eq!(refused_for_size(&letter, error), omitted, "{bytes} {error}");
+        }
+        let mut letter = sample(b"12345", "bad");
+        omit_value(&mut letter);
+        assert_eq!(letter.value, None);
+        let last = letter.headers.last().unwrap();
+        assert_eq!(*last, header("value-omitted-bytes", "5"));
+        // Without a value there is nothing left to leave out.
+        assert!(!refused_for_size(&letter, &refused));
+    }
 }

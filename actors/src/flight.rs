@@ -4,6 +4,9 @@
 //! input, the offsets a pure [`Watermark`]. Everything in it ends with the epoch; settlements that come later change
 //! nothing (invariant O2).
 
+#[cfg(test)]
+pub(crate) mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};

@@ -106,3 +106,89 @@ impl<M: Send + 'static, G: Gauge> PartitionSink for BatchSink<M, G> {
         self.refused = sent.err().map(crate::supervision::SendError::into_message);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::supervision::{ChildSpec, Failure, GroupSpec, Handle, Scope, Supervisor, Worker};
+
+    /// Takes one batch and holds its mailbox from then on.
+    struct Holding(std::sync::mpsc::SyncSender<usize>);
+
+    impl Worker for Holding {}
+
+    impl Handle<Deliver> for Holding {
+        type Reply = ();
+
+        fn handle(&mut self, message: Deliver, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
+            self.0.send(message.0.len())?;
+            scope.hold(std::future::pending::<()>(), |_, (), _| Ok(()));
+            Ok(())
+        }
+    }
+
+    #[derive(Clone)]
+    struct Room(Arc<AtomicUsize>);
+
+    impl Gauge for Room {
+        fn room(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        fn departing(&self, batch: &Arc<Batch>) {
+            self.0.fetch_sub(batch.len(), Ordering::Relaxed);
+        }
+    }
+
+    fn push(sink: &mut BatchSink<Deliver, Room>, count: i64) {
+        for offset in 0..count {
+            sink.push(RecordView {
+                offset,
+                timestamp: 0,
+                key: None,
+                value: None,
+                headers: &[],
+            });
+        }
+    }
+
+    #[actix::test]
+    async fn a_sink_takes_no_more_than_batch_gauge_and_mailbox_hold() {
+        let supervisor = Supervisor::new(GroupSpec::new("test"));
+        let (took, taken) = std::sync::mpsc::sync_channel(8);
+        let spec = ChildSpec::new("holding", "test", move || Holding(took.clone()));
+        let address = supervisor.start(spec.capacity(2)).unwrap();
+        let (outlet, room) = (Outlet::default(), Room(Arc::new(AtomicUsize::new(7))));
+        let mut sink = BatchSink::new(Arc::clone(&outlet), Deliver, room.clone(), 4);
+        assert_eq!(sink.credit(), 0, "nobody is there yet");
+        outlet.get_or_init(|| address.recipient());
+        assert_eq!(sink.credit(), 4, "a batch");
+        push(&mut sink, 3);
+        assert_eq!(sink.credit(), 1, "the rest of a batch");
+        sink.flush();
+        assert_eq!(sink.credit(), 4, "a batch, and what the gauge leaves");
+        push(&mut sink, 1);
+        assert_eq!(
+            sink.credit(),
+            3,
+            "what is pending counts against the gauge too"
+        );
+        sink.flush();
+        assert_eq!(sink.credit(), 0, "the mailbox is full");
+        while address.room() == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        assert_eq!(taken.recv().unwrap(), 3);
+        assert_eq!(sink.credit(), 3, "the gauge");
+        // Pushed without credit, into a mailbox that fills meanwhile: kept, and sent first when there is room.
+        push(&mut sink, 2);
+        sink.flush();
+        push(&mut sink, 1);
+        sink.flush();
+        assert_eq!(sink.credit(), 0);
+        assert!(sink.refused.is_some());
+    }
+}

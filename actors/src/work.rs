@@ -98,3 +98,75 @@ impl Drop for Work {
         self.flight.give_back(culprit, rest);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use homeostat_logic::event::{Names, decode};
+    use homeostat_logic::topic;
+
+    use super::*;
+    use crate::flight::tests::{deliver, flight};
+    use crate::flight::{Cause, Returned};
+
+    fn work(offsets: std::ops::Range<i64>) -> (Arc<Flight>, Work) {
+        let flight = Arc::new(flight());
+        let batch = deliver(&flight, offsets.clone());
+        let drift = topic::find("data.drift.detected").unwrap();
+        let event = decode(Some(b"{}"), drift, &mut Names::default()).unwrap();
+        let item = |offset| Item {
+            offset,
+            event: event.clone(),
+        };
+        let items = offsets.map(item).collect();
+        (Arc::clone(&flight), Work::new(flight, batch, items))
+    }
+
+    fn given_back(flight: &Flight) -> Vec<(i64, bool)> {
+        let blamed = |one: Returned| (one.offset, matches!(one.cause, Cause::Failed(1)));
+        let mut returned: Vec<_> = flight.take_returned().into_iter().map(blamed).collect();
+        returned.sort_unstable();
+        returned
+    }
+
+    #[test]
+    fn what_is_dropped_comes_back_with_the_one_being_handled_to_blame() {
+        let (flight, mut work) = work(4..7);
+        let (item, record) = work.begin(1).unwrap();
+        assert_eq!((item.offset, record.offset), (5, 5));
+        drop(work);
+        assert_eq!(given_back(&flight), [(4, false), (5, true), (6, false)]);
+    }
+
+    #[test]
+    fn nobody_is_to_blame_before_and_after_the_handling() {
+        for handled in [false, true] {
+            let (flight, mut work) = work(0..2);
+            if handled {
+                work.begin(1);
+                work.handled();
+            }
+            drop(work);
+            assert_eq!(given_back(&flight), [(0, false), (1, false)]);
+        }
+    }
+
+    #[test]
+    fn what_is_settled_or_refused_does_not_come_back_a_second_time() {
+        let (flight, mut work) = work(0..4);
+        work.settle(&[0, 2]);
+        work.refuse(vec![(1, "never".to_owned())]);
+        drop(work);
+        let expected = [
+            Returned {
+                offset: 1,
+                cause: Cause::Refused("never".to_owned()),
+            },
+            Returned {
+                offset: 3,
+                cause: Cause::Bystander,
+            },
+        ];
+        assert_eq!(flight.take_returned(), expected);
+        assert!(!flight.is_open(0) && !flight.is_open(2));
+    }
+}

@@ -3,22 +3,19 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, RwLock};
-use std::time::Duration;
 
 use homeostat::clock::SystemClock;
 use homeostat::configuration::load;
+use homeostat::service::roster_settings;
 use homeostat_actors::cooldown::CooldownContext;
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
-use homeostat_actors::flight::FlightLimits;
 use homeostat_actors::ledger_view::LedgerView;
-use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::responder::{ByRules, ResponderContext};
-use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
-use homeostat_actors::supervision::{Backoff, Intensity};
+use homeostat_actors::roster::{Roster, RosterContext};
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
 use homeostat_logic::ledger::record::Id;
@@ -41,7 +38,7 @@ pub(crate) fn start(
         topic_generation: 1,
     };
     let history = Arc::new(RwLock::new(History::new(1_000)));
-    let writing = Arc::new(AtomicUsize::new(0));
+    let under_way = Arc::new(AtomicUsize::new(0));
     let connectors = homeostat::connectors::build(log, &BTreeMap::new());
     let connectors = connectors
         .into_iter()
@@ -67,35 +64,17 @@ pub(crate) fn start(
             fresh_id: || Id::hash(&[uuid::Uuid::new_v4().as_bytes()]),
             owner: "bench".into(),
             concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,
-            writing: Arc::clone(&writing),
+            under_way: Arc::clone(&under_way),
         };
         (cooldown, executor)
     });
+    let settings = load(&[], BTreeMap::new()).unwrap().settings;
     let context = RosterContext {
         responder,
+        decode: homeostat_logic::event::decode,
         ledger: ledger.collect(),
         dead_letters: DeadLetters::new(Arc::clone(log), "bench"),
         observer: Arc::clone(observer),
     };
-    Roster::start(context, settings()).unwrap()
-}
-
-fn settings() -> RosterSettings {
-    let settings = load(&[], BTreeMap::new()).unwrap().settings;
-    RosterSettings {
-        intensity: Intensity::new(settings.supervision.restarts_max, Duration::from_secs(60)),
-        backoff: Backoff::default(),
-        mailbox_messages_max: settings.supervision.mailbox_messages_max as u64,
-        handling_max: Duration::from_secs(30),
-        batch_events_max: settings.consumer.batch_events_max,
-        flight: FlightLimits {
-            records_max: settings.consumer.in_flight_records_max,
-            bytes_max: 4 * 1_024 * 1_024,
-        },
-        retry: RetrySettings {
-            attempts_max: settings.consumer.attempts_max,
-            first: Duration::from_millis(settings.consumer.retry_first_ms),
-            max: Duration::from_millis(settings.consumer.retry_max_ms),
-        },
-    }
+    Roster::start(context, roster_settings(&settings)).unwrap()
 }

@@ -190,7 +190,8 @@ fn fresh_id() -> Id {
     Id::hash(&[first.as_bytes(), second.as_bytes()])
 }
 
-fn roster_settings(settings: &Settings) -> RosterSettings {
+/// How the actors are supervised and bounded.
+pub fn roster_settings(settings: &Settings) -> RosterSettings {
     let (supervision, consumer) = (&settings.supervision, &settings.consumer);
     let window = Duration::from_millis(supervision.restart_window_ms);
     RosterSettings {

@@ -25,7 +25,7 @@ use assembly::Assembly;
 use consumption::Consumption;
 use state::ServiceState;
 
-pub use assembly::open_log;
+pub use assembly::{open_log, roster_settings};
 pub use topics::topics;
 pub use wiring::Service;
 

@@ -1,0 +1,285 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use homeostat_logic::topic;
+use proptest::prelude::*;
+
+use super::*;
+use crate::ports::log::{PartitionStatus, RecordView};
+
+/// Notes the positions it is given.
+#[derive(Default)]
+struct Positions(Mutex<Vec<i64>>);
+
+impl Subscription for Positions {
+    fn settle(&self, _: &TopicPartition, epoch: Epoch, next: i64) {
+        assert_eq!(epoch, Epoch(3));
+        self.0.lock().unwrap().push(next);
+    }
+
+    fn status(&self) -> Vec<PartitionStatus> {
+        Vec::new()
+    }
+
+    fn idle(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn close(&self, _: Duration) {}
+}
+
+impl Positions {
+    fn all(&self) -> Vec<i64> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A flight from offset 0 with nothing in it, and where its positions go.
+fn flight_with(limits: FlightLimits) -> (Flight, Arc<Positions>) {
+    let positions = Arc::new(Positions::default());
+    let subscription: Arc<dyn Subscription> = Arc::clone(&positions) as _;
+    let partition = TopicPartition {
+        topic: "data.drift.detected".to_owned(),
+        partition: 1,
+    };
+    let topic = topic::find(&partition.topic).unwrap();
+    let slot = Arc::new(OnceLock::from(subscription));
+    let flight = Flight::new(partition, topic, Epoch(3), 0, limits, slot);
+    (flight, positions)
+}
+
+pub(crate) fn flight() -> Flight {
+    flight_with(FlightLimits {
+        records_max: 100,
+        bytes_max: 1_000,
+    })
+    .0
+}
+
+/// Delivers records of ten bytes.
+pub(crate) fn deliver(flight: &Flight, offsets: impl IntoIterator<Item = i64>) -> Arc<Batch> {
+    let mut batch = Batch::default();
+    for offset in offsets {
+        batch.push(RecordView {
+            offset,
+            timestamp: 0,
+            key: None,
+            value: Some(b"0123456789"),
+            headers: &[],
+        });
+    }
+    let batch = Arc::new(batch);
+    flight.delivered(&batch);
+    batch
+}
+
+const WIDE: FlightLimits = FlightLimits {
+    records_max: 1_000,
+    bytes_max: 1_000_000,
+};
+
+#[test]
+fn the_position_moves_over_what_is_settled_without_a_gap() {
+    let (flight, positions) = flight_with(WIDE);
+    deliver(&flight, [0, 1, 2]);
+    deliver(&flight, [5, 6]);
+    flight.settle([1, 5]);
+    assert!(positions.all().is_empty());
+    flight.settle([0]);
+    flight.settle([2, 6]);
+    assert_eq!(positions.all(), [2, 7]);
+    assert_eq!(flight.in_flight(), 0);
+}
+
+#[test]
+fn a_limit_of_records_or_bytes_leaves_no_credit_until_something_is_settled() {
+    let (flight, _) = flight_with(FlightLimits {
+        records_max: 3,
+        bytes_max: 1_000,
+    });
+    deliver(&flight, [0, 1]);
+    assert_eq!(flight.credit(), 1);
+    deliver(&flight, [2]);
+    assert_eq!(flight.credit(), 0);
+    // Settled behind one that is not: still in flight.
+    flight.settle([1, 2]);
+    assert_eq!(flight.credit(), 0);
+    flight.settle([0]);
+    assert_eq!(flight.credit(), 3);
+
+    let (flight, _) = flight_with(FlightLimits {
+        records_max: 100,
+        bytes_max: 20,
+    });
+    deliver(&flight, [0]);
+    assert_eq!(flight.credit(), 99);
+    deliver(&flight, [1, 2]);
+    assert_eq!(flight.credit(), 0);
+    flight.settle([0, 1, 2]);
+    assert_eq!(flight.credit(), 100);
+}
+
+#[test]
+fn an_epoch_that_is_over_takes_nothing_and_tells_nothing() {
+    let (flight, positions) = flight_with(WIDE);
+    deliver(&flight, [0, 1]);
+    flight.give_back(None, [1]);
+    flight.end();
+    flight.settle([0, 1]);
+    flight.give_back(Some(0), [1]);
+    flight.refuse(1, "no".to_owned());
+    assert!(positions.all().is_empty());
+    assert!(flight.take_returned().is_empty());
+    assert!(!flight.condemn(0));
+    assert_eq!(flight.credit(), 0);
+    assert!(flight.batch_of(0).is_none());
+    assert!(!flight.wait_until_settled(Duration::from_secs(60)));
+}
+
+#[test]
+fn failures_of_a_record_are_counted_and_bystanders_are_not_blamed() {
+    let flight = flight();
+    deliver(&flight, 0..3);
+    let returned = |offset, cause| Returned { offset, cause };
+    flight.give_back(Some(1), [0, 2]);
+    let expected = [
+        returned(1, Cause::Failed(1)),
+        returned(0, Cause::Bystander),
+        returned(2, Cause::Bystander),
+    ];
+    assert_eq!(flight.take_returned(), expected);
+    flight.give_back(Some(1), []);
+    flight.refuse(2, "never".to_owned());
+    let expected = [
+        returned(1, Cause::Failed(2)),
+        returned(2, Cause::Refused("never".to_owned())),
+    ];
+    assert_eq!(flight.take_returned(), expected);
+}
+
+#[test]
+fn what_is_settled_meanwhile_is_not_taken_back() {
+    let flight = flight();
+    deliver(&flight, 0..3);
+    flight.give_back(Some(0), [1, 2]);
+    flight.settle([0, 1]);
+    let left: Vec<_> = flight
+        .take_returned()
+        .iter()
+        .map(|one| one.offset)
+        .collect();
+    assert_eq!(left, [2]);
+}
+
+#[test]
+fn a_record_is_condemned_once_and_never_when_it_is_settled() {
+    let flight = flight();
+    deliver(&flight, 0..2);
+    assert!(flight.condemn(0) && flight.is_open(1));
+    assert!(!flight.condemn(0) && !flight.is_open(0));
+    flight.settle([0, 1]);
+    assert!(!flight.condemn(0) && !flight.condemn(1) && !flight.condemn(7));
+}
+
+#[test]
+fn a_consumer_that_starts_over_gets_what_it_took_and_nobody_else_will_bring() {
+    let flight = flight();
+    let first = deliver(&flight, 0..6);
+    deliver(&flight, 6..8);
+    assert!(flight.to_do_again().is_empty(), "all is in the mailbox");
+    flight.taken(&first);
+    flight.settle([0, 3]);
+    flight.give_back(None, [4]);
+    flight.condemn(5);
+    assert_eq!(flight.to_do_again(), [1, 2]);
+}
+
+#[test]
+fn the_record_being_decoded_is_to_blame_for_a_failure_in_between() {
+    let flight = flight();
+    deliver(&flight, 0..2);
+    assert_eq!(flight.take_undecodable(), None);
+    flight.decoding(Some(1));
+    flight.decoding(None);
+    assert_eq!(flight.take_undecodable(), None);
+    for failures in 1..=3 {
+        flight.decoding(Some(1));
+        assert_eq!(flight.take_undecodable(), Some((1, failures)));
+        assert_eq!(flight.take_undecodable(), None);
+    }
+}
+
+#[test]
+fn a_drain_waits_for_the_last_record_and_has_handed_the_position_over() {
+    let (flight, positions) = flight_with(WIDE);
+    let flight = Arc::new(flight);
+    assert!(flight.wait_until_settled(Duration::ZERO));
+    deliver(&flight, 0..50);
+    assert!(!flight.wait_until_settled(Duration::from_millis(1)));
+    let settler = std::thread::spawn({
+        let flight = Arc::clone(&flight);
+        move || (0..50).for_each(|offset| flight.settle([offset]))
+    });
+    assert!(flight.wait_until_settled(Duration::from_secs(60)));
+    assert_eq!(positions.all().last(), Some(&50));
+    settler.join().unwrap();
+}
+
+#[test]
+fn positions_never_go_backwards_whoever_settles() {
+    let (flight, positions) = flight_with(WIDE);
+    deliver(&flight, 0..1_000);
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while let Ok(offset) = i64::try_from(next.fetch_add(1, Ordering::Relaxed))
+                    && offset < 1_000
+                {
+                    flight.settle([offset]);
+                }
+            });
+        }
+    });
+    let positions = positions.all();
+    assert!(positions.is_sorted(), "{positions:?}");
+    assert_eq!(positions.last(), Some(&1_000));
+}
+
+proptest! {
+    /// However records are delivered, given back and settled: bytes and records return to nothing, and each record is in
+    /// one place.
+    #[test]
+    fn what_was_delivered_leaves_nothing_behind_when_all_is_settled(
+        sizes in prop::collection::vec(1_i64..8, 1..10),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+    ) {
+        let (flight, positions) = flight_with(WIDE);
+        let mut end = 0;
+        for size in sizes {
+            flight.taken(&deliver(&flight, end..end + size));
+            end += size;
+        }
+        let offsets: Vec<i64> = (0..end).collect();
+        for (turn, index) in order.iter().enumerate() {
+            let offset = *index.get(&offsets);
+            match turn % 4 {
+                0 => flight.settle([offset]),
+                1 => flight.give_back(Some(offset), []),
+                2 => flight.give_back(None, [offset]),
+                _ => { flight.condemn(offset); }
+            }
+            let again = flight.to_do_again();
+            prop_assert!(again.iter().all(|one| flight.is_open(*one)));
+        }
+        flight.settle(offsets);
+        prop_assert_eq!(flight.in_flight(), 0);
+        prop_assert_eq!(flight.credit(), WIDE.records_max);
+        prop_assert!(flight.take_returned().is_empty());
+        let state = flight.lock();
+        prop_assert_eq!(state.bytes, 0);
+        prop_assert!(state.batches.is_empty() && state.failures.is_empty() && state.condemned.is_empty());
+        drop(state);
+        let last = positions.all().pop();
+        prop_assert_eq!(last, Some(end));
+    }
+}
