@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::load::Load;
 use crate::support::service::Launch;
@@ -54,6 +54,22 @@ fn each_acknowledged_event_is_answered_exactly_once_through_kills_under_load() {
         "{by_webhook} are too few to show anything"
     );
     service.stop();
+}
+
+#[test]
+fn a_large_request_that_was_acknowledged_just_before_a_kill_is_answered() {
+    let launch = Launch::new();
+    let service = launch.start();
+    let event = |number: usize| json!({"event_id": format!("event-{number}"), "model_version": format!("m{number}@1"), "severity": "HIGH"});
+    let events: Vec<Value> = (0..600).map(event).collect();
+    let ids = service.publish("data.drift.detected", &Value::from(events));
+    service.kill();
+    let service = launch.start();
+    let decisions = service.decided(&ids);
+    assert_eq!(decisions.len(), ids.len());
+    for decision in decisions.values() {
+        assert_eq!(decision["outcome"], "executed", "{decision:#}");
+    }
 }
 
 #[test]

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 
 use homeostat::log::kafka::{KafkaLog, KafkaSettings};
 use homeostat_actors::ports::log::EventLog as _;
-use serde_json::Value;
 
 use crate::support::broker::Broker;
 use crate::support::load::Load;
@@ -63,25 +62,24 @@ fn real_events_bad_records_and_two_instances_on_one_broker() {
             && one.len() + other.len() == all
     });
     let load = Load::start("two", &[&first, &second]);
-    load.more(120);
-    second.stop();
+    load.more(100);
+    // One is gone without a word, another comes, and the eldest goes in good order.
     load.moved(&first);
+    second.kill();
+    let third = on_kafka(census::launch(), &bootstrap).start();
+    load.more(50);
+    load.moved(&third);
+    first.stop();
     load.more(30);
     let acknowledged = load.end();
-    let decisions = first.decided(&acknowledged);
+    let decisions = third.decided(&acknowledged);
     for id in &acknowledged {
         assert_eq!(decisions[id]["outcome"], "executed", "{:#}", decisions[id]);
     }
     wait_until("the one that is left has them all", || {
-        partitions(&first).len() == all
+        partitions(&third).len() == all
     });
-    // Both fold the same ledger: what one decided, the other lists.
-    let third = on_kafka(census::launch(), &bootstrap).start();
-    let outcomes = |service: &Service| -> Vec<(Value, Value)> {
-        let of = |decision: &Value| (decision["id"].clone(), decision["outcome"].clone());
-        service.decisions().iter().map(of).collect()
-    };
-    assert_eq!(outcomes(&third), outcomes(&first));
+    third.stop();
     log.close();
 }
 
