@@ -1,4 +1,4 @@
-//! What decoding one event costs, per type, beside serde_json reading the same bytes into a minimal struct.
+//! What decoding one event costs, per type, beside `serde_json` reading the same bytes into a minimal struct.
 //!
 //! Ours bounds size, depth and names, takes any type in any field and shares names; the floor does none of it.
 #![allow(

@@ -182,12 +182,12 @@ fn latency(criterion: &mut Criterion) {
     });
     group.finish();
     all.sort_unstable();
-    let at = |part: f64| all[((all.len() - 1) as f64 * part) as usize].as_secs_f64() * 1e3;
+    let at = |percent: usize| all[(all.len() - 1) * percent / 100].as_secs_f64() * 1e3;
     note(&format!(
         "| event to decision, embedded log ({} events) | p50 {:.1} ms, p99 {:.1} ms | - | - |",
         all.len(),
-        at(0.5),
-        at(0.99)
+        at(50),
+        at(99)
     ));
     drop(stop);
     service.join().unwrap();

@@ -41,7 +41,7 @@ fn pipeline(criterion: &mut Criterion) {
             records
         };
         broker.fill(stream, records);
-        let total = u64::try_from(records).unwrap() * kafka::PARTITIONS.unsigned_abs() as u64;
+        let total = u64::try_from(records).unwrap() * u64::from(kafka::PARTITIONS.unsigned_abs());
         let mut floor = || kafka::bare(&broker, stream, total);
         let ours = || kafka::ours(&broker, stream, total);
         compare(

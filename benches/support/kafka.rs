@@ -33,7 +33,7 @@ use crate::support::events;
 /// Partitions of each topic.
 pub(crate) const PARTITIONS: i32 = 24;
 /// Longest wait for anything; only a fault takes so long.
-const LIMIT: Duration = Duration::from_secs(120);
+const LIMIT: Duration = Duration::from_mins(2);
 /// Time for the producer's queue to have room again.
 const QUEUE_FULL: Duration = Duration::from_millis(5);
 

@@ -1,4 +1,4 @@
-//! The ways to carry out an action. [`Kind`] is the one closed list; a new connector is a variant here and a file beside.
+//! The ways to carry out an action. `Kind` is the one closed list; a new connector is a variant here and a file beside.
 
 pub mod log;
 pub mod webhook;

@@ -1,3 +1,5 @@
+//! Tests of the log connector: what it publishes, and how a log that refuses is answered.
+
 use std::sync::Mutex;
 
 use homeostat_actors::ports::log::{

@@ -1,3 +1,5 @@
+//! Tests of templates: what they may show, and what they refuse.
+
 use homeostat_actors::ports::connector::Order;
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::record::Id;
