@@ -1,5 +1,13 @@
 //! Decoding takes any bytes: what is an event is read leniently, what is not is rejected with a reason, nothing panics.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops where it fails; the configuration allows this only inside test functions"
+)]
+
 use homeostat_logic::event::{
     DEPTH_MAX, Declared, EVENT_BYTES_MAX, Names, Reject, decode, role_of,
 };

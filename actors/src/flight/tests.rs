@@ -42,7 +42,7 @@ fn flight_with(limits: FlightLimits) -> (Flight, Arc<Positions>) {
         partition: 1,
     };
     let topic = topic::find(&partition.topic).unwrap();
-    let slot = Arc::new(OnceLock::from(subscription));
+    let slot = Arc::new(RwLock::new(Some(subscription)));
     let flight = Flight::new(partition, topic, Epoch(3), 0, limits, slot);
     (flight, positions)
 }
