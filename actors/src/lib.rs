@@ -14,6 +14,7 @@ pub mod flight;
 pub mod ledger_view;
 pub mod partition;
 pub mod ports;
+mod request;
 pub mod responder;
 pub mod roster;
 pub mod sink;

@@ -1,3 +1,5 @@
+//! What is in flight: one watermark, each record settled once, nothing of an old epoch.
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use homeostat_logic::topic;

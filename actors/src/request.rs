@@ -1,0 +1,119 @@
+//! One request through its connector, whatever the connector does: it always ends in an outcome of ledger-protocol §3.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use homeostat_logic::ledger::execution::{Answer, Order};
+use homeostat_logic::ledger::record::{FinishOutcome, Millis};
+use homeostat_logic::ledger::times::REQUEST_LIMIT;
+
+use crate::executor::ExecutorContext;
+use crate::ports::connector;
+
+/// Beyond the request limit, for a connector that breaks its promise; one that keeps it is never cut off.
+const REQUEST_GRACE: Duration = Duration::from_secs(1);
+
+/// One request through its connector; a panic of the connector, or no answer in time, is an unknown outcome.
+pub(crate) async fn request(context: &ExecutorContext, order: &Order) -> Answer {
+    let unsent = |detail| without_answer(FinishOutcome::NotSent, detail);
+    let Some(connector) = context.connectors.get(&order.step.connector) else {
+        return unsent(format!("there is no connector {:?}", order.step.connector));
+    };
+    if context.clock.boot() > order.deadline {
+        return unsent("the deadline passed before the first byte".to_owned());
+    }
+    // A connector may panic before it returns a future as well.
+    ask(async { connector.send(outgoing(order, context.clock.now())).await }).await
+}
+
+/// Waits for the answer, whatever the connector does.
+async fn ask(request: impl Future<Output = connector::Answer>) -> Answer {
+    let unknown = |detail: &str| without_answer(FinishOutcome::Unknown, detail.to_owned());
+    let guarded = std::panic::AssertUnwindSafe(request).catch_unwind();
+    match tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, guarded).await {
+        Ok(Ok(answer)) => Answer {
+            outcome: answer.outcome,
+            detail: cut(answer.detail),
+            retry_after_ms: answer.retry_after_ms,
+            permanent: answer.permanent,
+        },
+        Ok(Err(_)) => unknown("the connector panicked while the request was under way"),
+        Err(_) => unknown("the connector did not answer within its limit"),
+    }
+}
+
+const fn without_answer(outcome: FinishOutcome, detail: String) -> Answer {
+    Answer {
+        outcome,
+        detail,
+        retry_after_ms: None,
+        permanent: false,
+    }
+}
+
+fn cut(mut detail: String) -> String {
+    detail.truncate(detail.floor_char_boundary(connector::Answer::DETAIL_BYTES_MAX));
+    detail
+}
+
+fn outgoing(order: &Order, now: Millis) -> connector::Order {
+    let subject = &order.subject;
+    connector::Order {
+        action_id: order.action,
+        attempt: order.attempt,
+        action: order.step.action,
+        target: subject.target.clone(),
+        severity: subject.severity,
+        event_type: subject.event_type.clone(),
+        event_id: subject.event_id.clone(),
+        params: order
+            .resolved
+            .clone()
+            .unwrap_or_else(|| order.step.params.clone()),
+        reasons: vec![subject.rule.clone(), subject.severity_reason.clone()],
+        now,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(detail: String) -> connector::Answer {
+        connector::Answer {
+            outcome: FinishOutcome::Failed,
+            detail,
+            retry_after_ms: Some(7),
+            permanent: true,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_is_passed_on_with_its_detail_cut() {
+        let answer = ask(async { answered("ä".repeat(5_000)) }).await;
+        assert_eq!(answer.detail.len(), connector::Answer::DETAIL_BYTES_MAX);
+        let rest = (answer.outcome, answer.retry_after_ms, answer.permanent);
+        assert_eq!(rest, (FinishOutcome::Failed, Some(7), true));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connector_that_panics_or_never_answers_leaves_an_unknown_outcome() {
+        let panicked = ask(async { panic!("boom") }).await;
+        let silent = ask(std::future::pending()).await;
+        for answer in [panicked, silent] {
+            assert_eq!(
+                (answer.outcome, answer.permanent),
+                (FinishOutcome::Unknown, false)
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connector_that_answers_at_its_limit_is_not_cut_off() {
+        let slow = ask(async {
+            tokio::time::sleep(REQUEST_LIMIT).await;
+            answered(String::new())
+        });
+        assert_eq!(slow.await.outcome, FinishOutcome::Failed);
+    }
+}
