@@ -22,7 +22,9 @@ pub fn start(settings: &LogOutput) {
     });
     let output = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| Lossy(std::io::stderr()))
+        // It would report a failed write on the very output that failed, and panic at that.
+        .log_internal_errors(false);
     let terminal = std::io::stderr().is_terminal();
     let text = match settings.format {
         LogFormat::Auto => terminal,
@@ -37,6 +39,20 @@ pub fn start(settings: &LogOutput) {
     };
     started.unwrap_or_default();
     std::panic::set_hook(Box::new(log_panic));
+}
+
+/// Standard error whose failures are nobody's problem: a full disk or a log reader that went away must not take the
+/// service along.
+struct Lossy(std::io::Stderr);
+
+impl std::io::Write for Lossy {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        Ok(self.0.write(bytes).unwrap_or(bytes.len()))
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush().or(Ok(()))
+    }
 }
 
 /// A panic is one line of the log like any other; supervision says what follows from it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use homeostat_logic::ledger::execution::{Answer, Order};
-use homeostat_logic::ledger::record::{FinishOutcome, Millis};
+use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
 use crate::executor::ExecutorContext;
@@ -23,7 +23,8 @@ pub(crate) async fn request(context: &ExecutorContext, order: &Order) -> Answer 
         return unsent("the deadline passed before the first byte".to_owned());
     }
     // A connector may panic before it returns a future as well.
-    ask(async { connector.send(outgoing(order, context.clock.now())).await }).await
+    let outgoing = outgoing(order, context);
+    ask(async { connector.send(outgoing).await }).await
 }
 
 /// Waits for the answer, whatever the connector does.
@@ -56,8 +57,22 @@ fn cut(mut detail: String) -> String {
     detail
 }
 
-fn outgoing(order: &Order, now: Millis) -> connector::Order {
+fn outgoing(order: &Order, context: &ExecutorContext) -> connector::Order {
     let subject = &order.subject;
+    let mut params = order
+        .resolved
+        .clone()
+        .unwrap_or_else(|| order.step.params.clone());
+    let mut reasons = vec![subject.rule.clone(), subject.severity_reason.clone()];
+    if let Some(failure) = failure_told(order, context) {
+        prefix(&mut params, "title", "action failed: ");
+        prefix(
+            &mut params,
+            "message",
+            &format!("{failure}. It was about: "),
+        );
+        reasons.push(failure);
+    }
     connector::Order {
         action_id: order.action,
         attempt: order.attempt,
@@ -66,12 +81,31 @@ fn outgoing(order: &Order, now: Millis) -> connector::Order {
         severity: subject.severity,
         event_type: subject.event_type.clone(),
         event_id: subject.event_id.clone(),
-        params: order
-            .resolved
-            .clone()
-            .unwrap_or_else(|| order.step.params.clone()),
-        reasons: vec![subject.rule.clone(), subject.severity_reason.clone()],
-        now,
+        params,
+        reasons,
+        now: context.clock.now(),
+    }
+}
+
+/// What an escalation is about: which action, how it ended, after how many attempts. The step was written down before
+/// anybody knew. While the fold remembers the failed action (eight days), every attempt says the same.
+fn failure_told(order: &Order, context: &ExecutorContext) -> Option<String> {
+    let (parent, _) = order.derived_from?;
+    let state = context.view.read();
+    let failed = state.fold.action(parent)?;
+    Some(format!(
+        "{} of {} ended {} after {} of {} attempts (action {parent})",
+        failed.step.action,
+        failed.subject.target,
+        failed.phase.name(),
+        failed.winners.len(),
+        failed.step.max_attempts,
+    ))
+}
+
+fn prefix(params: &mut serde_json::Value, field: &str, with: &str) {
+    if let Some(serde_json::Value::String(text)) = params.get_mut(field) {
+        text.insert_str(0, with);
     }
 }
 

@@ -2,7 +2,7 @@
 //! (action-apis §2.8).
 //!
 //! The fields of the data object become the event's fields; `id`, `source` and `time` become `event_id`, `source` and
-//! `timestamp`; every other attribute is kept under `cloudevents`. Data that is no object is kept under `data`.
+//! `timestamp`; every other attribute is kept under `cloudevents`. Data that is no object is refused: rules read fields.
 
 use std::collections::BTreeMap;
 
@@ -48,12 +48,11 @@ pub enum CloudEventError {
     /// A header's percent-encoding is broken.
     #[error("the header of the CloudEvents attribute {0} is no percent-encoded UTF-8")]
     Header(String),
-    /// Binary data that is neither JSON nor text.
-    #[error("the data of a CloudEvent must be JSON or UTF-8 text; byte {offset} is neither")]
-    BinaryData {
-        /// Counted from 0.
-        offset: usize,
-    },
+    /// Binary, text, a list or a number: nothing that rules could look into, and not to be decided as an empty event.
+    #[error(
+        "the data of a CloudEvent must be a JSON object (application/json), because rules read its fields"
+    )]
+    NotAnObject,
 }
 
 /// Attributes by name, each value as JSON text.
@@ -103,10 +102,7 @@ pub fn from_binary(
             .map_err(|error| crate::enrich::syntax_error(text, &error))?;
         return to_bare(attributes, Some(value.get()));
     }
-    let text = std::str::from_utf8(data).map_err(|error| CloudEventError::BinaryData {
-        offset: error.valid_up_to(),
-    })?;
-    to_bare(attributes, Some(&quote(text)))
+    Err(CloudEventError::NotAnObject)
 }
 
 /// Decodes the percent-encoding that the HTTP binding puts on header values.
@@ -147,6 +143,10 @@ fn to_bare(mut attributes: Attributes, data: Option<&str>) -> Result<BareEvent, 
         return Err(CloudEventError::Version(version));
     }
     let event_type = required(&attributes, "type")?;
+    let object = data.is_none_or(|data| data == "null" || data.starts_with('{'));
+    if !object || attributes.contains_key("data_base64") {
+        return Err(CloudEventError::NotAnObject);
+    }
     let mut envelope = Vec::new();
     for (attribute, field) in [("id", "event_id"), ("source", "source")] {
         envelope.push((field, quote(&required(&attributes, attribute)?)));
@@ -277,32 +277,24 @@ mod tests {
     }
 
     #[test]
-    fn data_that_is_no_object_is_kept_beside_the_envelope() {
-        for (content_type, data, kept) in [
-            (None, "[1, 2]", r#""data": [1, 2]"#),
-            (Some("text/plain"), "hello", r#""data": "hello""#),
-            (
-                Some("application/vnd.x+JSON; charset=utf-8"),
-                "7",
-                r#""data": 7"#,
-            ),
-            (None, "", r#""event_type""#),
+    fn data_that_is_no_object_is_refused_and_no_data_is_an_event_without_fields() {
+        for (content_type, data) in [
+            (None, "[1, 2]"),
+            (Some("text/plain"), "hello"),
+            (Some("application/vnd.x+JSON; charset=utf-8"), "7"),
+            (Some("image/png"), "ab"),
         ] {
-            let event = from_binary(attributes(), content_type, data.as_bytes()).unwrap();
-            assert!(
-                event.text.starts_with(&format!("{{{kept}")),
-                "{}",
-                event.text
-            );
+            let refused = from_binary(attributes(), content_type, data.as_bytes());
+            assert_eq!(refused, Err(CloudEventError::NotAnObject), "{data}");
         }
         let base64 =
             r#"{"specversion":"1.0","id":"1","source":"s","type":"t","data_base64":"AAE="}"#;
-        let event = from_structured(base64.as_bytes()).unwrap();
-        assert!(
-            event.text.contains(r#""data_base64": "AAE=""#),
-            "{}",
-            event.text
+        assert_eq!(
+            from_structured(base64.as_bytes()),
+            Err(CloudEventError::NotAnObject)
         );
+        let empty = from_binary(attributes(), None, b"").unwrap();
+        assert!(empty.text.starts_with(r#"{"event_type""#), "{}", empty.text);
     }
 
     #[test]
@@ -325,10 +317,6 @@ mod tests {
             from_structured(br#"{"specversion":"1.0","id":"1","id":"2"}"#),
             Err(CloudEventError::Repeated(_))
         ));
-        assert_eq!(
-            from_binary(attributes(), Some("image/png"), b"ab\xff"),
-            Err(CloudEventError::BinaryData { offset: 2 })
-        );
         assert!(matches!(
             from_binary(attributes(), None, b"{\"a\":"),
             Err(CloudEventError::Event(EventError::Syntax { .. }))

@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::event::Names;
 use crate::ledger::record::Millis;
-use crate::topic::SOURCE;
+use crate::topic::{SOURCE, Topic};
 
 pub use crate::event::{DEPTH_MAX, EVENT_BYTES_MAX};
 
@@ -61,6 +62,9 @@ pub enum EventError {
         /// Of the bracket that is one too many.
         offset: usize,
     },
+    /// Nothing that could be decided: it would be acknowledged only to become a dead letter.
+    #[error("{0}")]
+    Undecidable(crate::event::Reject),
     /// JSON, but no object.
     #[error("byte {offset}: an event is a JSON object, this is {found}")]
     NotAnObject {
@@ -76,6 +80,7 @@ impl EventError {
     pub const fn offset(&self) -> usize {
         match self {
             Self::TooLarge { .. } => EVENT_BYTES_MAX,
+            Self::Undecidable(_) => 0,
             Self::NotUtf8 { offset }
             | Self::Syntax { offset, .. }
             | Self::TooDeep { offset }
@@ -133,6 +138,16 @@ pub fn enrich(event: &[u8], stamp: Stamp<'_>) -> Result<Enriched, EventError> {
         return Err(EventError::TooLarge { bytes: text.len() });
     }
     Ok(Enriched { text, event_id })
+}
+
+/// As [`enrich`], and checks that a consumer of the topic can decide about the event.
+pub fn enrich_for(topic: &Topic, event: &[u8], stamp: Stamp<'_>) -> Result<Enriched, EventError> {
+    let enriched = enrich(event, stamp)?;
+    let text = Some(enriched.text.as_bytes());
+    match crate::event::decode(text, topic, &mut Names::default()) {
+        Ok(_) => Ok(enriched),
+        Err(reject) => Err(EventError::Undecidable(reject)),
+    }
 }
 
 /// The text with each `null` at a position replaced and `appended` put before the closing brace.

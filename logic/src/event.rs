@@ -191,7 +191,7 @@ pub fn decode(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<
         }
         _ => names.get(topic.event_type),
     };
-    let model = match model_of(&wire.model_version, &wire.model_name) {
+    let model = match model_of(&event_type, &wire.model_version, &wire.model_name) {
         Some(name) => Some(names.get(bounded("model name", name, Target::NAME_BYTES_MAX)?)),
         None => None,
     };
@@ -228,13 +228,22 @@ pub fn role_of(event_type: &str) -> Role {
     }
 }
 
-/// SPEC §3: what stands before `@` in `model_version`; without one, the event's `model_name`.
-fn model_of<'a>(version: &'a Field<Text<'_>>, name: &'a Field<Text<'_>>) -> Option<&'a str> {
-    text_of(version)
+/// SPEC §3: a degraded model's event names it in `model_name`, every other in what stands before the `@` of
+/// `model_version`; each falls back on the other's way before the configured default is taken.
+fn model_of<'a>(
+    event_type: &str,
+    version: &'a Field<Text<'_>>,
+    name: &'a Field<Text<'_>>,
+) -> Option<&'a str> {
+    let named = text_of(name);
+    let versioned = text_of(version)
         .and_then(|version| version.split_once('@'))
         .map(|(name, _)| name.trim())
-        .filter(|name| !name.is_empty())
-        .or_else(|| text_of(name))
+        .filter(|name| !name.is_empty());
+    if event_type == "model_performance_degraded" {
+        return named.or(versioned);
+    }
+    versioned.or(named)
 }
 
 fn text_of<'a>(field: &'a Field<Text<'_>>) -> Option<&'a str> {

@@ -50,6 +50,10 @@ impl<T> Field<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
+/// An object, whatever is in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Object;
+
 /// The length of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Length(pub u64);
@@ -64,6 +68,15 @@ trait Shape<'de>: Sized {
     }
     fn list(_: u64) -> Option<Self> {
         None
+    }
+    fn object() -> Option<Self> {
+        None
+    }
+}
+
+impl Shape<'_> for Object {
+    fn object() -> Option<Self> {
+        Some(Self)
     }
 }
 
@@ -136,8 +149,23 @@ impl<'de, T: Shape<'de>> Visitor<'de> for FieldVisitor<T> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Field::Wrong("an object"))
+        Ok(or_wrong(T::object(), "an object"))
     }
+}
+
+impl<'de> Deserialize<'de> for Field<Object> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
+/// Reads one field by itself: what JSON allows and Rust cannot hold (1e999, half a surrogate pair) spoils this field
+/// and no other.
+pub(crate) fn read_field<'de, T>(value: &'de serde_json::value::RawValue) -> Field<T>
+where
+    Field<T>: Deserialize<'de>,
+{
+    serde_json::from_str(value.get()).unwrap_or(Field::Wrong("out of range or not readable"))
 }
 
 impl<'de> Deserialize<'de> for Field<f64> {
@@ -189,7 +217,9 @@ macro_rules! lenient_struct {
                         while let Some(key) = map.next_key::<$crate::field::Field<$crate::field::Text<'de>>>()? {
                             let $crate::field::Field::Value($crate::field::Text(key)) = key else { continue };
                             match &*key {
-                                $(stringify!($field) => read.$field = map.next_value()?,)+
+                                $(stringify!($field) => {
+                                    read.$field = $crate::field::read_field(map.next_value()?);
+                                })+
                                 _ => {
                                     map.next_value::<serde::de::IgnoredAny>()?;
                                 }

@@ -293,7 +293,17 @@ fn the_target_is_the_model_or_service_the_event_names() {
         (
             "system.health",
             r#"{"event_type":"service_health_check_failed","service":"api-2","model_name":"m"}"#,
-            "service/api-2",
+            "model/m",
+        ),
+        (
+            "model.performance.degraded",
+            r#"{"model_name":"p","model_version":"q@2"}"#,
+            "model/p",
+        ),
+        (
+            "data.drift.detected",
+            r#"{"model_name":"p","model_version":"q@2"}"#,
+            "model/q",
         ),
         (
             "system.alerts",
@@ -573,6 +583,54 @@ fn parameters_say_what_the_spec_says() {
         "disk full on service mlops-api, severity medium: 97 %"
     );
     assert_eq!(alert["source_event"]["message"], "97 %");
+}
+
+#[test]
+fn a_service_never_has_the_default_model_rolled_back_on_its_behalf() {
+    let rules = rules("");
+    let rollback = |raw: &str| {
+        let proposal = proposed("system.health", raw, &rules, noon()).propose;
+        let step = proposal.decisions[0].ladder[0].clone();
+        assert_eq!(step.action, Rollback);
+        (
+            proposal.target.to_string(),
+            step.params["model_name"].clone(),
+            step.cooldown_key,
+        )
+    };
+    let failed =
+        |fields: &str| format!(r#"{{"event_type":"service_health_check_failed"{fields}}}"#);
+    let (target, model, _) = rollback(&failed(r#","service":"svc-a""#));
+    assert_eq!(
+        (target.as_str(), model),
+        ("service/svc-a", serde_json::Value::Null)
+    );
+    let (target, model, _) = rollback(&failed(""));
+    assert_eq!(
+        (target.as_str(), model),
+        ("service/mlops-api", "movie_recommender".into())
+    );
+    // Two services, one model: one cooldown.
+    let first = rollback(&failed(r#","service":"svc-a","model_name":"m""#));
+    assert_eq!(
+        first,
+        rollback(&failed(r#","service":"svc-b","model_name":"m""#))
+    );
+    assert_eq!((first.0.as_str(), first.1), ("model/m", "m".into()));
+}
+
+#[test]
+fn only_a_cloud_event_promises_that_its_id_names_one_event() {
+    let rules = rules("");
+    let identity = |topic, raw| proposed(topic, raw, &rules, noon()).propose.event_identity;
+    assert_eq!(
+        identity("data.drift.detected", r#"{"event_id":"1","source":"s"}"#),
+        None
+    );
+    let cloud = r#"{"event_id":"1","source":"s","cloudevents":{"specversion":"1.0"}}"#;
+    let named = identity("data.drift.detected", cloud);
+    assert!(named.is_some());
+    assert_ne!(named, identity("model.performance.degraded", cloud));
 }
 
 #[test]

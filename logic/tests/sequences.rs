@@ -434,7 +434,7 @@ fn an_event_read_twice_is_decided_once_whatever_the_rules_say_by_then() {
 fn an_event_published_twice_is_known_by_its_source_and_id() {
     let named = |source: &str, id: &str| {
         format!(
-            r#"{{"severity":"HIGH","model_version":"m@1","source":"{source}","event_id":"{id}"}}"#
+            r#"{{"severity":"HIGH","model_version":"m@1","source":"{source}","event_id":"{id}","cloudevents":{{"specversion":"1.0"}}}}"#
         )
     };
     let mut story = Story::new(NO_COOLDOWN);
@@ -446,7 +446,7 @@ fn an_event_published_twice_is_known_by_its_source_and_id() {
         let action = story.answered(noon() + 2 * MINUTE, DRIFT, &named(source, id));
         assert_eq!(action, Retrain, "{source} {id}");
     }
-    // Without an id of its own it is known by its place only.
+    // Without a CloudEvent's promise it is known by its place only.
     assert_eq!(story.answered(noon() + 3 * MINUTE, DRIFT, URGENT), Retrain);
 }
 

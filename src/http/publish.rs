@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use homeostat_actors::ports::log::{Appended, ErrorClass, LogError, NewRecord};
-use homeostat_logic::enrich::{Stamp, enrich};
+use homeostat_logic::enrich::{Stamp, enrich_for};
 use homeostat_logic::topic::{self, NotPublishable};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
@@ -70,7 +70,7 @@ async fn prepare(
     request: &HttpRequest,
     payload: Payload,
 ) -> Result<Vec<Prepared>, Problem> {
-    let topic = topic::publishable(topic).map_err(not_publishable)?.name;
+    let topic = topic::publishable(topic).map_err(not_publishable)?;
     let key = key(request)?;
     let body = body::read(payload).await?;
     let time = state.clock.now();
@@ -81,10 +81,10 @@ async fn prepare(
             event_id: &event_id,
             time,
         };
-        let enriched = enrich(incoming.event.text.as_bytes(), stamp)
+        let enriched = enrich_for(topic, incoming.event.text.as_bytes(), stamp)
             .map_err(|error| incoming.problem(&error))?;
         let record = NewRecord {
-            topic: topic.to_owned(),
+            topic: topic.name.to_owned(),
             key: key.clone().or(incoming.event.key).map(String::into_bytes),
             value: Some(enriched.text.into_bytes()),
             ..NewRecord::default()

@@ -62,7 +62,7 @@ families! {
     SETTLED_OFFSET = Gauge "settled_offset" ["topic", "partition"]
         "Offset up to which (exclusive) everything is settled.";
     DECISIONS = Counter "decisions_total" ["event_type", "action", "outcome"]
-        "Decisions recorded, by type of the event, action after the gates and outcome.";
+        "Decisions that came to an end, by what became of them; those still open are in ledger_fold_entries.";
     DECISION_LATENCY = Histogram "decision_latency_seconds" []
         "From the log time of an event to its recorded decision.";
     SUPPRESSED = Counter "suppressed_total" ["reason"]

@@ -234,10 +234,11 @@ async fn drain(roster: Roster, state: &ServiceState) {
     roster.shutdown(Duration::from_secs(1)).await;
 }
 
-/// SIGTERM and SIGINT: the first drains, the second ends at once.
+/// SIGTERM and SIGINT: the first drains, the second ends at once. SIGHUP changes nothing.
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
@@ -245,13 +246,20 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
+    /// Waits for one that ends the service. SIGHUP asks daemons to reload, and would end one that does not listen.
     async fn any(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => {
+                    tracing::warn!("SIGHUP: the configuration cannot be reloaded live yet; restart to apply changes");
+                }
+            }
         }
     }
 

@@ -38,7 +38,10 @@ impl Observer for Observation {
                     .and_then(|decision| decision.ladder.get(entered.step));
                 let action = step.map_or(Action::Ignore, |step| step.action);
                 let outcome = Outcome::of(entered.phase, action);
-                self.0.decided(&propose.event_type, action, outcome);
+                // An open one is counted when it ends, so that each decision counts once.
+                if !entered.phase.is_open() {
+                    self.0.decided(&propose.event_type, action, outcome);
+                }
                 if let Some(gate) = entered.gates.iter().rev().find(|gate| !gate.passed) {
                     self.0.suppressed(gate.gate);
                 }

@@ -109,6 +109,11 @@ pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
         && source == RuleSource::Matrix
         && rule.scheduled.contains(&severity);
     let after_hours = outside_working_hours(rule, proposed, severity, scheduled, now);
+    let (target_kind, target) = match (&event.model, proposed) {
+        // A service's event that names the model to roll back: the cooldown belongs to what is acted on.
+        (Some(model), Action::Retrain | Action::Rollback) => (TargetKind::Model, Arc::clone(model)),
+        _ => (target_kind, target),
+    };
     Verdict {
         target_kind,
         target,

@@ -6,13 +6,14 @@ use super::alert::{AlertText, Quoted};
 use super::judge::{RuleSource, Verdict};
 use crate::action::Action;
 use crate::event::{ActionRequired, Event};
-use crate::field::{Field, Text, lenient_struct};
+use crate::field::{Field, Object, Text, lenient_struct};
 use crate::history::format_time;
 use crate::ledger::record::{
     Decision, EventBody, Gate, Id, Millis, Policy, Propose, RawJson, Source, Step,
 };
 use crate::rules::{ActionSettings, Rule, Rules};
 use crate::severity::Severity;
+use crate::target::TargetKind;
 use crate::topic::SYSTEM_ALERTS;
 
 /// The hour of SPEC §4's budget.
@@ -75,6 +76,23 @@ lenient_struct! {
     struct Named<'a> {
         event_id: Text<'a>,
         source: Text<'a>,
+        cloudevents: Object,
+    }
+}
+
+impl Named<'_> {
+    /// Only the producer of a `CloudEvent` promises that source and id name one event for ever (CloudEvents 1.0, `id`); an
+    /// `event_id` alone may be reused, and must not silence another alarm.
+    fn identity(&self, topic: &str) -> Option<Id> {
+        let (Field::Value(Text(id)), Field::Value(Object)) = (&self.event_id, &self.cloudevents)
+        else {
+            return None;
+        };
+        let source = match &self.source {
+            Field::Value(Text(source)) => source,
+            Field::Missing | Field::Wrong(_) => "",
+        };
+        Some(crate::ledger::identity::event_identity(topic, source, id))
     }
 }
 
@@ -89,13 +107,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         Field::Value(Text(id)) if !id.is_empty() => Some(id.chars().take(256).collect::<String>()),
         _ => None,
     };
-    let event_identity = own_id.as_deref().map(|id| {
-        let source = match &named.source {
-            Field::Value(Text(source)) => source,
-            Field::Missing | Field::Wrong(_) => "",
-        };
-        crate::ledger::identity::event_identity(source, id)
-    });
+    let event_identity = named.identity(context.topic);
     let event_id = own_id.unwrap_or_else(|| event_key.as_uuid());
     let rule = context
         .rules
@@ -253,7 +265,8 @@ impl Writer<'_> {
                 "metadata": self.event_value(),
             }),
             Action::Rollback => json!({
-                "model_name": model, "reason": "auto_response_rollback", "to": "previous_stable",
+                "model_name": self.model_to_roll_back(model), "service": event.service.as_deref(),
+                "reason": "auto_response_rollback", "to": "previous_stable",
                 "current_version": self.model_version(),
             }),
             Action::ScaleUp | Action::ScaleDown => {
@@ -276,6 +289,16 @@ impl Writer<'_> {
             }),
             Action::Ignore => json!({}),
         }
+    }
+
+    /// A service that is not the default one, and names no model, serves a model nobody here knows: its own deployment
+    /// is to be rolled back, never the default model on its behalf.
+    fn model_to_roll_back<'b>(&self, model: &'b str) -> Option<&'b str> {
+        let (event, defaults) = (self.context.event, &self.context.rules.defaults);
+        let foreign = self.verdict.target_kind == TargetKind::Service
+            && event.model.is_none()
+            && *self.verdict.target != *defaults.service;
+        (!foreign).then_some(model)
     }
 
     fn alert_text(&self) -> AlertText {

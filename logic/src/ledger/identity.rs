@@ -18,8 +18,13 @@ pub fn event_key(topic: &str, generation: u32, partition: i32, offset: i64) -> I
 }
 
 /// Identity that the producer gave the event itself.
-pub fn event_identity(source: &str, id: &str) -> Id {
-    Id::hash(&[b"identity", source.as_bytes(), id.as_bytes()])
+pub fn event_identity(topic: &str, source: &str, id: &str) -> Id {
+    Id::hash(&[
+        b"identity",
+        topic.as_bytes(),
+        source.as_bytes(),
+        id.as_bytes(),
+    ])
 }
 
 /// Identity of the action that a decision asks for; `decision` is its index in the proposal.

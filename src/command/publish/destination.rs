@@ -107,7 +107,13 @@ impl Destination {
             let acknowledged: BTreeSet<String> = outcome.acknowledged.into_iter().collect();
             batch.events.retain(|(id, _)| !acknowledged.contains(id));
             let unacknowledged = batch.events.len();
-            let again = matches!(outcome.fault, Some(Fault::Unreachable(_))) && tries < TRIES_MAX;
+            // A log's client has tried for as long as SPEC §2 lets a publisher wait.
+            let tries_max = if matches!(self, Self::Log(_)) {
+                1
+            } else {
+                TRIES_MAX
+            };
+            let again = matches!(outcome.fault, Some(Fault::Unreachable(_))) && tries < tries_max;
             if unacknowledged == 0 || !again {
                 let fault = outcome.fault.filter(|_| unacknowledged > 0);
                 return Delivered {

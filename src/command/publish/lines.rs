@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, stdin};
 use std::path::Path;
 
-use homeostat_logic::enrich::{EVENT_BYTES_MAX, Stamp, enrich};
+use homeostat_logic::enrich::{EVENT_BYTES_MAX, Stamp, enrich_for};
 use homeostat_logic::topic;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -102,7 +102,9 @@ fn event(place: String, topic: String, key: Option<String>, value: &[u8]) -> Res
         event_id: &Uuid::new_v4().to_string(),
         time: chrono::Utc::now().timestamp_millis(),
     };
-    let enriched = enrich(value.trim_ascii(), stamp).map_err(|error| error.to_string())?;
+    let topic_found = topic::publishable(&topic).map_err(|error| error.to_string())?;
+    let enriched =
+        enrich_for(topic_found, value.trim_ascii(), stamp).map_err(|error| error.to_string())?;
     Ok(Event {
         topic,
         key: key.filter(|key| !key.is_empty()),

@@ -8,8 +8,9 @@ use homeostat_logic::ledger::record::{FinishOutcome, Millis};
 
 use super::addresses::AddressRefused;
 
-/// Longest pause taken from a target, the horizon H of ledger-protocol §7: a longer one would outlive the action.
-const RETRY_AFTER_MS_MAX: Millis = 8 * 24 * 60 * 60 * 1000;
+/// Longest pause taken from a target: while an action waits, its key is closed and nobody is told. A target that wants
+/// more is asked again each hour until the attempts are used, then people are told.
+const RETRY_AFTER_MS_MAX: Millis = 60 * 60 * 1000;
 
 /// Outcome of a status, and whether no repetition can mend it. A 429 means, by the webhook's contract, that nothing was done.
 /// 409 and 425 say that the request, or one before it, may be under way.
@@ -61,7 +62,7 @@ pub(super) fn refused(detail: String) -> Answer {
     }
 }
 
-/// Reads `Retry-After`: seconds, or an HTTP date counted from `now`; at most eight days.
+/// Reads `Retry-After`: seconds, or an HTTP date counted from `now`; at most an hour.
 pub(super) fn retry_after(value: &str, now: Millis) -> Option<Millis> {
     let value = value.trim();
     let pause = if value.bytes().all(|byte| byte.is_ascii_digit()) && !value.is_empty() {

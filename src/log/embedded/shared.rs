@@ -17,6 +17,9 @@ use crate::log::sync::{Flag, Signal, lock};
 /// A broken store is reopened at most this often.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a failed write keeps the log from counting as connected.
+const FAILURE_SHOWS: Duration = Duration::from_secs(30);
+
 /// What the threads of a log share.
 pub(super) struct Shared {
     pub(super) settings: EmbeddedSettings,
@@ -27,6 +30,8 @@ pub(super) struct Shared {
     /// Wakes readers: records, assignments, closing.
     pub(super) signal: Signal,
     pub(super) closed: Flag,
+    /// When a write failed last, unless one has gone through since.
+    pub(super) failed_at: Mutex<Option<Instant>>,
     pub(super) clock: Mutex<Millis>,
     /// Held while records are written or the store is reopened; the time of the last reopening.
     pub(super) write_gate: Mutex<Option<Instant>>,
@@ -51,6 +56,7 @@ impl Shared {
             tails: NewTails::default(),
             signal: Signal::default(),
             closed: Flag::default(),
+            failed_at: Mutex::default(),
             write_gate: Mutex::new(None),
         })
     }
@@ -86,6 +92,17 @@ impl Shared {
             .partitions
             .get(index)
             .map(|partition| partition.extent().watermarks())
+    }
+
+    /// Notes how the last write went.
+    pub(super) fn wrote(&self, succeeded: bool) {
+        *lock(&self.failed_at) = (!succeeded).then(Instant::now);
+    }
+
+    /// Whether writes went through lately. After [`FAILURE_SHOWS`] without another try it is assumed again: an
+    /// instance that is not ready gets no events by which it could find out.
+    pub(super) fn takes_writes(&self) -> bool {
+        lock(&self.failed_at).is_none_or(|at| at.elapsed() > FAILURE_SHOWS)
     }
 
     /// Makes sure that the store takes writes, by reopening a broken one; while the guard lives nobody else reopens.

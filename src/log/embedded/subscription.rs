@@ -104,6 +104,11 @@ impl Subscription for Membership {
             .collect()
     }
 
+    /// After a failed write (a full disk) the log is away until one goes through.
+    fn connected(&self) -> bool {
+        self.0.shared.takes_writes()
+    }
+
     fn idle(&self) -> Duration {
         self.0.heartbeat.age()
     }

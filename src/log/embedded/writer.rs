@@ -143,7 +143,10 @@ impl Writer {
         };
         let _gate = match self.shared.writable() {
             Ok(gate) => gate,
-            Err(error) => return failed(&error),
+            Err(error) => {
+                self.shared.wrote(false);
+                return failed(&error);
+            }
         };
         let now = self.shared.now();
         let mut growth: BTreeMap<PartitionId, Growth> = BTreeMap::new();
@@ -162,8 +165,10 @@ impl Writer {
         });
         if let Err(error) = committed {
             tracing::error!(%error, "embedded log: a commit failed, nothing of it is acknowledged");
+            self.shared.wrote(false);
             return failed(&error);
         }
+        self.shared.wrote(true);
         for grown in growth.values() {
             if let Some(partition) = grown.topic.partitions.get(grown.partition) {
                 partition.grown(grown.high, grown.bytes, now);
