@@ -174,8 +174,8 @@ fn what_is_no_event_is_refused_and_nothing_of_the_request_is_published() {
 #[test]
 fn an_event_that_is_published_again_is_answered_once() {
     let service = Launch::new().with("COOLDOWN__RETRAIN_MINUTES", "0").start();
-    let event = json!({"specversion": "1.0", "id": "the-same", "source": "/drift", "type": "drift",
-        "data": {"model_version": "m@1", "severity": "HIGH"}});
+    let event = json!({"event_id": "the-same", "source": "/drift", "cloudevents": {"specversion": "1.0"},
+        "model_version": "m@1", "severity": "HIGH"});
     for _ in 0..3 {
         assert_eq!(
             service.publish(&format!("{DRIFT}?key=m"), &event),

@@ -39,6 +39,18 @@ fn a_second_signal_ends_the_service_at_once() {
 }
 
 #[test]
+fn neither_a_full_disk_for_its_log_nor_a_hangup_ends_the_service() {
+    let service = Launch::new().errors_to("/dev/full").start();
+    for model in ["before", "after"] {
+        let event = json!({"model_version": format!("{model}@1"), "severity": "HIGH"});
+        let decision = service.decide("data.drift.detected", &event);
+        assert_eq!(decision["outcome"], "executed", "{decision:#}");
+        service.signal("HUP");
+    }
+    service.stop();
+}
+
+#[test]
 fn a_request_that_hangs_does_not_keep_the_service_from_ending() {
     let (service, _target) = with_a_hanging_request();
     service.stop();

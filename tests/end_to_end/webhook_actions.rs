@@ -106,13 +106,17 @@ fn an_action_waits_for_a_target_that_is_away() {
 #[test]
 fn what_was_not_done_is_told_to_people_and_silences_nothing_that_failed_for_sure() {
     let target = Target::start(|request, _| {
-        Reply::Say(if request.line.contains("refused") {
+        Reply::Say(if request.line.contains("/alert/") {
+            "200 OK"
+        } else if request.line.contains("refused") {
             "400 Bad Request"
         } else {
             "500 Internal Server Error"
         })
     });
-    let service = launch(&target, 3).start();
+    let service = launch(&target, 3)
+        .overlay(&target.overlay("alert", 3))
+        .start();
     // No repetition mends a 400, and nobody knows what a 500 has done: it may be a training, whose cooldown then holds.
     for (model, outcome, attempts, then) in [
         ("refused", "failed", 1, "failed"),
@@ -134,6 +138,18 @@ fn what_was_not_done_is_told_to_people_and_silences_nothing_that_failed_for_sure
             (told["outcome"] == "executed").then_some(told)
         });
         assert_eq!(escalation["action"], "alert", "{escalation:#}");
+        let alerts = target.received();
+        let alert = alerts
+            .iter()
+            .find(|request| request.line.contains(&format!("/alert/{model} ")));
+        let alert: Value = serde_json::from_str(&alert.unwrap().body).unwrap();
+        let told =
+            format!("retrain of model/{model} ended {outcome} after {attempts} of 3 attempts");
+        let message = alert["params"]["message"].as_str().unwrap();
+        assert!(
+            message.starts_with(&told),
+            "the alert says what failed: {alert:#}"
+        );
         assert_eq!(story["escalation"], escalation["id"], "{story:#}");
         let again = service.decide(DRIFT, &drift(model));
         assert_eq!(again["outcome"], then, "{again:#}");

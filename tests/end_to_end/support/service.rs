@@ -16,6 +16,8 @@ pub(crate) struct Launch {
     folder: Arc<tempfile::TempDir>,
     environment: Vec<(String, String)>,
     overlays: Vec<PathBuf>,
+    /// Where its standard error goes instead of into this process.
+    errors_to: Option<PathBuf>,
 }
 
 impl Launch {
@@ -25,6 +27,7 @@ impl Launch {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             environment: Vec::new(),
             overlays: Vec::new(),
+            errors_to: None,
         };
         let data = launch.folder().join("data").display().to_string();
         launch
@@ -43,6 +46,12 @@ impl Launch {
         let name = format!("HOMEOSTAT__{key}");
         self.environment.retain(|(other, _)| *other != name);
         self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// With standard error into this file; what it says is not heard then.
+    pub(crate) fn errors_to(mut self, path: impl Into<PathBuf>) -> Self {
+        self.errors_to = Some(path.into());
         self
     }
 
@@ -99,11 +108,20 @@ impl Launch {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stderr(self.errors_to.as_ref().map_or_else(Stdio::piped, |path| {
+                std::fs::OpenOptions::new()
+                    .write(true)
+                    .open(path)
+                    .unwrap()
+                    .into()
+            }))
             .spawn()
             .unwrap();
         let said = Arc::new(Mutex::new(String::new()));
-        let errors = listen(child.stderr.take().unwrap(), Arc::clone(&said));
+        let errors = child
+            .stderr
+            .take()
+            .map(|errors| listen(errors, Arc::clone(&said)));
         let printed = Arc::new(Mutex::new(String::new()));
         listen(child.stdout.take().unwrap(), Arc::clone(&printed));
         let url = wait_for("the service prints its address, or ends", || {
@@ -125,7 +143,7 @@ impl Launch {
             url,
             client,
             said,
-            errors: Some(errors),
+            errors,
         }
     }
 }
