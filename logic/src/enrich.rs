@@ -209,6 +209,7 @@ pub(crate) fn object_fields(text: &str) -> Result<Vec<Field<'_>>, EventError> {
         Some(b'f') if text.trim() == "false" => "false",
         Some(b'n') if text.trim() == "null" => "null",
         Some(b'-' | b'0'..=b'9') => "a number",
+        Some(0xEF) => "text behind a byte order mark, which JSON does not allow",
         Some(_) => "no JSON at all",
     };
     Err(EventError::NotAnObject { offset, found })

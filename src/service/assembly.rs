@@ -79,6 +79,8 @@ pub(super) struct Assembly {
     connectors: Arc<BTreeMap<String, Arc<dyn Connector>>>,
     settings: Settings,
     state: Arc<ServiceState>,
+    /// Requests sent and outcomes not yet written.
+    under_way: Arc<AtomicUsize>,
 }
 
 impl Assembly {
@@ -118,6 +120,7 @@ impl Assembly {
             connectors: Arc::new(connectors),
             settings,
             state: Arc::new(state),
+            under_way: Arc::default(),
         })
     }
 
@@ -127,6 +130,10 @@ impl Assembly {
 
     pub(super) const fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    pub(super) const fn under_way(&self) -> &Arc<AtomicUsize> {
+        &self.under_way
     }
 
     pub(super) fn api(&self) -> ApiState {
@@ -150,7 +157,7 @@ impl Assembly {
             topic_generation: self.settings.kafka.topic_generation,
         };
         let owner: Arc<str> = format!("{}@{}", std::process::id(), uuid::Uuid::new_v4()).into();
-        let under_way = Arc::new(AtomicUsize::new(0));
+        let under_way = Arc::clone(&self.under_way);
         let ledger = self.state.views().iter().map(|view| {
             let cooldown = CooldownContext {
                 log: Arc::clone(&self.log),

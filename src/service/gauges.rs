@@ -1,6 +1,7 @@
 //! Gauges that nobody announces: read from the parts that know them, whenever somebody scrapes.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use homeostat_actors::ports::log::TopicPartition;
@@ -10,14 +11,21 @@ use super::state::ServiceState;
 use crate::metrics::{ActorSample, Metrics, PartitionGauges};
 
 /// From now on every scrape shows the present.
-pub(super) fn connect(state: &Arc<ServiceState>, watchdog: Watchdog, metrics: &Metrics) {
+pub(super) fn connect(
+    state: &Arc<ServiceState>,
+    watchdog: Watchdog,
+    under_way: &Arc<AtomicUsize>,
+    metrics: &Metrics,
+) {
     let actors = Arc::clone(state);
     metrics.watch_actors(Box::new(move || samples(&actors)));
     let state = Arc::clone(state);
+    let under_way = Arc::clone(under_way);
     let known = Mutex::new(BTreeSet::new());
     metrics.before_scrape(Box::new(move |metrics| {
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         *known = refresh(&state, metrics, &known);
+        metrics.actions_in_flight(under_way.load(Ordering::Relaxed));
         for (step, taken) in watchdog.steps_taken() {
             metrics.watchdog_steps(step, taken);
         }

@@ -159,7 +159,12 @@ async fn start(
     let hopeless = tokio::sync::watch::Sender::new(None);
     let stall_max = Duration::from_millis(settings.supervision.stall_max_ms);
     let watching = watch::start(&state, roster.supervisor(), stall_max, &hopeless)?;
-    gauges::connect(&state, watching.watchdog.clone(), assembly.metrics());
+    gauges::connect(
+        &state,
+        watching.watchdog.clone(),
+        assembly.under_way(),
+        assembly.metrics(),
+    );
     tracing::info!("ready: events are being answered");
     Ok(Started::Running(Running {
         roster,

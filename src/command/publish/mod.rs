@@ -23,7 +23,7 @@ const EXAMPLES: &str = "\
 Examples:
   homeostat publish --file events.jsonl
   homeostat publish data.drift.detected --key employment_ma drifts.jsonl
-  tail -f events.jsonl | homeostat publish --url http://10.0.0.7:8470
+  tail -f events.jsonl | homeostat publish --url http://127.0.0.1:8480
   homeostat publish --file events.jsonl --bootstrap-servers localhost:9092
 
 Without TOPIC each line is {\"topic\": …, \"key\": … or null, \"value\": {the event}}; with TOPIC each
