@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::event::Names;
+use crate::event::{Names, too_deep_at};
 use crate::ledger::record::Millis;
 use crate::topic::{SOURCE, Topic};
 
@@ -187,7 +187,9 @@ pub(crate) fn as_text(bytes: &[u8]) -> Result<&str, EventError> {
 
 /// The fields of a JSON object of bounded depth, in their order.
 pub(crate) fn object_fields(text: &str) -> Result<Vec<Field<'_>>, EventError> {
-    check_depth(text)?;
+    if let Some(offset) = too_deep_at(text.as_bytes()) {
+        return Err(EventError::TooDeep { offset });
+    }
     let offset = text.len() - text.trim_start().len();
     let found = match text.trim_start().bytes().next() {
         Some(b'{') => {
@@ -228,27 +230,6 @@ pub fn syntax_error(text: &str, error: &serde_json::Error) -> EventError {
         offset: (line_start + error.column().saturating_sub(1)).min(text.len()),
         problem: problem.to_owned(),
     }
-}
-
-/// Before any parser recurses. Brackets within strings do not count.
-fn check_depth(text: &str) -> Result<(), EventError> {
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for (offset, byte) in text.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => {
-                depth += 1;
-                if depth > DEPTH_MAX {
-                    return Err(EventError::TooDeep { offset });
-                }
-            }
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 struct FieldsVisitor;

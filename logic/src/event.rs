@@ -170,7 +170,7 @@ pub fn check_text(value: Option<&[u8]>) -> Result<&str, Reject> {
     let text = std::str::from_utf8(bytes).map_err(|error| Reject::NotUtf8 {
         at: error.valid_up_to(),
     })?;
-    if depth_exceeds(bytes, DEPTH_MAX) {
+    if too_deep_at(bytes).is_some() {
         return Err(Reject::TooDeep);
     }
     Ok(text)
@@ -288,38 +288,25 @@ fn bounded<'a>(field: &'static str, name: &'a str, limit: usize) -> Result<&'a s
     Ok(name)
 }
 
-/// Whether brackets outside strings nest deeper than `limit`. Text that is not JSON may answer either way: the parser
-/// rejects it afterwards.
-pub fn depth_exceeds(bytes: &[u8], limit: usize) -> bool {
+/// Where brackets outside strings first nest deeper than [`DEPTH_MAX`], if they do; looked for before any parser
+/// recurses. Text that is not JSON may answer either way: the parser rejects it afterwards.
+pub fn too_deep_at(bytes: &[u8]) -> Option<usize> {
     // Most events have fewer opening brackets than levels allowed; counting them needs no state and runs many at a time.
     // With one bit cleared, `{` is `[`.
     let opening = bytes.iter().filter(|byte| **byte & 0xDF == b'[').count();
-    opening > limit && nests_deeper(bytes, limit)
-}
-
-fn nests_deeper(bytes: &[u8], limit: usize) -> bool {
+    if opening <= DEPTH_MAX {
+        return None;
+    }
     let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    for byte in bytes {
-        if in_string {
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => in_string = false,
-                _ => {}
-            }
-            continue;
-        }
+    bytes.iter().position(|byte| {
         match byte {
-            b'"' => in_string = true,
-            b'[' | b'{' => {
-                depth += 1;
-                if depth > limit {
-                    return true;
-                }
-            }
-            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
             _ => {}
         }
-    }
-    false
+        depth > DEPTH_MAX
+    })
 }
