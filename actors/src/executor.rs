@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use homeostat_logic::ledger::change::Change;
 use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order};
-use homeostat_logic::ledger::record::{Finish, Id, Record, Start, Via};
+use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 
 use crate::ledger_view::LedgerView;
 use crate::ports::clock::Clock;
@@ -317,16 +317,7 @@ impl Handle<Answered> for Executor {
             .and_then(|execution| execution.answered(order.start_id, answer.clone()));
         // An earlier incarnation sent it: what came of it is a fact all the same (ledger-protocol §2).
         let effect = known.unwrap_or_else(|| {
-            Effect::AppendFinish(Finish {
-                action_id: order.action,
-                attempt: order.attempt,
-                start_id: order.start_id,
-                outcome: answer.outcome,
-                via: Via::Response,
-                detail: answer.detail,
-                retry_after_ms: answer.retry_after_ms,
-                permanent: answer.permanent,
-            })
+            Effect::AppendFinish(answer.finish(order.action, order.attempt, order.start_id))
         });
         self.perform(vec![effect], scope);
         // Only now: the outcome that is being written counts in its place.

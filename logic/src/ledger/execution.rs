@@ -86,6 +86,25 @@ pub struct Answer {
     pub permanent: bool,
 }
 
+impl Answer {
+    /// The record of it, its detail cut to [`DETAIL_BYTES_MAX`]. A fact that is written whoever sent the request
+    /// (ledger-protocol §2).
+    pub fn finish(mut self, action_id: Id, attempt: u32, start_id: Id) -> Finish {
+        let end = self.detail.floor_char_boundary(DETAIL_BYTES_MAX);
+        self.detail.truncate(end);
+        Finish {
+            action_id,
+            attempt,
+            start_id,
+            outcome: self.outcome,
+            via: Via::Response,
+            detail: self.detail,
+            retry_after_ms: self.retry_after_ms,
+            permanent: self.permanent,
+        }
+    }
+}
+
 /// The present, read by the shell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Moment {
@@ -205,20 +224,11 @@ impl Execution {
     }
 
     /// A request ended: by an answer, an error or its limit. `None` when it was answered before.
-    pub fn answered(&mut self, start_id: Id, mut answer: Answer) -> Option<Effect> {
+    pub fn answered(&mut self, start_id: Id, answer: Answer) -> Option<Effect> {
         let (action_id, attempt) = self.sending.remove(&start_id)?;
-        let end = answer.detail.floor_char_boundary(DETAIL_BYTES_MAX);
-        answer.detail.truncate(end);
-        Some(Effect::AppendFinish(Finish {
-            action_id,
-            attempt,
-            start_id,
-            outcome: answer.outcome,
-            via: Via::Response,
-            detail: answer.detail,
-            retry_after_ms: answer.retry_after_ms,
-            permanent: answer.permanent,
-        }))
+        Some(Effect::AppendFinish(
+            answer.finish(action_id, attempt, start_id),
+        ))
     }
 
     /// The partition belongs to somebody else now. Bids are given up, requests under way go on; keep calling
