@@ -58,7 +58,9 @@ impl Outcome {
     pub const fn of(phase: Phase, action: Action) -> Self {
         match phase {
             Phase::Waiting { .. } => Self::Scheduled,
-            Phase::Ready { .. } | Phase::Started { .. } | Phase::Doubt { .. } => Self::Pending,
+            Phase::Approval | Phase::Ready { .. } | Phase::Started { .. } | Phase::Doubt { .. } => {
+                Self::Pending
+            }
             Phase::Done if matches!(action, Action::Ignore) => Self::Ignored,
             Phase::Done => Self::Executed,
             Phase::Failed | Phase::Expired => Self::Failed,

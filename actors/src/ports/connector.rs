@@ -49,6 +49,17 @@ impl Answer {
     pub const DETAIL_BYTES_MAX: usize = 2_048;
 }
 
+/// What the target says about an attempt in doubt (ledger-protocol §6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// The attempt, or an earlier one of the same action, had its effect.
+    Found(String),
+    /// It had none and, past the target's lateness E, never will.
+    Absent(String),
+    /// The target did not say; it is asked again.
+    NoAnswer(String),
+}
+
 /// A way to reach a service. Implementations never retry, never follow redirects and answer within their time limit.
 pub trait Connector: Send + Sync + 'static {
     /// Name in configuration and records.
@@ -56,4 +67,22 @@ pub trait Connector: Send + Sync + 'static {
 
     /// Sends one attempt. The future must be resolved within the request limit T of ledger-protocol §7.
     fn send(&self, order: Order) -> BoxFuture<'static, Answer>;
+
+    /// Asks the target whether an action had its effect; changes nothing there. `None`: this target cannot be asked.
+    /// Bounded in time as [`Connector::send`] is.
+    fn probe(&self, _order: Order) -> BoxFuture<'static, Option<Probe>> {
+        Box::pin(std::future::ready(None))
+    }
+
+    /// Turns a relative order into absolute parameters before the first bid (`+2 replicas` into `5 replicas`), so that
+    /// every attempt means the same. `Ok(None)`: they are absolute already. Asks only, changes nothing.
+    ///
+    /// # Errors
+    /// Why the target could not say; the bid is tried again later.
+    fn resolve(
+        &self,
+        _order: Order,
+    ) -> BoxFuture<'static, Result<Option<serde_json::Value>, String>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 }

@@ -250,6 +250,7 @@ impl Writer<'_> {
             lease_ms: LEASE_MS,
             probe_for_ms: PROBE_FOR_MS,
             windows,
+            approval: false,
             verify: None,
         }
     }

@@ -99,6 +99,12 @@ impl Fold {
             Ok(Record::Propose(propose)) => self.propose(*propose),
             Ok(Record::Start(start)) => self.start(start),
             Ok(Record::Finish(finish)) => self.finish(finish),
+            Ok(
+                Record::Override(_)
+                | Record::Observe(_)
+                | Record::Checkpoint(_)
+                | Record::Upgrade(_),
+            ) => {}
             Ok(Record::Tick) => {}
             Err(Undecodable(reason)) => {
                 self.void(VoidRecord::Undecodable, VoidReason::Undecodable(reason));

@@ -13,6 +13,8 @@ pub enum Phase {
         /// The window.
         window: usize,
     },
+    /// Open: accepted, waits for a person's approval.
+    Approval,
     /// Open: an attempt may be bid for.
     Ready {
         /// The attempt, from 1.
@@ -62,7 +64,11 @@ impl Phase {
     pub const fn is_open(self) -> bool {
         matches!(
             self,
-            Self::Waiting { .. } | Self::Ready { .. } | Self::Started { .. } | Self::Doubt { .. }
+            Self::Waiting { .. }
+                | Self::Approval
+                | Self::Ready { .. }
+                | Self::Started { .. }
+                | Self::Doubt { .. }
         )
     }
 
@@ -70,6 +76,7 @@ impl Phase {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Waiting { .. } => "waiting",
+            Self::Approval => "approval",
             Self::Ready { .. } => "ready",
             Self::Started { .. } => "started",
             Self::Doubt { .. } => "doubt",

@@ -20,8 +20,16 @@ pub enum Record {
     Start(Start),
     /// What came of a sent attempt.
     Finish(Finish),
+    /// A person's order (ledger-protocol §9).
+    Override(Box<Override>),
+    /// Whether a done action helped.
+    Observe(Observe),
     /// Only lets log time pass.
     Tick,
+    /// A part of the fold's whole state, to start from where older records are gone (ledger-protocol §8).
+    Checkpoint(Checkpoint),
+    /// From here on the ledger is folded by the rules of this version (ledger-protocol §8).
+    Upgrade(Upgrade),
 }
 
 /// Where an event stands in the log.
@@ -155,6 +163,9 @@ pub struct Step {
     /// Absolute UTC windows in which it may start; empty = now. At most 8.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub windows: Vec<Window>,
+    /// Waits for a person's approval before it may start (ledger-protocol §9 `approve`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub approval: bool,
     /// How to see that it worked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verify: Option<Box<Verify>>,
@@ -276,6 +287,138 @@ pub enum Via {
     Probe,
     /// A person's word.
     Operator,
+}
+
+/// A person's order. Answered to the caller only after it was read back (ledger-protocol §9).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Override {
+    /// From the caller's Idempotency-Key: the same one again is answered with the first result.
+    pub override_id: Id,
+    /// What is ordered.
+    pub order: OverrideOrder,
+    /// Who ordered it.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What a person orders. `expect` is the fold's `changed` offset of the action as the person saw it: a compare-and-set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideOrder {
+    /// Withdraw an action that is not being sent.
+    Cancel {
+        /// The action.
+        action_id: Id,
+        /// Compare-and-set.
+        expect: i64,
+    },
+    /// Send an action once more whose outcome is unknown.
+    Refire {
+        /// The action.
+        action_id: Id,
+        /// Compare-and-set.
+        expect: i64,
+    },
+    /// Say what came of an action whose outcome is unknown or in doubt.
+    Resolve {
+        /// The action.
+        action_id: Id,
+        /// Compare-and-set.
+        expect: i64,
+        /// A person's word.
+        outcome: Resolution,
+    },
+    /// Free the cooldown key of an action that ended last on it.
+    ClearCooldown {
+        /// The key's last action.
+        action_id: Id,
+        /// Compare-and-set.
+        expect: i64,
+    },
+    /// Let an action start that waits for approval.
+    Approve {
+        /// The action.
+        action_id: Id,
+        /// Compare-and-set.
+        expect: i64,
+    },
+    /// Hold proposals and bids back until a time.
+    Silence {
+        /// Log time of its end.
+        until: Millis,
+    },
+    /// Hold proposals and bids back until `Resume`.
+    Pause,
+    /// End silence and pause.
+    Resume,
+    /// An action by a person's order: gates are skipped, charges are taken, an open action of the key still excludes it.
+    Force(Box<Propose>),
+}
+
+impl OverrideOrder {
+    /// The name used in the API and metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Cancel { .. } => "cancel",
+            Self::Refire { .. } => "refire",
+            Self::Resolve { .. } => "resolve",
+            Self::ClearCooldown { .. } => "clear_cooldown",
+            Self::Approve { .. } => "approve",
+            Self::Silence { .. } => "silence",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Force(_) => "force",
+        }
+    }
+}
+
+/// A person's word on an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resolution {
+    /// It had its effect.
+    Done,
+    /// It had none.
+    Failed,
+}
+
+/// The signal that an action waits for showed, or did not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observe {
+    /// The done action.
+    pub action_id: Id,
+    /// Whether the trouble is over.
+    pub recovered: bool,
+    /// What was seen.
+    pub evidence: String,
+}
+
+/// A part of the fold's state. Redundant with the records before it, hence harmless from anybody and twice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checkpoint {
+    /// Offset of the last record that the state includes.
+    pub covers: i64,
+    /// Version of the fold's rules that made it.
+    pub fold_version: u32,
+    /// Which part, from 0.
+    pub part: u32,
+    /// How many there are.
+    pub parts: u32,
+    /// This part of the state's canonical encoding.
+    pub state: String,
+    /// SHA-256 of the whole encoding, hex.
+    pub hash: String,
+    /// The operator who ordered an empty start; such a checkpoint holds the empty state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ordered_by: Option<String>,
+}
+
+/// The version of the fold's rules from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Upgrade {
+    /// The version.
+    pub fold_version: u32,
 }
 
 /// 128 bits, written as 32 hex digits.

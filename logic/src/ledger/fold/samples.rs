@@ -41,6 +41,7 @@ pub(crate) fn step(action: Action) -> Step {
         lease_ms: LEASE,
         probe_for_ms: PROBE,
         windows: Vec::new(),
+        approval: false,
         verify: None,
     }
 }
