@@ -124,7 +124,26 @@ impl History {
                     story.summary.reasons.push(cause.to_string());
                 }
             }),
-            ChangeKind::Void { .. } => {}
+            ChangeKind::Observed {
+                action,
+                recovered,
+                evidence,
+            } => self.tell(*action, |story| {
+                let seen = if *recovered {
+                    "recovered"
+                } else {
+                    "not recovered"
+                };
+                story.summary.reasons.push(format!("{seen}: {evidence}"));
+            }),
+            // Orders on an action show as its moves; the rest is about the partition.
+            ChangeKind::Overridden { .. }
+            | ChangeKind::Boundary
+            | ChangeKind::CheckpointRead { .. }
+            | ChangeKind::Emptied { .. }
+            | ChangeKind::Upgraded { .. }
+            | ChangeKind::Halted { .. }
+            | ChangeKind::Void { .. } => {}
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::phase::{DerivedKind, Phase};
 use super::reason::{Cause, VoidReason};
 use super::record::{FinishOutcome, Id, Millis, Propose, Step, Via};
-use super::state::Subject;
+use super::state::{OverrideVerdict, Subject};
 use crate::history::GateVerdict;
 
 /// One change of the fold.
@@ -61,6 +61,46 @@ pub enum ChangeKind {
         /// Why.
         cause: Cause,
     },
+    /// A person's order was read; phase changes may stand before it.
+    Overridden {
+        /// The order.
+        override_id: Id,
+        /// What became of it.
+        verdict: OverrideVerdict,
+    },
+    /// It was seen whether a done action helped.
+    Observed {
+        /// The action.
+        action: Id,
+        /// Whether the trouble is over.
+        recovered: bool,
+        /// What was seen.
+        evidence: String,
+    },
+    /// The state stands at a boundary: its hash is remembered, and the owner writes it down now (ledger-protocol §8).
+    Boundary,
+    /// A checkpoint was read: whether it agrees with the state that this fold had there.
+    CheckpointRead {
+        /// Offset of the last record it includes.
+        covers: i64,
+        /// Whether it agrees.
+        verdict: CheckpointVerdict,
+    },
+    /// A person ordered an empty start: everything before is forgotten.
+    Emptied {
+        /// Who.
+        ordered_by: String,
+    },
+    /// Another version of the rules is in force.
+    Upgraded {
+        /// The version.
+        version: u32,
+    },
+    /// The ledger goes on by rules that this program does not know: nothing more is folded.
+    Halted {
+        /// Version of those rules.
+        version: u32,
+    },
     /// The record has no effect.
     Void {
         /// What it was.
@@ -68,6 +108,17 @@ pub enum ChangeKind {
         /// Why it has none.
         reason: VoidReason,
     },
+}
+
+/// What reading a checkpoint showed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckpointVerdict {
+    /// The same hash.
+    Agrees,
+    /// Another hash: two instances folded the same records to different states.
+    Differs,
+    /// This fold did not stand at that boundary, or long ago.
+    NotCompared,
 }
 
 /// A decision as judged when its proposal was folded.
@@ -141,4 +192,16 @@ pub enum VoidRecord {
         /// The bid it claims.
         start_id: Id,
     },
+    /// A person's order.
+    Override {
+        /// The order.
+        override_id: Id,
+    },
+    /// A signal.
+    Observe {
+        /// The action.
+        action: Id,
+    },
+    /// A change of rules.
+    Upgrade,
 }

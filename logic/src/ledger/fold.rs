@@ -6,24 +6,27 @@
 
 mod activation;
 mod attempts;
+mod checkpoint;
 mod closing;
 mod gates;
+mod hash;
 mod index;
 mod memory;
+mod observe;
+mod overrides;
 mod propose;
 mod queries;
+pub mod restore;
 #[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]
 mod tests;
 mod timers;
 
-use std::collections::BTreeMap;
-
-use sha2::Digest as _;
-
+pub use self::checkpoint::{Boundary, empty_checkpoint};
 pub use self::memory::Memory;
 
+use self::checkpoint::Boundaries;
 use self::index::Index;
 use super::change::{Change, ChangeKind, VoidRecord};
 use super::codec::Undecodable;
@@ -45,6 +48,12 @@ pub struct Fold {
     memory: Memory,
     /// Orders what is in `state` and `memory` by time; derived from them.
     index: Index,
+    /// What its state was at the last boundaries. Not part of the state: a fold that began later has fewer.
+    boundaries: Boundaries,
+    /// Newest version of the rules that this program knows.
+    knows: u32,
+    /// The version of the rules that it would need to go on.
+    halted: Option<u32>,
     /// Changes of the record being folded.
     changes: Vec<Change>,
 }
@@ -58,15 +67,7 @@ impl Default for Fold {
 impl Fold {
     /// The fold of the empty prefix. Start it at offset 0 only, never behind a truncation (ledger-protocol §8, V8).
     pub fn new() -> Self {
-        let state = FoldState {
-            version: FOLD_VERSION,
-            now: 0,
-            offset: -1,
-            actions: BTreeMap::new(),
-            targets: BTreeMap::new(),
-            low: BTreeMap::new(),
-        };
-        Self::resume(state, Memory::default())
+        Self::resume(FoldState::empty(FOLD_VERSION), Memory::default())
     }
 
     /// Continues from a state and the memory of the last H before it.
@@ -76,7 +77,19 @@ impl Fold {
             state,
             memory,
             index,
+            boundaries: Boundaries::new(),
+            knows: FOLD_VERSION,
+            halted: None,
             changes: Vec::new(),
+        }
+    }
+
+    /// The same fold in a program that knows the rules up to a version; for tests of upgrades.
+    #[must_use]
+    pub fn knowing(self, version: u32) -> Self {
+        Self {
+            knows: version,
+            ..self
         }
     }
 
@@ -88,9 +101,10 @@ impl Fold {
         log_time: Millis,
         record: Result<Record, Undecodable>,
     ) -> Vec<Change> {
-        if offset <= self.state.offset {
+        if offset <= self.state.offset || self.halted.is_some() {
             return Vec::new();
         }
+        let before = self.state.now;
         self.state.offset = offset;
         // The broker's clock may step back; without the maximum a budget is exceeded in five records (§8).
         self.state.now = self.state.now.max(log_time);
@@ -99,18 +113,17 @@ impl Fold {
             Ok(Record::Propose(propose)) => self.propose(*propose),
             Ok(Record::Start(start)) => self.start(start),
             Ok(Record::Finish(finish)) => self.finish(finish),
-            Ok(
-                Record::Override(_)
-                | Record::Observe(_)
-                | Record::Checkpoint(_)
-                | Record::Upgrade(_),
-            ) => {}
+            Ok(Record::Override(order)) => self.order(*order),
+            Ok(Record::Observe(observe)) => self.observe(observe),
+            Ok(Record::Checkpoint(checkpoint)) => self.read_checkpoint(&checkpoint, log_time),
+            Ok(Record::Upgrade(upgrade)) => self.upgrade(&upgrade),
             Ok(Record::Tick) => {}
             Err(Undecodable(reason)) => {
                 self.void(VoidRecord::Undecodable, VoidReason::Undecodable(reason));
             }
         }
         self.prune(self.state.now.saturating_sub(HORIZON_MS));
+        self.pass_boundary(before);
         std::mem::take(&mut self.changes)
     }
 
@@ -126,15 +139,17 @@ impl Fold {
 
     /// SHA-256 of the state's canonical encoding, hex. Equal on every instance that folded the same prefix.
     pub fn hash(&self) -> String {
-        use std::fmt::Write as _;
-        // Maps are ordered and keys are strings, so encoding cannot fail and is canonical.
-        let encoded = serde_json::to_vec(&self.state).unwrap_or_default();
-        sha2::Sha256::digest(encoded)
-            .iter()
-            .fold(String::new(), |mut hex, byte| {
-                write!(hex, "{byte:02x}").ok();
-                hex
-            })
+        hash::of_json(&self.state)
+    }
+
+    /// The version of the rules that this program would have to know to fold on; `None` as long as it folds.
+    pub const fn halted(&self) -> Option<u32> {
+        self.halted
+    }
+
+    /// Newest version of the rules that this program knows.
+    pub const fn known_version(&self) -> u32 {
+        self.knows
     }
 
     fn note(&mut self, time: Millis, kind: ChangeKind) {

@@ -2,7 +2,7 @@
 //! instance and another configuration arrive at the same one.
 
 use super::phase::DerivedKind;
-use super::record::{Id, Step};
+use super::record::{Id, OverrideOrder, Step};
 use crate::target::Target;
 
 /// Identity of a source position: topic name and its configured generation, partition, offset. The rule is no part of
@@ -25,6 +25,18 @@ pub fn event_identity(topic: &str, source: &str, id: &str) -> Id {
         source.as_bytes(),
         id.as_bytes(),
     ])
+}
+
+/// Stands for the source position of an action that a person forces.
+pub fn forced_key(override_id: Id) -> Id {
+    Id::hash(&[b"forced", &override_id.0])
+}
+
+/// Identity of a person's order: two orders under one id differ in it.
+pub fn order_digest(order: &OverrideOrder) -> Id {
+    // An order always serialises; were it not so, its name would still tell most orders apart.
+    let bytes = serde_json::to_vec(order).unwrap_or_default();
+    Id::hash(&[b"order", order.name().as_bytes(), &bytes])
 }
 
 /// Identity of the action that a decision asks for; `decision` is its index in the proposal.

@@ -15,5 +15,6 @@ pub mod limits;
 pub mod phase;
 pub mod reason;
 pub mod record;
+pub mod retention;
 pub mod state;
 pub mod times;

@@ -1,5 +1,7 @@
 //! Why the fold held something back, with the numbers behind it and a sentence for people.
 
+use serde::{Deserialize, Serialize};
+
 use super::limits::Breach;
 use super::record::{FinishOutcome, Id, Millis};
 use crate::history::format_time;
@@ -14,6 +16,12 @@ pub enum Suppression {
         not_after: Millis,
         /// Log time of the judgement.
         now: Millis,
+    },
+    /// People hold everything back.
+    #[error("held back by an operator{}", until_in_words(*.until))]
+    Held {
+        /// End of the silence; none when paused until somebody resumes.
+        until: Option<Millis>,
     },
     /// Another source position carried an event of the same name.
     #[error("duplicate of an event of the same source and id")]
@@ -107,9 +115,95 @@ pub enum Cause {
         /// Request and answer in words.
         detail: String,
     },
-    /// The parent turned out to be done before its alert was sent.
-    #[error("withdrawn: action {0} turned out to be done")]
+    /// The parent turned out to be done, or is sent once more, before its alert was sent.
+    #[error("withdrawn: action {0} is done or is sent once more")]
     Withdrawn(Id),
+    /// The parent was sent once more by a person's order and ended badly again.
+    #[error("action {0} ended badly again")]
+    Renewed(Id),
+    /// A person ordered it.
+    #[error("{order} by {who}: {why}")]
+    Ordered {
+        /// Name of the order.
+        order: &'static str,
+        /// Who.
+        who: String,
+        /// Why.
+        why: String,
+    },
+}
+
+fn until_in_words(until: Option<Millis>) -> String {
+    until.map_or_else(String::new, |until| {
+        format!(" until {}", format_time(until))
+    })
+}
+
+/// Why a person's order has no effect (ledger-protocol §9); the caller gets it with the present state.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// No such action, or forgotten.
+    #[error("action {0} is not known; it may have ended more than eight days ago")]
+    UnknownAction(Id),
+    /// It changed since the person looked.
+    #[error("the action has changed since: it stands at {changed}, the order expects {expect}")]
+    Stale {
+        /// Offset of its last change.
+        changed: i64,
+        /// As the person saw it.
+        expect: i64,
+    },
+    /// An attempt is under way.
+    #[error("attempt {attempt} is being sent; wait for its outcome")]
+    BeingSent {
+        /// The attempt.
+        attempt: u32,
+    },
+    /// The order does not fit the action's phase.
+    #[error("an action that is {phase} cannot be the subject of this order")]
+    WrongPhase {
+        /// Name of the phase.
+        phase: String,
+    },
+    /// The last attempt may still be under way.
+    #[error("the last attempt may still reach its target until {}", format_time(*.until))]
+    LeaseRunning {
+        /// End of its lease.
+        until: Millis,
+    },
+    /// Another action of the same key is open.
+    #[error("action {0} of the same key is in progress")]
+    KeyBusy(Id),
+    /// The action is not the one that the key cools down after.
+    #[error("its key is not cooling down after this action")]
+    NotCooling,
+    /// A time in the past, or too far ahead.
+    #[error("the time must lie within the next eight days of {}", format_time(*.now))]
+    Time {
+        /// Log time.
+        now: Millis,
+    },
+    /// The forced proposal is not one.
+    #[error("the forced action is not valid: {0}")]
+    Invalid(String),
+}
+
+impl Refusal {
+    /// Name for problems and metrics, from a closed set.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::UnknownAction(_) => "unknown_action",
+            Self::Stale { .. } => "stale",
+            Self::BeingSent { .. } => "being_sent",
+            Self::WrongPhase { .. } => "wrong_phase",
+            Self::LeaseRunning { .. } => "lease_running",
+            Self::KeyBusy(_) => "key_busy",
+            Self::NotCooling => "not_cooling",
+            Self::Time { .. } => "time",
+            Self::Invalid(_) => "invalid",
+        }
+    }
 }
 
 /// The outcome as the end of a sentence.
@@ -146,6 +240,31 @@ pub enum VoidReason {
         offset: i64,
         /// Highest forgotten offset.
         low: i64,
+        /// Of its source partition it is the first: people are told once.
+        first: bool,
+    },
+    /// People hold everything back.
+    #[error("held back by an operator")]
+    Held,
+    /// The same order was read before; its first result stands.
+    #[error("order {override_id} was read before; its first result stands")]
+    DuplicateOverride {
+        /// The order.
+        override_id: Id,
+    },
+    /// A person's order that has no effect.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The action waits for no signal.
+    #[error("the action waits for no signal")]
+    NotVerifying,
+    /// A version that is in force already.
+    #[error("version {found} is not newer than version {version}, which is in force")]
+    OldVersion {
+        /// As ordered.
+        found: u32,
+        /// In force.
+        version: u32,
     },
     /// No such action, or forgotten.
     #[error("action {0} is not known")]
@@ -218,6 +337,11 @@ impl VoidReason {
             Self::Breach(_) => "breach",
             Self::DuplicateProposal { .. } => "duplicate_proposal",
             Self::OlderThanMemory { .. } => "older_than_memory",
+            Self::Held => "held",
+            Self::DuplicateOverride { .. } => "duplicate_override",
+            Self::Refused(_) => "refused_override",
+            Self::NotVerifying => "not_verifying",
+            Self::OldVersion { .. } => "old_version",
             Self::UnknownAction(_) => "unknown_action",
             Self::WrongPhase { .. } => "wrong_phase",
             Self::WrongAttempt { .. } => "wrong_attempt",
@@ -235,7 +359,7 @@ impl VoidReason {
     pub const fn is_alarming(&self) -> bool {
         matches!(
             self,
-            Self::Undecodable(_) | Self::Breach(_) | Self::OlderThanMemory { .. }
+            Self::Undecodable(_) | Self::Breach(_) | Self::OlderThanMemory { first: true, .. }
         )
     }
 }

@@ -1,12 +1,13 @@
 //! The state of the fold of one ledger partition (ledger-protocol §4): plain data with canonical encoding, so that
 //! instances can compare it and checkpoints can carry it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::phase::{DerivedKind, Phase};
+use super::reason::Refusal;
 use super::record::{Decision, Id, Millis, Propose, Source, Step, Window};
 use crate::severity::Severity;
 use crate::target::Target;
@@ -28,6 +29,76 @@ pub struct FoldState {
     pub targets: BTreeMap<String, TargetState>,
     /// Highest offset that left the memory of seen events, by source partition.
     pub low: BTreeMap<Arc<str>, i64>,
+    /// Source partitions of which a proposal older than the memory was read: people are told once of each.
+    pub told_old: BTreeSet<String>,
+    /// Whether people hold everything back.
+    pub holds: Holds,
+    /// What became of people's orders of the last H, so that a repeated one gets the first answer.
+    pub overrides: BTreeMap<Id, OverrideEntry>,
+}
+
+impl FoldState {
+    /// The state of the empty prefix.
+    pub const fn empty(version: u32) -> Self {
+        Self {
+            version,
+            now: 0,
+            offset: -1,
+            actions: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            low: BTreeMap::new(),
+            told_old: BTreeSet::new(),
+            holds: Holds {
+                paused: false,
+                silenced_until: None,
+            },
+            overrides: BTreeMap::new(),
+        }
+    }
+}
+
+/// What people hold back: new proposals are suppressed and bids are void; requests under way end (ledger-protocol §9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holds {
+    /// Until somebody resumes.
+    pub paused: bool,
+    /// Until this log time.
+    pub silenced_until: Option<Millis>,
+}
+
+impl Holds {
+    /// Whether anything is held back at `now`.
+    pub fn active(self, now: Millis) -> bool {
+        self.paused || self.silenced_until.is_some_and(|until| now < until)
+    }
+}
+
+/// A person's order and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverrideEntry {
+    /// Log time of the order.
+    pub at: Millis,
+    /// Offset of the order.
+    pub offset: i64,
+    /// Name of the order, e.g. `cancel`.
+    pub order: String,
+    /// Identity of the whole order: another order under the same id is not the same.
+    pub digest: Id,
+    /// What became of it.
+    pub verdict: OverrideVerdict,
+}
+
+/// What became of a person's order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OverrideVerdict {
+    /// It took effect.
+    Applied {
+        /// On this action; none for orders about the whole partition.
+        action: Option<Id>,
+    },
+    /// It had no effect.
+    Refused(Refusal),
 }
 
 /// What a target has in use.
@@ -183,6 +254,7 @@ impl ActionState {
                 self.window(window)
                     .map_or(self.not_after, |w| w.to.min(self.not_after)),
             ),
+            Phase::Approval => Some(self.not_after),
             Phase::Started { at, .. } => Some(at.saturating_add(self.step.lease_ms)),
             Phase::Doubt { since, .. } => Some(since.saturating_add(self.step.probe_for_ms)),
             Phase::Done => self.verify_by,

@@ -22,6 +22,19 @@ pub const LEASE_MS_MIN: Millis = 10_000 + 10_000 + TARGET_LATENESS_MS + CLOCK_ST
 /// H: how long the fold remembers, in ms (8 days). Every cooldown, window, age and pause fits into it.
 pub const HORIZON_MS: Millis = 8 * 24 * 3_600_000;
 
+/// How long an action may start that a person fires again, in ms (§9).
+pub const REFIRE_START_MS: Millis = 3_600_000;
+
+/// C: a checkpoint whenever log time passes a multiple of this, in ms.
+pub const CHECKPOINT_MS: Millis = 600_000;
+
+/// C in records: a checkpoint behind every so many.
+pub const CHECKPOINT_RECORDS: i64 = 5_000;
+
+/// Log time that must lie before a checkpoint, beyond H, for it to be started from: it covers steps of the log's clock
+/// (J) many times over, so that the memory rebuilt from those records is the full one.
+pub const RESTORE_MARGIN_MS: Millis = 3_600_000;
+
 /// How long a derived action other than an alert may start, in ms: as long as one that a person fires again (§9).
 /// An addition: §4 does not say, and the parent's own `not_after` has usually passed.
 pub const DERIVED_START_MS: Millis = 3_600_000;

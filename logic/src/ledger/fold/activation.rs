@@ -1,4 +1,5 @@
-//! The window of a scheduled action opens: the gates are asked again, and only now slots are taken (V14).
+//! The window of a scheduled action opens, or a person approves one: the gates are asked again, and only now slots are
+//! taken (V14).
 
 use std::sync::Arc;
 
@@ -10,11 +11,11 @@ use crate::ledger::reason::Cause;
 use crate::ledger::record::{Id, Millis, Step};
 
 impl Fold {
-    pub(super) fn activate(&mut self, id: Id, window: usize, time: Millis) {
+    pub(super) fn activate(&mut self, id: Id, window: Option<usize>, time: Millis, cause: Cause) {
         let Some(action) = self.state.actions.get(&id) else {
             return;
         };
-        if action.window(Some(window)).is_none() {
+        if window.is_some() && action.window(window).is_none() {
             // Cannot be: a waiting action has its window. Closing keeps the fold going whatever happens.
             let cause = Cause::WindowOver { to: time };
             return self.close(id, time, Phase::Expired, cause);
@@ -45,19 +46,19 @@ impl Fold {
             if let Some(replaced) = replaced {
                 self.close(replaced, time, Phase::Superseded, Cause::SupersededBy(id));
             }
-            return self.fall_back(id, &step, judgement.step, time);
+            return self.fall_back(id, &step, judgement.step, time, cause);
         }
         self.charge(&target, &step);
         let phase = Phase::Ready {
             attempt: 1,
             from: time,
-            window: Some(window),
+            window,
         };
-        self.move_to(id, time, phase, Cause::WindowOpened);
+        self.move_to(id, time, phase, cause);
     }
 
     /// Goes on with a lower step of the ladder.
-    fn fall_back(&mut self, id: Id, step: &Arc<Step>, below: usize, time: Millis) {
+    fn fall_back(&mut self, id: Id, step: &Arc<Step>, below: usize, time: Millis, cause: Cause) {
         // The key of the step given up is free again; its cooldown does not start, for nothing was done.
         self.release_key(id, time, Phase::Superseded);
         self.update(id, |action| {
@@ -65,16 +66,16 @@ impl Fold {
             action.later.drain(..below.min(action.later.len()));
         });
         if step.action == Action::Ignore {
-            return self.move_to(id, time, Phase::Done, Cause::WindowOpened);
+            return self.move_to(id, time, Phase::Done, cause);
         }
         let Some(target) = self.action(id).map(|action| action.subject.target.clone()) else {
             return;
         };
         self.hold_key(&target, step, id);
-        if step.windows.is_empty() {
+        let phase = self.first_phase(step);
+        if matches!(phase, Phase::Ready { .. }) {
             self.charge(&target, step);
         }
-        let phase = self.first_phase(step);
-        self.move_to(id, time, phase, Cause::WindowOpened);
+        self.move_to(id, time, phase, cause);
     }
 }

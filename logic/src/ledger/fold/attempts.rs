@@ -51,6 +51,9 @@ impl Fold {
             let not_after = action.not_after;
             return Err(VoidReason::TooLate { now, not_after });
         }
+        if self.held(now) {
+            return Err(VoidReason::Held);
+        }
         match action.phase {
             Phase::Ready {
                 attempt,

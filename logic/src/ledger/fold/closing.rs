@@ -89,21 +89,25 @@ impl Fold {
         let (Some(step), Some(from)) = (step, self.state.actions.get(&parent)) else {
             return;
         };
-        if step.action == Action::Ignore || from.derived.contains_key(&kind) {
-            return;
-        }
-        let id = identity::derived_id(parent, kind, &step);
         let now = self.state.now;
         let (lasts, escalation) = match kind {
             DerivedKind::Next => (DERIVED_START_MS, from.escalation.clone()),
             DerivedKind::Escalation | DerivedKind::Unverified => (ESCALATION_START_MS, None),
         };
+        let not_after = now.saturating_add(lasts);
+        if step.action == Action::Ignore {
+            return;
+        }
+        if from.derived.contains_key(&kind) {
+            return self.renew(parent, kind, not_after);
+        }
+        let id = identity::derived_id(parent, kind, &step);
         let action = ActionState {
             subject: Arc::clone(&from.subject),
             step: Arc::clone(&step),
             later: VecDeque::new(),
             escalation,
-            not_after: now.saturating_add(lasts),
+            not_after,
             phase: Phase::Ready {
                 attempt: 1,
                 from: now,
@@ -136,8 +140,9 @@ impl Fold {
         self.note(now, ChangeKind::Derived(Box::new(derived)));
     }
 
-    /// A parent that turns out to be done needs no alert: one that nobody has started is cancelled.
-    fn withdraw_escalation(&mut self, parent: Id) {
+    /// A parent that turns out to be done, or is sent once more, needs no alert now: one that nobody has started is
+    /// cancelled.
+    pub(super) fn withdraw_escalation(&mut self, parent: Id) {
         let action = self.state.actions.get(&parent);
         let alert = action.and_then(|action| action.derived.get(&DerivedKind::Escalation));
         if let Some(&alert) = alert

@@ -112,7 +112,8 @@ impl Fold {
             suppression.map_or(Ok(()), Err)
         };
         let open = key.open.filter(|open| Some(*open) != own);
-        let busy = open.filter(|open| !(step.windows.is_empty() && self.is_waiting(*open)));
+        let now = step.windows.is_empty() && !step.approval;
+        let busy = open.filter(|open| !(now && self.is_waiting(*open)));
         judge(
             "in_progress",
             busy.map(|action| Suppression::InProgress { action }),
@@ -162,6 +163,12 @@ pub(super) fn refusal(gate: &'static str, step: &Step, reason: &Suppression) -> 
         _ => String::new(),
     };
     verdict(gate, &scope, step, false, reason.to_string())
+}
+
+/// That a person's order skipped the gates of a step.
+pub(super) fn skipped(step: &Step) -> GateVerdict {
+    let detail = "gates are skipped by an operator's order".to_owned();
+    verdict("forced", &step.cooldown_key, step, true, detail)
 }
 
 fn verdict(

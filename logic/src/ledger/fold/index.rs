@@ -21,6 +21,8 @@ pub(super) enum Aged {
     Key(Arc<str>, Arc<str>),
     /// Slots of a scope, by target.
     Slots(Arc<str>, Arc<str>),
+    /// A person's order.
+    Override(Id),
 }
 
 /// The orders.
@@ -55,7 +57,9 @@ impl Index {
                 }
             }
         }
-        index.ages.extend(memory.ages());
+        let orders = state.overrides.iter();
+        let orders = orders.map(|(&id, order)| (order.at, Aged::Override(id)));
+        index.ages.extend(orders.chain(memory.ages()));
         index
     }
 

@@ -11,7 +11,7 @@ use crate::ledger::record::{Id, Millis, Source};
 
 /// Source positions and event names of the last H. It can be rebuilt from the records of the last H alone, because every
 /// proposal refreshes it, duplicates too; so it is no part of checkpoints.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Memory {
     seen: BTreeMap<Id, Seen>,
     /// An addition to the protocol: names that producers gave their events. It only suppresses, so every promise on
@@ -19,6 +19,13 @@ pub struct Memory {
     identities: BTreeMap<Id, Millis>,
     /// Names of source partitions, shared by the entries above; as many as there are source partitions.
     partitions: BTreeSet<Arc<str>>,
+}
+
+/// The shared names are a saving of memory, not memory.
+impl PartialEq for Memory {
+    fn eq(&self, other: &Self) -> bool {
+        self.seen == other.seen && self.identities == other.identities
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +51,24 @@ impl Memory {
         name
     }
 
+    /// Remembers a source position for a target; whether it was known. The newest sight replaces an older one as a whole, so
+    /// that what remains depends on the records of the last H alone.
+    pub(super) fn see(&mut self, at: Millis, position: Id, src: &Source) -> bool {
+        let partition = self.partition(src);
+        let offset = src.offset;
+        let seen = Seen {
+            at,
+            partition,
+            offset,
+        };
+        self.seen.insert(position, seen).is_some()
+    }
+
+    /// Remembers an event's name for a target; whether it was known.
+    pub(super) fn name(&mut self, at: Millis, identity: Id) -> bool {
+        self.identities.insert(identity, at).is_some()
+    }
+
     /// What ages in it.
     pub(super) fn ages(&self) -> impl Iterator<Item = (Millis, Aged)> {
         let seen = self
@@ -63,26 +88,14 @@ impl Fold {
     pub(super) fn remember_position(&mut self, position: Id, src: &Source) -> bool {
         let at = self.state.now;
         self.index.ages.insert((at, Aged::Seen(position)));
-        if let Some(seen) = self.memory.seen.get_mut(&position) {
-            seen.at = at;
-            return true;
-        }
-        let partition = self.memory.partition(src);
-        let offset = src.offset;
-        let seen = Seen {
-            at,
-            partition,
-            offset,
-        };
-        self.memory.seen.insert(position, seen);
-        false
+        self.memory.see(at, position, src)
     }
 
     /// Remembers an event's name for a target; whether it was known.
     pub(super) fn remember_identity(&mut self, identity: Id) -> bool {
         let at = self.state.now;
         self.index.ages.insert((at, Aged::Identity(identity)));
-        self.memory.identities.insert(identity, at).is_some()
+        self.memory.name(at, identity)
     }
 
     /// The highest forgotten offset of the source partition, if the position is not above it.
@@ -120,6 +133,12 @@ impl Fold {
             }
             Aged::Key(target, key) => self.forget_key(target, key, horizon),
             Aged::Slots(target, scope) => self.forget_slots(target, scope, horizon),
+            Aged::Override(id) => {
+                let overrides = &mut self.state.overrides;
+                if overrides.get(id).is_some_and(|order| order.at < horizon) {
+                    overrides.remove(id);
+                }
+            }
         }
     }
 

@@ -44,8 +44,10 @@ impl Fold {
         }
         if let Some(low) = self.older_than_memory(&propose.src) {
             let src = &propose.src;
+            let partition = format!("{}-{}", src.topic, src.partition);
             return Err(VoidReason::OlderThanMemory {
-                partition: format!("{}-{}", src.topic, src.partition),
+                first: self.state.told_old.insert(partition.clone()),
+                partition,
                 offset: src.offset,
                 low,
             });
@@ -61,11 +63,22 @@ impl Fold {
         duplicate: Option<&Suppression>,
     ) {
         let id = identity::action_id(propose.event_key, &propose.target, index);
-        let judgement = match refused(self.state.now, propose, decision, duplicate) {
+        let judgement = match self.refused(propose, decision, duplicate) {
             Some(judgement) => judgement,
             None => self.judge(&propose.target, decision.ladder.iter(), None),
         };
-        let phase = self.accept(id, propose, index, decision, &judgement);
+        self.enter(id, propose, index, judgement);
+    }
+
+    /// Takes a judged decision in.
+    pub(super) fn enter(
+        &mut self,
+        id: Id,
+        propose: &Arc<Propose>,
+        index: usize,
+        judgement: Judgement,
+    ) {
+        let phase = self.accept(id, propose, index, &judgement);
         let entered = Entered {
             action: id,
             propose: Arc::clone(propose),
@@ -78,16 +91,12 @@ impl Fold {
     }
 
     /// Carries a judgement out; the phase that the decision gets.
-    fn accept(
-        &mut self,
-        id: Id,
-        propose: &Propose,
-        index: usize,
-        decision: &Decision,
-        judgement: &Judgement,
-    ) -> Phase {
-        let (Ok(replaced), Some(step)) = (&judgement.verdict, decision.ladder.get(judgement.step))
+    fn accept(&mut self, id: Id, propose: &Propose, index: usize, judgement: &Judgement) -> Phase {
+        let (Ok(replaced), Some(decision)) = (&judgement.verdict, propose.decisions.get(index))
         else {
+            return Phase::Suppressed;
+        };
+        let Some(step) = decision.ladder.get(judgement.step) else {
             return Phase::Suppressed;
         };
         // An addition to the protocol: an event without response is recorded as a decision that is done at once. It
@@ -99,8 +108,8 @@ impl Fold {
             let now = self.state.now;
             self.close(replaced, now, Phase::Superseded, Cause::SupersededBy(id));
         }
-        let waits = !step.windows.is_empty();
         let phase = self.first_phase(step);
+        let waits = !matches!(phase, Phase::Ready { .. });
         let below = decision.ladder.iter().skip(judgement.step + 1);
         let action = ActionState {
             subject: Arc::new(Subject::new(propose, decision)),
@@ -133,7 +142,9 @@ impl Fold {
 
     /// Where a step begins.
     pub(super) const fn first_phase(&self, step: &Step) -> Phase {
-        if step.windows.is_empty() {
+        if step.approval {
+            Phase::Approval
+        } else if step.windows.is_empty() {
             Phase::Ready {
                 attempt: 1,
                 from: self.state.now,
@@ -143,27 +154,32 @@ impl Fold {
             Phase::Waiting { window: 0 }
         }
     }
-}
 
-/// What is refused before any gate is asked. A decision to do nothing is not too old to do nothing.
-fn refused(
-    now: i64,
-    propose: &Propose,
-    decision: &Decision,
-    duplicate: Option<&Suppression>,
-) -> Option<Judgement> {
-    let first = decision.ladder.first()?;
-    let not_after = propose.not_after;
-    let (gate, reason) = match duplicate {
-        Some(duplicate) => ("duplicate", duplicate.clone()),
-        None if now > not_after && first.action != Action::Ignore => {
-            ("not_after", Suppression::Expired { not_after, now })
-        }
-        None => return None,
-    };
-    Some(Judgement {
-        step: 0,
-        gates: vec![refusal(gate, first, &reason)],
-        verdict: Err(reason),
-    })
+    /// What is refused before any gate is asked. A decision to do nothing is neither too old nor held back from doing
+    /// nothing.
+    fn refused(
+        &self,
+        propose: &Propose,
+        decision: &Decision,
+        duplicate: Option<&Suppression>,
+    ) -> Option<Judgement> {
+        let first = decision.ladder.first()?;
+        let (now, holds) = (self.state.now, self.state.holds);
+        let not_after = propose.not_after;
+        let (gate, reason) = match duplicate {
+            Some(duplicate) => ("duplicate", duplicate.clone()),
+            None if first.action == Action::Ignore => return None,
+            None if now > not_after => ("not_after", Suppression::Expired { not_after, now }),
+            None if holds.active(now) => {
+                let until = holds.silenced_until.filter(|_| !holds.paused);
+                ("held", Suppression::Held { until })
+            }
+            None => return None,
+        };
+        Some(Judgement {
+            step: 0,
+            gates: vec![refusal(gate, first, &reason)],
+            verdict: Err(reason),
+        })
+    }
 }

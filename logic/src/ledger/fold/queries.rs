@@ -4,7 +4,7 @@ use super::Fold;
 use crate::history::{ActiveBudget, ActiveCooldown};
 use crate::ledger::phase::{DerivedKind, Phase};
 use crate::ledger::record::{Id, Millis};
-use crate::ledger::state::{ActionState, KeyState};
+use crate::ledger::state::{ActionState, Holds, KeyState, OverrideEntry};
 
 impl Fold {
     /// Log time: the largest folded.
@@ -15,6 +15,21 @@ impl Fold {
     /// Newest folded offset; -1 before the first.
     pub const fn offset(&self) -> i64 {
         self.state.offset
+    }
+
+    /// Whether people hold bids and proposals back at `now`.
+    pub fn held(&self, now: Millis) -> bool {
+        self.state.holds.active(now)
+    }
+
+    /// What people hold back.
+    pub const fn holds(&self) -> Holds {
+        self.state.holds
+    }
+
+    /// What became of a person's order of the last H.
+    pub fn override_entry(&self, override_id: Id) -> Option<&OverrideEntry> {
+        self.state.overrides.get(&override_id)
     }
 
     /// Where an action stands; `None` when it is not kept.

@@ -37,6 +37,9 @@ impl Fold {
                 };
                 self.close(id, time, Phase::Unknown { attempt }, cause);
             }
+            Phase::Approval => {
+                self.close(id, time, Phase::Expired, Cause::NotAfter { not_after });
+            }
             Phase::Ready {
                 attempt, window, ..
             } => match window {
@@ -46,7 +49,7 @@ impl Fold {
                 }
                 _ => self.close(id, time, Phase::Failed, Cause::NotAfter { not_after }),
             },
-            Phase::Waiting { window } => self.activate(id, window, time),
+            Phase::Waiting { window } => self.activate(id, Some(window), time, Cause::WindowOpened),
             Phase::Done => self.unverified(id),
             // Cannot be: these have no timer.
             _ => {

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::random::{Log, log_of, moves};
 use crate::action::Action::Retrain;
-use crate::ledger::change::{Change, ChangeKind};
+use crate::ledger::change::{Change, ChangeKind, Entered};
 use crate::ledger::codec::{self, DecodeError, EncodeError};
 use crate::ledger::fold::samples::*;
 use crate::ledger::fold::{Fold, Memory};
@@ -15,7 +15,7 @@ use crate::ledger::phase::Phase;
 use crate::ledger::reason::Cause;
 use crate::ledger::record::FinishOutcome::NotSent;
 use crate::ledger::record::{Id, Millis, Policy, Record, Step};
-use crate::ledger::state::{ActionState, FoldState};
+use crate::ledger::state::{ActionState, FoldState, OverrideVerdict};
 
 /// Folds a log and shows each record's changes with the fold behind it.
 fn each(log: &Log, mut look: impl FnMut(&Fold, &[Change])) -> Fold {
@@ -29,7 +29,31 @@ fn each(log: &Log, mut look: impl FnMut(&Fold, &[Change])) -> Fold {
 }
 
 fn is_accepted(phase: Phase) -> bool {
-    matches!(phase, Phase::Ready { .. } | Phase::Waiting { .. })
+    matches!(
+        phase,
+        Phase::Ready { .. } | Phase::Waiting { .. } | Phase::Approval
+    )
+}
+
+/// Whether a person skipped the gates of a decision.
+fn is_forced(entered: &Entered) -> bool {
+    entered.gates.iter().any(|gate| gate.gate == "forced")
+}
+
+/// The action on which an order of this name was just carried out.
+fn applied(fold: &Fold, change: &Change, order: &str) -> Option<Id> {
+    let ChangeKind::Overridden {
+        override_id,
+        verdict,
+    } = &change.kind
+    else {
+        return None;
+    };
+    let named = fold.override_entry(*override_id)?.order == order;
+    match verdict {
+        OverrideVerdict::Applied { action } if named => *action,
+        _ => None,
+    }
 }
 
 proptest! {
@@ -64,6 +88,9 @@ proptest! {
                         sent.remove(action);
                     }
                     _ => {}
+                }
+                if let Some(action) = applied(fold, change, "refire") {
+                    sent.remove(&action);
                 }
             }
         });
@@ -143,8 +170,13 @@ proptest! {
     fn g7_actions_of_one_key_are_never_open_together_and_keep_the_cooldown(moves in moves()) {
         // By key: the action accepted last.
         let mut last: BTreeMap<String, Id> = BTreeMap::new();
+        let mut cleared = BTreeSet::new();
         each(&log_of(&moves), |fold, changes| {
             for change in changes {
+                cleared.extend(applied(fold, change, "clear_cooldown"));
+                if let Some(again) = applied(fold, change, "refire") {
+                    cleared.remove(&again);
+                }
                 let ChangeKind::Entered(entered) = &change.kind else { continue };
                 if !is_accepted(entered.phase) {
                     continue;
@@ -159,7 +191,8 @@ proptest! {
                     continue;
                 }
                 assert!(!previous.phase.is_open(), "{id} is still open");
-                if matches!(previous.phase, Phase::Done | Phase::Unknown { .. }) {
+                let lifted = is_forced(entered) || cleared.contains(&id);
+                if matches!(previous.phase, Phase::Done | Phase::Unknown { .. }) && !lifted {
                     let cooldown = previous.step.cooldown_ms.max(step.cooldown_ms);
                     assert!(change.time >= previous.end.unwrap() + cooldown);
                 }
@@ -174,9 +207,12 @@ proptest! {
     #[test]
     fn g8_no_budget_is_exceeded_in_any_window(moves in moves()) {
         let mut activated: Vec<Millis> = Vec::new();
-        let mut activate = |now: Millis, step: &Step| {
+        let mut activate = |now: Millis, step: &Step, forced: bool| {
             if !step.charges.is_empty() {
                 activated.push(now);
+                if forced {
+                    return;
+                }
                 let gate = &step.gates[0];
                 let used = activated.iter().filter(|t| **t > now - gate.window_ms).count();
                 assert!(used <= gate.cap as usize, "{used} of {}", gate.cap);
@@ -187,11 +223,13 @@ proptest! {
                 match &change.kind {
                     ChangeKind::Entered(entered) if matches!(entered.phase, Phase::Ready { .. }) => {
                         let ladder = &entered.propose.decisions[entered.decision].ladder;
-                        activate(fold.now(), &ladder[entered.step]);
+                        activate(fold.now(), &ladder[entered.step], is_forced(entered));
                     }
-                    ChangeKind::Moved { action, phase: Phase::Ready { .. }, cause: Cause::WindowOpened } => {
-                        activate(fold.now(), &fold.action(*action).unwrap().step);
-                    }
+                    ChangeKind::Moved {
+                        action,
+                        phase: Phase::Ready { attempt: 1, .. },
+                        cause: Cause::WindowOpened | Cause::Ordered { order: "approve", .. },
+                    } => activate(fold.now(), &fold.action(*action).unwrap().step, false),
                     _ => {}
                 }
             }
@@ -207,6 +245,50 @@ proptest! {
                 let windows = &action.step.windows;
                 let inside = windows.iter().any(|w| (w.from..w.to).contains(&fold.now()));
                 assert!(windows.is_empty() || inside);
+            }
+        });
+    }
+
+    #[test]
+    fn g10_nothing_starts_behind_a_cancel_and_an_order_counts_once(moves in moves()) {
+        let mut cancelled = BTreeSet::new();
+        let mut carried_out = BTreeMap::new();
+        each(&log_of(&moves), |fold, changes| {
+            for change in changes {
+                cancelled.extend(applied(fold, change, "cancel"));
+                match &change.kind {
+                    ChangeKind::BidWon { action, .. } => {
+                        assert!(!cancelled.contains(action), "{action} started behind its cancel");
+                    }
+                    ChangeKind::Overridden { override_id, .. } => {
+                        let before = carried_out.insert(*override_id, fold.now());
+                        let long_ago = |then| fold.now() - then > crate::ledger::times::HORIZON_MS;
+                        assert!(before.is_none_or(long_ago), "carried out twice");
+                    }
+                    // A withdrawn alert of a parent that ended badly again.
+                    ChangeKind::Moved { action, cause: Cause::Renewed(_), .. } => {
+                        cancelled.remove(action);
+                    }
+                    _ => {}
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn nothing_is_accepted_or_started_while_people_hold_it_back(moves in moves()) {
+        each(&log_of(&moves), |fold, changes| {
+            for change in changes {
+                if !fold.held(fold.now()) {
+                    continue;
+                }
+                match &change.kind {
+                    ChangeKind::Entered(entered) if !is_forced(entered) => {
+                        assert!(matches!(entered.phase, Phase::Suppressed | Phase::Done));
+                    }
+                    ChangeKind::BidWon { action, .. } => panic!("{action} started"),
+                    _ => {}
+                }
             }
         });
     }

@@ -6,10 +6,12 @@ use crate::action::Action::{Alert, Ignore, Monitor, Retrain};
 use crate::ledger::change::ChangeKind;
 use crate::ledger::fold::Fold;
 use crate::ledger::fold::samples::*;
+use crate::ledger::identity;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::FinishOutcome::{Done, Failed, NotSent, Unknown};
 use crate::ledger::record::{
-    AbsentProbe, Finish, Id, Millis, Policy, Propose, Record, Start, Step, Verify,
+    AbsentProbe, Finish, Id, Millis, Observe, Override, OverrideOrder, Policy, Propose, Record,
+    Resolution, Start, Step, Verify,
 };
 
 /// One random move: how log time goes on, what is done, and two choices within it.
@@ -22,7 +24,7 @@ pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => -60 * MINUTE..0,
         1 => Just(4 * 24 * 60 * MINUTE),
     ];
-    prop::collection::vec((gap, 0..10_u8, any::<u8>(), any::<u8>()), 1..80)
+    prop::collection::vec((gap, 0..14_u8, any::<u8>(), any::<u8>()), 1..80)
 }
 
 /// A log: each record with its log time.
@@ -41,6 +43,8 @@ pub(super) fn log_of(moves: &[Move]) -> Log {
             0..=2 => Record::Propose(Box::new(random_proposal(number, time, a, b))),
             3..=5 => random_start(&fold, number, a, b).unwrap_or(Record::Tick),
             6..=8 => random_finish(&wins, a, b).unwrap_or(Record::Tick),
+            9..=11 => random_order(&fold, number, a, b).unwrap_or(Record::Tick),
+            12 => random_signal(&fold, a, b).unwrap_or(Record::Tick),
             _ => Record::Tick,
         };
         for change in fold.apply(number, time, Ok(record.clone())) {
@@ -80,6 +84,7 @@ fn random_proposal(number: i64, time: Millis, a: u8, b: u8) -> Propose {
             window(from + 60 * MINUTE, from + 70 * MINUTE),
         ];
     }
+    first.approval = a.is_multiple_of(7);
     if b.is_multiple_of(5) {
         let next = (b.is_multiple_of(2)).then(|| step(Monitor));
         let verify = Verify {
@@ -117,6 +122,83 @@ fn random_start(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
         probe: (!b.is_multiple_of(3)).then(|| AbsentProbe {
             evidence: "absent".to_owned(),
         }),
+    }))
+}
+
+/// Mostly what a person could order in good faith.
+fn random_order(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
+    let actions: Vec<_> = fold.state().actions.iter().collect();
+    let one = |wanted: fn(Phase) -> bool| {
+        let fitting: Vec<_> = actions
+            .iter()
+            .filter(|(_, one)| wanted(one.phase))
+            .collect();
+        let (action_id, state) = *fitting.get(usize::from(a) % fitting.len().max(1))?;
+        let expect = state.changed - i64::from(b.is_multiple_of(16));
+        Some((**action_id, expect))
+    };
+    let override_id = match a % 16 {
+        0 => id(0),
+        _ => Id::hash(&[b"order", &number.to_be_bytes()]),
+    };
+    let order = match b % 10 {
+        0 => {
+            let (action_id, expect) = one(Phase::is_open)?;
+            OverrideOrder::Cancel { action_id, expect }
+        }
+        1 | 2 => {
+            let (action_id, expect) = one(|phase| matches!(phase, Phase::Unknown { .. }))?;
+            OverrideOrder::Refire { action_id, expect }
+        }
+        3 => {
+            let doubtful = |phase| matches!(phase, Phase::Unknown { .. } | Phase::Doubt { .. });
+            let (action_id, expect) = one(doubtful)?;
+            let outcome = [Resolution::Done, Resolution::Failed][usize::from(a % 2)];
+            OverrideOrder::Resolve {
+                action_id,
+                expect,
+                outcome,
+            }
+        }
+        4 => {
+            let (action_id, expect) = one(|phase| !phase.is_open())?;
+            OverrideOrder::ClearCooldown { action_id, expect }
+        }
+        5 | 6 => {
+            let (action_id, expect) = one(|phase| phase == Phase::Approval)?;
+            OverrideOrder::Approve { action_id, expect }
+        }
+        7 => OverrideOrder::Silence {
+            until: fold.now() + i64::from(a) * MINUTE - 10 * MINUTE,
+        },
+        8 if a.is_multiple_of(2) => OverrideOrder::Pause,
+        8 => OverrideOrder::Resume,
+        _ => {
+            let mut forced = random_proposal(number, fold.now(), a | 1, b);
+            forced.event_key = identity::forced_key(override_id);
+            for step in &mut forced.decisions[0].ladder {
+                step.windows.clear();
+                step.approval = false;
+            }
+            OverrideOrder::Force(Box::new(forced))
+        }
+    };
+    Some(Record::Override(Box::new(Override {
+        override_id,
+        order,
+        who: "anna".to_owned(),
+        reason: "because".to_owned(),
+    })))
+}
+
+fn random_signal(fold: &Fold, a: u8, b: u8) -> Option<Record> {
+    let actions = fold.state().actions.iter();
+    let done: Vec<_> = actions.filter(|(_, one)| one.verify_by.is_some()).collect();
+    let (action_id, _) = done.get(usize::from(a) % done.len().max(1))?;
+    Some(Record::Observe(Observe {
+        action_id: **action_id,
+        recovered: b.is_multiple_of(2),
+        evidence: "drift 0.1".to_owned(),
     }))
 }
 
