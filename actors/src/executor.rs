@@ -12,6 +12,7 @@ use homeostat_logic::ledger::change::Change;
 use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order};
 use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 
+use crate::fail_point::{self, Point};
 use crate::ledger_view::LedgerView;
 use crate::ports::clock::Clock;
 use crate::ports::connector::Connector;
@@ -138,8 +139,10 @@ impl Executor {
 
     fn bid(&self, start: Start, scope: &mut Scope<'_, Self>) {
         let (action, start_id) = (start.action_id, start.start_id);
+        fail_point::pass(Point::BeforeStart);
         let appended = self.append(action, &Record::Start(start));
         scope.spawn(appended, move |worker, appended, scope| {
+            fail_point::pass(Point::AfterStart);
             let state = worker.context.view.read();
             let boot = worker.context.clock.boot();
             let effects = worker
@@ -204,8 +207,10 @@ impl Executor {
         let (context, address) = (self.context.clone(), scope.address());
         let under_way = UnderWay::begin(&context.under_way);
         tokio::spawn(async move {
+            fail_point::pass(Point::BeforeSend);
             let begun = context.clock.boot();
             let answer = request(&context, &order).await;
+            fail_point::pass(Point::AfterSend);
             let took = context.clock.boot().saturating_sub(begun);
             context.observer.answered(
                 order.step.action,
@@ -237,7 +242,10 @@ impl Executor {
             let mut pause = RETRY_FIRST;
             loop {
                 let reason = match context.log.append(vec![record.clone()]).await.pop() {
-                    Some(Ok(_)) => break,
+                    Some(Ok(_)) => {
+                        fail_point::pass(Point::AfterFinish);
+                        break;
+                    }
                     Some(Err(error)) if error.class() == ErrorClass::Reject => {
                         tracing::error!(%error, "an outcome cannot be written; the attempt's lease decides");
                         break;

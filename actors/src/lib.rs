@@ -10,6 +10,7 @@ pub mod batch;
 pub mod cooldown;
 pub mod dead_letters;
 pub mod executor;
+pub mod fail_point;
 pub mod flight;
 pub mod ledger_view;
 pub mod partition;
