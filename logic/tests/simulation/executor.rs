@@ -19,7 +19,7 @@ impl World {
         let high = self.log.high(ledger);
         let one = &mut self.processes[process];
         let view = &mut one.views[ledger];
-        if !one.alive || view.polling || view.has_read(high) {
+        if !one.alive || view.polling || view.next_offset() >= high {
             return;
         }
         view.polling = true;
@@ -37,33 +37,47 @@ impl World {
             64
         };
         for _ in 0..count {
-            let boot = self.boot(process);
-            let view = &mut self.processes[process].views[ledger];
-            let offset = view.fold.offset() + 1;
-            let Some(entry) = self.log.ledger[ledger]
-                .entries
-                .get(usize::try_from(offset).unwrap())
-            else {
-                break;
-            };
-            let changes = view.fold.apply(offset, entry.time, (*entry.record).clone());
-            view.read_at = self.now;
-            let hash = self.hashes.get(&(ledger, offset));
-            if hash.is_some_and(|hash| *hash != view.fold.hash()) {
-                let what =
-                    format!("process {process} and the full fold differ at {ledger}/{offset}");
-                self.promises.broken("G6", what);
-            }
-            let effects = match &mut view.execution {
-                Some(execution) => execution.folded(&view.fold, &changes, boot),
-                None => Vec::new(),
-            };
-            self.perform(process, ledger, effects);
+            self.read_one(process, ledger);
         }
         self.poll_soon(process, ledger);
         self.caught_up(process);
         self.start_executor(process, ledger);
         self.tick(process, ledger);
+    }
+
+    fn read_one(&mut self, process: usize, ledger: usize) {
+        let boot = self.boot();
+        let view = &mut self.processes[process].views[ledger];
+        let offset = view.next_offset();
+        let Some(entry) = self.log.ledger[ledger]
+            .entries
+            .get(usize::try_from(offset).unwrap())
+        else {
+            return;
+        };
+        view.read_at = self.now;
+        if let Some((restore, next)) = &mut view.restore {
+            *next += 1;
+            if let Some(fold) = restore
+                .read(offset, entry.time, (*entry.record).clone())
+                .unwrap()
+            {
+                (view.fold, view.restore) = (fold, None);
+            }
+            return;
+        }
+        let changes = view.fold.apply(offset, entry.time, (*entry.record).clone());
+        let hash = self.hashes.get(&(ledger, offset));
+        if hash.is_some_and(|hash| *hash != view.fold.hash()) {
+            let what = format!("process {process} and the full fold differ at {ledger}/{offset}");
+            self.promises.broken("G6", what);
+        }
+        let effects = match &mut view.execution {
+            Some(execution) => execution.folded(&view.fold, &changes, boot),
+            None => Vec::new(),
+        };
+        self.perform(process, ledger, effects);
+        self.write_checkpoint(process, ledger, &changes);
     }
 
     /// A process joins the groups when it has folded what was there when it started.
@@ -83,7 +97,7 @@ impl World {
 
     /// An executor acts only when it has folded up to the end of the log at its assignment.
     pub(crate) fn start_executor(&mut self, process: usize, ledger: usize) {
-        let boot = self.boot(process);
+        let boot = self.boot();
         let view = &mut self.processes[process].views[ledger];
         if view.execution.is_none() && view.act_at.is_some_and(|high| view.has_read(high)) {
             view.execution = Some(Execution::new(
@@ -121,7 +135,7 @@ impl World {
     }
 
     pub(crate) fn tick(&mut self, process: usize, ledger: usize) {
-        let (boot, now, sabotage) = (self.boot(process), self.now, self.sabotage);
+        let (boot, now, sabotage) = (self.boot(), self.now, self.sabotage);
         let one = &mut self.processes[process];
         let view = &mut one.views[ledger];
         if view.tick_at.is_some_and(|planned| planned <= now) {
@@ -166,7 +180,7 @@ impl World {
         start_id: Id,
         delivered: bool,
     ) {
-        let boot = self.boot(process);
+        let boot = self.boot();
         let view = &mut self.processes[process].views[ledger];
         if view.executor != executor {
             return;
@@ -213,7 +227,7 @@ impl World {
 
     /// The check before the first byte, and then the byte: A4 says that nothing comes between them.
     fn send(&mut self, process: usize, ledger: usize, order: Box<Order>) {
-        if self.boot(process) > order.deadline {
+        if self.boot() > order.deadline {
             let unsent = answer(FinishOutcome::NotSent);
             return self.tell(0, process, Message::Answer(ledger, order, unsent));
         }
@@ -228,7 +242,7 @@ impl World {
             return self.tell(20, process, Message::Answer(ledger, order, unsent));
         }
         let gap = Duration::from_millis(30);
-        let late = self.boot(process) > order.deadline + gap;
+        let late = self.boot() > order.deadline + gap;
         self.note(|| {
             format!(
                 "process {process} sends {} attempt {} late: {late}",
@@ -277,7 +291,13 @@ impl World {
         }
     }
 
-    pub(crate) fn answered(&mut self, process: usize, ledger: usize, order: Order, answer: Answer) {
+    pub(crate) fn answered(
+        &mut self,
+        process: usize,
+        ledger: usize,
+        order: &Order,
+        answer: Answer,
+    ) {
         let view = &mut self.processes[process].views[ledger];
         let known = view.execution.as_mut();
         let known = known.and_then(|execution| execution.answered(order.start_id, answer.clone()));

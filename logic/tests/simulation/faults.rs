@@ -12,8 +12,8 @@ use crate::world::{Event, World};
 
 impl World {
     pub(crate) fn wake(&mut self, process: usize) {
-        let high: Vec<i64> = (0..self.log.ledger.len())
-            .map(|ledger| self.log.high(ledger))
+        let extents: Vec<(i64, i64)> = (0..self.log.ledger.len())
+            .map(|ledger| (self.log.ledger[ledger].low, self.log.high(ledger)))
             .collect();
         let old = &self.processes[process];
         let rules = if self.profile.mixed_rules {
@@ -26,7 +26,7 @@ impl World {
         } else {
             0
         };
-        self.processes[process] = Process::new(old.incarnation + 1, rules, wall_off, &high);
+        self.processes[process] = Process::new(old.incarnation + 1, rules, wall_off, &extents);
         self.note(|| format!("process {process} starts with rules {rules}"));
         for ledger in 0..self.log.ledger.len() {
             // Also where there is nothing to read: then it has caught up.
@@ -61,7 +61,6 @@ impl World {
             }
             Fault::Pause if one.alive && one.paused_until <= self.now => {
                 one.paused_until = until;
-                one.stood += until - self.now;
                 self.watch(process);
             }
             Fault::Cut => {

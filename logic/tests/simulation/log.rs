@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use homeostat_logic::ledger::codec::Undecodable;
 use homeostat_logic::ledger::record::{Id, Millis, Record};
+use homeostat_logic::ledger::retention::Retention;
 use homeostat_logic::topic::Topic;
 
 use crate::events::{Due, Published, sources};
@@ -14,7 +15,10 @@ use crate::events::{Due, Published, sources};
 pub(crate) struct LedgerPartition {
     pub(crate) entries: Vec<Entry>,
     /// First offset kept.
-    pub(crate) low: usize,
+    pub(crate) low: i64,
+    pub(crate) retention: Option<Retention>,
+    /// Log time at the boundaries passed.
+    pub(crate) boundaries: BTreeMap<i64, Millis>,
     /// How far the broker's clock is ahead: 0 to J, it may step at any record (A2).
     pub(crate) ahead: Millis,
 }

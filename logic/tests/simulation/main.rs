@@ -21,6 +21,7 @@ mod log;
 mod process;
 mod profile;
 mod promises;
+mod retention;
 mod target;
 mod variants;
 mod world;
@@ -55,6 +56,7 @@ struct Total {
     records: usize,
     actions: usize,
     sends: usize,
+    truncated: usize,
 }
 
 /// Runs worlds on two threads until one breaks a promise; tells which one.
@@ -88,6 +90,7 @@ fn first_violation(seeds: Range<u64>, sabotage: Sabotage) -> (Option<u64>, Total
                 total.records += outcome.records;
                 total.actions += outcome.actions;
                 total.sends += outcome.sends;
+                total.truncated += outcome.truncated;
             }
         }
     };
@@ -150,9 +153,10 @@ fn every_promise_holds_in_every_simulated_world() {
         records,
         actions,
         sends,
+        truncated,
     } = total;
     eprintln!(
-        "seeds {}..{}: {worlds} worlds, {steps} steps, {records} ledger records, {actions} actions, {sends} requests in {} s",
+        "seeds {}..{}: {worlds} worlds, {steps} steps, {records} ledger records, {actions} actions, {sends} requests, {truncated} truncated ledgers in {} s",
         seeds.start,
         seeds.end,
         began.elapsed().as_secs()
@@ -182,6 +186,7 @@ fn every_fault_built_into_the_glue_is_found() {
         (Sabotage::ClientRepeats, "G1"),
         (Sabotage::RuleInIdentity, "G11"),
         (Sabotage::SkippedWhenCooling, "G5"),
+        (Sabotage::FoldedFromFirstLeft, "G6"),
     ];
     for (sabotage, promise) in faults {
         let (seed, _) = first_violation(SABOTAGED_SEEDS, sabotage);

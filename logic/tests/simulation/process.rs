@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use homeostat_logic::event::Names;
 use homeostat_logic::ledger::execution::Execution;
-use homeostat_logic::ledger::fold::Fold;
+use homeostat_logic::ledger::fold::restore::Restore;
+use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold};
 use homeostat_logic::ledger::record::{Id, Millis, Record};
 use homeostat_logic::offsets::Watermark;
 
@@ -16,8 +17,6 @@ pub(crate) struct Process {
     pub(crate) paused_until: Millis,
     /// It and the log do not see each other until then.
     pub(crate) cut_until: Millis,
-    /// Time it stood still, for the sabotaged clock.
-    pub(crate) stood: Millis,
     /// How far its wall clock is off.
     pub(crate) wall_off: Millis,
     /// Which rules it has.
@@ -46,6 +45,8 @@ pub(crate) struct Consumer {
 /// A ledger partition as this process sees it.
 pub(crate) struct View {
     pub(crate) fold: Fold,
+    /// Behind a truncation: reads until a checkpoint to go on from, and from which offset next.
+    pub(crate) restore: Option<(Restore, i64)>,
     pub(crate) read_at: Millis,
     pub(crate) polling: bool,
     /// Offset that must be folded before the process joins the groups.
@@ -91,19 +92,26 @@ pub(crate) struct Pending {
 }
 
 impl Process {
-    pub(crate) fn new(incarnation: u32, rules: usize, wall_off: Millis, high: &[i64]) -> Self {
+    pub(crate) fn new(
+        incarnation: u32,
+        rules: usize,
+        wall_off: Millis,
+        extents: &[(i64, i64)],
+    ) -> Self {
         Self {
             incarnation,
             alive: true,
             paused_until: 0,
             cut_until: 0,
-            stood: 0,
             wall_off,
             rules,
             session: 0,
             members: [None; 2],
             consumers: BTreeMap::new(),
-            views: high.iter().map(|high| View::new(*high)).collect(),
+            views: extents
+                .iter()
+                .map(|(low, high)| View::new(*low, *high))
+                .collect(),
             pending: BTreeMap::new(),
             names: Names::default(),
         }
@@ -111,9 +119,10 @@ impl Process {
 }
 
 impl View {
-    fn new(join_at: i64) -> Self {
+    fn new(low: i64, join_at: i64) -> Self {
         Self {
             fold: Fold::new(),
+            restore: (low > 0).then(|| (Restore::new(FOLD_VERSION), low)),
             read_at: 0,
             polling: false,
             join_at,
@@ -125,7 +134,12 @@ impl View {
         }
     }
 
+    pub(crate) fn next_offset(&self) -> i64 {
+        let restoring = self.restore.as_ref().map(|(_, next)| *next);
+        restoring.unwrap_or_else(|| self.fold.offset() + 1)
+    }
+
     pub(crate) fn has_read(&self, high: i64) -> bool {
-        self.fold.offset() + 1 >= high
+        self.restore.is_none() && self.fold.offset() + 1 >= high
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Profile {
     pub(crate) everybody_owns: bool,
     /// Processes, and incarnations of one, have different rules.
     pub(crate) mixed_rules: bool,
+    /// Owners write checkpoints, and what is behind them and old enough is deleted.
+    pub(crate) checkpoints: bool,
     /// Appends that are late, lost, doubled or reported failed, per mille.
     pub(crate) append_trouble: i64,
     /// Requests that are not simply done, per mille.
@@ -81,7 +83,7 @@ impl Profile {
         }
         // Some worlds last for days, so that windows open and the fold forgets.
         let until = match dice.roll(8) {
-            0 => dice.between(2, 12) * DAY,
+            0 => dice.between(2, 30) * DAY,
             1 => dice.between(2, 24) * HOUR,
             _ => dice.between(10, 40) * MINUTE,
         };
@@ -92,6 +94,7 @@ impl Profile {
             until,
             everybody_owns: dice.one_in(3),
             mixed_rules: dice.one_in(2),
+            checkpoints: until > DAY || dice.one_in(4),
             append_trouble: dice.pick(&[0, 50, 200, 400]),
             target_trouble: dice.pick(&[0, 200, 500, 800]),
             poison: dice.pick(&[0, 0, 100]),
@@ -129,6 +132,6 @@ pub(crate) enum Sabotage {
     RuleInIdentity,
     /// An event whose key cools down in the local view is not proposed (V6).
     SkippedWhenCooling,
-    /// The local clock stands still while the process is stopped (CLOCK_MONOTONIC instead of CLOCK_BOOTTIME).
-    ClockStopsWithProcess,
+    /// A process starts from the first record left instead of a checkpoint (V8).
+    FoldedFromFirstLeft,
 }

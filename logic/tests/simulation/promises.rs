@@ -188,7 +188,7 @@ impl Promises {
                 )
             })
             .next();
-        if let Some(what) = open.or(cooling.filter(|_| !forced)) {
+        if let Some(what) = open.or_else(|| cooling.filter(|_| !forced)) {
             self.broken("G7", what);
         }
     }

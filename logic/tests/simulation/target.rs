@@ -1,9 +1,7 @@
 //! The targets' twin: counts what reaches them and what takes effect, and answers as badly as targets do.
 
-use std::collections::BTreeMap;
-
 use homeostat_logic::ledger::execution::{Answer, Order};
-use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
+use homeostat_logic::ledger::record::{FinishOutcome, Millis};
 use homeostat_logic::ledger::times::TARGET_LATENESS_MS;
 
 use crate::dice::Dice;
@@ -14,7 +12,6 @@ pub(crate) const T: Millis = 10 * SECOND;
 
 #[derive(Default)]
 pub(crate) struct Targets {
-    pub(crate) effects: BTreeMap<Id, u32>,
     /// Nobody answers until then.
     pub(crate) out_until: Millis,
 }

@@ -107,6 +107,8 @@ pub(crate) struct Outcome {
     pub(crate) records: usize,
     pub(crate) actions: usize,
     pub(crate) sends: usize,
+    /// Ledger partitions of which the beginning is gone.
+    pub(crate) truncated: usize,
     /// Differs between worlds that differ.
     pub(crate) fingerprint: String,
 }
@@ -147,8 +149,8 @@ impl World {
         );
         let base = self.dice.index(self.rules.len());
         for process in 0..self.profile.processes {
-            let high = vec![0; self.log.ledger.len()];
-            self.processes.push(Process::new(0, base, 0, &high));
+            let extents = vec![(0, 0); self.log.ledger.len()];
+            self.processes.push(Process::new(0, base, 0, &extents));
             self.processes[process].alive = false;
             self.at(self.now, Event::Wake(process));
         }
@@ -200,6 +202,7 @@ impl World {
             records: self.log.ledger.iter().map(|one| one.entries.len()).sum(),
             actions,
             sends,
+            truncated: self.log.ledger.iter().filter(|one| one.low > 0).count(),
             fingerprint: format!("{steps} {sends} {hashes:?}"),
         }
     }
@@ -247,12 +250,9 @@ impl World {
         }
     }
 
-    pub(crate) fn boot(&self, process: usize) -> Duration {
-        let stood = match self.sabotage {
-            Sabotage::ClockStopsWithProcess => self.processes[process].stood,
-            _ => 0,
-        };
-        Duration::from_millis((self.now - BEGIN - stood).unsigned_abs())
+    /// A clock that runs on while a process stands still (`CLOCK_BOOTTIME`).
+    pub(crate) fn boot(&self) -> Duration {
+        Duration::from_millis((self.now - BEGIN).unsigned_abs())
     }
 
     fn handle(&mut self, event: Event) {
@@ -300,10 +300,10 @@ impl World {
         }
         match message {
             Message::Assigned(group, partition, epoch) => {
-                self.assigned(process, group, partition, epoch)
+                self.assigned(process, group, partition, epoch);
             }
             Message::Revoked(group, partition, epoch) => {
-                self.revoked(process, group, partition, epoch)
+                self.revoked(process, group, partition, epoch);
             }
             Message::Expelled => self.expelled(process),
             Message::Fetch(partition, epoch) => self.fetch(process, partition, epoch),
@@ -315,7 +315,7 @@ impl World {
             Message::Tick(ledger) => self.tick(process, ledger),
             Message::FirstByte(ledger, order) => self.first_byte(process, ledger, order),
             Message::Answer(ledger, order, answer) => {
-                self.answered(process, ledger, *order, answer)
+                self.answered(process, ledger, &order, answer);
             }
         }
     }
@@ -390,6 +390,7 @@ impl World {
         let changes = self.referee[ledger].apply(offset, time, (*record).clone());
         let log_time = self.referee[ledger].now();
         self.promises.landed(&changes, log_time);
+        self.keep(ledger, offset, &changes);
         if offset % 64 == 40 {
             self.hashes
                 .insert((ledger, offset), self.referee[ledger].hash());
@@ -462,6 +463,11 @@ impl World {
         }
         for (ledger, referee) in self.referee.iter().enumerate() {
             let hash = referee.hash();
+            let restarted = crate::retention::restart(&self.log.ledger[ledger], self.sabotage);
+            if restarted.is_none_or(|fold| fold.hash() != hash) {
+                let what = format!("a restart over ledger {ledger} and its full fold differ");
+                self.promises.broken("G6", what);
+            }
             for (number, process) in self.processes.iter().enumerate() {
                 if process.views[ledger].fold.hash() != hash {
                     let what =
