@@ -2,7 +2,9 @@
 
 use homeostat_logic::ledger::identity::forced_key;
 use homeostat_logic::ledger::phase::Phase;
-use homeostat_logic::ledger::record::{Id, Override, OverrideOrder, Record, Resolution};
+use homeostat_logic::ledger::record::{
+    Id, Observe, Override, OverrideOrder, Propose, Record, Resolution,
+};
 use std::rc::Rc;
 
 use crate::groups::GROUPS;
@@ -99,7 +101,9 @@ impl World {
             .iter()
             .map(|(id, action)| (*id, action.changed, action.phase))
             .collect();
-        let order = match self.dice.roll(10) {
+        let order = match self.dice.roll(12) {
+            10 => return self.observe(ledger, &actions),
+            11 => return self.force(ledger),
             0 => OverrideOrder::Pause,
             1 => OverrideOrder::Silence {
                 until: self.now + self.dice.between(1, 10) * MINUTE,
@@ -124,8 +128,57 @@ impl World {
         self.give_order(ledger, order);
     }
 
+    /// Somebody has seen whether an action helped.
+    fn observe(&mut self, ledger: usize, actions: &[(Id, i64, Phase)]) {
+        let done: Vec<Id> = actions
+            .iter()
+            .filter(|one| one.2 == Phase::Done)
+            .map(|one| one.0)
+            .collect();
+        if done.is_empty() {
+            return;
+        }
+        let (action_id, recovered) = (done[self.dice.index(done.len())], self.dice.one_in(2));
+        let observe = Observe {
+            action_id,
+            recovered,
+            evidence: "seen".to_owned(),
+        };
+        self.at(
+            self.now + 1,
+            Event::Land(Payload::Ledger(ledger, Rc::new(Record::Observe(observe)))),
+        );
+    }
+
+    /// Somebody wants at once what was proposed once.
+    fn force(&mut self, ledger: usize) {
+        let entries = self.log.ledger[ledger].entries.iter();
+        let proposals: Vec<Propose> = entries
+            .filter_map(|entry| match &*entry.record {
+                Ok(Record::Propose(propose)) => Some((**propose).clone()),
+                _ => None,
+            })
+            .collect();
+        if proposals.is_empty() {
+            return;
+        }
+        let mut propose = proposals[self.dice.index(proposals.len())].clone();
+        let override_id = self.dice.id();
+        propose.event_key = forced_key(override_id);
+        propose.not_after = self.now + 30 * MINUTE;
+        let ladder = &mut propose.decisions[0].ladder;
+        ladder.truncate(1);
+        ladder[0].windows.clear();
+        ladder[0].approval = false;
+        self.give_order_named(override_id, ledger, OverrideOrder::Force(Box::new(propose)));
+    }
+
     fn give_order(&mut self, ledger: usize, order: OverrideOrder) {
         let override_id = self.dice.id();
+        self.give_order_named(override_id, ledger, order);
+    }
+
+    fn give_order_named(&mut self, override_id: Id, ledger: usize, order: OverrideOrder) {
         self.promises.orders.insert(override_id, order.clone());
         self.promises.forced.insert(forced_key(override_id));
         let reason = "because".to_owned();

@@ -80,6 +80,9 @@ impl Promises {
             ChangeKind::Entered(entered) => self.entered(entered, offset, at),
             ChangeKind::Derived(derived) => {
                 let alert = derived.kind == DerivedKind::Escalation;
+                let next = derived.kind == DerivedKind::Next;
+                let parent = self.actions.get(&derived.parent);
+                let escalates = next && parent.is_some_and(|parent| parent.escalates);
                 if let Some(parent) = self.actions.get_mut(&derived.parent) {
                     parent.has_alert |= alert;
                 }
@@ -89,7 +92,7 @@ impl Promises {
                     accepted: (offset, usize::MAX),
                     phase: derived.phase,
                     derived: true,
-                    escalates: false,
+                    escalates,
                     has_alert: false,
                 };
                 self.actions.insert(derived.action, seen);

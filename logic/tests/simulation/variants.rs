@@ -2,7 +2,8 @@
 
 use std::sync::OnceLock;
 
-use homeostat_logic::ledger::record::{Millis, Propose};
+use homeostat_logic::action::Action;
+use homeostat_logic::ledger::record::{Millis, Propose, Verify, Window};
 use homeostat_logic::rules::Rules;
 
 use crate::profile::MINUTE;
@@ -50,14 +51,31 @@ pub(crate) fn rules() -> &'static [Rules] {
     RULES.get_or_init(|| OVERLAYS.into_iter().map(crate::support::rules).collect())
 }
 
-/// What rules cannot say yet, and records can: an action that waits for approval, and windows that are near.
+/// What rules cannot say yet, and records can: an action that waits for approval, a signal that shows whether it helped,
+/// and windows that are near.
 pub(crate) fn configure(propose: &mut Propose, rules: usize, now: Millis) {
+    let Some(escalation) = propose.decisions.first().map(|one| one.escalation.clone()) else {
+        return;
+    };
     for step in propose.decisions.iter_mut().flat_map(|one| &mut one.ladder) {
-        if rules == 1 && step.action == homeostat_logic::action::Action::Rollback {
+        if rules == 1 && step.action == Action::Rollback {
             step.approval = true;
         }
+        let signal = match (rules, step.action) {
+            (0, Action::Retrain) => Some(Some(escalation.clone())),
+            (2, Action::ScaleUp) => Some(None),
+            _ => None,
+        };
+        step.verify = signal.map(|next| {
+            let signal = "recovered".to_owned();
+            Box::new(Verify {
+                signal,
+                within_ms: 2 * MINUTE,
+                next,
+            })
+        });
         if rules == 3 && !step.windows.is_empty() {
-            let window = |from: Millis| homeostat_logic::ledger::record::Window {
+            let window = |from: Millis| Window {
                 from: now + from * MINUTE,
                 to: now + (from + 2) * MINUTE,
             };
