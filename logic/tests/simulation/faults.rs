@@ -111,7 +111,17 @@ impl World {
             2 | 3 => OverrideOrder::Resume,
             _ if actions.is_empty() => return,
             kind => {
-                let (action_id, expect, phase) = actions[self.dice.index(actions.len())];
+                // Rather what is still open or unknown: there people have something to decide.
+                let live: Vec<_> = actions
+                    .iter()
+                    .filter(|one| one.2.is_open() || matches!(one.2, Phase::Unknown { .. }))
+                    .collect();
+                let (action_id, expect, phase) = match live.len() {
+                    some if some == 0 || self.dice.one_in(4) => {
+                        actions[self.dice.index(actions.len())]
+                    }
+                    some => *live[self.dice.index(some)],
+                };
                 match (phase, kind) {
                     (Phase::Unknown { .. }, 4..=6) => OverrideOrder::Refire { action_id, expect },
                     (Phase::Unknown { .. } | Phase::Doubt { .. }, 7) => OverrideOrder::Resolve {

@@ -100,7 +100,7 @@ impl Profile {
             poison: dice.pick(&[0, 0, 100]),
             faults,
             fault_count: dice.between(0, 24),
-            orders: dice.pick(&[0, 4, 12]),
+            orders: dice.pick(&[0, 8, 40]),
             ending: dice.pick(&[
                 Ending::Answers,
                 Ending::Answers,
