@@ -266,7 +266,7 @@ impl World {
         if let Some(after) = effect {
             self.at(
                 self.now + after,
-                Event::Effect(order.action, order.step.policy),
+                Event::Effect(order.action, order.attempt, order.step.policy),
             );
         }
         if answer.outcome == FinishOutcome::Unknown {
@@ -283,7 +283,8 @@ impl World {
         );
     }
 
-    pub(crate) fn take_effect(&mut self, action: Id, policy: Policy) {
+    pub(crate) fn take_effect(&mut self, action: Id, attempt: u32, policy: Policy) {
+        self.promises.under_way(action, attempt);
         // A target that honours the key does it once.
         let known = self.promises.effects.contains_key(&action);
         if policy != Policy::Idempotent || !known {

@@ -346,6 +346,22 @@ impl Promises {
         }
     }
 
+    /// G10 for effects: when a person fires an action again, no earlier request of it is under way any more (V11).
+    pub(crate) fn under_way(&mut self, action: Id, attempt: u32) {
+        let applied = self.applied.get(&action).map_or(&[][..], Vec::as_slice);
+        let refired = applied
+            .iter()
+            .any(|(name, newest)| *name == "refire" && attempt <= *newest);
+        let sent = self.sends.get(&action).map_or(&[][..], Vec::as_slice);
+        let late = sent.iter().any(|one| one.attempt == attempt && one.late);
+        if refired && !late {
+            self.broken(
+                "G10",
+                format!("{action} attempt {attempt} takes effect behind a refire"),
+            );
+        }
+    }
+
     /// A request took effect at its target.
     pub(crate) fn effect(&mut self, action: Id, policy: Policy) {
         let effects = self.effects.entry(action).or_default();

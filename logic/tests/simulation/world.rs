@@ -33,7 +33,7 @@ pub(crate) enum Event {
     /// The faults stop.
     Calm,
     Land(Payload),
-    Effect(Id, Policy),
+    Effect(Id, u32, Policy),
     Wake(usize),
     /// The group looks whether a member is still there.
     Expire(GroupName, u64),
@@ -262,9 +262,9 @@ impl World {
             Event::Order => self.people_order(),
             Event::Calm => self.calm_down(),
             Event::Land(payload) => self.land(payload),
-            Event::Effect(action, policy) => {
+            Event::Effect(action, attempt, policy) => {
                 self.note(|| format!("target: effect of {action}"));
-                self.take_effect(action, policy);
+                self.take_effect(action, attempt, policy);
             }
             Event::Wake(process) => self.wake(process),
             Event::Expire(group, member) => self.expire(group, member),
