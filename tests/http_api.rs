@@ -852,3 +852,36 @@ async fn stopped_partitions_are_resumed_all_or_by_topic() {
     assert_eq!(some["resumed"], json!(["system.health/1"]));
     assert_eq!(post(&outside, &path, "[1]").await.0, 400);
 }
+
+#[tokio::test]
+async fn a_request_reads_so_many_records_and_the_next_one_reads_on() {
+    let outside = Outside::start();
+    outside
+        .log
+        .store(letter("data.ingested", "handler", b"{}", &[]));
+    for _ in 0..24_000 {
+        outside
+            .log
+            .store(letter("system.health", "not_utf8", b"", &[]));
+    }
+    let (mut pages, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let path = format!("{LETTERS}?topic=data.ingested{cursor}");
+        let (_, page) = get(&outside, &path).await;
+        pages.push(ids(&page).len());
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        cursor = format!("&cursor={next}");
+    }
+    assert_eq!(pages, [0, 0, 1], "10,000 records each, and the rest");
+    // Whether it was replayed stands in the 24,000 records behind it; it is not replayed before that is known.
+    let path = format!("{LETTERS}/replay");
+    let mut outcomes = Vec::new();
+    for _ in 0..3 {
+        let (_, answer) = post(&outside, &path, r#"{"ids": ["0-0"]}"#).await;
+        outcomes.push(answer["results"][0]["outcome"].as_str().unwrap().to_owned());
+    }
+    // The last page of the listing has read 10,000 of them already.
+    assert_eq!(outcomes, ["refused", "replayed", "already_replayed"]);
+}

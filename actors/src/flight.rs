@@ -23,7 +23,7 @@ use crate::ports::log::{Epoch, Subscription, TopicPartition};
 pub type SubscriptionSlot = Arc<RwLock<Option<Arc<dyn Subscription>>>>;
 
 /// Limits of one partition's flight.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlightLimits {
     /// Records delivered and not settled; at this many the partition is not polled.
     pub records_max: usize,

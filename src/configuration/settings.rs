@@ -106,7 +106,7 @@ pub struct Consumer {
 #[serde(deny_unknown_fields)]
 pub struct DeadLetters {
     /// Records of a partition that are looked at together.
-    pub stop_after: usize,
+    pub stop_after: u32,
     /// Share of them beyond which it stops.
     pub stop_share: f64,
 }

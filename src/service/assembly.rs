@@ -220,10 +220,10 @@ pub fn roster_settings(settings: &Settings) -> RosterSettings {
         flight: FlightLimits {
             records_max: consumer.in_flight_records_max,
             bytes_max: IN_FLIGHT_BYTES_MAX,
-            breaker: BreakerSettings {
-                stop_after: settings.dead_letters.stop_after,
-                stop_share: settings.dead_letters.stop_share,
-            },
+            breaker: BreakerSettings::new(
+                settings.dead_letters.stop_after,
+                settings.dead_letters.stop_share,
+            ),
         },
         retry: RetrySettings {
             attempts_max: consumer.attempts_max,

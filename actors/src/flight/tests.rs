@@ -76,10 +76,7 @@ pub(crate) fn deliver(flight: &Flight, offsets: impl IntoIterator<Item = i64>) -
     batch
 }
 
-const NEVER: BreakerSettings = BreakerSettings {
-    stop_after: 100,
-    stop_share: 1.0,
-};
+const NEVER: BreakerSettings = BreakerSettings::new(100, 1.0);
 
 const WIDE: FlightLimits = FlightLimits {
     records_max: 1_000,
@@ -298,10 +295,7 @@ proptest! {
 
 #[test]
 fn a_stopped_partition_takes_nothing_buries_nothing_and_hands_out_again_what_it_held() {
-    let breaker = BreakerSettings {
-        stop_after: 2,
-        stop_share: 0.5,
-    };
+    let breaker = BreakerSettings::new(2, 0.5);
     let (flight, positions) = flight_with(FlightLimits { breaker, ..WIDE });
     deliver(&flight, 0..5);
     assert_eq!(flight.condemn(0), Some(Verdict::Bury));
@@ -314,7 +308,7 @@ fn a_stopped_partition_takes_nothing_buries_nothing_and_hands_out_again_what_it_
     assert_eq!(flight.to_do_again(), [] as [i64; 0]);
     assert!(flight.is_open(1) && flight.is_open(2) && !flight.is_open(3));
     assert!(
-        !flight.wait_until_settled(Duration::from_secs(600)),
+        !flight.wait_until_settled(Duration::from_mins(10)),
         "does not wait"
     );
     assert!(flight.resume() && !flight.resume());

@@ -38,10 +38,7 @@ use crate::memory_log::MemoryLog;
 /// A Monday at noon, UTC: inside working hours.
 const NOON: Millis = 1_772_452_800_000;
 /// As shipped.
-pub(crate) const BREAKER: BreakerSettings = BreakerSettings {
-    stop_after: 100,
-    stop_share: 0.5,
-};
+pub(crate) const BREAKER: BreakerSettings = BreakerSettings::new(100, 0.5);
 /// Partitions of the ledger.
 pub(crate) const LEDGER_PARTITIONS: usize = 2;
 

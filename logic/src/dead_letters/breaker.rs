@@ -7,12 +7,27 @@
 use std::collections::VecDeque;
 
 /// When to stop.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// Records in the window; with fewer nothing stops.
-    pub stop_after: usize,
-    /// More than this share of them dead is a stop; at 1 nothing ever stops.
-    pub stop_share: f64,
+    records: u32,
+    dead_max: u32,
+}
+
+impl BreakerSettings {
+    /// To stop when more than `stop_share` of the last `stop_after` records are dead: with fewer records nothing stops, and at
+    /// a share of 1 nothing ever does.
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_lossless,
+        reason = "whole dead records are compared, the cast saturates, and `From` is not const"
+    )]
+    pub const fn new(stop_after: u32, stop_share: f64) -> Self {
+        Self {
+            records: stop_after,
+            dead_max: (stop_share * stop_after as f64) as u32,
+        }
+    }
 }
 
 /// Why a partition stands.
@@ -50,7 +65,7 @@ impl Breaker {
     pub const fn new(settings: BreakerSettings, in_flight_max: usize) -> Self {
         Self {
             settings,
-            kept_max: settings.stop_after.saturating_add(in_flight_max),
+            kept_max: (settings.records as usize).saturating_add(in_flight_max),
             records: VecDeque::new(),
             stop: None,
         }
@@ -81,7 +96,7 @@ impl Breaker {
         if let Some((_, dead)) = self.records.get_mut(index) {
             *dead = true;
         }
-        let records = self.settings.stop_after.max(1);
+        let records = self.settings.records.max(1) as usize;
         let Some(first) = (index + 1).checked_sub(records) else {
             return Verdict::Bury;
         };
@@ -90,7 +105,7 @@ impl Breaker {
             .range(first..=index)
             .filter(|(_, dead)| *dead)
             .count();
-        if dead as f64 <= self.settings.stop_share * records as f64 {
+        if dead <= self.settings.dead_max as usize {
             return Verdict::Bury;
         }
         let stop = Stop { dead, records };
@@ -123,16 +138,12 @@ mod tests {
 
     use super::*;
 
-    fn breaker(stop_after: usize, stop_share: f64) -> Breaker {
-        let settings = BreakerSettings {
-            stop_after,
-            stop_share,
-        };
-        Breaker::new(settings, 1_000)
+    fn breaker(stop_after: u32, stop_share: f64) -> Breaker {
+        Breaker::new(BreakerSettings::new(stop_after, stop_share), 1_000)
     }
 
     /// The offset at which a log of these records (`x` dead, anything else not) stops.
-    fn stops_at(log: &str, stop_after: usize, share: f64) -> Option<usize> {
+    fn stops_at(log: &str, stop_after: u32, share: f64) -> Option<usize> {
         let mut breaker = breaker(stop_after, share);
         (0..).zip(log.bytes()).find_map(|(offset, record)| {
             breaker.delivered(offset);
@@ -200,11 +211,12 @@ mod tests {
         #[test]
         fn it_stops_exactly_where_the_definition_says(
             log in prop::collection::vec(any::<bool>(), 0..200),
-            stop_after in 1_usize..20,
+            stop_after in 1_u32..20,
             share in 0.0_f64..=1.0,
             ahead in 1_usize..50,
         ) {
-            let mut breaker = Breaker::new(BreakerSettings { stop_after, stop_share: share }, 50);
+            let mut breaker = Breaker::new(BreakerSettings::new(stop_after, share), 50);
+            let window = stop_after as usize;
             let (mut found, mut delivered) = (None, 0);
             for (index, dead) in log.iter().enumerate() {
                 while delivered < log.len() && delivered < index + ahead {
@@ -217,12 +229,12 @@ mod tests {
                 }
             }
             let expected = (0..log.len()).find(|&end| {
-                let first = (end + 1).checked_sub(stop_after);
+                let first = (end + 1).checked_sub(window);
                 let dead = first.map_or(0, |first| (first..=end).filter(|&one| log[one]).count());
-                log[end] && dead as f64 > share * stop_after as f64
+                log[end] && dead as f64 > share * f64::from(stop_after)
             });
             prop_assert_eq!(found, expected);
-            prop_assert!(breaker.records.len() <= stop_after + 50);
+            prop_assert!(breaker.records.len() <= window + 50);
         }
     }
 }

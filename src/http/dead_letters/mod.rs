@@ -158,7 +158,7 @@ fn time(text: &str) -> Option<i64> {
     Some(time.timestamp_millis())
 }
 
-fn bad_body(problem: String) -> Problem {
+fn bad_body(problem: impl std::fmt::Display) -> Problem {
     Problem::new(Kind::BadRequest, format!("the body: {problem}"))
 }
 

@@ -56,7 +56,7 @@ pub(in crate::http) async fn replay(
     let deadline = Instant::now() + REPLAY_TIME;
     let mut reader = reading.reader(&state).await?;
     let Page { items: ids, next } = wanted(&request, &reader).await?;
-    let run = Run {
+    let replayer = Replayer {
         log: &*state.log,
         limit: state.acknowledge_limit,
         dry_run: request.dry_run,
@@ -67,7 +67,7 @@ pub(in crate::http) async fn replay(
             Outcome::Refused("there was no time left for it; ask again".to_owned())
         } else {
             match LetterId::parse(&id) {
-                Some(letter) => run.replay(&mut reader, letter).await,
+                Some(letter) => replayer.replay(&mut reader, letter).await,
                 None => Outcome::Refused("no dead letter has an id of this form".to_owned()),
             }
         };
@@ -148,13 +148,13 @@ impl Outcome {
 }
 
 /// One request's replays.
-struct Run<'a> {
+struct Replayer<'a> {
     log: &'a dyn EventLog,
     limit: Duration,
     dry_run: bool,
 }
 
-impl Run<'_> {
+impl Replayer<'_> {
     async fn replay(&self, reader: &mut Reader, id: LetterId) -> Outcome {
         match self.try_replay(reader, id).await {
             Ok(outcome) => outcome,
