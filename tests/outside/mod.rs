@@ -54,7 +54,7 @@ impl MemoryLog {
         self.orders.lock().unwrap().push_back(order);
     }
 
-    fn store(&self, record: NewRecord) -> Appended {
+    pub(crate) fn store(&self, record: NewRecord) -> Appended {
         let mut records = self.records.lock().unwrap();
         let topic = records.entry(record.topic.clone()).or_default();
         topic.push(record);
@@ -76,9 +76,20 @@ impl EventLog for MemoryLog {
 
     fn describe_topics(
         &self,
-        _: Vec<String>,
+        names: Vec<String>,
     ) -> BoxFuture<'static, Result<Vec<TopicDescription>, LogError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let records = self.records.lock().unwrap();
+        let describe = |name: String| {
+            let high = i64::try_from(records.get(&name)?.len()).unwrap();
+            Some(TopicDescription {
+                name,
+                partitions: vec![Watermarks { low: 0, high }],
+                append_time: None,
+                cleanup_policy: None,
+            })
+        };
+        let described = names.into_iter().filter_map(describe).collect();
+        Box::pin(async { Ok(described) })
     }
 
     fn append(
@@ -86,7 +97,8 @@ impl EventLog for MemoryLog {
         records: Vec<NewRecord>,
     ) -> BoxFuture<'static, Vec<Result<Appended, LogError>>> {
         for record in &records {
-            let value = String::from_utf8(record.value.clone().unwrap()).unwrap();
+            let value = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default());
+            let value = value.into_owned();
             self.offered.lock().unwrap().push(value);
         }
         let (taken, error) = match self.orders.lock().unwrap().pop_front() {
@@ -121,11 +133,23 @@ impl EventLog for MemoryLog {
 
     fn read(
         &self,
-        _: TopicPartition,
-        _: i64,
-        _: usize,
+        partition: TopicPartition,
+        from: i64,
+        max: usize,
     ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let records = self.records.lock().unwrap();
+        let records = records.get(&partition.topic).into_iter().flatten();
+        // A record a second from NOW on.
+        let stored = (0..).zip(records).map(|(offset, record)| StoredRecord {
+            offset,
+            timestamp: NOW + offset * 1_000,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: record.headers.clone(),
+        });
+        let from = usize::try_from(from).unwrap();
+        let stored = stored.skip(from).take(max).collect();
+        Box::pin(async { Ok(stored) })
     }
 
     fn close(&self) {}
@@ -195,6 +219,16 @@ impl Queries for Answers {
         serde_json::json!({"path": "root"})
     }
 
+    fn resume_stopped(&self, topic: Option<&str>) -> Vec<String> {
+        let stopped = ["data.ingested/0", "system.health/1"];
+        let wanted = |one: &&str| topic.is_none_or(|topic| one.starts_with(topic));
+        stopped
+            .into_iter()
+            .filter(wanted)
+            .map(str::to_owned)
+            .collect()
+    }
+
     fn readiness(&self) -> Readiness {
         let reasons = self.not_ready.lock().unwrap().clone();
         Readiness {
@@ -238,6 +272,31 @@ fn story() -> DecisionStory {
         attempts: Vec::new(),
         escalation: None,
         rule_rev: "r".to_owned(),
+    }
+}
+
+/// A dead letter as the service writes it; `more` are headers of the record itself.
+pub(crate) fn letter(topic: &str, reason: &str, value: &[u8], more: &[(&str, &str)]) -> NewRecord {
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    let mut headers = vec![
+        header("topic", topic),
+        header("partition", "1"),
+        header("offset", "7"),
+        header("timestamp", "1767225600000"),
+        header("reason", reason),
+        header("error", "it was bad"),
+        header("attempts", "3"),
+        header("revision", "r1"),
+        header("homeostat-origin", "dead-letter"),
+    ];
+    let own = |(name, value): &(&str, &str)| header(&format!("original.{name}"), value);
+    headers.extend(more.iter().map(own));
+    NewRecord {
+        topic: "homeostat.dead-letters".to_owned(),
+        partition: None,
+        key: Some(b"key".to_vec()),
+        value: Some(value.to_vec()),
+        headers,
     }
 }
 
