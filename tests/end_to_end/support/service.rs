@@ -49,6 +49,13 @@ impl Launch {
         self
     }
 
+    /// With a variable of the environment that is no key of the configuration.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(other, _)| *other != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
     /// With standard error into this file; what it says is not heard then.
     pub(crate) fn errors_to(mut self, path: impl Into<PathBuf>) -> Self {
         self.errors_to = Some(path.into());
@@ -191,6 +198,16 @@ impl Service {
                 .try_get("/readyz")
                 .is_some_and(|answer| answer.status == 200)
         });
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended, and how.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Sends a signal by name.
