@@ -152,6 +152,10 @@ impl EventLog for MemoryLog {
         Box::pin(async { Ok(stored) })
     }
 
+    fn delete_before(&self, _: TopicPartition, _: i64) -> BoxFuture<'static, Result<(), LogError>> {
+        Box::pin(async { Err(LogError::Fatal("not in this fake".to_owned())) })
+    }
+
     fn close(&self) {}
 }
 

@@ -131,8 +131,8 @@ pub enum LogError {
     /// Passing: the same call may go through later.
     #[error("the event log did not answer: {0}; it is tried again")]
     Unavailable(String),
-    /// This record will never be taken (unknown topic, too large).
-    #[error("the event log refused the record: {0}")]
+    /// This record or request will never be taken (unknown topic, too large).
+    #[error("the event log refused it: {0}")]
     Refused(String),
     /// The client is beyond repair; the process must be restarted.
     #[error("the event log client has failed for good: {0}; restart the process")]
@@ -293,6 +293,15 @@ pub trait EventLog: Send + Sync + 'static {
         from: i64,
         max: usize,
     ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>>;
+
+    /// Removes the records before `offset` for good; when it resolves, `offset` is the first record kept. At or below the
+    /// first record kept it does nothing; beyond the next offset to be written, or for an unknown partition, it is
+    /// refused.
+    fn delete_before(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> BoxFuture<'static, Result<(), LogError>>;
 
     /// Flushes and closes; appends fail afterwards. Blocking.
     fn close(&self);

@@ -11,6 +11,7 @@ mod codec;
 mod cursor;
 mod groups;
 mod keeper;
+mod removal;
 mod shared;
 mod store;
 mod subscription;
@@ -267,6 +268,21 @@ impl EventLog for EmbeddedLog {
             match topic.partitions.get(index) {
                 Some(partition) => cursor::read(&shared.store, partition, from, max),
                 None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn delete_before(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> BoxFuture<'static, Result<(), LogError>> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let (topic, index) = shared.require(&partition)?;
+            match topic.partitions.get(index) {
+                Some(place) => removal::delete_before(&shared, &partition, place, offset),
+                None => Ok(()),
             }
         })
     }

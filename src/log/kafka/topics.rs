@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use homeostat_actors::ports::log::{LogError, TopicDescription, TopicSettings, Watermarks};
+use homeostat_actors::ports::log::{
+    LogError, TopicDescription, TopicPartition, TopicSettings, Watermarks,
+};
+use rdkafka::Offset;
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
     TopicReplication,
@@ -14,6 +17,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::error::{classify, classify_code};
+use super::positions::offsets;
 use super::settings::KafkaSettings;
 use crate::log::sync::lock;
 
@@ -208,6 +212,39 @@ impl TopicAdmin {
             }
         }
         Ok(())
+    }
+
+    /// Has the brokers remove what is before `offset` (DeleteRecords).
+    pub(super) async fn delete_before(
+        &self,
+        place: &TopicPartition,
+        offset: i64,
+    ) -> Result<(), LogError> {
+        if offset <= 0 {
+            // To a broker -1 would mean everything.
+            return Ok(());
+        }
+        let what = format!("remove the records before offset {offset} of {place}");
+        let class = |code: RDKafkaErrorCode| match code {
+            RDKafkaErrorCode::OffsetOutOfRange => LogError::Refused(format!("{what}: {code}")),
+            code => classify_code(format!("{what}: {code}"), code),
+        };
+        let failed = |error: KafkaError| match error.rdkafka_error_code() {
+            Some(code) => class(code),
+            None => classify(&what, &error),
+        };
+        let list = offsets([(place, Offset::Offset(offset))]).map_err(failed)?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(TIMEOUT))
+            .operation_timeout(Some(TIMEOUT));
+        let answer = self.client.delete_records(&list, &options).await;
+        let answer = answer.map_err(failed)?;
+        let one = answer.find_partition(&place.topic, place.partition);
+        let outcome = one.map(|one| one.error());
+        match outcome {
+            Some(outcome) => outcome.map_err(failed),
+            None => Err(LogError::Unavailable(format!("{what}: no answer"))),
+        }
     }
 
     /// First and next offset of a partition. Blocking.
