@@ -3,7 +3,9 @@
 
 mod assembly;
 mod consumption;
+mod exit;
 mod gauges;
+mod ledger_topic;
 mod observation;
 mod state;
 mod topics;
@@ -23,6 +25,7 @@ use crate::configuration::{Configuration, Settings};
 use crate::http::Server;
 use assembly::Assembly;
 use consumption::Consumption;
+use exit::Exit;
 use state::ServiceState;
 
 pub use assembly::{open_log, roster_settings};
@@ -53,18 +56,35 @@ enum End {
     Log(String),
 }
 
+impl End {
+    /// The code of the process, unless it was asked to end.
+    const fn exit(&self) -> Option<Exit> {
+        match self {
+            Self::Signal => None,
+            Self::Log(_) => Some(Exit::Log),
+            Self::GaveUp(_) | Self::Stalled(_) => Some(Exit::Failed),
+        }
+    }
+}
+
 /// Runs the service until it is told to end, or has to.
 pub fn run(configuration: Configuration) -> ExitCode {
     let system = actix_rt::System::new();
     match system.block_on(serve(configuration)) {
-        Ok(End::Signal) => ExitCode::SUCCESS,
-        Ok(end) => {
-            tracing::error!(reason = %end, "the service ended because it could not go on");
-            ExitCode::FAILURE
-        }
+        Ok(end) => end.exit().map_or(ExitCode::SUCCESS, |exit| {
+            let code = exit.code();
+            tracing::error!(reason = %end, code, "the service ended because it could not go on");
+            exit.into()
+        }),
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "the service did not start");
-            ExitCode::FAILURE
+            let exit = Exit::of(&error);
+            let code = exit.code();
+            tracing::error!(
+                error = format!("{error:#}"),
+                code,
+                "the service did not start"
+            );
+            exit.into()
         }
     }
 }
@@ -79,14 +99,14 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
     announce(&server, &*log);
     let end = match start(assembly, &settings, &log, &mut signals).await? {
         Started::Interrupted => {
-            Signals::second_ends_at_once();
+            Signals::second_ends_at_once(Exit::Failed);
             state.ending(End::Signal.to_string());
             End::Signal
         }
         Started::Running(mut running) => {
             let end = until_end(&mut running, &mut signals).await;
             tracing::info!(reason = %end, "draining");
-            Signals::second_ends_at_once();
+            Signals::second_ends_at_once(end.exit().unwrap_or(Exit::Failed));
             state.ending(end.to_string());
             drain(running.roster, &state).await;
             end
@@ -146,7 +166,7 @@ async fn start(
     state.waiting_for("the ledger is being folded".to_owned());
     tokio::select! {
         () = signals.any() => return Ok(Started::Interrupted),
-        () = ledger_folded(&roster) => {}
+        folded = ledger_folded(&roster) => folded?,
     }
     let group = GroupSettings {
         group: settings.kafka.group_id.clone(),
@@ -195,14 +215,24 @@ async fn prepare_topics(
     }
 }
 
-/// Waits until every ledger partition is folded to what was its end at the start, or refuses to be.
-async fn ledger_folded(roster: &Roster) {
+/// Waits until every ledger partition is folded to what was its end at the start.
+async fn ledger_folded(roster: &Roster) -> Result<(), topics::LedgerError> {
     use homeostat_actors::ledger_view::Progress;
-    while roster
-        .views()
-        .iter()
-        .any(|view| view.read().progress == Progress::Restoring)
-    {
+    loop {
+        let mut restoring = false;
+        for view in roster.views() {
+            match &view.read().progress {
+                Progress::Restoring => restoring = true,
+                Progress::Refused(why) => {
+                    let reason = format!("partition {}: {why}", view.partition);
+                    return Err(topics::LedgerError::Records(reason));
+                }
+                Progress::Live => {}
+            }
+        }
+        if !restoring {
+            return Ok(());
+        }
         tokio::time::sleep(LOOK).await;
     }
 }
@@ -270,10 +300,10 @@ impl Signals {
 
     /// From now on a signal, or the end of the time for an end, ends the process. On a thread of its own, because the
     /// drain may be what hangs.
-    fn second_ends_at_once() {
+    fn second_ends_at_once(exit: Exit) {
         let spawned = std::thread::Builder::new()
             .name("end".to_owned())
-            .spawn(|| {
+            .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build();
@@ -288,7 +318,7 @@ impl Signals {
                     }
                 });
                 tracing::warn!(reason, "ending at once");
-                std::process::exit(1);
+                std::process::exit(i32::from(exit.code()));
             });
         if let Err(error) = spawned {
             tracing::warn!(%error, "nobody watches the drain");

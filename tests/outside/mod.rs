@@ -86,6 +86,7 @@ impl EventLog for MemoryLog {
                 partitions: vec![Watermarks { low: 0, high }],
                 append_time: None,
                 cleanup_policy: None,
+                ..TopicDescription::default()
             })
         };
         let described = names.into_iter().filter_map(describe).collect();

@@ -434,6 +434,7 @@ impl EventLog for MemoryLog {
             name,
             append_time: Some(true),
             cleanup_policy: None,
+            ..TopicDescription::default()
         });
         let described = described.collect();
         drop(state);

@@ -192,6 +192,10 @@ impl EventLog for EmbeddedLog {
             // This log stamps every record and never compacts.
             append_time: Some(true),
             cleanup_policy: Some("delete".to_owned()),
+            retention_ms: Some(topic.retention.map_or(-1, |keep| {
+                i64::try_from(keep.as_millis()).unwrap_or(i64::MAX)
+            })),
+            brokers: None,
         };
         let topics = names
             .iter()

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use homeostat_actors::ports::log::{
-    LogError, TopicDescription, TopicPartition, TopicSettings, Watermarks,
+    BrokerSettings, LogError, TopicDescription, TopicPartition, TopicSettings, Watermarks,
 };
 use rdkafka::Offset;
 use rdkafka::admin::{
@@ -120,6 +120,18 @@ impl TopicAdmin {
         Ok(Some(count))
     }
 
+    /// Copies of the partition with the fewest. Blocking.
+    fn replicas(&self, topic: &str) -> Result<i32, LogError> {
+        let failed = |error| classify(&format!("topic {topic}"), &error);
+        let client = self.client.inner();
+        let metadata = client
+            .fetch_metadata(Some(topic), TIMEOUT)
+            .map_err(failed)?;
+        let partitions = metadata.topics().iter().flat_map(|one| one.partitions());
+        let fewest = partitions.map(|one| one.replicas().len()).min();
+        Ok(fewest.map_or(0, |count| i32::try_from(count).unwrap_or(i32::MAX)))
+    }
+
     /// Creates what is missing.
     pub(super) async fn ensure(&self, wanted: &[TopicSettings]) -> Result<(), LogError> {
         if wanted.is_empty() {
@@ -179,8 +191,11 @@ impl TopicAdmin {
                 partitions: (0..count)
                     .map(watermarks)
                     .collect::<Result<_, LogError>>()?,
-                append_time: None,
-                cleanup_policy: None,
+                brokers: Some(BrokerSettings {
+                    replicas: self.replicas(name)?,
+                    ..BrokerSettings::default()
+                }),
+                ..TopicDescription::default()
             });
         }
         Ok(described)
@@ -268,8 +283,15 @@ fn new_topic<'a>(topic: &'a TopicSettings, retention: &'a str) -> NewTopic<'a> {
     .set("cleanup.policy", "delete")
     .set("max.message.bytes", MAX_MESSAGE_BYTES)
     .set("retention.ms", retention);
-    if topic.append_time {
-        new.set("message.timestamp.type", "LogAppendTime")
+    if !topic.append_time {
+        return new;
+    }
+    let new = new
+        .set("message.timestamp.type", "LogAppendTime")
+        .set("retention.bytes", "-1")
+        .set("unclean.leader.election.enable", "false");
+    if topic.replication_factor >= 3 {
+        new.set("min.insync.replicas", "2")
     } else {
         new
     }
@@ -283,7 +305,18 @@ fn take_settings(described: &mut [TopicDescription], settings: &ConfigResource) 
         let kind = value(settings, "message.timestamp.type");
         topic.append_time = kind.map(|kind| kind == "LogAppendTime");
         topic.cleanup_policy = value(settings, "cleanup.policy");
+        topic.retention_ms = number(settings, "retention.ms");
+        let brokers = topic.brokers.get_or_insert_default();
+        brokers.min_insync_replicas = number(settings, "min.insync.replicas");
+        let unclean = value(settings, "unclean.leader.election.enable");
+        brokers.unclean_election = unclean.map(|unclean| unclean != "false");
+        brokers.retention_bytes = number(settings, "retention.bytes");
+        brokers.max_message_bytes = number(settings, "max.message.bytes");
     }
+}
+
+fn number<T: std::str::FromStr>(settings: &ConfigResource, name: &str) -> Option<T> {
+    value(settings, name)?.parse().ok()
 }
 
 fn value(settings: &ConfigResource, name: &str) -> Option<String> {
