@@ -32,7 +32,7 @@ impl Exit {
         let of_log = |error: &LogError| (error.class() == ErrorClass::Stop).then_some(Self::Log);
         if let Some(error) = cause.downcast_ref::<LedgerError>() {
             return match error {
-                LedgerError::Topic(_) | LedgerError::Records(_) => Some(Self::Ledger),
+                LedgerError::Topic(_) | LedgerError::Truncated { .. } => Some(Self::Ledger),
                 LedgerError::Log(error) => of_log(error),
             };
         }
@@ -67,7 +67,14 @@ mod tests {
         let cases: [(anyhow::Error, u8); 7] = [
             (anyhow::Error::msg("anything"), 1),
             (LedgerError::Topic(text()).into(), 3),
-            (LedgerError::Records(text()).into(), 3),
+            (
+                LedgerError::Truncated {
+                    partition: 0,
+                    low: 1,
+                }
+                .into(),
+                3,
+            ),
             (LedgerError::Log(LogError::Fatal(text())).into(), 4),
             (LedgerError::Log(LogError::Refused(text())).into(), 1),
             (LogError::Fatal(text()).into(), 4),

@@ -56,7 +56,7 @@ fn a_ledger_whose_beginning_is_gone_is_refused() {
     runtime.block_on(log.delete_before(partition, 1)).unwrap();
     log.close();
     drop(log);
-    refused(&launch, &["the ledger cannot be folded", "truncated"]);
+    refused(&launch, &["ledger truncated", "begins at offset 1"]);
 }
 
 #[test]
