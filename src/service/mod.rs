@@ -6,6 +6,7 @@ mod consumption;
 mod execution;
 mod exit;
 mod gauges;
+mod ledger_health;
 mod ledger_topic;
 mod observation;
 mod state;
@@ -151,6 +152,7 @@ struct Running {
     /// Set when the watchdog has no smaller step left.
     hopeless: tokio::sync::watch::Receiver<Option<String>>,
     _watching: watch::Watching,
+    _asking: ledger_health::Asking,
 }
 
 /// Topics, ledger, actors, group: each waits for the one before. The log may be away: it is asked until it answers.
@@ -186,6 +188,9 @@ async fn start(
     let partitions = Arc::clone(roster.partitions());
     let consumption = Consumption::join(Arc::clone(log), group, partitions)?;
     state.joined(Arc::new(consumption));
+    let asking = state
+        .health()
+        .start(Arc::clone(log), state.views().to_vec());
     let hopeless = tokio::sync::watch::Sender::new(None);
     let stall_max = Duration::from_millis(settings.supervision.stall_max_ms);
     let watching = watch::start(&state, roster.supervisor(), stall_max, &hopeless)?;
@@ -200,6 +205,7 @@ async fn start(
         roster,
         hopeless: hopeless.subscribe(),
         _watching: watching,
+        _asking: asking,
     }))
 }
 
