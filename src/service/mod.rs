@@ -142,7 +142,7 @@ fn announce(server: &Server, log: &dyn EventLog) {
 }
 
 enum Started {
-    Running(Running),
+    Running(Box<Running>),
     Interrupted,
 }
 
@@ -201,12 +201,12 @@ async fn start(
         assembly.metrics(),
     );
     tracing::info!("ready: events are being answered");
-    Ok(Started::Running(Running {
+    Ok(Started::Running(Box::new(Running {
         roster,
         hopeless: hopeless.subscribe(),
         _watching: watching,
         _asking: asking,
-    }))
+    })))
 }
 
 async fn prepare_topics(

@@ -274,7 +274,7 @@ fn a_topic_of_the_ledgers_kind_is_created_safe_and_described_as_it_is() {
     let other = unique("other");
     run(log.ensure_topics(vec![
         settings(&name, true, None),
-        settings(&other, false, Some(Duration::from_secs(3_600))),
+        settings(&other, false, Some(Duration::from_hours(1))),
     ]))
     .unwrap();
     // An append waits for leaders; describing would tell that there are none yet.

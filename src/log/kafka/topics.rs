@@ -127,7 +127,10 @@ impl TopicAdmin {
         let metadata = client
             .fetch_metadata(Some(topic), TIMEOUT)
             .map_err(failed)?;
-        let partitions = metadata.topics().iter().flat_map(|one| one.partitions());
+        let partitions = metadata
+            .topics()
+            .iter()
+            .flat_map(rdkafka::metadata::MetadataTopic::partitions);
         let fewest = partitions.map(|one| one.replicas().len()).min();
         Ok(fewest.map_or(0, |count| i32::try_from(count).unwrap_or(i32::MAX)))
     }
@@ -229,7 +232,7 @@ impl TopicAdmin {
         Ok(())
     }
 
-    /// Has the brokers remove what is before `offset` (DeleteRecords).
+    /// Has the brokers remove what is before `offset` (`DeleteRecords`).
     pub(super) async fn delete_before(
         &self,
         place: &TopicPartition,
