@@ -1,6 +1,6 @@
 //! The command line: what each subcommand takes and prints. What they need of the service comes through [`Wiring`].
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration; of the service also 3 and 4.
 
 mod dead_letters;
 mod publish;
@@ -26,7 +26,10 @@ Examples:
   homeostat topics describe data.drift.detected      partitions and offsets
 
 Configuration: built-in defaults, then each --config FILE in order, then the environment
-(HOMEOSTAT__SECTION__KEY). Exit codes: 0 done, 1 failed, 2 usage or configuration.";
+(HOMEOSTAT__SECTION__KEY).
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the ledger cannot be used (a person has
+to mend it), 4 the client of the event log has failed for good (start again).";
 
 /// Keeps an ML platform in balance: reads its events, decides by readable rules, acts, and records why.
 #[derive(Debug, Parser)]

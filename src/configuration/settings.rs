@@ -81,6 +81,18 @@ pub struct Log {
 pub struct Ledger {
     /// Partitions at creation.
     pub partitions: i32,
+    /// What becomes of a topic that can lose acknowledged records.
+    pub durability: Durability,
+}
+
+/// What becomes of a ledger that can lose acknowledged records (A1 of the ledger protocol).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// The start is refused.
+    Production,
+    /// It is warned of.
+    Development,
 }
 
 /// Section `[consumer]`.

@@ -1,7 +1,7 @@
 //! What the running service knows of itself: readiness with its reasons, and the answers of the API.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homeostat_actors::assignment::Partitions;
 use homeostat_actors::cooldown::SharedHistory;
@@ -10,9 +10,11 @@ use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::supervision::{ActorState, Supervisor};
 use homeostat_logic::history::{ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page};
 use homeostat_logic::ledger::record::{Id, Millis};
+use homeostat_logic::ledger::times::CLOCK_STEP_MS;
 
 use super::consumption::Consumption;
 use super::execution::ExecutionGroup;
+use super::ledger_health::LedgerHealth;
 use crate::http::{Queries, Readiness};
 
 /// A consumer loop that has not gone round for this long is not progressing. The longest regular pause is the drain of a
@@ -36,6 +38,7 @@ pub(super) struct ServiceState {
     running: OnceLock<Running>,
     consumption: OnceLock<Arc<Consumption>>,
     execution: OnceLock<Arc<ExecutionGroup>>,
+    health: Arc<LedgerHealth>,
 }
 
 /// The parts that exist once the actors run.
@@ -61,6 +64,7 @@ impl ServiceState {
             running: OnceLock::new(),
             consumption: OnceLock::new(),
             execution: OnceLock::new(),
+            health: Arc::default(),
         }
     }
 
@@ -119,6 +123,44 @@ impl ServiceState {
         &self.views
     }
 
+    /// How far the ledger is folded, against the log's end.
+    pub(super) const fn health(&self) -> &Arc<LedgerHealth> {
+        &self.health
+    }
+
+    /// How far log time is ahead of the own clock, in ms; the most of any ledger partition.
+    pub(super) fn time_ahead(&self) -> Millis {
+        let now = self.clock.now();
+        let ahead = |view: &Arc<LedgerView>| view.read().fold.now().saturating_sub(now);
+        self.views.iter().map(ahead).max().unwrap_or(0).max(0)
+    }
+
+    /// Derived alerts of the last eight days that reached nobody.
+    pub(super) fn undelivered(&self) -> usize {
+        let count = |view: &Arc<LedgerView>| view.read().fold.undelivered().count();
+        self.views.iter().map(count).sum()
+    }
+
+    /// What the ledger itself says against being ready.
+    fn ledger_reasons(&self) -> Vec<String> {
+        let now = Instant::now();
+        let still = |view: &Arc<LedgerView>| self.health.reason(view, now);
+        let mut reasons: Vec<_> = self.views.iter().filter_map(still).collect();
+        let ahead = self.time_ahead();
+        if ahead > CLOCK_STEP_MS {
+            reasons.push(format!(
+                "the time of the ledger is {ahead} ms ahead of this machine's clock, more than {CLOCK_STEP_MS}; set the clocks of brokers and instances right"
+            ));
+        }
+        let undelivered = self.undelivered();
+        if undelivered > 0 {
+            reasons.push(format!(
+                "{undelivered} alerts about failed actions of the last eight days reached nobody; mend the connector of `alert` and look at them in /api/v1/decisions"
+            ));
+        }
+        reasons
+    }
+
     /// The supervision tree.
     pub(super) fn supervisor(&self) -> Option<&Supervisor> {
         self.running.get().map(|running| &running.supervisor)
@@ -137,6 +179,7 @@ impl ServiceState {
                 reasons.push(format!("ledger partition {}: {progress}", view.partition));
             }
         }
+        reasons.extend(self.ledger_reasons());
         if self
             .partitions()
             .is_some_and(|partitions| partitions.count() == 0)

@@ -16,6 +16,7 @@ mod crash;
 mod dead_letters;
 mod gates_over_api;
 mod kafka;
+mod ledger_topic;
 mod life_cycle;
 mod raw_records;
 mod rules_over_api;

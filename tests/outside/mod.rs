@@ -86,6 +86,7 @@ impl EventLog for MemoryLog {
                 partitions: vec![Watermarks { low: 0, high }],
                 append_time: None,
                 cleanup_policy: None,
+                ..TopicDescription::default()
             })
         };
         let described = names.into_iter().filter_map(describe).collect();
@@ -150,6 +151,10 @@ impl EventLog for MemoryLog {
         let from = usize::try_from(from).unwrap();
         let stored = stored.skip(from).take(max).collect();
         Box::pin(async { Ok(stored) })
+    }
+
+    fn delete_before(&self, _: TopicPartition, _: i64) -> BoxFuture<'static, Result<(), LogError>> {
+        Box::pin(async { Err(LogError::Fatal("not in this fake".to_owned())) })
     }
 
     fn close(&self) {}
