@@ -2,7 +2,9 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or configuration.
 
+mod dead_letters;
 mod publish;
+mod service;
 mod topics;
 
 use std::io::Write as _;
@@ -20,6 +22,7 @@ Examples:
   homeostat check --config prod.toml                 tell every fault of a configuration
   homeostat publish --file events.jsonl              publish lines of {topic, key, value}
   echo '{\"severity\":\"high\"}' | homeostat publish data.drift.detected
+  homeostat dead-letters list                        records nobody could handle
   homeostat topics describe data.drift.detected      partitions and offsets
 
 Configuration: built-in defaults, then each --config FILE in order, then the environment
@@ -47,6 +50,8 @@ enum Command {
     Publish(publish::Arguments),
     /// List, create or describe the platform's topics in the configured event log.
     Topics(topics::Arguments),
+    /// List, show and replay the records nobody could handle, on a running service.
+    DeadLetters(dead_letters::Arguments),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example: homeostat completions bash > ~/.local/share/bash-completion/completions/homeostat"
@@ -119,6 +124,7 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
         Command::Check => check(wiring, files),
         Command::Publish(arguments) => block_on(publish::publish(&arguments, wiring)),
         Command::Topics(arguments) => block_on(topics::topics(&arguments, wiring, files)),
+        Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(&arguments)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "homeostat", &mut script);

@@ -43,6 +43,7 @@ impl Build<'_> {
         let log = self.section("log");
         let ledger = self.section("ledger");
         let consumer = self.section("consumer");
+        let dead_letters = self.section("dead_letters");
         let supervision = self.section("supervision");
         let log_output = self.section("log_output");
         let webhook = self.webhooks();
@@ -53,6 +54,7 @@ impl Build<'_> {
             log: log?,
             ledger: ledger?,
             consumer: consumer?,
+            dead_letters: dead_letters?,
             supervision: supervision?,
             log_output: log_output?,
             webhook,

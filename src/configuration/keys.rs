@@ -55,6 +55,13 @@ pub(super) fn configuration() -> Shape {
         ("log", log()),
         ("ledger", Table(vec![("partitions", Whole(1, 1_024))])),
         ("consumer", consumer()),
+        (
+            "dead_letters",
+            Table(vec![
+                ("stop_after", Whole(1, 10_000)),
+                ("stop_share", Number(0.0, 1.0)),
+            ]),
+        ),
         ("supervision", supervision()),
         (
             "log_output",

@@ -26,6 +26,8 @@ pub struct Settings {
     pub ledger: Ledger,
     /// Section `[consumer]`.
     pub consumer: Consumer,
+    /// Section `[dead_letters]`.
+    pub dead_letters: DeadLetters,
     /// Section `[supervision]`.
     pub supervision: Supervision,
     /// Section `[log_output]`.
@@ -98,6 +100,16 @@ pub struct Consumer {
     pub retry_max_ms: u64,
     /// Longest drain.
     pub drain_ms: u64,
+}
+
+/// Section `[dead_letters]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetters {
+    /// Records of a partition that are looked at together.
+    pub stop_after: u32,
+    /// Share of them beyond which it stops.
+    pub stop_share: f64,
 }
 
 /// Section `[supervision]`.

@@ -7,6 +7,7 @@
 
 mod body;
 mod control;
+mod dead_letters;
 mod decisions;
 mod guard;
 mod ledger;
@@ -64,6 +65,9 @@ pub trait Queries: Send + Sync + 'static {
 
     /// The supervision tree as shown by `/api/v1/actors`.
     fn actors(&self) -> serde_json::Value;
+
+    /// Lets partitions go on that stopped for too many dead letters, all or those of a topic; which did, as `topic/partition`.
+    fn resume_stopped(&self, topic: Option<&str>) -> Vec<String>;
 
     /// Whether the service does its work.
     fn readiness(&self) -> Readiness;

@@ -23,6 +23,8 @@ pub enum Kind {
     InternalTopic,
     /// No decision of this id.
     UnknownDecision,
+    /// No dead letter of this id.
+    UnknownDeadLetter,
     /// The body is no event.
     MalformedEvent,
     /// The body, an event or the number of events is beyond its limit.
@@ -79,6 +81,11 @@ impl Kind {
             Self::UnknownTopic => ("unknown-topic", "unknown topic", Code::NOT_FOUND),
             Self::InternalTopic => ("internal-topic", "internal topic", Code::FORBIDDEN),
             Self::UnknownDecision => ("unknown-decision", "unknown decision", Code::NOT_FOUND),
+            Self::UnknownDeadLetter => (
+                "unknown-dead-letter",
+                "unknown dead letter",
+                Code::NOT_FOUND,
+            ),
             Self::MalformedEvent => ("malformed-event", "malformed event", Code::BAD_REQUEST),
             Self::TooLarge => ("too-large", "too large", Code::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => (

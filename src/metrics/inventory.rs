@@ -55,6 +55,8 @@ families! {
         "Records that are no event, by reason.";
     DEAD_LETTERS = Counter "dead_letters_total" ["topic", "reason"]
         "Records put on the dead-letter topic, by topic of origin and reason.";
+    PARTITION_STOPPED = Gauge "partition_stopped" ["topic", "partition"]
+        "1 while an owned partition stands because too many of its records were dead letters.";
     RECORDS_IN_FLIGHT = Gauge "records_in_flight" ["topic", "partition"]
         "Records read and not yet settled.";
     CONSUMER_LAG = Gauge "consumer_lag_records" ["topic", "partition"]

@@ -23,9 +23,9 @@ use families::{counter, gauge, histogram, registered};
 use inventory::{
     ACTION_DURATION, ACTIONS, ACTIONS_IN_FLIGHT, BUILD_INFO, CONSUMER_LAG, DEAD_LETTERS,
     DECISION_LATENCY, DECISIONS, DECODE_REJECTS, EVENTS_CONSUMED, HTTP_REQUESTS,
-    LEDGER_FOLD_ENTRIES, LEDGER_POSITION, LEDGER_VOIDS, PROCESS_START_TIME, PUBLISH_REQUESTS,
-    PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED,
-    WATCHDOG_STEPS,
+    LEDGER_FOLD_ENTRIES, LEDGER_POSITION, LEDGER_VOIDS, PARTITION_STOPPED, PROCESS_START_TIME,
+    PUBLISH_REQUESTS, PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET,
+    SUPPRESSED, WATCHDOG_STEPS,
 };
 
 /// Types of SPEC §4 that are not the type of a topic.
@@ -70,6 +70,8 @@ pub struct PartitionGauges {
     pub high: Option<i64>,
     /// Records read and not settled.
     pub in_flight: u64,
+    /// Whether it stands for too many dead letters.
+    pub stopped: bool,
 }
 
 /// Brings gauges up to date; must not block.
@@ -84,6 +86,7 @@ pub struct Metrics {
     events_consumed: IntCounterVec,
     decode_rejects: IntCounterVec,
     dead_letters: IntCounterVec,
+    partition_stopped: IntGaugeVec,
     records_in_flight: IntGaugeVec,
     consumer_lag: IntGaugeVec,
     settled_offset: IntGaugeVec,
@@ -130,6 +133,7 @@ impl Metrics {
             events_consumed: counter(&EVENTS_CONSUMED)?,
             decode_rejects: counter(&DECODE_REJECTS)?,
             dead_letters: counter(&DEAD_LETTERS)?,
+            partition_stopped: gauge(&PARTITION_STOPPED)?,
             records_in_flight: gauge(&RECORDS_IN_FLIGHT)?,
             consumer_lag: gauge(&CONSUMER_LAG)?,
             settled_offset: gauge(&SETTLED_OFFSET)?,
@@ -215,6 +219,9 @@ impl Metrics {
         self.records_in_flight
             .with_label_values(&labels)
             .set(i64::try_from(gauges.in_flight).unwrap_or(i64::MAX));
+        self.partition_stopped
+            .with_label_values(&labels)
+            .set(i64::from(gauges.stopped));
         if let Some(high) = gauges.high {
             let lag = high.saturating_sub(gauges.settled).max(0);
             self.consumer_lag.with_label_values(&labels).set(lag);
@@ -226,6 +233,7 @@ impl Metrics {
         let partition = partition.to_string();
         let labels = [topic_label(topic), partition.as_str()];
         for family in [
+            &self.partition_stopped,
             &self.settled_offset,
             &self.records_in_flight,
             &self.consumer_lag,

@@ -13,6 +13,7 @@ fn used() -> Metrics {
     metrics.decode_rejected("not_json");
     metrics.dead_lettered("data.ingested", "attempts");
     let gauges = PartitionGauges {
+        stopped: true,
         settled: 7,
         high: Some(9),
         in_flight: 2,

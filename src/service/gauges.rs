@@ -64,6 +64,13 @@ fn refresh(
         .consumption()
         .map(|one| one.status())
         .unwrap_or_default();
+    let stopped: BTreeSet<TopicPartition> = state
+        .partitions()
+        .map(|partitions| partitions.stopped())
+        .into_iter()
+        .flatten()
+        .map(|(partition, _)| partition)
+        .collect();
     for one in &status {
         let TopicPartition { topic, partition } = &one.partition;
         let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);
@@ -71,6 +78,7 @@ fn refresh(
             settled: one.settled,
             high: one.high,
             in_flight: waiting.map_or(0, |(_, count)| *count as u64),
+            stopped: stopped.contains(&one.partition),
         };
         metrics.partition(topic, *partition, gauges);
     }

@@ -138,6 +138,13 @@ impl ServiceState {
         {
             reasons.push("no partition is assigned to this instance".to_owned());
         }
+        let stopped = self.partitions().map(|partitions| partitions.stopped());
+        reasons.extend(stopped.into_iter().flatten().map(|(partition, stop)| {
+            format!(
+                "{partition} has stopped: {} of its last {} records are dead letters; mend what reads or writes them, then `homeostat dead-letters resume --topic {}`",
+                stop.dead, stop.records, partition.topic
+            )
+        }));
         if let Some(consumption) = self.consumption() {
             if !consumption.connected() {
                 reasons.push("the event log cannot be reached".to_owned());
@@ -203,6 +210,15 @@ impl Queries for ServiceState {
             .map(Supervisor::snapshot)
             .unwrap_or_default();
         serde_json::json!({ "items": actors })
+    }
+
+    fn resume_stopped(&self, topic: Option<&str>) -> Vec<String> {
+        let resumed = self.partitions().map(|partitions| partitions.resume(topic));
+        let resumed: Vec<String> = resumed.iter().flatten().map(ToString::to_string).collect();
+        if !resumed.is_empty() {
+            tracing::warn!(?resumed, "stopped partitions go on, as ordered");
+        }
+        resumed
     }
 
     fn readiness(&self) -> Readiness {

@@ -138,10 +138,12 @@ fn watch_delivery(
     )
 }
 
-/// `None` while the log's server is away or the partition is somebody else's: then standing still is no stall.
+/// `None` while the log's server is away, the partition is somebody else's, or it has stopped for too many dead letters:
+/// then standing still is no stall.
 fn status(state: &ServiceState, partition: &TopicPartition) -> Option<PartitionStatus> {
     let consumption = state.consumption()?;
-    if !consumption.connected() {
+    let stopped = state.partitions()?.is_stopped(partition);
+    if !consumption.connected() || stopped {
         return None;
     }
     consumption

@@ -13,6 +13,7 @@
 
 mod census;
 mod crash;
+mod dead_letters;
 mod gates_over_api;
 mod kafka;
 mod life_cycle;

@@ -22,6 +22,7 @@ use homeostat_actors::responder::{Judge, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
 use homeostat_actors::supervision::{ActorSnapshot, Backoff, Intensity};
 use homeostat_logic::action::Action;
+use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::event::Event;
 use homeostat_logic::history::History;
@@ -36,6 +37,8 @@ use crate::memory_log::MemoryLog;
 
 /// A Monday at noon, UTC: inside working hours.
 const NOON: Millis = 1_772_452_800_000;
+/// As shipped.
+pub(crate) const BREAKER: BreakerSettings = BreakerSettings::new(100, 0.5);
 /// Partitions of the ledger.
 pub(crate) const LEDGER_PARTITIONS: usize = 2;
 
@@ -159,6 +162,7 @@ impl Default for Plan {
                 flight: FlightLimits {
                     records_max: 64,
                     bytes_max: 1_048_576,
+                    breaker: BREAKER,
                 },
                 retry: RetrySettings {
                     attempts_max: 3,

@@ -29,6 +29,10 @@ pub struct Forced<'a> {
     pub target: Target,
     /// Parameters of the action; those that its target alone gives if none.
     pub params: Option<serde_json::Value>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The event that the person has in mind; kept with the order and quoted to people.
+    pub event: Option<serde_json::Map<String, serde_json::Value>>,
     /// Who asks.
     pub who: &'a str,
     /// Why.
@@ -43,11 +47,7 @@ pub struct Forced<'a> {
 
 /// Writes it down. Gates stay in the step for the record's reader; the fold skips them.
 pub fn force(forced: Forced<'_>) -> Propose {
-    let raw = json!({
-        "event_type": EVENT_TYPE, "action": forced.action, "target": forced.target,
-        "who": forced.who, "reason": forced.reason,
-    })
-    .to_string();
+    let raw = body(&forced).to_string();
     let event = event(&forced.target);
     let context = Context {
         event: &event,
@@ -57,12 +57,15 @@ pub fn force(forced: Forced<'_>) -> Propose {
         partition: forced.partition,
         offset: -1,
         timestamp: forced.now,
+        replay: None,
         now: forced.now,
         rules: forced.rules,
     };
     let mut propose = propose(&context, &verdict(&forced)).propose;
     propose.event_key = identity::forced_key(forced.override_id);
     propose.event_id = propose.event_key.as_uuid();
+    // A name in the person's event must not make the order a duplicate of that event.
+    propose.event_identity = None;
     propose.not_after = forced.now.saturating_add(REFIRE_START_MS);
     for decision in &mut propose.decisions {
         "operator".clone_into(&mut decision.rule);
@@ -76,6 +79,23 @@ pub fn force(forced: Forced<'_>) -> Propose {
         }
     }
     propose
+}
+
+/// The order as an event: everything the person asked for and nothing of the present, so that the same request has the
+/// same bytes whenever it comes ([`identity::order_digest`]).
+fn body(forced: &Forced<'_>) -> serde_json::Value {
+    let mut body = forced.event.clone().unwrap_or_default();
+    let own = [
+        ("event_type", json!(EVENT_TYPE)),
+        ("action", json!(forced.action)),
+        ("target", json!(forced.target)),
+        ("params", json!(forced.params)),
+        ("severity", json!(forced.severity)),
+        ("who", json!(forced.who)),
+        ("reason", json!(forced.reason)),
+    ];
+    body.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    serde_json::Value::Object(body)
 }
 
 fn event(target: &Target) -> Event {
@@ -98,7 +118,7 @@ fn verdict(forced: &Forced<'_>) -> Verdict {
     Verdict {
         target_kind: forced.target.kind,
         target: forced.target.name.as_str().into(),
-        severity: Severity::High,
+        severity: forced.severity,
         severity_reason: SeverityReason::Declared,
         rule: RuleSource::ActionRequired,
         proposed: forced.action,

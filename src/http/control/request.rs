@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::record::{Id, Millis, Resolution};
+use homeostat_logic::severity::Severity;
 use homeostat_logic::target::{Target, TargetKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -90,6 +91,11 @@ pub(super) struct Force {
     #[serde(deserialize_with = "target")]
     pub(super) target: Target,
     pub(super) params: Option<serde_json::Map<String, Value>>,
+    /// How bad it is; high unless said otherwise.
+    #[serde(default, deserialize_with = "severity")]
+    pub(super) severity: Option<Severity>,
+    /// The event that the person has in mind: kept in the ledger, and quoted to people.
+    pub(super) event: Option<serde_json::Map<String, Value>>,
 }
 
 impl Silence {
@@ -198,4 +204,14 @@ fn optional_target<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Target>, D::Error> {
     target(deserializer).map(Some)
+}
+
+fn severity<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Severity>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let wanted = || serde::de::Error::custom("severity: write low, medium, high or critical");
+    Severity::parse(&text).ok_or_else(wanted).map(Some)
 }
