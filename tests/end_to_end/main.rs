@@ -17,6 +17,7 @@ mod dead_letters;
 mod gates_over_api;
 mod kafka;
 mod life_cycle;
+mod operators;
 mod raw_records;
 mod rules_over_api;
 mod support;
