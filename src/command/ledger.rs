@@ -117,17 +117,21 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
             Some(other) => other.to_string(),
             None => "?".to_owned(),
         };
-        let hold = |name: &str| partition.pointer(&format!("/holds/{name}"));
-        let held = match hold("silenced_until").and_then(Value::as_str) {
-            _ if hold("paused") == Some(&Value::Bool(true)) => "paused",
+        let pointer = |name: &str| partition.pointer(&format!("/holds/{name}"));
+        let held_back = match pointer("silenced_until").and_then(Value::as_str) {
+            _ if pointer("paused") == Some(&Value::Bool(true)) => "paused",
             Some(until) => until,
             None => "-",
         };
         let [number, progress, offset] = ["partition", "progress", "offset"].map(cell);
         let [version, open, hash] = ["fold_version", "open_actions", "hash"].map(cell);
-        table += &row([&number, &progress, &offset, &version, &open, held, &hash]);
+        table += &row([
+            &number, &progress, &offset, &version, &open, held_back, &hash,
+        ]);
         if let Some(problem) = partition.get("problem").and_then(Value::as_str) {
-            table += &format!("{:>9}  {problem}\n", "");
+            table += "           ";
+            table += problem;
+            table.push('\n');
         }
     }
     print(&table)

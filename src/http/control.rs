@@ -98,10 +98,7 @@ async fn append(
         }
         match &part.view.read().progress {
             Progress::Live => {}
-            Progress::Restoring => {
-                return Err(not_folded(part.view.partition, "it is being folded"));
-            }
-            Progress::Refused(why) => return Err(not_folded(part.view.partition, why)),
+            why => return Err(not_folded(part.view.partition, &why.to_string())),
         }
         records.push(part.record(id, asked)?);
     }

@@ -31,7 +31,8 @@ fn partition(view: &LedgerView) -> Value {
     let (progress, problem) = match &state.progress {
         Progress::Restoring => ("restoring", None),
         Progress::Live => ("live", None),
-        Progress::Refused(why) => ("refused", Some(why)),
+        why @ Progress::Refused(_) => ("refused", Some(why.to_string())),
+        why @ Progress::Truncated { .. } => ("truncated", Some(why.to_string())),
     };
     let boundary = fold.boundary();
     json!({

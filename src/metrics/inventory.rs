@@ -79,6 +79,8 @@ families! {
         "Attempts sent and not yet answered.";
     LEDGER_POSITION = Gauge "ledger_position" ["partition"]
         "Offset up to which (exclusive) the ledger is folded.";
+    LEDGER_OWNED = Gauge "ledger_owned" ["partition"]
+        "1 if this instance executes the ledger partition, 0 if another one does. Over all instances each sums to 1.";
     LEDGER_FOLD_ENTRIES = Gauge "ledger_fold_entries" ["kind"]
         "Entries that the fold of the ledger holds in memory, by kind.";
     LEDGER_VOIDS = Counter "ledger_voids_total" ["reason"]

@@ -23,9 +23,9 @@ use families::{counter, gauge, histogram, registered};
 use inventory::{
     ACTION_DURATION, ACTIONS, ACTIONS_IN_FLIGHT, BUILD_INFO, CONSUMER_LAG, DEAD_LETTERS,
     DECISION_LATENCY, DECISIONS, DECODE_REJECTS, EVENTS_CONSUMED, HTTP_REQUESTS,
-    LEDGER_FOLD_ENTRIES, LEDGER_POSITION, LEDGER_VOIDS, PARTITION_STOPPED, PROCESS_START_TIME,
-    PUBLISH_REQUESTS, PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET,
-    SUPPRESSED, WATCHDOG_STEPS,
+    LEDGER_FOLD_ENTRIES, LEDGER_OWNED, LEDGER_POSITION, LEDGER_VOIDS, PARTITION_STOPPED,
+    PROCESS_START_TIME, PUBLISH_REQUESTS, PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY,
+    SETTLED_OFFSET, SUPPRESSED, WATCHDOG_STEPS,
 };
 
 /// Types of SPEC §4 that are not the type of a topic.
@@ -98,6 +98,7 @@ pub struct Metrics {
     response_latency: HistogramVec,
     actions_in_flight: IntGaugeVec,
     ledger_position: IntGaugeVec,
+    ledger_owned: IntGaugeVec,
     ledger_fold_entries: IntGaugeVec,
     ledger_voids: IntCounterVec,
     watchdog_steps: IntCounterVec,
@@ -145,6 +146,7 @@ impl Metrics {
             response_latency: histogram(&RESPONSE_LATENCY)?,
             actions_in_flight: gauge(&ACTIONS_IN_FLIGHT)?,
             ledger_position: gauge(&LEDGER_POSITION)?,
+            ledger_owned: gauge(&LEDGER_OWNED)?,
             ledger_fold_entries: gauge(&LEDGER_FOLD_ENTRIES)?,
             ledger_voids: counter(&LEDGER_VOIDS)?,
             watchdog_steps: counter(&WATCHDOG_STEPS)?,
@@ -299,6 +301,13 @@ impl Metrics {
         self.ledger_position
             .with_label_values(&[partition.to_string()])
             .set(offset);
+    }
+
+    /// Whether this instance executes a ledger partition.
+    pub fn ledger_owned(&self, partition: i32, owned: bool) {
+        self.ledger_owned
+            .with_label_values(&[partition.to_string()])
+            .set(i64::from(owned));
     }
 
     /// The fold holds this many entries of a kind.

@@ -92,6 +92,7 @@ fn refresh(
         metrics.ledger_position(view.partition, view_state.fold.offset() + 1);
         open += view_state.fold.open_actions().count();
         seen += view_state.fold.state().actions.len();
+        metrics.ledger_owned(view.partition, view.owner().is_some());
     }
     metrics.ledger_fold_entries("open_actions", open);
     metrics.ledger_fold_entries("actions", seen);

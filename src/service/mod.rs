@@ -3,6 +3,7 @@
 
 mod assembly;
 mod consumption;
+mod execution;
 mod gauges;
 mod observation;
 mod state;
@@ -23,6 +24,7 @@ use crate::configuration::{Configuration, Settings};
 use crate::http::Server;
 use assembly::Assembly;
 use consumption::Consumption;
+use execution::ExecutionGroup;
 use state::ServiceState;
 
 pub use assembly::{open_log, roster_settings};
@@ -35,6 +37,8 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 /// Of that, for draining partitions, and then for requests under way.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 const REQUESTS_LIMIT: Duration = Duration::from_secs(3);
+/// And for leaving the executor's group, in which nothing has to be drained.
+const LEAVE_LIMIT: Duration = Duration::from_millis(500);
 /// Pause before the log is asked again at the start.
 const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two looks at the ledger's progress.
@@ -84,7 +88,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
             End::Signal
         }
         Started::Running(mut running) => {
-            let end = until_end(&mut running, &mut signals).await;
+            let end = until_end(&mut running, &state, &mut signals).await;
             tracing::info!(reason = %end, "draining");
             Signals::second_ends_at_once();
             state.ending(end.to_string());
@@ -148,6 +152,12 @@ async fn start(
         () = signals.any() => return Ok(Started::Interrupted),
         () = ledger_folded(&roster) => {}
     }
+    if let Some((partition, low)) = truncated(&roster) {
+        return Err(topics::LedgerError::Truncated { partition, low }.into());
+    }
+    let views = roster.views().to_vec();
+    let execution = ExecutionGroup::join(&**log, &settings.kafka.group_id, views)?;
+    state.executing(Arc::new(execution));
     let group = GroupSettings {
         group: settings.kafka.group_id.clone(),
         topics: assembly::consumed_topics(),
@@ -207,10 +217,34 @@ async fn ledger_folded(roster: &Roster) {
     }
 }
 
-async fn until_end(running: &mut Running, signals: &mut Signals) -> End {
+/// A ledger partition that nobody can start from, and its first offset.
+fn truncated(roster: &Roster) -> Option<(i32, i64)> {
+    use homeostat_actors::ledger_view::Progress;
+    roster
+        .views()
+        .iter()
+        .find_map(|view| match view.read().progress {
+            Progress::Truncated { low } => Some((view.partition, low)),
+            _ => None,
+        })
+}
+
+async fn until_end(running: &mut Running, state: &ServiceState, signals: &mut Signals) -> End {
     let roster = &running.roster;
     let (mut gave_up, mut failed) = (roster.supervisor().gave_up(), roster.partitions().failed());
+    let mut executors_failed = state.execution().map(|execution| execution.failed());
+    let executors_failed = async {
+        match executors_failed.as_mut() {
+            Some(failed) => failed
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|e| e.clone()),
+            None => std::future::pending().await,
+        }
+    };
     let reason = tokio::select! {
+        error = executors_failed => error.map(|error| End::Log(error.to_string())),
         hopeless = running.hopeless.wait_for(Option::is_some) => {
             hopeless.ok().and_then(|reason| reason.clone()).map(End::Stalled)
         }
@@ -231,6 +265,12 @@ async fn drain(roster: Roster, state: &ServiceState) {
         let left = tokio::task::spawn_blocking(move || consumption.leave(DRAIN_LIMIT)).await;
         if let Err(error) = left {
             tracing::warn!(%error, "leaving the consumer group failed; its partitions move after the session timeout");
+        }
+    }
+    if let Some(execution) = state.execution().cloned() {
+        let left = tokio::task::spawn_blocking(move || execution.leave(LEAVE_LIMIT)).await;
+        if let Err(error) = left {
+            tracing::warn!(%error, "leaving the executor's group failed; others execute after the session timeout");
         }
     }
     if !roster.retire_executors(REQUESTS_LIMIT).await {

@@ -12,6 +12,7 @@ use homeostat_logic::history::{ActiveBudget, ActiveCooldown, DecisionStory, Filt
 use homeostat_logic::ledger::record::{Id, Millis};
 
 use super::consumption::Consumption;
+use super::execution::ExecutionGroup;
 use crate::http::{Queries, Readiness};
 
 /// A consumer loop that has not gone round for this long is not progressing. The longest regular pause is the drain of a
@@ -34,6 +35,7 @@ pub(super) struct ServiceState {
     hindrance: Mutex<Hindrance>,
     running: OnceLock<Running>,
     consumption: OnceLock<Arc<Consumption>>,
+    execution: OnceLock<Arc<ExecutionGroup>>,
 }
 
 /// The parts that exist once the actors run.
@@ -58,6 +60,7 @@ impl ServiceState {
             hindrance: Mutex::new(hindrance),
             running: OnceLock::new(),
             consumption: OnceLock::new(),
+            execution: OnceLock::new(),
         }
     }
 
@@ -91,6 +94,16 @@ impl ServiceState {
         *self.hindrance() = Hindrance::Ending(reason);
     }
 
+    /// The executor's group has been joined.
+    pub(super) fn executing(&self, execution: Arc<ExecutionGroup>) {
+        self.execution.get_or_init(|| execution);
+    }
+
+    /// Membership in the executor's group, once joined.
+    pub(super) fn execution(&self) -> Option<&Arc<ExecutionGroup>> {
+        self.execution.get()
+    }
+
     /// Membership in the group, once joined.
     pub(super) fn consumption(&self) -> Option<&Arc<Consumption>> {
         self.consumption.get()
@@ -119,17 +132,9 @@ impl ServiceState {
             Hindrance::None => {}
         }
         for view in &self.views {
-            match &view.read().progress {
-                Progress::Restoring => {
-                    reasons.push(format!(
-                        "ledger partition {} is still being folded",
-                        view.partition
-                    ));
-                }
-                Progress::Refused(why) => {
-                    reasons.push(format!("ledger partition {}: {why}", view.partition));
-                }
-                Progress::Live => {}
+            let progress = &view.read().progress;
+            if *progress != Progress::Live {
+                reasons.push(format!("ledger partition {}: {progress}", view.partition));
             }
         }
         if self
@@ -155,6 +160,13 @@ impl ServiceState {
                     idle.as_secs()
                 ));
             }
+        }
+        let idle = self.execution().and_then(|execution| execution.idle());
+        if let Some(idle) = idle.filter(|idle| *idle > IDLE_MAX) {
+            reasons.push(format!(
+                "the loop of the executor's group has stood still for {} s",
+                idle.as_secs()
+            ));
         }
         let actors = self
             .supervisor()

@@ -36,6 +36,16 @@ pub(super) enum LedgerError {
         /// As it is.
         found: String,
     },
+    /// Its first records are gone and nothing is left to start from.
+    #[error(
+        "ledger truncated: partition {partition} of {LEDGER} begins at offset {low}, and no checkpoint with eight days of log before it is left; restore the records, or append an empty checkpoint to begin anew, which forgets open actions, cooldowns and budgets"
+    )]
+    Truncated {
+        /// The partition.
+        partition: i32,
+        /// Its first offset.
+        low: i64,
+    },
     /// The log has no such topic, or cannot be asked.
     #[error(transparent)]
     Log(#[from] LogError),

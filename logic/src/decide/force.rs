@@ -46,8 +46,8 @@ pub struct Forced<'a> {
 }
 
 /// Writes it down. Gates stay in the step for the record's reader; the fold skips them.
-pub fn force(forced: Forced<'_>) -> Propose {
-    let raw = body(&forced).to_string();
+pub fn force(forced: &Forced<'_>) -> Propose {
+    let raw = body(forced).to_string();
     let event = event(&forced.target);
     let context = Context {
         event: &event,
@@ -61,7 +61,7 @@ pub fn force(forced: Forced<'_>) -> Propose {
         now: forced.now,
         rules: forced.rules,
     };
-    let mut propose = propose(&context, &verdict(&forced)).propose;
+    let mut propose = propose(&context, &verdict(forced)).propose;
     propose.event_key = identity::forced_key(forced.override_id);
     propose.event_id = propose.event_key.as_uuid();
     // A name in the person's event must not make the order a duplicate of that event.

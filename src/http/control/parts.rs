@@ -125,7 +125,7 @@ pub(super) fn parts<'a>(
             let wanted = partition(control, &asked_for.target);
             let view = control.views.iter().find(|view| view.partition == wanted);
             let view = view.ok_or_else(|| not_folded(wanted, "it is not there"))?;
-            let propose = force(Forced {
+            let propose = force(&Forced {
                 override_id: id,
                 action: asked_for.action,
                 target: asked_for.target.clone(),

@@ -1,6 +1,7 @@
 //! What an order says: its key, and its body by the kind of order.
 
 use actix_web::HttpRequest;
+use actix_web::http::header::HeaderValue;
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::record::{Id, Millis, Resolution};
 use homeostat_logic::severity::Severity;
@@ -129,7 +130,7 @@ pub(super) fn override_id(request: &HttpRequest) -> Result<Id, Problem> {
     let visible = |key: &&[u8]| {
         (1..=KEY_CHARS_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
     };
-    let key = key.map(|key| key.as_bytes()).filter(visible);
+    let key = key.map(HeaderValue::as_bytes).filter(visible);
     let key = key.ok_or_else(|| {
         let detail = format!(
             "an order needs the header {KEY_HEADER} with 1 to {KEY_CHARS_MAX} visible characters, new for each order; a repetition with the same key is answered with the first result"
@@ -177,7 +178,7 @@ fn text(
     }
 }
 
-fn malformed(problem: String) -> Problem {
+fn malformed(problem: impl std::fmt::Display) -> Problem {
     Problem::new(
         Kind::MalformedOrder,
         format!("{problem}; nothing was ordered"),
