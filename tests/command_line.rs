@@ -656,7 +656,7 @@ fn cut_ledger(folder: &Path, kept: Duration) {
             ..NewRecord::default()
         };
         log.append(vec![tick.clone(), tick]).await;
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         loop {
             let ledger = log.describe_topics(vec![LEDGER.to_owned()]).await.unwrap();
             if ledger[0].partitions[1].low == 2 {
