@@ -270,6 +270,12 @@ impl Cooldown {
         for change in changes {
             history.apply(change);
         }
+        drop(history);
+        // The order is in the fold by now: whoever gave it finds what became of it.
+        let orders = |change: &Change| matches!(change.kind, ChangeKind::Overridden { .. });
+        if changes.iter().any(orders) {
+            self.context.view.overridden().notify_waiters();
+        }
     }
 
     /// Tells the executor; when it is full, holds the mailbox until it has room.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use homeostat_logic::ledger::execution::Moment;
 use homeostat_logic::ledger::fold::Fold;
+use tokio::sync::Notify;
 
 use crate::ports::clock::Clock;
 use crate::ports::log::Epoch;
@@ -46,6 +47,8 @@ pub struct LedgerView {
     /// Its number.
     pub partition: i32,
     state: RwLock<State>,
+    /// Rings when a person's order was folded.
+    overridden: Notify,
     owner: RwLock<Option<Epoch>>,
 }
 
@@ -66,6 +69,7 @@ impl LedgerView {
         Arc::new(Self {
             partition,
             state: RwLock::default(),
+            overridden: Notify::new(),
             owner: RwLock::default(),
         })
     }
@@ -100,6 +104,11 @@ impl LedgerView {
     /// Forgets everything: the ledger is about to be folded from its beginning.
     pub fn restart(&self) {
         *self.write() = State::default();
+    }
+
+    /// Rings whenever a person's order was folded: who waits for one looks at the fold again.
+    pub const fn overridden(&self) -> &Notify {
+        &self.overridden
     }
 
     /// Whether everything that was there at the start has been folded.

@@ -105,6 +105,7 @@ fn http() -> Shape {
         ("listen", Text { empty: false }),
         ("body_bytes_max", Whole(1_024, GIB)),
         ("event_bytes_max", Whole(1_024, GIB)),
+        ("operator_token", Text { empty: true }),
     ])
 }
 

@@ -37,8 +37,7 @@ pub struct Settings {
 }
 
 /// Section `[http]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
     /// Loopback address and port.
     pub listen: SocketAddr,
@@ -46,6 +45,8 @@ pub struct Http {
     pub body_bytes_max: usize,
     /// Largest event.
     pub event_bytes_max: usize,
+    /// What an operator's request has to carry; `None` = no orders are taken.
+    pub operator_token: Option<Secret>,
 }
 
 /// Section `[kafka]`.

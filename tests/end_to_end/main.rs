@@ -18,6 +18,7 @@ mod gates_over_api;
 mod kafka;
 mod ledger_topic;
 mod life_cycle;
+mod operators;
 mod raw_records;
 mod rules_over_api;
 mod support;
