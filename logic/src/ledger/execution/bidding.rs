@@ -103,6 +103,21 @@ impl Execution {
         })
     }
 
+    /// The order to make absolute before this bid is appended: that of an action which was never started.
+    pub fn first_order(fold: &Fold, start: &Start) -> Option<Order> {
+        let state = fold.action(start.action_id)?;
+        let first = state.winners.is_empty() && state.resolved.is_none();
+        first.then(|| {
+            let Start {
+                action_id,
+                attempt,
+                start_id,
+                ..
+            } = *start;
+            order(state, action_id, attempt, start_id, Duration::MAX)
+        })
+    }
+
     /// A bid was read back as winner, perhaps somebody else's.
     pub(super) fn won(
         &mut self,
