@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use homeostat::http::{EVENTS_MAX, ServeError, Server, routes};
 use homeostat_actors::ports::log::LogError;
-use outside::{NEXT, NOW, Order, Outside, STORY, letter};
+use outside::{NEXT, NOW, Order, Outside, STORY, TOKEN, letter};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -56,7 +56,7 @@ async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
 
 #[tokio::test]
 async fn every_route_is_documented_and_every_documented_route_is_served() {
-    let outside = Outside::start();
+    let outside = Outside::with_operator(Duration::from_secs(10));
     let (_, document) = get(&outside, "/api/v1/openapi.json").await;
     let mut documented = Vec::new();
     for (path, methods) in document["paths"].as_object().unwrap() {
@@ -77,17 +77,22 @@ async fn every_route_is_documented_and_every_documented_route_is_served() {
     for (method, path) in documented {
         let body = if path.ends_with("/replay") {
             r#"{"ids": ["0-0"]}"#
+        } else if path.contains("/control/") {
+            r#"{"reason": "a test"}"#
         } else {
             "{}"
         };
         let path = path
             .replace("dead-letters/{id}", "dead-letters/0-0")
             .replace("{id}", &STORY.to_string())
+            .replace("{order}", "pause")
             .replace("{topic}", "data.ingested");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request = outside
             .client
             .request(method, outside.url(&path))
+            .bearer_auth(TOKEN)
+            .header("idempotency-key", "k")
             .body(body);
         assert!(
             request.send().await.unwrap().status().is_success(),
@@ -604,6 +609,7 @@ fn an_address_that_cannot_be_served_is_refused_with_the_remedy() {
         clock: std::sync::Arc::new(Midnight),
         metrics: outside.metrics.clone(),
         acknowledge_limit: Duration::from_secs(1),
+        control: outside::control(Vec::new(), None, Duration::from_secs(1)),
     };
     for (listen, expected) in [
         (taken.as_str(), "set http.listen"),

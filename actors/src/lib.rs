@@ -7,12 +7,15 @@
 
 pub mod assignment;
 pub mod batch;
+mod checkpoints;
 pub mod cooldown;
 pub mod dead_letters;
 pub mod executor;
 pub mod fail_point;
 pub mod flight;
+mod inquiry;
 pub mod ledger_view;
+pub mod ownership;
 pub mod partition;
 pub mod ports;
 mod request;

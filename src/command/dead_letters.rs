@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 
 use clap::Subcommand;
-use reqwest::{Method, Url};
+use reqwest::Method;
 use serde_json::{Map, Value, json};
 
-use super::{Failure, print, service};
+use super::service::{Question, Service};
+use super::{Failure, print};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -18,7 +19,8 @@ Examples:
   homeostat dead-letters resume --topic data.drift.detected
 
 A dead letter is replayed once: the event goes to its topic again, and what was replayed before is
-said to be. Exit codes: 0 done, 1 failed, refused or not reached, 2 usage.";
+said to be. With an operator token configured, replay and resume need it in the environment as
+HOMEOSTAT_OPERATOR_TOKEN. Exit codes: 0 done, 1 failed, refused or not reached, 2 usage.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -107,8 +109,7 @@ impl Filter {
 }
 
 pub(super) async fn dead_letters(arguments: &Arguments) -> Result<(), Failure> {
-    let (client, base) = service::client(&arguments.url)?;
-    let service = Service { client, base };
+    let service = Service::at(&arguments.url)?;
     // A table is for people; whoever reads it by a program gets JSON by --json, never by surprise.
     let json = arguments.json;
     match &arguments.command {
@@ -126,51 +127,17 @@ pub(super) async fn dead_letters(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-struct Service {
-    client: reqwest::Client,
-    base: Url,
-}
+/// Where the API has them.
+const PATH: &str = "dead-letters";
 
-impl Service {
-    /// The answer's document; a refusal or silence is a failure that says why.
-    async fn ask(
-        &self,
-        method: Method,
-        path: &[&str],
-        query: &[(&str, &str)],
-        body: Option<Value>,
-    ) -> Result<Value, Failure> {
-        let mut url = self.base.clone();
-        if let Ok(mut segments) = url.path_segments_mut() {
-            segments
-                .pop_if_empty()
-                .extend(["api", "v1", "dead-letters"])
-                .extend(path);
-        }
-        if !query.is_empty() {
-            url.query_pairs_mut().extend_pairs(query);
-        }
-        let mut request = self.client.request(method, url);
-        if let Some(body) = body {
-            request = request.json(&body);
-        }
-        let base = &self.base;
-        let response = request.send().await.map_err(|error| {
-            let cause = service::innermost(&error);
-            Failure::Failed(format!("{base}: {cause}; is the service running there?"))
-        })?;
-        let status = response.status();
-        let answer: Value = response.json().await.unwrap_or_default();
-        if status.is_success() && !answer.is_null() {
-            return Ok(answer);
-        }
-        let detail = answer.get("detail").and_then(Value::as_str);
-        let detail = detail.unwrap_or("no Homeostat answers there");
-        Err(Failure::Failed(format!(
-            "{base}: {}: {detail}",
-            status.as_u16()
-        )))
-    }
+async fn post(service: &Service, what: &str, body: Option<Value>) -> Result<Value, Failure> {
+    let (method, path) = (Method::POST, [PATH, what]);
+    let question = Question {
+        method,
+        body,
+        ..Question::get(&path)
+    };
+    service.ask(question).await
 }
 
 async fn list(service: &Service, filter: &Filter, json: bool) -> Result<(), Failure> {
@@ -181,7 +148,12 @@ async fn list(service: &Service, filter: &Filter, json: bool) -> Result<(), Fail
         let mut query = filter.pairs();
         query.push(("limit", &limit));
         query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
-        let page = service.ask(Method::GET, &[], &query, None).await?;
+        let page = service
+            .ask(Question {
+                query: &query,
+                ..Question::get(&[PATH])
+            })
+            .await?;
         let items = array(&page, "items");
         left = left.saturating_sub(items.len());
         let mut text = String::new();
@@ -233,7 +205,7 @@ fn row([id, time, topic, reason, replayed, error]: [&str; 6]) -> String {
 }
 
 async fn show(service: &Service, id: &str, json: bool) -> Result<(), Failure> {
-    let letter = service.ask(Method::GET, &[id], &[], None).await?;
+    let letter = service.ask(Question::get(&[PATH, id])).await?;
     if json {
         return print(&format!("{letter}\n"));
     }
@@ -289,7 +261,7 @@ async fn replay(
             wanted.insert("limit".to_owned(), json!(left.min(REPLAYS)));
         }
         let body = Some(Value::Object(wanted.clone()));
-        let answer = service.ask(Method::POST, &["replay"], &[], body).await?;
+        let answer = post(service, "replay", body).await?;
         let results = array(&answer, "results");
         let mut text = String::new();
         for result in results {
@@ -321,9 +293,7 @@ async fn replay(
 
 async fn resume(service: &Service, topic: Option<&str>, json: bool) -> Result<(), Failure> {
     let body = topic.map_or_else(|| json!({}), |topic| json!({"topic": topic}));
-    let answer = service
-        .ask(Method::POST, &["resume"], &[], Some(body))
-        .await?;
+    let answer = post(service, "resume", Some(body)).await?;
     if json {
         return print(&format!("{answer}\n"));
     }

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, Route};
 use serde_json::json;
 
 use super::problem::{Kind, Problem};
-use super::{ApiState, dead_letters, decisions, publish};
+use super::{ApiState, control, dead_letters, decisions, ledger, publish};
 
 /// The OpenAPI 3.1 document.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -47,6 +47,12 @@ pub fn table() -> Vec<(&'static str, &'static str, Route)> {
             get().to(dead_letters::show),
         ),
         ("GET", "/api/v1/cooldowns", get().to(cooldowns)),
+        ("GET", "/api/v1/ledger", get().to(ledger::ledger)),
+        (
+            "POST",
+            "/api/v1/control/{order}",
+            web::post().to(control::order),
+        ),
         ("GET", "/api/v1/openapi.json", get().to(openapi)),
     ]
 }

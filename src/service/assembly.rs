@@ -30,7 +30,7 @@ use super::observation::Observation;
 use super::state::ServiceState;
 use crate::clock::SystemClock;
 use crate::configuration::{Configuration, Settings};
-use crate::http::{ACKNOWLEDGE_LIMIT, ApiState, Queries};
+use crate::http::{ACKNOWLEDGE_LIMIT, ApiState, Control, Queries};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
@@ -144,6 +144,12 @@ impl Assembly {
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
             acknowledge_limit: ACKNOWLEDGE_LIMIT,
+            control: Control {
+                views: self.state.views().to_vec(),
+                rules: Arc::clone(&self.rules),
+                operator_token: self.settings.http.operator_token.clone(),
+                read_back_limit: ACKNOWLEDGE_LIMIT,
+            },
         }
     }
 

@@ -16,7 +16,7 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::{Decoder, RetrySettings};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::{Answer, Connector, Order};
-use homeostat_actors::ports::log::{EventLog, GroupSettings, StoredRecord, TopicPartition};
+use homeostat_actors::ports::log::{Epoch, EventLog, GroupSettings, StoredRecord, TopicPartition};
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_actors::responder::{Judge, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
@@ -229,6 +229,7 @@ impl Bench {
         let under_way = Arc::new(AtomicUsize::new(0));
         let ledger = (0..LEDGER_PARTITIONS).map(|partition| {
             let view = LedgerView::new(i32::try_from(partition).unwrap());
+            view.assigned(Epoch(1));
             let cooldown = CooldownContext {
                 log: Arc::clone(&shared_log),
                 clock: Arc::clone(&time),

@@ -105,6 +105,7 @@ impl World {
             timestamp: published.timestamp,
             now,
             rules,
+            replay: None,
         };
         let mut record = propose(&context, &verdict).propose;
         crate::variants::configure(&mut record, one.rules, now);

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::sync::{Mutex, MutexGuard};
 
+use super::control::token;
 use super::decisions::{bad, parameters};
 use super::problem::{Kind, Problem};
 use super::{ApiState, body};
@@ -110,8 +111,10 @@ struct Resumption {
 /// `POST /api/v1/dead-letters/resume`: partitions of this instance.
 pub(super) async fn resume(
     state: Data<ApiState>,
+    request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    token::check_if_configured(state.control.operator_token.as_ref(), request.headers())?;
     let bytes = body::read(payload).await?;
     let wanted: Resumption = if bytes.trim_ascii().is_empty() {
         Resumption::default()

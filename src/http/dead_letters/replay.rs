@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
 use homeostat_actors::ports::log::{EventLog, LogError, NewRecord};
 use homeostat_logic::dead_letters::LetterId;
 use homeostat_logic::topic;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::letter::{Letter, Replay, marker_record};
 use super::reader::{Filter, Page, Reader};
 use super::{LIMIT, LIMIT_MAX, Reading, bad_body, log_problem, time};
+use crate::http::control::token;
 use crate::http::problem::Problem;
 use crate::http::{ApiState, body};
 
@@ -48,8 +49,10 @@ struct RequestFilter {
 pub(in crate::http) async fn replay(
     state: Data<ApiState>,
     reading: Data<Reading>,
+    http: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
+    token::check_if_configured(state.control.operator_token.as_ref(), http.headers())?;
     let bytes = body::read(payload).await?;
     let request: Request =
         serde_json::from_slice(&bytes).map_err(|error| bad_body(error.to_string()))?;

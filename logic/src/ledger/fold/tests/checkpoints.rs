@@ -8,8 +8,9 @@ use crate::ledger::change::{Change, ChangeKind, CheckpointVerdict};
 use crate::ledger::codec;
 use crate::ledger::fold::restore::{Restore, RestoreError};
 use crate::ledger::fold::samples::*;
-use crate::ledger::fold::{FOLD_VERSION, Fold, empty_checkpoint};
+use crate::ledger::fold::{FOLD_VERSION, Fold, Memory, empty_checkpoint};
 use crate::ledger::record::{Checkpoint, Millis, Record, Step, Upgrade};
+use crate::ledger::state::FoldState;
 use crate::ledger::times::{CHECKPOINT_MS, CHECKPOINT_RECORDS, HORIZON_MS, RESTORE_MARGIN_MS};
 
 const HOUR: Millis = 60 * MINUTE;
@@ -98,6 +99,21 @@ proptest! {
         let gone = gone.min(written.log.len() / 2);
         let restarted = written.restarted(gone).expect("a checkpoint to start from");
         assert_same(&restarted, &written.fold);
+    }
+}
+
+proptest! {
+    #[test]
+    fn g6_numbers_of_parameters_survive_a_checkpoint(number in any::<f64>().prop_filter("JSON has finite numbers only", |n| n.is_finite())) {
+        let step = Step {
+            params: serde_json::json!({ "drift_score": number }),
+            ..step(Retrain)
+        };
+        let mut fold = Fold::new();
+        fold.apply(0, T0, Ok(Record::Propose(Box::new(propose(1, vec![step])))));
+        let part = fold.checkpoint().unwrap().remove(0);
+        let state: FoldState = serde_json::from_str(&part.state).unwrap();
+        prop_assert_eq!(Fold::resume(state, Memory::default()).hash(), part.hash);
     }
 }
 

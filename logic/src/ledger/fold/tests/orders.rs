@@ -306,7 +306,7 @@ fn pause_and_silence_hold_back_proposals_and_bids_and_nothing_else() {
         cooldown_key: "other".to_owned(),
         ..step(Alert)
     };
-    let waits = bench.propose(2, propose(2, vec![other.clone()]));
+    let waits = bench.propose(2, propose(2, vec![other]));
     assert_eq!(bench.order(3, 1, OverrideOrder::Pause), Ok(()));
     assert!(!bench.start(4, waits, 1, 2));
     assert_eq!(bench.void().unwrap(), "held back by an operator");
