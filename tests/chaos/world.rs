@@ -74,10 +74,22 @@ impl Site {
     }
 }
 
-/// A running instance, and the file that moves its clock.
+/// A running instance, and how it was started: its folder is there as long as this is.
 pub(crate) struct Instance {
     pub(crate) service: Service,
-    pub(crate) clock: PathBuf,
+    launch: Launch,
+}
+
+impl Instance {
+    /// Moves its wall clock by so many milliseconds.
+    pub(crate) fn move_clock(&self, by: i64) {
+        std::fs::write(clock(&self.launch), by.to_string()).unwrap();
+    }
+}
+
+/// The file that moves the clock of an instance.
+fn clock(launch: &Launch) -> PathBuf {
+    launch.folder().join("clock")
 }
 
 /// Fields are dropped in this order: instances before what they talk to.
@@ -138,7 +150,7 @@ impl<'a> World<'a> {
 
     fn launch_at(&self, bootstrap: &str) -> Launch {
         let launch = Launch::new();
-        let clock = launch.folder().join("clock").display().to_string();
+        let clock = clock(&launch).display().to_string();
         launch
             .overlay(&self.target.overlay())
             .with("KAFKA__BOOTSTRAP_SERVERS", bootstrap)
@@ -152,10 +164,9 @@ impl<'a> World<'a> {
 
     /// Starts an instance; it is not ready yet.
     pub(crate) fn spawn(&self, launch: Launch) -> Instance {
-        let clock = launch.folder().join("clock");
         let service = launch.spawn();
         self.memory.add(service.pid());
-        Instance { service, clock }
+        Instance { service, launch }
     }
 
     /// As many plain instances as there are between faults, all of them ready.

@@ -18,7 +18,10 @@ pub(super) fn restart_broker(world: &World<'_>) -> Vec<Millis> {
     world.site.broker.stop();
     std::thread::sleep(AWAY);
     world.site.broker.start();
-    vec![now()]
+    let since = now();
+    // The publisher may only find out now that the broker is back.
+    std::thread::sleep(AWAY);
+    vec![since]
 }
 
 /// The first instance reaches the broker through the proxy only.
