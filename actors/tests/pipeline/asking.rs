@@ -106,7 +106,7 @@ async fn g3_an_attempt_in_doubt_is_sent_again_only_with_the_word_that_it_had_no_
 async fn g4_a_relative_order_is_made_absolute_once_and_every_attempt_carries_the_same() {
     let (asked, partition) = (Arc::new(AtomicU32::new(0)), place(DRIFT, 0));
     let count = Arc::clone(&asked);
-    let (sent, received) = std::sync::mpsc::channel();
+    let (sent, received) = std::sync::mpsc::sync_channel(16);
     let plan = Plan {
         send: Box::new(move |order| {
             sent.send(order.params).unwrap();

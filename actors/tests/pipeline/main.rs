@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod asking;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod flow;
