@@ -115,6 +115,7 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
     for partition in partitions.into_iter().flatten() {
         let cell = |name: &str| match partition.get(name) {
             Some(Value::String(text)) => text.clone(),
+            Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
             Some(other) => other.to_string(),
             None => "?".to_owned(),
         };
