@@ -26,6 +26,7 @@ use crate::request::request;
 use crate::responder::ledger_record;
 use crate::supervision::{Address, Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
+use crate::under_way::UnderWay;
 
 /// How often due actions and overdue bids are looked for.
 const TICK: Duration = Duration::from_millis(50);
@@ -49,23 +50,6 @@ struct Answered {
     order: Arc<Order>,
     answer: Answer,
     under_way: UnderWay,
-}
-
-/// Counts one request or outcome as long as it lives.
-#[derive(Debug)]
-struct UnderWay(Arc<AtomicUsize>);
-
-impl UnderWay {
-    fn begin(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// Stop bidding: the service is about to end, or the partition belongs to somebody else. Answers how many requests are
@@ -236,7 +220,7 @@ impl Executor {
         drop(state);
         let Some(order) = relative else {
             let appended = self.append(action, &Record::Start(start));
-            return self.report(action, start_id, appended, scope);
+            return Self::report(action, start_id, appended, scope);
         };
         let context = self.context.clone();
         let resolved = async move { inquiry::resolve(&context, &order).await };
@@ -247,20 +231,19 @@ impl Executor {
                     if let Some(more) = NOT_RESOLVED.pass() {
                         tracing::warn!(%action, reason, more, "parameters cannot be made absolute; the action waits");
                     }
-                    worker.report(action, start_id, std::future::ready(false), scope);
+                    Self::report(action, start_id, std::future::ready(false), scope);
                     return Ok(());
                 }
             };
             let start = Start { resolved_params: params, ..start };
             let appended = worker.append(action, &Record::Start(start));
-            worker.report(action, start_id, appended, scope);
+            Self::report(action, start_id, appended, scope);
             Ok(())
         });
     }
 
     /// Hands the delivery report of a bid to the execution.
     fn report(
-        &self,
         action: Id,
         start_id: Id,
         appended: impl Future<Output = bool> + 'static,

@@ -24,4 +24,5 @@ pub mod roster;
 pub mod sink;
 pub mod supervision;
 pub mod throttle;
+mod under_way;
 pub mod work;

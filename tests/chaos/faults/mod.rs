@@ -72,7 +72,7 @@ impl Fault {
     ];
 
     /// Those that CI has time for; the ones that leave leases behind first, so that these run out meanwhile.
-    pub(crate) const SHORT: [Self; 9] = [
+    pub(crate) const SHORT: [Self; 11] = [
         Self::None,
         Self::Kill,
         Self::FailPoints,
@@ -82,6 +82,8 @@ impl Fault {
         Self::Sigterm,
         Self::Connector,
         Self::Poison,
+        Self::NetworkCut,
+        Self::DiskFull,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
