@@ -6,8 +6,10 @@ use crate::world::SESSION;
 
 /// How long after a fault the last of its events may be decided: the session timeout, and some.
 const RECOVERY_MAX: Duration = SESSION.saturating_add(Duration::from_secs(5));
-/// How much more memory than in calm a fault may take.
+/// How much more memory a fault may take than the same number of decisions takes in calm: bytes, and times. The fold and the
+/// history keep what was decided, so memory grows with that, fault or not.
 const MEMORY_MORE_MAX: u64 = 64 * 1_024 * 1_024;
+const MEMORY_TIMES_MAX: u64 = 2;
 
 /// What a fault did.
 pub(crate) struct Row {
@@ -18,8 +20,11 @@ pub(crate) struct Row {
     pub(crate) duplicated: Vec<String>,
     /// One for each round.
     pub(crate) recoveries: Vec<Duration>,
-    /// Bytes.
+    /// Bytes: before the first event, and at most.
+    pub(crate) base: u64,
     pub(crate) peak: u64,
+    /// In the ledger at the end.
+    pub(crate) decisions: usize,
     /// Other promises that were broken.
     pub(crate) breaches: Vec<String>,
     /// What else was measured.
@@ -35,7 +40,9 @@ impl Row {
             lost: Vec::new(),
             duplicated: Vec::new(),
             recoveries: Vec::new(),
+            base: 0,
             peak: 0,
+            decisions: 0,
             breaches: Vec::new(),
             notes: Vec::new(),
         }
@@ -48,7 +55,9 @@ impl Row {
         self.lost.extend(other.lost);
         self.duplicated.extend(other.duplicated);
         self.recoveries.extend(other.recoveries);
+        self.base = self.base.min(other.base);
         self.peak = self.peak.max(other.peak);
+        self.decisions = self.decisions.max(other.decisions);
         self.breaches.extend(other.breaches);
         self.notes.extend(other.notes);
     }
@@ -94,10 +103,7 @@ pub(crate) fn print(rows: &[Row], seed: u64) -> Vec<String> {
 
 fn breaches(rows: &[Row]) -> Vec<String> {
     let mut breaches = Vec::new();
-    let calm = rows
-        .iter()
-        .find(|row| row.fault == "none")
-        .map(|row| row.peak);
+    let calm = rows.iter().find(|row| row.fault == "none");
     for row in rows {
         let mut breach = |what: String| breaches.push(format!("{}: {what}", row.fault));
         row.lost
@@ -113,11 +119,18 @@ fn breaches(rows: &[Row]) -> Vec<String> {
                 "recovered after {recovery:?}, more than {RECOVERY_MAX:?}"
             ));
         }
-        if let Some(calm) = calm
-            && row.peak > calm + MEMORY_MORE_MAX
+        if let Some(most) = calm.map(|calm| memory_max(calm, row.decisions))
+            && row.peak > most
         {
-            breach(format!("took {} bytes of memory, in calm {calm}", row.peak));
+            let peak = row.peak;
+            breach(format!("took {peak} bytes of memory, more than {most}"));
         }
     }
     breaches
+}
+
+/// Memory that so many decisions may take, by what they take in calm.
+fn memory_max(calm: &Row, decisions: usize) -> u64 {
+    let each = calm.peak.saturating_sub(calm.base) / (calm.decisions as u64).max(1);
+    calm.base + MEMORY_MORE_MAX + MEMORY_TIMES_MAX * each * decisions as u64
 }

@@ -191,7 +191,7 @@ impl<'a> World<'a> {
     /// A fault, so many times; each round is over when all of its events are decided and all instances are well again.
     pub(crate) fn hurt(&mut self, fault: Fault, rounds: usize) -> Row {
         let mut row = Row::new(fault.name());
-        self.memory.take_peak();
+        row.base = self.memory.take_peak();
         self.load.label(fault.name());
         let first = self.load.count();
         fault.prepare(self);
@@ -223,6 +223,7 @@ impl<'a> World<'a> {
         self.heal();
         row.events = self.load.count() - first;
         row.rounds = rounds;
+        row.decisions = self.ledger.decisions();
         row
     }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use homeostat_logic::ledger::record::Millis;
 
-use crate::load::now;
+use crate::load::{RATE, now};
 use crate::proxy::Mode;
+use crate::support::wait_until;
 use crate::world::{SESSION, World};
 
 /// How long the broker is away.
@@ -19,8 +20,11 @@ pub(super) fn restart_broker(world: &World<'_>) -> Vec<Millis> {
     std::thread::sleep(AWAY);
     world.site.broker.start();
     let since = now();
-    // The publisher may only find out now that the broker is back.
-    std::thread::sleep(AWAY);
+    let before = world.load.count();
+    // The publisher's client looks for the broker at growing intervals, too.
+    wait_until("events are acknowledged again", || {
+        world.load.count() > before + RATE
+    });
     vec![since]
 }
 

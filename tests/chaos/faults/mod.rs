@@ -9,7 +9,6 @@ mod processes;
 use homeostat_actors::fail_point::Point;
 use homeostat_logic::ledger::record::Millis;
 
-use crate::load::now;
 use crate::report::Row;
 use crate::world::World;
 
@@ -140,10 +139,7 @@ impl Fault {
     /// before.
     pub(crate) fn strike(self, world: &mut World<'_>, number: usize, row: &mut Row) -> Vec<Millis> {
         match self {
-            Self::None => {
-                std::thread::sleep(crate::world::SESSION);
-                vec![now()]
-            }
+            Self::None => pressure::calm(world),
             Self::Kill => processes::kill(world),
             Self::FailPoints => processes::fail_points(world, number, row),
             Self::StopOwner => processes::stop_owner(world),

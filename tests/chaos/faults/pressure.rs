@@ -17,6 +17,14 @@ const BURST: usize = 10;
 /// And for mailboxes of one message.
 const FLOOD: usize = 15;
 
+/// No fault: as many events as a burst brings, at the pace at which they are decided.
+pub(super) fn calm(world: &World<'_>) -> Vec<Millis> {
+    world.load.keep_undecided(RATE);
+    std::thread::sleep(LASTS);
+    world.load.keep_undecided(0);
+    Vec::new()
+}
+
 /// The target fails as often as not.
 pub(super) fn bad_target(world: &World<'_>) -> Vec<Millis> {
     let since = now();
