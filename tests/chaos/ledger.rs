@@ -77,7 +77,7 @@ impl Ledger {
                 let Some(last) = records.last() else { break };
                 next = last.offset + 1;
                 read.next.insert(partition, next);
-                for record in records {
+                for record in &records {
                     read.fold(partition, record);
                 }
             }
@@ -148,7 +148,7 @@ impl Ledger {
 }
 
 impl Read {
-    fn fold(&mut self, partition: i32, record: StoredRecord) {
+    fn fold(&mut self, partition: i32, record: &StoredRecord) {
         let fold = self.folds.entry(partition).or_default();
         let value = record.value.as_deref().unwrap_or_default();
         let decoded = decode(value).map_err(|error| Undecodable(error.to_string()));

@@ -7,15 +7,19 @@ use homeostat_actors::ports::log::{EventLog, StoredRecord, TopicPartition};
 use homeostat_logic::topic::DEAD_LETTERS;
 
 use crate::ledger::Position;
+use crate::load::Value;
 use crate::support::client::run;
 
 /// Records read at once.
 const READ_MAX: usize = 1_000;
 
+/// The next offset, and the values of the letters so far.
+type Read = (i64, BTreeMap<Position, Vec<Value>>);
+
 /// The values of all letters, by position of what they were.
 pub(crate) struct Letters {
     log: Arc<dyn EventLog>,
-    read: Mutex<(i64, BTreeMap<Position, Vec<Option<Vec<u8>>>>)>,
+    read: Mutex<Read>,
 }
 
 impl Letters {
@@ -46,7 +50,7 @@ impl Letters {
     }
 
     /// The values of the letters about one record.
-    pub(crate) fn about(&self, position: &Position) -> Vec<Option<Vec<u8>>> {
+    pub(crate) fn about(&self, position: &Position) -> Vec<Value> {
         let read = self.read.lock().unwrap();
         read.1.get(position).cloned().unwrap_or_default()
     }

@@ -21,14 +21,17 @@ const TICK: Duration = Duration::from_millis(25);
 /// Events at once when as many are sent as are decided.
 const BATCH: usize = 64;
 
+/// The value of a record; a tombstone has none.
+pub(crate) type Value = Option<Vec<u8>>;
+
 /// An event that the log acknowledged.
 #[derive(Clone)]
 pub(crate) struct Event {
     pub(crate) id: String,
     pub(crate) position: Position,
     pub(crate) at: Millis,
-    /// The bytes of what is no event.
-    pub(crate) poison: Option<Option<Vec<u8>>>,
+    /// The value of what is no event.
+    pub(crate) poison: Option<Value>,
 }
 
 /// What the load does now.
@@ -122,7 +125,8 @@ struct Publisher {
 
 impl Publisher {
     fn run(mut self) {
-        let (mut last, mut due) = (Instant::now(), 0.0);
+        // In thousandths of an event.
+        let (mut last, mut due) = (Instant::now(), 0);
         while !self.orders.over.load(Ordering::SeqCst) {
             let undecided = self.orders.undecided.load(Ordering::SeqCst);
             if undecided > 0 {
@@ -137,11 +141,12 @@ impl Publisher {
             std::thread::sleep(TICK);
             let rate = self.orders.rate.load(Ordering::SeqCst);
             // What could not be sent while the log was away is not made up for.
-            due += rate as f64 * last.elapsed().as_secs_f64().min(1.0);
+            let passed = last.elapsed().min(Duration::from_secs(1)).as_millis();
+            due += rate * usize::try_from(passed).unwrap();
             last = Instant::now();
-            if due >= 1.0 {
-                self.publish(due as usize);
-                due = due.fract();
+            if due >= 1_000 {
+                self.publish(due / 1_000);
+                due %= 1_000;
             }
         }
     }
@@ -187,7 +192,7 @@ impl Publisher {
         (id, record, poison)
     }
 
-    fn no_event(&mut self) -> Option<Vec<u8>> {
+    fn no_event(&mut self) -> Value {
         let deep = format!("{{\"a\": {}1{}}}", "[".repeat(100), "]".repeat(100));
         match self.chance.usize(..5) {
             0 => None,

@@ -56,7 +56,7 @@ impl Verdict {
             let decided = ledger.has_decided(&event.position);
             match &event.poison {
                 None if !decided => {
-                    self.lost(&event.id, format!("no decision: {:?}", event.position))
+                    self.lost(&event.id, format!("no decision: {:?}", event.position));
                 }
                 None => {}
                 Some(_) if decided => self.duplicated(&event.id, "poison was decided"),

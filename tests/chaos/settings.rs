@@ -15,8 +15,8 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn from_environment() -> Self {
         let rounds = variable("HOMEOSTAT_CHAOS_ROUNDS");
-        let named = variable("HOMEOSTAT_CHAOS_FAULT");
-        let faults = match (&named, &rounds) {
+        let chosen = variable("HOMEOSTAT_CHAOS_FAULT");
+        let faults = match (&chosen, &rounds) {
             (Some(names), _) => names.split(',').map(Fault::named).collect(),
             (None, Some(_)) => Fault::ALL.to_vec(),
             (None, None) => Fault::SHORT.to_vec(),

@@ -34,7 +34,7 @@ const INSTANCES: usize = 2;
 /// Events flow this long before a fault, and after it.
 const CALM: Duration = Duration::from_secs(1);
 /// Longest wait for decisions; what has none by then is lost.
-const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_mins(1);
 /// Longest wait for the end of actions: the lease of an attempt (60 s), and some.
 const REST: Duration = Duration::from_secs(150);
 /// Pause between two looks.
