@@ -491,6 +491,134 @@ fn each_relation_between_keys_is_checked() {
 }
 
 #[test]
+fn further_budgets_are_laid_over_each_other_and_named_in_variables_too() {
+    let text = "[budget.training]\nactions = [\"retrain\"]\nwindow_minutes = 1440\ncap = 2\n\
+                [targets.fraud.budget.training]\ncap = 1\n";
+    let environment = [
+        ("HOMEOSTAT__BUDGET__TRAINING__CAP", "3"),
+        (
+            "HOMEOSTAT__BUDGET__PAGES__ACTIONS",
+            "[\"alert\", \"monitor\"]",
+        ),
+        ("HOMEOSTAT__BUDGET__PAGES__WINDOW_MINUTES", "0.5"),
+        ("HOMEOSTAT__BUDGET__PAGES__CAP", "1"),
+    ];
+    let rules = loaded(text, &environment).rules;
+    let training = &rules.budget.further["training"];
+    assert_eq!(
+        (
+            training.actions.as_slice(),
+            training.window_minutes,
+            training.cap
+        ),
+        (&[Action::Retrain][..], 1440.0, 3)
+    );
+    let pages = &rules.budget.further["pages"];
+    assert_eq!((pages.actions.len(), pages.window_minutes), (2, 0.5));
+    assert_eq!(rules.targets["fraud"].budget["training"].cap, Some(1));
+    assert_eq!(rules.budget.responses_per_hour, 4);
+    assert!(loaded("", &[]).rules.budget.further.is_empty());
+}
+
+#[test]
+fn each_fault_of_a_further_budget_stands_at_its_line() {
+    let rest = "window_minutes = 60\ncap = 1\n";
+    let many: String = (0..8)
+        .map(|number| format!("[budget.b{number}]\nactions = [\"alert\"]\n{rest}"))
+        .collect();
+    let table = [
+        (
+            "[budget.b]\nactions = [\"retrain\"]\nwindow_minutes = 60".to_owned(),
+            "site.toml:1: budget.b.cap: is missing; write a whole number from 1 to 1000000",
+        ),
+        (
+            format!("[budget.b]\n{rest}"),
+            "site.toml:1: budget.b.actions: is missing; name the actions that it counts",
+        ),
+        (
+            "[budget.b]\nactions = [\"retrain\"]\ncap = 1".to_owned(),
+            "site.toml:1: budget.b.window_minutes: is missing; write a number from 0.1 to 11520",
+        ),
+        (
+            format!("[budget.b]\nactions = []\n{rest}"),
+            "site.toml:2: budget.b.actions: names no action",
+        ),
+        (
+            format!("[budget.b]\nactions = [\"retrian\"]\n{rest}"),
+            "site.toml:2: budget.b.actions: `retrian` is unknown; did you mean `retrain`?",
+        ),
+        (
+            format!("[budget.b]\nactions = [\"ignore\"]\n{rest}"),
+            "`ignore` is unknown",
+        ),
+        (
+            format!("[budget.b]\nactions = [\"alert\", \"alert\"]\n{rest}"),
+            "`alert` stands twice",
+        ),
+        (
+            "[budget.b]\nactions = [\"alert\"]\nwindow_minutes = 11521\ncap = 1".to_owned(),
+            "site.toml:3: budget.b.window_minutes: 11521 is out of range; write a number from 0.1 to 11520",
+        ),
+        (
+            "[budget.b]\nactions = [\"alert\"]\nwindow_minutes = 60\ncap = 0".to_owned(),
+            "site.toml:4: budget.b.cap: 0 is out of range",
+        ),
+        (
+            format!("[budget.b]\nactions = [\"alert\"]\nhours = 1\n{rest}"),
+            "site.toml:3: budget.b.hours: unknown key",
+        ),
+        (
+            "budget.response_per_hour = 3".to_owned(),
+            "site.toml:1: budget.response_per_hour: unknown key; did you mean `responses_per_hour`?",
+        ),
+        (
+            format!("[budget.\"Two Words\"]\nactions = [\"alert\"]\n{rest}"),
+            "site.toml:1: budget.\"Two Words\": unknown key; name it with a-z, 0-9, _ and -, 1 to 64 bytes",
+        ),
+        (
+            "[budget.responses_per_hour]\ncap = 1".to_owned(),
+            "site.toml:1: budget.responses_per_hour: is a table; write a whole number",
+        ),
+        (
+            many,
+            "site.toml:29: budget.b7: is one of 8 further budgets; keep at most 7",
+        ),
+        (
+            format!(
+                "[budget.night]\nactions = [\"alert\"]\n{rest}[targets.m.budget.nigth]\ncap = 1"
+            ),
+            "site.toml:5: targets.m.budget.nigth: there is no table [budget.nigth]; did you mean `night`?",
+        ),
+        (
+            "[actions.alert]\napproval = true".to_owned(),
+            "site.toml:2: actions.alert.approval: is true, but an alert is what asks people; write false",
+        ),
+        (
+            "[actions.retrain]\napproval = \"yes\"".to_owned(),
+            "site.toml:2: actions.retrain.approval: is text; write true or false",
+        ),
+    ];
+    for (text, expected) in table {
+        let found = faults(&text, &[]);
+        assert_eq!(found.len(), 1, "{text}: {found:#?}");
+        assert!(found[0].contains(expected), "{text}: {found:#?}");
+    }
+}
+
+#[test]
+fn the_budget_of_the_comments_loads_when_the_hashes_are_removed() {
+    let start = DEFAULT.find("#   [budget.training]").expect("the example");
+    let example: String = DEFAULT[start..]
+        .lines()
+        .map_while(|line| line.strip_prefix("#   "))
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let rules = loaded(&example, &[]).rules;
+    assert_eq!(rules.budget.further["training"].cap, 2);
+    assert!(rules.actions.values().all(|how| !how.approval));
+}
+
+#[test]
 fn a_rule_of_its_own_answers_every_severity() {
     assert_eq!(
         faults(

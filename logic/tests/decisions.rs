@@ -12,8 +12,9 @@ mod support;
 
 use homeostat_logic::action::Action::{self, Alert, Ignore, Monitor, Retrain, Rollback, ScaleUp};
 use homeostat_logic::ledger::record::Policy;
+use homeostat_logic::rules::Rules;
 use homeostat_logic::severity::Severity::{self, Critical, High, Low, Medium};
-use support::{at, judged, noon, proposed, rules};
+use support::{at, judged, noon, proposed, rules, settings};
 
 /// The matrix of SPEC §4, typed in again on purpose.
 #[test]
@@ -531,6 +532,84 @@ fn the_ladder_gates_the_action_and_ends_in_monitor() {
             .map(|step| step.action)
             .collect::<Vec<_>>(),
         [Ignore]
+    );
+}
+
+#[test]
+fn a_rung_stands_between_only_if_it_can_be_open_when_the_one_above_is_closed() {
+    let overlay = r#"
+        [budget.training]
+        actions = ["retrain", "rollback"]
+        window_minutes = 1440
+        cap = 2
+        [budget.everything]
+        actions = ["retrain", "alert", "monitor"]
+        window_minutes = 30
+        cap = 9
+        [targets.fraud.budget.training]
+        actions = ["rollback"]
+        [actions.retrain]
+        approval = true
+        [actions.monitor]
+        approval = true
+    "#;
+    let rules = rules(overlay);
+    let ladder = |model: &str| {
+        let raw = format!(r#"{{"severity":"HIGH","model_version":"{model}@7"}}"#);
+        let proposal = proposed("data.drift.detected", &raw, &rules, noon());
+        proposal.propose.decisions[0].clone()
+    };
+    let churn = ladder("churn");
+    let steps: Vec<_> = churn
+        .ladder
+        .iter()
+        .map(|step| {
+            let gates: Vec<&str> = step.gates.iter().map(|gate| gate.scope.as_str()).collect();
+            let charges: Vec<&str> = step.charges.iter().map(String::as_str).collect();
+            (step.action, step.approval, gates, charges)
+        })
+        .collect();
+    let hour = "data_drift_detected:model/churn";
+    let (training, everything) = ("budget.training", "budget.everything");
+    assert_eq!(
+        steps,
+        [
+            (
+                Retrain,
+                true,
+                vec![hour, everything, training],
+                vec![hour, everything, training]
+            ),
+            (Alert, false, vec![hour, everything], vec![everything]),
+            (Monitor, true, vec![everything], vec![everything]),
+        ]
+    );
+    assert_eq!(churn.ladder[1].params["instead_of"], "retrain");
+    let escalation = &churn.escalation;
+    assert!(escalation.gates.is_empty() && escalation.charges.is_empty() && !escalation.approval);
+    assert_eq!(escalation.params.get("instead_of"), None);
+    let fraud: Vec<_> = ladder("fraud").ladder.iter().map(|s| s.action).collect();
+    assert_eq!(fraud, [Retrain, Monitor], "its alert has the same budgets");
+}
+
+#[test]
+fn budgets_that_cannot_be_are_told() {
+    let named = |count: usize| -> String {
+        let table = |number| {
+            format!("[budget.b{number}]\nactions = [\"alert\"]\nwindow_minutes = 1\ncap = 1\n")
+        };
+        (0..count).map(table).collect()
+    };
+    let keys = |overlay: &str| -> Vec<String> {
+        let errors = Rules::new(&settings(overlay)).err().unwrap_or_default();
+        errors.into_iter().map(|error| error.key).collect()
+    };
+    assert!(keys(&named(7)).is_empty());
+    assert_eq!(keys(&named(8)), ["budget"]);
+    assert_eq!(keys("targets.m.budget.b.cap = 1"), ["targets.m.budget.b"]);
+    assert_eq!(
+        keys("actions.alert.approval = true"),
+        ["actions.alert.approval"]
     );
 }
 

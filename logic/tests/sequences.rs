@@ -16,10 +16,13 @@ use homeostat_logic::action::Action::{self, Alert, Monitor, Retrain, Rollback, S
 use homeostat_logic::decide::judge::judge;
 use homeostat_logic::decide::propose::{Context, propose};
 use homeostat_logic::event::{Names, decode as decode_event};
+use homeostat_logic::history::GateVerdict;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
-use homeostat_logic::ledger::record::{Finish, FinishOutcome, Id, Millis, Record, Start, Via};
+use homeostat_logic::ledger::record::{
+    Finish, FinishOutcome, Id, Millis, Override, OverrideOrder, Record, Start, Via,
+};
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic;
 use support::{at, noon, rules};
@@ -52,6 +55,8 @@ struct Story {
     fold: Fold,
     next_source: i64,
     next_bid: u8,
+    /// What the gates said about the newest event.
+    gates: Vec<GateVerdict>,
 }
 
 impl Story {
@@ -61,6 +66,7 @@ impl Story {
             fold: Fold::new(),
             next_source: 0,
             next_bid: 0,
+            gates: Vec::new(),
         }
     }
 
@@ -78,6 +84,11 @@ impl Story {
         let source = self.next_source;
         self.next_source += 1;
         let changes = self.event_from(now, topic_name, source, now, raw);
+        for change in &changes {
+            if let ChangeKind::Entered(entered) = &change.kind {
+                self.gates.clone_from(&entered.gates);
+            }
+        }
         told(&changes).unwrap_or_else(|| panic!("not decided: {changes:?}"))
     }
 
@@ -106,6 +117,19 @@ impl Story {
         };
         let proposal = propose(&context, &verdict);
         self.record(now, &Record::Propose(Box::new(proposal.propose)))
+    }
+
+    /// A person lets it start, having seen it as it stands.
+    fn approve(&mut self, now: Millis, action_id: Id) {
+        let expect = self.fold.action(action_id).unwrap().changed;
+        self.next_bid += 1;
+        let order = Override {
+            override_id: Id([self.next_bid; 16]),
+            order: OverrideOrder::Approve { action_id, expect },
+            who: "somebody".to_owned(),
+            reason: "checked".to_owned(),
+        };
+        self.record(now, &Record::Override(Box::new(order)));
     }
 
     fn start(&mut self, now: Millis, action: Id, attempt: u32) -> Option<Id> {
@@ -249,6 +273,130 @@ fn an_alert_after_hours_takes_no_slot_but_is_limited() {
         );
     }
     assert_eq!(story.answered(late, DRIFT, URGENT), Monitor);
+}
+
+/// Two trainings a day, of whatever event; of alerts in their place one an hour; a closer look twice in ten minutes.
+const BUDGETS: &str = r#"
+    [budget.training]
+    actions = ["retrain"]
+    window_minutes = 1440
+    cap = 2
+    [budget.people]
+    actions = ["alert"]
+    window_minutes = 60
+    cap = 1
+    [budget.looking]
+    actions = ["monitor"]
+    window_minutes = 10
+    cap = 2
+    [targets.small.budget.training]
+    cap = 1
+"#;
+
+#[test]
+fn a_budget_that_is_used_up_gives_way_to_the_next_rung_with_the_figures_that_closed_it() {
+    let mut story = Story::new(&format!("{NO_COOLDOWN}{BUDGETS}"));
+    let actions =
+        [0, 1, 2, 3, 4].map(|minute| story.answered(noon() + minute * MINUTE, DRIFT, URGENT));
+    assert_eq!(actions, [Retrain, Retrain, Alert, Monitor, Monitor]);
+    // Nothing has room any more; the last rung says so.
+    let told = story.event(noon() + 5 * MINUTE, DRIFT, URGENT);
+    assert_eq!(
+        (told.action, told.phase, told.held_back_by),
+        (Monitor, "suppressed", Some("budget"))
+    );
+    let closed = |gate: &GateVerdict| (gate.action, gate.scope.clone(), gate.detail.clone());
+    let refused = |(action, scope, detail): (Action, &str, &str)| {
+        (action, scope.to_owned(), detail.to_owned())
+    };
+    let expected = [
+        (Retrain, "budget.training", "2 of 2 in 86400 s"),
+        (Alert, "budget.people", "1 of 1 in 3600 s"),
+        (Monitor, "budget.looking", "2 of 2 in 600 s"),
+    ];
+    let gates = story.gates.iter().filter(|gate| !gate.passed).map(closed);
+    assert_eq!(gates.collect::<Vec<_>>(), expected.map(refused));
+    // Each opens with its own window, the strongest last.
+    assert_eq!(story.answered(noon() + 13 * MINUTE, DRIFT, URGENT), Monitor);
+    assert_eq!(story.answered(noon() + 62 * MINUTE, DRIFT, URGENT), Alert);
+    let next_day = noon() + 24 * HOUR;
+    assert_eq!(story.answered(next_day - 1, DRIFT, URGENT), Alert);
+    assert_eq!(story.answered(next_day, DRIFT, URGENT), Retrain);
+}
+
+#[test]
+fn a_further_budget_is_that_of_a_target_over_all_event_types() {
+    let performance = "model.performance.degraded";
+    let retrain =
+        |model: &str| format!(r#"{{"model_name":"{model}","action_required":"RETRAIN"}}"#);
+    let mut story = Story::new(&format!("{NO_COOLDOWN}{BUDGETS}"));
+    assert_eq!(story.answered(noon(), DRIFT, URGENT), Retrain);
+    assert_eq!(story.answered(noon(), performance, &retrain("m")), Retrain);
+    assert_eq!(story.answered(noon(), performance, &retrain("m")), Alert);
+    assert_eq!(
+        story.answered(noon(), performance, &retrain("small")),
+        Retrain
+    );
+    assert_eq!(
+        story.answered(noon(), performance, &retrain("small")),
+        Alert
+    );
+    // What the budget does not count, it does not close.
+    let rollback = r#"{"model_name":"m","action_required":"ROLLBACK"}"#;
+    assert_eq!(story.answered(noon(), performance, rollback), Rollback);
+}
+
+#[test]
+fn an_alert_in_place_of_an_action_is_limited_by_the_hour_and_takes_no_slot_of_it() {
+    let training = "[budget.training]\nactions = [\"retrain\"]\nwindow_minutes = 1440\ncap = 2\n";
+    let mut story = Story::new(&format!("{NO_COOLDOWN}{training}"));
+    let urgent =
+        |story: &mut Story, minute| story.answered(noon() + minute * MINUTE, DRIFT, URGENT);
+    let actions = [0, 1, 2, 3, 4, 5].map(|minute| urgent(&mut story, minute));
+    assert_eq!(actions, [Retrain, Retrain, Alert, Alert, Alert, Alert]);
+    let mut story = Story::new(&format!(
+        "{NO_COOLDOWN}{training}[budget]\nresponses_per_hour = 2\n"
+    ));
+    let actions = [0, 1, 2, 3].map(|minute| urgent(&mut story, minute));
+    assert_eq!(actions, [Retrain, Retrain, Monitor, Monitor]);
+}
+
+#[test]
+fn an_action_waits_for_an_approval_and_asks_its_budgets_again_when_it_is_given() {
+    let training = "[budget.training]\nactions = [\"retrain\"]\nwindow_minutes = 1440\ncap = 1\n";
+    let mut story = Story::new(&format!(
+        "{NO_COOLDOWN}{training}[actions.retrain]\napproval = true\n"
+    ));
+    let told = story.event(noon(), DRIFT, URGENT);
+    let performance = r#"{"model_name":"m","action_required":"RETRAIN"}"#;
+    let other = story.event(noon(), "model.performance.degraded", performance);
+    assert_eq!((told.action, told.phase), (Retrain, "approval"));
+    assert_eq!(
+        (other.action, other.phase),
+        (Retrain, "approval"),
+        "no slot is taken yet"
+    );
+    assert_eq!(story.start(noon() + MINUTE, told.id, 1), None);
+    for id in [told.id, other.id] {
+        story.approve(noon() + MINUTE, id);
+    }
+    story.carry_out(noon() + 2 * MINUTE, told.id);
+    assert_eq!(story.phase(told.id), "done");
+    let action = story.fold.action(other.id).unwrap();
+    assert_eq!((action.step.action, action.phase.name()), (Alert, "ready"));
+    story.carry_out(noon() + 2 * MINUTE, other.id);
+    // A day later nobody has answered: it expires, and people are told by its alert, which waits for nobody.
+    let ignored = story.event(noon() + 25 * HOUR, DRIFT, URGENT);
+    assert_eq!(ignored.phase, "approval");
+    story.tick(noon() + 49 * HOUR + 1);
+    assert_eq!(story.phase(ignored.id), "expired");
+    let expired = story.fold.action(ignored.id).unwrap();
+    let alerts: Vec<_> = expired
+        .derived
+        .values()
+        .map(|id| story.phase(*id))
+        .collect();
+    assert_eq!(alerts, ["ready"]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use homeostat_logic::action::Action;
 use homeostat_logic::severity::Severity;
 
 use super::shape::Shape::{
-    self, ClientOptions, Flag, Map, MapOf, Number, OneOf, Table, Text, TimeOfDay, Whole, Words,
-    Zone,
+    self, ClientOptions, Flag, Map, MapOf, Number, OneOf, Open, Table, Text, TimeOfDay, Whole,
+    Words, Zone,
 };
 use crate::connectors;
 
@@ -82,10 +82,13 @@ pub(super) fn configuration() -> Shape {
         ("cooldown", cooldown()),
         (
             "budget",
-            Table(vec![
-                ("responses_per_hour", responses_per_hour()),
-                ("max_event_age_minutes", max_event_age()),
-            ]),
+            Open(
+                vec![
+                    ("responses_per_hour", responses_per_hour()),
+                    ("max_event_age_minutes", max_event_age()),
+                ],
+                Box::new(further_budget()),
+            ),
         ),
         ("maintenance", maintenance()),
         (
@@ -180,6 +183,14 @@ const fn responses_per_hour() -> Shape {
     Whole(1, 1_000_000)
 }
 
+fn further_budget() -> Shape {
+    Table(vec![
+        ("actions", Words(executed_actions())),
+        ("window_minutes", Number(0.1, HORIZON_MINUTES)),
+        ("cap", Whole(1, 1_000_000)),
+    ])
+}
+
 const fn max_event_age() -> Shape {
     // With 0 every event would be too old.
     Number(0.001, HORIZON_MINUTES)
@@ -220,6 +231,7 @@ fn target() -> Shape {
     Table(vec![
         ("cooldown", cooldown()),
         ("responses_per_hour", responses_per_hour()),
+        ("budget", Map(Box::new(further_budget()))),
         ("working_hours", working_hours()),
         ("rules", Map(Box::new(rule()))),
     ])
@@ -228,6 +240,7 @@ fn target() -> Shape {
 fn action() -> Shape {
     Table(vec![
         ("connector", OneOf(connectors::NAMES.to_vec())),
+        ("approval", Flag),
         (
             "policy",
             OneOf(vec!["idempotent", "verify", "at_most_once"]),

@@ -2,6 +2,8 @@
 //! of its own in `tests/configuration.rs`. They read the merged tree and skip what is not there or was already refused, so
 //! that one fault never hides another.
 
+mod budgets;
+
 use std::net::SocketAddr;
 
 use homeostat_logic::action::Action;
@@ -37,6 +39,9 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.rules_answer_every_severity();
     relations.drain_ends_before_the_session();
     relations.production_has_copies();
+    relations.budgets_are_complete_and_few();
+    relations.budgets_of_targets_exist();
+    relations.alerts_wait_for_nobody();
     relations.webhooks_exist();
     relations.verified_actions_can_be_probed();
     relations.attempts_end_within_a_quarter_of_the_horizon();

@@ -10,11 +10,16 @@ use super::layers::{Entry, Node};
 /// Longest name of a free table (an event type, a target), in bytes: what a target's name may have.
 const NAME_BYTES_MAX: usize = homeostat_logic::target::Target::NAME_BYTES_MAX;
 
+/// Longest name of a table beside fixed keys, in bytes.
+const PLAIN_BYTES_MAX: usize = 64;
+
 /// What a value may be.
 #[derive(Debug)]
 pub(super) enum Shape {
     /// These keys and no others.
     Table(Vec<(&'static str, Shape)>),
+    /// These keys, and beside them tables that the operator names.
+    Open(Vec<(&'static str, Shape)>, Box<Shape>),
     /// Keys named by the operator.
     Map(Box<Shape>),
     /// Keys out of a list.
@@ -51,6 +56,10 @@ impl Shape {
             Self::Table(keys) => keys
                 .iter()
                 .find_map(|(key, shape)| (*key == name).then_some(shape)),
+            Self::Open(keys, shape) => keys
+                .iter()
+                .find_map(|(key, shape)| (*key == name).then_some(shape))
+                .or_else(|| is_plain_name(name).then_some(&**shape)),
             Self::MapOf(names, shape) => names.contains(&name).then_some(&**shape),
             Self::Map(shape) => (!name.is_empty() && name.len() <= NAME_BYTES_MAX).then_some(shape),
             Self::ClientOptions => Some(&Self::Anything),
@@ -69,13 +78,20 @@ impl Shape {
     fn is_table(&self) -> bool {
         matches!(
             self,
-            Self::Table(_) | Self::Map(_) | Self::MapOf(..) | Self::ClientOptions
+            Self::Table(_) | Self::Open(..) | Self::Map(_) | Self::MapOf(..) | Self::ClientOptions
         )
+    }
+
+    /// The shape of an entry. What is no table is none of those that the operator names: rather a mistyped key.
+    fn of(&self, name: &str, entry: &Entry) -> Option<&Self> {
+        let named = !matches!(self, Self::Open(..)) || self.names().contains(&name);
+        let shape = self.below(name)?;
+        (named || entry.table().is_some()).then_some(shape)
     }
 
     fn names(&self) -> Vec<&'static str> {
         match self {
-            Self::Table(keys) => keys.iter().map(|(key, _)| *key).collect(),
+            Self::Table(keys) | Self::Open(keys, _) => keys.iter().map(|(key, _)| *key).collect(),
             Self::MapOf(names, _) => names.clone(),
             _ => Vec::new(),
         }
@@ -123,8 +139,11 @@ impl Shape {
         let mut kept = BTreeMap::new();
         for (name, entry) in table {
             let key = join(path, &name);
-            let Some(shape) = self.below(&name) else {
+            let Some(shape) = self.of(&name, &entry) else {
                 let remedy = match self {
+                    Self::Open(..) if entry.table().is_some() => {
+                        format!("name it with a-z, 0-9, _ and -, 1 to {PLAIN_BYTES_MAX} bytes")
+                    }
                     Self::Map(_) => format!("name it with 1 to {NAME_BYTES_MAX} bytes"),
                     _ => suggest(&name, &self.names()),
                 };
@@ -201,7 +220,7 @@ impl Shape {
     /// What would be right, in words.
     fn wanted(&self) -> String {
         match self {
-            Self::Table(_) | Self::MapOf(..) => {
+            Self::Table(_) | Self::Open(..) | Self::MapOf(..) => {
                 format!("a table with the keys {}", self.names().join(", "))
             }
             Self::Map(_) | Self::ClientOptions => "a table".to_owned(),
@@ -236,6 +255,14 @@ fn check_words(words: &[&str], items: &[Value]) -> Result<(), (String, String)> 
         seen.push(word);
     }
     Ok(())
+}
+
+/// A name that scopes of the ledger and environment variables can hold.
+fn is_plain_name(name: &str) -> bool {
+    (1..=PLAIN_BYTES_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
 /// A number of either kind.

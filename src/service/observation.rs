@@ -1,4 +1,4 @@
-//! From what actors observe to metrics.
+//! From what actors observe to metrics, and to the log what waits for people.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +29,7 @@ impl Observer for Observation {
     fn changed(&self, change: &Change, fold: &Fold, _now: Millis) {
         match &change.kind {
             ChangeKind::Entered(entered) => {
+                approval_awaited(entered.action, entered.phase);
                 let propose = &entered.propose;
                 let latency = change.time.saturating_sub(propose.src.ts);
                 self.0.decision_latency(millis(latency));
@@ -49,6 +50,7 @@ impl Observer for Observation {
             ChangeKind::Moved { action, phase, .. } if !phase.is_open() => {
                 self.ended(*action, *phase, change.time, fold);
             }
+            ChangeKind::Moved { action, phase, .. } => approval_awaited(*action, *phase),
             ChangeKind::Void { reason, .. } => self.0.ledger_void(reason.name()),
             _ => {}
         }
@@ -79,6 +81,12 @@ impl Observation {
             let latency = time.saturating_sub(state.subject.src.ts);
             self.0.response_latency(step.action, millis(latency));
         }
+    }
+}
+
+fn approval_awaited(action: Id, phase: Phase) {
+    if phase == Phase::Approval {
+        tracing::warn!(action_id = %action, "an action waits for an approval: `homeostat approve {action}`");
     }
 }
 

@@ -73,6 +73,8 @@ pub fn force(forced: &Forced<'_>) -> Propose {
         decision.reasons = vec![format!("forced by {}: {}", forced.who, forced.reason)];
         decision.ladder.truncate(1);
         for step in &mut decision.ladder {
+            // Who orders it has approved it.
+            step.approval = false;
             if let Some(params) = &forced.params {
                 step.params = params.clone();
             }

@@ -1,5 +1,7 @@
 //! Writing a verdict down: the ledger record with its ladder of steps, and the drift alert that goes out in every case.
 
+mod ladder;
+
 use serde_json::json;
 
 use super::alert::{AlertText, Quoted};
@@ -8,25 +10,17 @@ use crate::action::Action;
 use crate::event::{ActionRequired, Event};
 use crate::field::{Field, Object, Text, lenient_struct};
 use crate::history::format_time;
-use crate::ledger::record::{
-    Decision, EventBody, Gate, Id, Millis, Policy, Propose, RawJson, Source, Step,
-};
-use crate::rules::{ActionSettings, Rule, Rules};
+use crate::ledger::record::{Decision, EventBody, Id, Millis, Propose, RawJson, Source};
+use crate::rules::{Rule, Rules};
 use crate::severity::Severity;
 use crate::target::TargetKind;
 use crate::topic::SYSTEM_ALERTS;
 
-/// The hour of SPEC §4's budget.
-const BUDGET_WINDOW_MS: Millis = 3_600_000;
 /// How far a record's time may be ahead of the proposer's clock before it counts as now (ledger-protocol §3).
 const AHEAD_MS_MAX: Millis = 300_000;
 /// Largest event kept inside a ledger record; a larger one is named by its hash and position (ledger-protocol §3 bounds
 /// the record at 256 KiB, and alert steps quote the event).
 pub const INLINE_EVENT_BYTES_MAX: usize = 96 * 1_024;
-/// Log time an attempt may stay unanswered (ledger-protocol §7: D + T + E + J).
-const LEASE_MS: Millis = 60_000;
-/// How long an attempt in doubt is asked about (ledger-protocol §7).
-const PROBE_FOR_MS: Millis = 600_000;
 
 /// Everything a proposal is made of.
 #[derive(Clone, Copy, Debug)]
@@ -209,53 +203,7 @@ impl Writer<'_> {
             proposed_action: verdict.proposed,
             reasons: reasons(event, verdict, self.rule),
             ladder: self.ladder(),
-            escalation: self.step(Action::Alert, false, false),
-        }
-    }
-
-    /// The action itself; when its budget is spent, `monitor` instead. Only the matrix's own action takes a slot.
-    fn ladder(&self) -> Vec<Step> {
-        let verdict = self.verdict;
-        if verdict.action == Action::Ignore {
-            return vec![self.step(Action::Ignore, false, false)];
-        }
-        let full_strength = verdict.after_hours.is_none();
-        vec![
-            self.step(verdict.action, true, full_strength),
-            self.step(Action::Monitor, false, false),
-        ]
-    }
-
-    fn step(&self, action: Action, gated: bool, charged: bool) -> Step {
-        let (event_type, target) = (&self.context.event.event_type, self.verdict.target());
-        let scope = format!("{event_type}:{target}");
-        let settings = self.context.rules.action(action);
-        let windows = if action == Action::Retrain && self.verdict.scheduled {
-            self.context.rules.maintenance.after(self.context.now)
-        } else {
-            Vec::new()
-        };
-        let gate = Gate {
-            scope: scope.clone(),
-            window_ms: BUDGET_WINDOW_MS,
-            cap: self.rule.responses_per_hour,
-        };
-        Step {
-            action,
-            connector: settings.map_or_else(|| "none".to_owned(), |s| s.connector.clone()),
-            params: self.params(action),
-            cooldown_key: format!("{event_type}:{action}:{target}"),
-            cooldown_ms: self.rule.cooldown_ms(action),
-            gates: if gated { vec![gate] } else { Vec::new() },
-            charges: if charged { vec![scope] } else { Vec::new() },
-            policy: settings.map_or(Policy::Idempotent, |settings| settings.policy),
-            max_attempts: settings.map_or(1, |settings| settings.max_attempts),
-            backoff: settings.map_or(NO_BACKOFF, |settings: &ActionSettings| settings.backoff),
-            lease_ms: LEASE_MS,
-            probe_for_ms: PROBE_FOR_MS,
-            windows,
-            approval: false,
-            verify: None,
+            escalation: self.step(Action::Alert),
         }
     }
 
@@ -360,12 +308,6 @@ impl Writer<'_> {
         }
     }
 }
-
-const NO_BACKOFF: crate::ledger::record::Backoff = crate::ledger::record::Backoff {
-    first_ms: 0,
-    factor: 1,
-    max_ms: 0,
-};
 
 /// One sentence per thing that shaped the first step.
 fn reasons(event: &Event, verdict: &Verdict, rule: &Rule) -> Vec<String> {

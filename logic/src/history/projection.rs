@@ -125,6 +125,8 @@ impl History {
                 if !matches!(cause, Cause::Won { .. }) {
                     story.summary.reasons.push(cause.to_string());
                 }
+                let awaited = story::approval_awaited(*phase, story.not_after);
+                story.summary.reasons.extend(awaited);
             }),
             ChangeKind::Observed {
                 action,

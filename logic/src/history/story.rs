@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{DecisionStory, DecisionSummary, GateVerdict, Outcome};
+use crate::history::format_time;
 use crate::ledger::change::{Derived, Entered, Judged};
+use crate::ledger::phase::Phase;
 use crate::ledger::record::{EventBody, Millis, RawJson, Step};
 
 /// The story of a decision as it was judged; `None` when the change names what the proposal does not hold.
@@ -13,6 +15,7 @@ pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Opti
     let step = decision.ladder.get(entered.step)?;
     let mut reasons = decision.reasons.clone();
     reasons.extend(refusals(&entered.gates));
+    reasons.extend(approval_awaited(entered.phase, propose.not_after));
     Some(DecisionStory {
         summary: DecisionSummary {
             id: entered.action,
@@ -113,6 +116,12 @@ pub(super) fn judged_again(story: &mut DecisionStory, judged: &Judged) {
     story.windows.clone_from(&step.windows);
     story.summary.reasons.extend(refusals(&judged.gates));
     story.gates.clone_from(&judged.gates);
+}
+
+/// What people are asked for when an action waits for them.
+pub(super) fn approval_awaited(phase: Phase, not_after: Millis) -> Option<String> {
+    (phase == Phase::Approval)
+        .then(|| format!("waits for an approval until {}", format_time(not_after)))
 }
 
 /// A sentence for each gate that did not let its step pass.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::maintenance::Windows;
 use super::settings::{
-    ActionSettings, CooldownOverlay, Defaults, RuleOverlay, RuleSettings, WorkingHours,
+    ActionSettings, CooldownOverlay, Defaults, RuleOverlay, RuleSettings, TargetOverlay,
+    WorkingHours,
 };
 use crate::action::Action;
 use crate::ledger::record::{Id, Millis};
@@ -12,6 +13,8 @@ use crate::severity::Severity;
 
 /// The rule that answers every event type without one of its own.
 pub const OTHER: &str = "other";
+/// Tables `[budget.<name>]` at most: a step asks each budget of its action, and names it in its record.
+pub const FURTHER_BUDGETS_MAX: usize = 7;
 
 /// A setting that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +37,20 @@ pub struct Raise {
     pub to: Severity,
 }
 
+/// A budget of a target over all event types: in any sliding window, at most `cap` of its actions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FurtherBudget {
+    /// Its key in the configuration, `budget.<name>`, under which the ledger counts it. No event type can be in its way,
+    /// for their scopes hold a colon.
+    pub scope: String,
+    /// The actions that it counts and closes.
+    pub actions: Vec<Action>,
+    /// Length of the window.
+    pub window_ms: Millis,
+    /// Actions in it at most.
+    pub cap: u32,
+}
+
 /// How one event type is answered for one target.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
@@ -49,6 +66,8 @@ pub struct Rule {
     cooldown_ms: BTreeMap<Action, Millis>,
     /// Responses of full strength in any hour.
     pub responses_per_hour: u32,
+    /// The budgets beside it.
+    pub budgets: Vec<FurtherBudget>,
     /// Oldest event acted on.
     pub max_event_age_ms: Millis,
     /// Working hours.
@@ -100,6 +119,7 @@ impl Rules {
     /// Every setting that cannot be used, not only the first.
     pub fn new(settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
         let mut errors = check_actions(settings);
+        errors.extend(check_budgets(settings));
         let maintenance = Windows::new(&settings.maintenance)
             .map_err(|error| errors.push(error))
             .ok();
@@ -150,7 +170,35 @@ fn revision(settings: &RuleSettings) -> String {
         .collect()
 }
 
+fn check_budgets(settings: &RuleSettings) -> Vec<RuleError> {
+    let further = &settings.budget.further;
+    let many = (further.len() > FURTHER_BUDGETS_MAX).then(|| RuleError {
+        key: "budget".into(),
+        problem: format!(
+            "there are {} tables; at most {FURTHER_BUDGETS_MAX} are allowed",
+            further.len()
+        ),
+    });
+    let overlays = settings
+        .targets
+        .iter()
+        .flat_map(|(target, overlay)| overlay.budget.keys().map(move |name| (target, name)));
+    let unknown = overlays
+        .filter(|(_, name)| !further.contains_key(*name))
+        .map(|(target, name)| RuleError {
+            key: format!("targets.{target}.budget.{name}"),
+            problem: format!("there is no table [budget.{name}]"),
+        });
+    many.into_iter().chain(unknown).collect()
+}
+
 fn check_actions(settings: &RuleSettings) -> Vec<RuleError> {
+    let alert = settings.actions.get(&Action::Alert);
+    let silent = alert.is_some_and(|alert| alert.approval);
+    let silent = silent.then(|| RuleError {
+        key: "actions.alert.approval".into(),
+        problem: "is true, but an alert is what asks people; write false".into(),
+    });
     Action::ALL
         .into_iter()
         .filter(|action| *action != Action::Ignore && !settings.actions.contains_key(action))
@@ -158,6 +206,7 @@ fn check_actions(settings: &RuleSettings) -> Vec<RuleError> {
             key: format!("actions.{action}"),
             problem: "the table is missing; say at least which connector carries it out".into(),
         })
+        .chain(silent)
         .collect()
 }
 
@@ -168,6 +217,7 @@ fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleErr
     names.extend(overlay.iter().flat_map(|overlay| overlay.rules.keys()));
     let mut resolve = |name: &str| {
         let mut rule = base(settings, name);
+        rule.budgets = further_budgets(settings, overlay);
         let fallback = if settings.rules.contains_key(name) {
             name
         } else {
@@ -203,6 +253,20 @@ fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleErr
     Table { rules, other }
 }
 
+fn further_budgets(settings: &RuleSettings, target: Option<&TargetOverlay>) -> Vec<FurtherBudget> {
+    let resolve = |(name, general): (&String, &super::settings::FurtherBudget)| {
+        let overlay = target.and_then(|target| target.budget.get(name));
+        let overlay = overlay.cloned().unwrap_or_default();
+        FurtherBudget {
+            scope: format!("budget.{name}"),
+            actions: overlay.actions.unwrap_or_else(|| general.actions.clone()),
+            window_ms: millis(overlay.window_minutes.unwrap_or(general.window_minutes)),
+            cap: overlay.cap.unwrap_or(general.cap),
+        }
+    };
+    settings.budget.further.iter().map(resolve).collect()
+}
+
 fn base(settings: &RuleSettings, name: &str) -> Rule {
     let mut rule = Rule {
         name: name.to_owned(),
@@ -212,6 +276,7 @@ fn base(settings: &RuleSettings, name: &str) -> Rule {
         scheduled: Vec::new(),
         cooldown_ms: BTreeMap::new(),
         responses_per_hour: settings.budget.responses_per_hour,
+        budgets: Vec::new(),
         max_event_age_ms: millis(settings.budget.max_event_age_minutes),
         working_hours: settings.working_hours.clone(),
     };

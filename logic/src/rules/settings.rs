@@ -77,14 +77,38 @@ pub struct CooldownOverlay {
     pub monitor_minutes: Option<f64>,
 }
 
-/// How many responses of full strength an event type and target may have.
+/// How many responses of full strength an event type and target may have, and how often actions may be taken at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct Budget {
     /// In any sliding hour; the next one becomes `monitor`.
     pub responses_per_hour: u32,
     /// Events older than this are recorded and not acted on, in minutes.
     pub max_event_age_minutes: f64,
+    /// Tables `[budget.<name>]`; a key that nobody knows is no table and is refused.
+    #[serde(flatten)]
+    pub further: BTreeMap<String, FurtherBudget>,
+}
+
+/// A budget of each target over all event types: in any sliding window, at most so many of these actions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FurtherBudget {
+    /// The actions that it counts and closes.
+    pub actions: Vec<Action>,
+    /// Length of the window.
+    pub window_minutes: f64,
+    /// Actions in it at most.
+    pub cap: u32,
+}
+
+/// The same for one target, each part optional.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each field is that of FurtherBudget")]
+pub struct FurtherBudgetOverlay {
+    pub actions: Option<Vec<Action>>,
+    pub window_minutes: Option<f64>,
+    pub cap: Option<u32>,
 }
 
 /// The weekly windows in which scheduled actions start.
@@ -165,6 +189,9 @@ pub struct TargetOverlay {
     pub cooldown: CooldownOverlay,
     /// Budget.
     pub responses_per_hour: Option<u32>,
+    /// Tables `[targets.<name>.budget.<budget>]`.
+    #[serde(default)]
+    pub budget: BTreeMap<String, FurtherBudgetOverlay>,
     /// Working hours.
     #[serde(default)]
     pub working_hours: WorkingHoursOverlay,
@@ -179,6 +206,8 @@ pub struct TargetOverlay {
 pub struct ActionSettings {
     /// Connector by name.
     pub connector: String,
+    /// Whether it waits for a person's approval.
+    pub approval: bool,
     /// What an attempt in doubt means.
     pub policy: Policy,
     /// Attempts at most, 1 to 10.

@@ -60,6 +60,8 @@ struct Total {
     records: usize,
     actions: usize,
     sends: usize,
+    milder: usize,
+    approvals: usize,
     truncated: usize,
 }
 
@@ -94,6 +96,8 @@ fn first_violation(seeds: Range<u64>, sabotage: Sabotage) -> (Option<u64>, Total
                 total.records += outcome.records;
                 total.actions += outcome.actions;
                 total.sends += outcome.sends;
+                total.milder += outcome.milder;
+                total.approvals += outcome.approvals;
                 total.truncated += outcome.truncated;
             }
         }
@@ -155,14 +159,22 @@ fn every_promise_holds_in_every_simulated_world() {
         records,
         actions,
         sends,
+        milder,
+        approvals,
         truncated,
     } = total;
     eprintln!(
-        "seeds {}..{}: {worlds} worlds, {steps} steps, {records} ledger records, {actions} actions, {sends} requests, {truncated} truncated ledgers in {} s",
+        "seeds {}..{}: {worlds} worlds, {steps} steps, {records} ledger records, {actions} actions, {sends} requests, {milder} milder steps, {approvals} approvals, {truncated} truncated ledgers in {} s",
         seeds.start,
         seeds.end,
         began.elapsed().as_secs()
     );
+    if seeds == SEEDS {
+        assert!(
+            milder > 0 && approvals > 0,
+            "worlds without what they prove"
+        );
+    }
 }
 
 #[test]

@@ -52,6 +52,10 @@ pub(crate) struct Promises {
     applied: BTreeMap<Id, Vec<(&'static str, u32)>>,
     pub(crate) forced: BTreeSet<Id>,
     pub(crate) effects: BTreeMap<Id, u32>,
+    /// Decisions that a used-up budget brought to a milder step.
+    pub(crate) milder: usize,
+    /// Approvals that people gave.
+    pub(crate) approvals: usize,
 }
 
 struct Sent {
@@ -160,6 +164,7 @@ impl Promises {
             has_alert: false,
         };
         self.actions.insert(entered.action, seen);
+        self.milder += usize::from(entered.step > 0);
         self.takes_key(entered.action, at, forced);
         if matches!(entered.phase, Phase::Ready { .. }) {
             self.activated(entered.action, at, forced);
@@ -289,6 +294,7 @@ impl Promises {
             .range((action, 0)..=(action, u32::MAX))
             .next_back();
         let newest = newest.map_or(0, |((_, attempt), _)| *attempt);
+        self.approvals += usize::from(order.name() == "approve");
         self.applied
             .entry(action)
             .or_default()

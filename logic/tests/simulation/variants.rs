@@ -16,6 +16,8 @@ const OVERLAYS: [&str; 4] = [
     actions.retrain.policy = "verify"
     actions.retrain.max_attempts = 3
     actions.rollback.policy = "at_most_once"
+    budget.training = { actions = ["retrain", "rollback"], window_minutes = 30, cap = 2 }
+    budget.alerts = { actions = ["alert"], window_minutes = 10, cap = 1 }
     "#,
     r#"
     cooldown.retrain_minutes = 20
@@ -25,6 +27,9 @@ const OVERLAYS: [&str; 4] = [
     actions.rollback.policy = "verify"
     actions.scale_up.policy = "verify"
     actions.scale_up.max_attempts = 2
+    actions.rollback.approval = true
+    budget.training = { actions = ["retrain"], window_minutes = 120, cap = 1 }
+    budget.looking = { actions = ["monitor"], window_minutes = 5, cap = 2 }
     "#,
     r#"
     cooldown.retrain_minutes = 1
@@ -41,6 +46,8 @@ const OVERLAYS: [&str; 4] = [
     actions.retrain.policy = "verify"
     actions.rollback.policy = "verify"
     actions.monitor.policy = "verify"
+    actions.retrain.approval = true
+    budget.training = { actions = ["retrain", "alert"], window_minutes = 15, cap = 1 }
     rules.data_drift_detected.scheduled = ["low", "medium", "high"]
     rules.model_performance_degraded.high = "retrain"
     "#,
@@ -51,16 +58,12 @@ pub(crate) fn rules() -> &'static [Rules] {
     RULES.get_or_init(|| OVERLAYS.into_iter().map(crate::support::rules).collect())
 }
 
-/// What rules cannot say yet, and records can: an action that waits for approval, a signal that shows whether it helped,
-/// and windows that are near.
+/// What rules cannot say yet, and records can: a signal that shows whether it helped, and windows that are near.
 pub(crate) fn configure(propose: &mut Propose, rules: usize, now: Millis) {
     let Some(escalation) = propose.decisions.first().map(|one| one.escalation.clone()) else {
         return;
     };
     for step in propose.decisions.iter_mut().flat_map(|one| &mut one.ladder) {
-        if rules == 1 && step.action == Action::Rollback {
-            step.approval = true;
-        }
         let signal = match (rules, step.action) {
             (0, Action::Retrain) => Some(Some(escalation.clone())),
             (2, Action::ScaleUp) => Some(None),

@@ -109,6 +109,10 @@ pub(crate) struct Outcome {
     pub(crate) records: usize,
     pub(crate) actions: usize,
     pub(crate) sends: usize,
+    /// Decisions that a used-up budget brought to a milder step.
+    pub(crate) milder: usize,
+    /// Approvals that people gave.
+    pub(crate) approvals: usize,
     /// Ledger partitions of which the beginning is gone.
     pub(crate) truncated: usize,
     /// Differs between worlds that differ.
@@ -196,6 +200,7 @@ impl World {
             self.at_the_end();
         }
         let (actions, sends, _) = self.promises.counts();
+        let (milder, approvals) = (self.promises.milder, self.promises.approvals);
         let hashes: Vec<String> = self.referee.iter().map(Fold::hash).collect();
         Outcome {
             violation: self.promises.violation,
@@ -204,6 +209,8 @@ impl World {
             records: self.log.ledger.iter().map(|one| one.entries.len()).sum(),
             actions,
             sends,
+            milder,
+            approvals,
             truncated: self.log.ledger.iter().filter(|one| one.low > 0).count(),
             fingerprint: format!("{steps} {sends} {hashes:?}"),
         }

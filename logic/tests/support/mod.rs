@@ -19,13 +19,16 @@ const SECTIONS: [&str; 8] = [
 ];
 
 pub(crate) fn rules(overlay: &str) -> Rules {
+    Rules::new(&settings(overlay)).unwrap()
+}
+
+pub(crate) fn settings(overlay: &str) -> RuleSettings {
     let mut table: toml::Table = include_str!("../../../config/default.toml")
         .parse()
         .unwrap();
     table.retain(|section, _| SECTIONS.contains(&section));
     lay_over(&mut table, overlay.parse().unwrap());
-    let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
-    Rules::new(&settings).unwrap()
+    toml::Value::Table(table).try_into().unwrap()
 }
 
 fn lay_over(base: &mut toml::Table, overlay: toml::Table) {

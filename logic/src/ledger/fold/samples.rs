@@ -60,6 +60,17 @@ pub(crate) fn budgeted(action: Action, cap: u32) -> Step {
     }
 }
 
+/// The same step, which counts in one more scope.
+pub(crate) fn and_budget(scope: &str, window_ms: Millis, cap: u32, mut step: Step) -> Step {
+    step.gates.push(Gate {
+        scope: scope.to_owned(),
+        window_ms,
+        cap,
+    });
+    step.charges.push(scope.to_owned());
+    step
+}
+
 pub(crate) fn window(from: Millis, to: Millis) -> Window {
     Window {
         from: T0 + from,

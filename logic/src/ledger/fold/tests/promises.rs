@@ -14,7 +14,7 @@ use crate::ledger::fold::{Fold, Memory};
 use crate::ledger::phase::Phase;
 use crate::ledger::reason::Cause;
 use crate::ledger::record::FinishOutcome::NotSent;
-use crate::ledger::record::{Id, Millis, Policy, Record, Step};
+use crate::ledger::record::{Gate, Id, Millis, Policy, Record, Step};
 use crate::ledger::state::{ActionState, FoldState, OverrideVerdict};
 
 /// Folds a log and shows each record's changes with the fold behind it.
@@ -53,6 +53,52 @@ fn applied(fold: &Fold, change: &Change, order: &str) -> Option<Id> {
     match verdict {
         OverrideVerdict::Applied { action } if named => *action,
         _ => None,
+    }
+}
+
+/// What is judged before any budget is asked.
+const BEFORE_BUDGETS: [&str; 4] = ["duplicate", "not_after", "held", "forced"];
+
+/// The step that a change activates, and whether a person forced it. `before`: the changes of the same record in front of
+/// it; one record may open and end several windows of an action, each with a step of its own.
+fn activated<'a>(before: &'a [Change], change: &'a Change) -> Option<(&'a Step, bool)> {
+    match &change.kind {
+        ChangeKind::Entered(entered) if matches!(entered.phase, Phase::Ready { .. }) => {
+            let ladder = &entered.propose.decisions[entered.decision].ladder;
+            Some((&ladder[entered.step], is_forced(entered)))
+        }
+        ChangeKind::Moved {
+            action,
+            phase: Phase::Ready { attempt: 1, .. },
+            cause:
+                Cause::WindowOpened
+                | Cause::Ordered {
+                    order: "approve", ..
+                },
+        } => before.iter().rev().find_map(|change| match &change.kind {
+            ChangeKind::Judged(judged) if judged.action == *action => {
+                Some((judged.step.as_ref(), false))
+            }
+            _ => None,
+        }),
+        _ => None,
+    }
+}
+
+/// Activations by scope, counted anew.
+#[derive(Default)]
+struct Slots(BTreeMap<String, Vec<Millis>>);
+
+impl Slots {
+    fn take(&mut self, now: Millis, step: &Step) {
+        for scope in &step.charges {
+            self.0.entry(scope.clone()).or_default().push(now);
+        }
+    }
+
+    fn used(&self, now: Millis, gate: &Gate) -> usize {
+        let slots = self.0.get(&gate.scope).into_iter().flatten();
+        slots.filter(|slot| **slot > now - gate.window_ms).count()
     }
 }
 
@@ -206,31 +252,48 @@ proptest! {
 
     #[test]
     fn g8_no_budget_is_exceeded_in_any_window(moves in moves()) {
-        let mut activated: Vec<Millis> = Vec::new();
-        let mut activate = |now: Millis, step: &Step, forced: bool| {
-            if !step.charges.is_empty() {
-                activated.push(now);
-                if forced {
-                    return;
-                }
-                let gate = &step.gates[0];
-                let used = activated.iter().filter(|t| **t > now - gate.window_ms).count();
-                assert!(used <= gate.cap as usize, "{used} of {}", gate.cap);
-            }
-        };
+        let mut slots = Slots::default();
         each(&log_of(&moves), |fold, changes| {
-            for change in changes {
-                match &change.kind {
-                    ChangeKind::Entered(entered) if matches!(entered.phase, Phase::Ready { .. }) => {
-                        let ladder = &entered.propose.decisions[entered.decision].ladder;
-                        activate(fold.now(), &ladder[entered.step], is_forced(entered));
+            for (place, change) in changes.iter().enumerate() {
+                let Some((step, forced)) = activated(&changes[..place], change) else { continue };
+                slots.take(fold.now(), step);
+                for gate in step.gates.iter().filter(|_| !forced) {
+                    let used = slots.used(fold.now(), gate);
+                    assert!(used <= gate.cap as usize, "{}: {used} of {}", gate.scope, gate.cap);
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn g8_the_first_step_with_room_in_all_its_budgets_is_chosen_and_each_closed_one_is_told(moves in moves()) {
+        let mut slots = Slots::default();
+        each(&log_of(&moves), |fold, changes| {
+            for (place, change) in changes.iter().enumerate() {
+                if let ChangeKind::Entered(entered) = &change.kind
+                    && !entered.gates.iter().any(|gate| BEFORE_BUDGETS.contains(&gate.gate))
+                {
+                    let ladder = &entered.propose.decisions[entered.decision].ladder;
+                    let closed = |step: &Step| {
+                        let full = step.gates.iter().find(|gate| {
+                            slots.used(fold.now(), gate) >= gate.cap as usize
+                        })?;
+                        let (used, seconds) = (slots.used(fold.now(), full), full.window_ms / 1000);
+                        let figures = format!("{used} of {} in {seconds} s", full.cap);
+                        Some((step.action, full.scope.clone(), figures))
+                    };
+                    let expected: Vec<_> = ladder.iter().map_while(closed).collect();
+                    let told = entered.gates.iter().filter(|gate| gate.gate == "budget" && !gate.passed);
+                    let told = told.map(|gate| (gate.action, gate.scope.clone(), gate.detail.clone()));
+                    assert_eq!(told.collect::<Vec<_>>(), expected);
+                    if expected.len() == ladder.len() {
+                        assert_eq!(entered.phase, Phase::Suppressed);
+                    } else {
+                        assert_eq!(entered.step, expected.len());
                     }
-                    ChangeKind::Moved {
-                        action,
-                        phase: Phase::Ready { attempt: 1, .. },
-                        cause: Cause::WindowOpened | Cause::Ordered { order: "approve", .. },
-                    } => activate(fold.now(), &fold.action(*action).unwrap().step, false),
-                    _ => {}
+                }
+                if let Some((step, _)) = activated(&changes[..place], change) {
+                    slots.take(fold.now(), step);
                 }
             }
         });

@@ -173,6 +173,39 @@ fn the_fifth_response_of_an_hour_takes_the_next_step_and_takes_no_slot() {
 }
 
 #[test]
+fn g8_a_step_needs_room_in_all_its_budgets_and_takes_a_slot_of_each() {
+    let mut bench = Bench::new();
+    let ladder = |key: i64| {
+        let keyed = |step| Step {
+            cooldown_key: key.to_string(),
+            ..step
+        };
+        let retrain = and_budget("day", 24 * 60 * MINUTE, 3, budgeted(Retrain, 2));
+        let alert = and_budget("alerts", 60 * MINUTE, 1, step(Alert));
+        vec![keyed(retrain), keyed(alert), keyed(step(Monitor))]
+    };
+    // By the hour, two; by the day, three. What fell to a milder step took no slot of the stronger one.
+    let expected = [
+        (0, 0),
+        (1, 0),
+        (2, 1),
+        (3, 2),
+        (60, 0),
+        (61, 2),
+        (62, 1),
+        (24 * 60, 0),
+    ];
+    for (number, (minute, step)) in (0_i64..).zip(expected) {
+        bench.propose(minute * MINUTE, propose(number, ladder(number)));
+        let entered = bench.entered().unwrap();
+        assert_eq!((entered.0, entered.1), ("ready", step), "minute {minute}");
+    }
+    let budgets = bench.fold.budgets(bench.fold.now());
+    let used: Vec<_> = budgets.iter().map(|b| (b.scope.as_str(), b.used)).collect();
+    assert_eq!(used, [("day", 3), ("hour", 1)]);
+}
+
+#[test]
 fn what_is_too_old_or_a_duplicate_by_name_is_suppressed() {
     let mut bench = Bench::new();
     let late = Propose {

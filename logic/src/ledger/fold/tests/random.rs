@@ -13,6 +13,7 @@ use crate::ledger::record::{
     AbsentProbe, Finish, Id, Millis, Observe, Override, OverrideOrder, Policy, Propose, Record,
     Resolution, Start, Step, Verify,
 };
+use crate::ledger::times::RESTORE_MARGIN_MS;
 
 /// One random move: how log time goes on, what is done, and two choices within it.
 pub(super) type Move = (Millis, u8, u8, u8);
@@ -34,10 +35,12 @@ pub(super) type Log = Vec<(Millis, Record)>;
 pub(super) fn log_of(moves: &[Move]) -> Log {
     let mut fold = Fold::new();
     let mut log = Log::new();
-    let mut time = T0;
+    let (mut time, mut latest) = (T0, T0);
     let mut wins: Vec<(Id, u32, Id)> = Vec::new();
     for (number, &(gap, kind, a, b)) in moves.iter().enumerate() {
-        time += gap;
+        // Several steps back together stay within what a restore allows for.
+        time = (time + gap).max(latest - RESTORE_MARGIN_MS);
+        latest = latest.max(time);
         let number = i64::try_from(number).unwrap();
         let record = match kind {
             0..=2 => Record::Propose(Box::new(random_proposal(number, time, a, b))),
@@ -76,7 +79,9 @@ fn random_proposal(number: i64, time: Millis, a: u8, b: u8) -> Propose {
         policy: [Policy::Idempotent, Policy::Verify, Policy::AtMostOnce][usize::from(b % 3)],
         ..step
     };
-    let mut first = keyed(budgeted(Retrain, u32::from(b % 3) + 1), 0);
+    let day = 24 * 60 * MINUTE;
+    let first = budgeted(Retrain, u32::from(b % 3) + 1);
+    let mut first = keyed(and_budget("day", day, u32::from(a % 4) + 1, first), 0);
     if a.is_multiple_of(5) {
         let from = time - T0 + i64::from(b) * MINUTE;
         first.windows = vec![
@@ -94,9 +99,12 @@ fn random_proposal(number: i64, time: Millis, a: u8, b: u8) -> Propose {
         };
         first.verify = Some(Box::new(verify));
     }
-    let mut ladder = vec![first, keyed(budgeted(Alert, 3), 1)];
-    if b.is_multiple_of(7) {
-        ladder.push(step(Ignore));
+    let alert = and_budget("alerts", 2 * 60 * MINUTE, 2, budgeted(Alert, 3));
+    let mut ladder = vec![first, keyed(alert, 1)];
+    match b % 7 {
+        0 => ladder.push(step(Ignore)),
+        1 | 2 => ladder.push(keyed(and_budget("day", day, 5, step(Monitor)), 2)),
+        _ => {}
     }
     Propose {
         not_after: time + 3 * 60 * MINUTE,
