@@ -523,9 +523,10 @@ fn further_budgets_are_laid_over_each_other_and_named_in_variables_too() {
 #[test]
 fn each_fault_of_a_further_budget_stands_at_its_line() {
     let rest = "window_minutes = 60\ncap = 1\n";
-    let many: String = (0..8)
+    let many: Vec<String> = (0..8)
         .map(|number| format!("[budget.b{number}]\nactions = [\"alert\"]\n{rest}"))
         .collect();
+    let many = many.concat();
     let table = [
         (
             "[budget.b]\nactions = [\"retrain\"]\nwindow_minutes = 60".to_owned(),

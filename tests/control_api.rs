@@ -211,6 +211,7 @@ async fn what_is_no_order_is_refused_before_anything_is_written() {
         ("silence", json!({"reason": "x"})),
         ("silence", json!({"reason": "x", "minutes": 0})),
         ("silence", json!({"reason": "x", "minutes": 11_521})),
+        ("silence", json!({"reason": "x", "minutes": 1e-7})),
         (
             "silence",
             json!({"reason": "x", "minutes": 1, "until": "2026-01-01T01:00:00Z"}),
@@ -225,6 +226,19 @@ async fn what_is_no_order_is_refused_before_anything_is_written() {
             json!({"reason": "x", "minutes": 1, "partition": 0, "target": "model/m"}),
         ),
         ("force", json!({"reason": "x", "action": "retrain"})),
+        // These would be carried out on the default model or service.
+        (
+            "force",
+            json!({"reason": "x", "action": "retrain", "target": "service/s"}),
+        ),
+        (
+            "force",
+            json!({"reason": "x", "action": "scale_up", "target": "model/m"}),
+        ),
+        (
+            "force",
+            json!({"reason": "x", "action": "ignore", "target": "model/m"}),
+        ),
         (
             "force",
             json!({"reason": "x", "action": "dance", "target": "model/m"}),

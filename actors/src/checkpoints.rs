@@ -86,8 +86,14 @@ async fn write(log: &dyn EventLog, partition: i32, parts: Vec<Checkpoint>) -> bo
             partition: Some(partition),
             ..record
         };
-        if let Some(Err(error)) = log.append(vec![record]).await.pop() {
-            tracing::warn!(partition, covers, %error, "a checkpoint was not written; the next one follows");
+        let answer = log.append(vec![record]).await.pop();
+        if !matches!(answer, Some(Ok(_))) {
+            tracing::warn!(
+                partition,
+                covers,
+                ?answer,
+                "a checkpoint was not written; the next one follows"
+            );
             return false;
         }
     }

@@ -201,9 +201,26 @@ pub struct Attempt {
     /// Class of its outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<FinishOutcome>,
-    /// Request and answer in words.
+    /// Request and answer in words; behind it what was learned of them later, by asking the target.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+}
+
+/// Longest detail that a later word is put behind, in bytes; beyond it the later word stands alone.
+const DETAIL_BYTES_MAX: usize = 8_192;
+
+impl Attempt {
+    /// Adds what was learned to what is known.
+    fn learn(&mut self, detail: &str) {
+        let known = self
+            .detail
+            .take()
+            .filter(|known| known.len() <= DETAIL_BYTES_MAX);
+        self.detail = Some(match known {
+            Some(known) if known != detail => format!("{known}; then {detail}"),
+            _ => detail.to_owned(),
+        });
+    }
 }
 
 /// Which decisions are asked for; `None` = any.

@@ -111,7 +111,7 @@ impl History {
                 if let Some(attempt) = attempt {
                     attempt.finished = Some(change.time);
                     attempt.outcome = Some(*outcome);
-                    attempt.detail = Some(detail.clone());
+                    attempt.learn(detail);
                 }
             }),
             ChangeKind::Moved {

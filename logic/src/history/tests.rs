@@ -94,9 +94,12 @@ fn a_story_follows_its_action_to_the_end() {
     assert_eq!(alert.event, story.event);
     assert_eq!(alert.summary.outcome, Outcome::Pending);
     // A late word of the winner corrects it.
-    let done = finish(action, 1, 1, FinishOutcome::Done);
+    let mut done = finish(action, 1, 1, FinishOutcome::Done);
+    done.detail = "found".to_owned();
     told.apply(3 * SECOND, Record::Finish(done));
     assert_eq!(told.outcome(action), Outcome::Executed);
+    let attempts = told.history.get(action).unwrap().attempts;
+    assert_eq!(attempts[0].detail.as_deref(), Some("answer; then found"));
     assert_eq!(told.outcome(alert.summary.id), Outcome::Suppressed);
 }
 

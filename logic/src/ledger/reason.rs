@@ -83,8 +83,8 @@ pub enum Cause {
     /// An immediate action took its place.
     #[error("superseded by action {0}, which starts at once")]
     SupersededBy(Id),
-    /// No answer within the lease.
-    #[error("attempt {attempt} was not answered within {} s", lease_ms / 1000)]
+    /// No answer within the lease, or one that left open what happened.
+    #[error("attempt {attempt} had no clear outcome within {} s", lease_ms / 1000)]
     LeaseOver {
         /// The attempt.
         attempt: u32,

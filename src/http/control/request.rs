@@ -99,6 +99,33 @@ pub(super) struct Force {
     pub(super) event: Option<serde_json::Map<String, Value>>,
 }
 
+impl Force {
+    /// Whether the action can be about the target. Without parameters of the person's own it would be carried out on the
+    /// default model or service instead, past the key of that one.
+    fn check(&self) -> Result<(), Problem> {
+        let fits = match self.action {
+            Action::Ignore => {
+                return Err(malformed("action: `ignore` does nothing; choose another"));
+            }
+            Action::Retrain => self.target.kind == TargetKind::Model,
+            Action::ScaleUp | Action::ScaleDown => self.target.kind == TargetKind::Service,
+            Action::Rollback | Action::Alert | Action::Monitor => true,
+        };
+        if fits || self.params.is_some() {
+            return Ok(());
+        }
+        let (action, target) = (self.action, &self.target);
+        let kind = match target.kind {
+            TargetKind::Model => TargetKind::Service,
+            TargetKind::Service => TargetKind::Model,
+        };
+        Err(malformed(format!(
+            "{action} of {target}: write {}/NAME as target, or say by params what it is to be carried out on",
+            kind.name()
+        )))
+    }
+}
+
 impl Silence {
     /// Whether the same request names the same time whenever it comes.
     pub(super) const fn is_absolute(&self) -> bool {
@@ -107,9 +134,11 @@ impl Silence {
 
     /// Its end.
     pub(super) fn until(&self, now: Millis) -> Result<Millis, Problem> {
+        // A second: anything shorter is over before it is read back.
+        const MINUTES_MIN: f64 = 1.0 / 60.0;
         const MINUTES_MAX: f64 = 8.0 * 24.0 * 60.0;
         match (self.minutes, &self.until) {
-            (Some(minutes), None) if minutes > 0.0 && minutes <= MINUTES_MAX => {
+            (Some(minutes), None) if (MINUTES_MIN..=MINUTES_MAX).contains(&minutes) => {
                 #[allow(clippy::cast_possible_truncation, reason = "bounded by MINUTES_MAX")]
                 let length = (minutes * 60_000.0) as Millis;
                 Ok(now.saturating_add(length))
@@ -118,7 +147,8 @@ impl Silence {
                 .map(|until| until.timestamp_millis())
                 .map_err(|error| malformed(format!("until: {error}; write it as RFC 3339"))),
             _ => Err(malformed(
-                "a silence has either minutes (above 0, at most 11520) or until".to_owned(),
+                "a silence has either minutes (a second at least, 11520 at most) or until"
+                    .to_owned(),
             )),
         }
     }
@@ -153,6 +183,9 @@ pub(super) fn read(order: &str, body: &[u8]) -> Result<Asked, Problem> {
         .ok_or_else(|| malformed("reason: say why; it stands in the ledger".to_owned()))?;
     let order = serde_json::from_value(json!({ order: fields }))
         .map_err(|error| malformed(error.to_string()))?;
+    if let Order::Force(force) = &order {
+        force.check()?;
+    }
     Ok(Asked {
         order,
         who: who.unwrap_or_else(|| WHO.to_owned()),
