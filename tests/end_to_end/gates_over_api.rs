@@ -210,3 +210,34 @@ fn an_event_that_is_published_again_is_answered_once() {
         "{of_it:#?}"
     );
 }
+
+#[test]
+fn further_budgets_give_way_from_retraining_to_an_alert_to_monitoring_with_their_figures() {
+    let service = Launch::new()
+        .with("COOLDOWN__RETRAIN_MINUTES", "0")
+        .with("COOLDOWN__ALERT_MINUTES", "0")
+        .with("COOLDOWN__MONITOR_MINUTES", "0")
+        .overlay(
+            "[budget.training]\nactions = [\"retrain\"]\nwindow_minutes = 60\ncap = 1\n\
+             [budget.telling]\nactions = [\"alert\"]\nwindow_minutes = 60\ncap = 1\n",
+        )
+        .start();
+    let drift = json!({"model_version": "m@1", "severity": "HIGH"});
+    let told: Vec<Value> = (0..3).map(|_| service.decide(DRIFT, &drift)).collect();
+    let actions: Vec<&str> = told
+        .iter()
+        .map(|one| one["action"].as_str().unwrap())
+        .collect();
+    assert_eq!(actions, ["retrain", "alert", "monitor"]);
+    for (decision, closed) in told
+        .iter()
+        .zip([&[][..], &["training"], &["training", "telling"]])
+    {
+        assert_eq!(decision["outcome"], "executed", "{decision:#}");
+        let reasons = decision["reasons"].to_string();
+        for budget in closed {
+            assert!(reasons.contains(budget), "{budget}: {reasons}");
+        }
+        assert_eq!(reasons.matches("1 of 1").count(), closed.len(), "{reasons}");
+    }
+}

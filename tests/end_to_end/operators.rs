@@ -132,3 +132,38 @@ fn a_forced_action_is_sent_once_however_often_it_is_ordered_and_past_its_cooldow
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("HOMEOSTAT_OPERATOR_TOKEN"));
 }
+
+#[test]
+fn an_action_that_needs_an_approval_is_sent_once_it_has_it_also_after_a_restart() {
+    let target = Target::willing();
+    let launch = launch(&target).overlay("actions.retrain.approval = true\n");
+    let service = launch.start();
+    let ids = service.publish(DRIFT, &serde_json::json!([drift("m", "HIGH")]));
+    let waiting = |service: &Service| {
+        let decisions = service.decisions();
+        let ours = decisions
+            .into_iter()
+            .find(|one| one["event_id"] == ids[0].as_str());
+        ours.filter(|one| one["phase"] == "approval")
+    };
+    wait_until("it waits for an approval", || waiting(&service).is_some());
+    let told = waiting(&service).unwrap();
+    assert!(
+        told["reasons"]
+            .to_string()
+            .contains("waits for an approval"),
+        "{told:#}"
+    );
+    service.stop();
+    let service = launch.start();
+    wait_until("it still waits", || waiting(&service).is_some());
+    assert!(target.received().is_empty());
+    applied(
+        &launch,
+        &service,
+        &["approve", told["id"].as_str().unwrap()],
+    );
+    assert_eq!(service.decided(&ids)[&ids[0]]["outcome"], "executed");
+    assert_eq!(target.received().len(), 1);
+    service.stop();
+}
