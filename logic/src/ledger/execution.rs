@@ -117,7 +117,7 @@ pub struct Moment {
 }
 
 /// A bid whose Start was handed out.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Bid {
     attempt: u32,
     start_id: Id,
@@ -136,7 +136,7 @@ struct Bid {
 ///
 /// Bounds: at most `limit` actions are bid for or sent; bids given up are remembered while their action is open, at most
 /// 16 per action (beyond it the oldest is left to the lease).
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Execution {
     owner: String,
     limit: usize,

@@ -1,0 +1,10 @@
+//! One accepted action, and instances which all act as its owner all the time (ledger-protocol §11 "Execution"): the real
+//! executor on the real fold, in a world in which everything may come late, twice or never.
+
+mod person;
+mod promises;
+mod steps;
+mod world;
+
+pub(crate) use self::steps::Step;
+pub(crate) use self::world::{Faults, Setup, World, Worlds};

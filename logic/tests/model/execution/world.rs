@@ -1,0 +1,297 @@
+//! The state: clocks, log, instances, appends and requests under way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use homeostat_logic::action::Action;
+use homeostat_logic::ledger::execution::{Execution, Moment};
+use homeostat_logic::ledger::record::{FinishOutcome, Id, Policy, Record, Step as LedgerStep};
+use homeostat_logic::ledger::state::FoldState;
+use homeostat_logic::ledger::times::{CLOCK_STEP_MS, TARGET_LATENESS_MS};
+
+use crate::canon::Canon;
+use crate::ledger::{Ledger, Letter, Position, untampered};
+use crate::prints;
+use crate::records::{self, T0, UNIT};
+
+/// What may go wrong, and how often.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(crate) struct Faults {
+    /// Processes that end and begin anew.
+    pub(crate) crashes: u8,
+    /// Executors that begin anew in a living process.
+    pub(crate) renewals: u8,
+    /// Appends that are reported failed and may land all the same, at any time.
+    pub(crate) failures: u8,
+    /// Steps of the log's clock, ahead or back.
+    pub(crate) clock_steps: u8,
+    /// Orders of a person.
+    pub(crate) orders: u8,
+    /// Records that were read and are lost (A1 does not hold).
+    pub(crate) losses: u8,
+}
+
+/// What is searched: the action, how far, with which faults, and how the world deviates from what the protocol assumes.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) policy: Policy,
+    pub(crate) instances: usize,
+    /// Steps of time by one unit, and by five.
+    pub(crate) short: u8,
+    pub(crate) long: u8,
+    pub(crate) faults: Faults,
+    /// Windows in units.
+    pub(crate) windows: &'static [(i64, i64)],
+    /// Last unit for a start; far away if none.
+    pub(crate) not_after: Option<i64>,
+    /// What the record says instead.
+    pub(crate) not_after_written: Option<i64>,
+    /// A report may come later than its record is read.
+    pub(crate) reports_apart: bool,
+    /// A new process begins to bid before it has read to the end of the log.
+    pub(crate) stale_start: bool,
+    /// Failures are told to people.
+    pub(crate) escalates: bool,
+    /// E in units.
+    pub(crate) lateness: i64,
+    /// J in units.
+    pub(crate) clock_step: i64,
+    /// What a missing answer is called.
+    pub(crate) missing_answer: FinishOutcome,
+    /// The same start id for every append of an instance.
+    pub(crate) reuses_ids: bool,
+    /// The executor takes an own bid for a winner although the fold says void.
+    pub(crate) trusts_own_bid: bool,
+    /// The first byte may leave long after the check (A4 does not hold).
+    pub(crate) late_bytes: bool,
+    /// Spoils what the fold says.
+    pub(crate) tamper: fn(&mut FoldState) -> bool,
+}
+
+impl Setup {
+    pub(crate) const fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            instances: 2,
+            short: 0,
+            long: 0,
+            faults: Faults {
+                crashes: 0,
+                renewals: 0,
+                failures: 0,
+                clock_steps: 0,
+                orders: 0,
+                losses: 0,
+            },
+            windows: &[],
+            not_after: None,
+            not_after_written: None,
+            reports_apart: false,
+            stale_start: false,
+            escalates: false,
+            lateness: TARGET_LATENESS_MS / UNIT,
+            clock_step: CLOCK_STEP_MS / UNIT,
+            missing_answer: FinishOutcome::Unknown,
+            reuses_ids: false,
+            trusts_own_bid: false,
+            late_bytes: false,
+            tamper: untampered,
+        }
+    }
+
+    fn proposal(&self) -> Record {
+        let escalation = if self.escalates { Action::Alert } else { Action::Ignore };
+        let windows = self.windows.iter();
+        let step = LedgerStep {
+            windows: windows.map(|(from, to)| records::window(*from, *to)).collect(),
+            ..records::step(Action::Retrain, self.policy)
+        };
+        let escalation = records::step(escalation, Policy::Idempotent);
+        let mut propose = records::propose(0, vec![step], escalation);
+        if let Some(unit) = self.not_after_written.or(self.not_after) {
+            propose.not_after = T0 + unit * UNIT;
+        }
+        Record::Propose(Box::new(propose))
+    }
+}
+
+/// One process.
+#[derive(Clone)]
+pub(crate) struct Instance {
+    /// What it has read.
+    pub(crate) at: Position,
+    pub(crate) execution: Execution,
+    /// Appends under way, in order.
+    pub(crate) queue: VecDeque<Letter>,
+    /// Appends that landed and are not reported yet.
+    pub(crate) reports: VecDeque<Letter>,
+}
+
+/// Whether a request took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Arrival {
+    /// Checked, and no byte left yet.
+    Held,
+    Pending,
+    Effect,
+    Refused,
+}
+
+/// A request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request {
+    /// Who waits for its answer.
+    pub(crate) from: Option<usize>,
+    pub(crate) action: Id,
+    pub(crate) attempt: u32,
+    pub(crate) start_id: Id,
+    pub(crate) sent_at: i64,
+    /// When its client closed it.
+    pub(crate) closed_at: Option<i64>,
+    pub(crate) arrival: Arrival,
+}
+
+/// A state of the world.
+#[derive(Clone)]
+pub(crate) struct World {
+    /// Units of real time.
+    pub(crate) now: i64,
+    pub(crate) short: u8,
+    pub(crate) long: u8,
+    /// How far the log's clock is ahead.
+    pub(crate) ahead: i64,
+    pub(crate) log: Position,
+    pub(crate) instances: Vec<Instance>,
+    /// Appends whose writer does not wait for them any more.
+    pub(crate) orphans: Vec<Letter>,
+    pub(crate) requests: Vec<Request>,
+    /// What was sent, with a print of key and parameters.
+    pub(crate) sends: BTreeMap<(Id, u32), u64>,
+    pub(crate) effects: BTreeMap<Id, u8>,
+    pub(crate) left: Faults,
+    pub(crate) ids: u32,
+    pub(crate) broken: Option<String>,
+}
+
+/// The worlds of a setup.
+pub(crate) struct Worlds {
+    pub(crate) setup: Setup,
+    pub(crate) ledger: Ledger,
+    /// The log with the proposal.
+    pub(crate) begin: Position,
+    /// The action that is accepted.
+    pub(crate) action: Id,
+}
+
+/// Boot time at a unit; it does not begin at zero.
+pub(crate) fn boot(now: i64) -> Duration {
+    Duration::from_millis((1_000 * UNIT + now * UNIT).unsigned_abs())
+}
+
+impl Worlds {
+    pub(crate) fn new(setup: Setup) -> Self {
+        let not_after = setup.not_after.map(|unit| T0 + unit * UNIT);
+        let ledger = Ledger::new(setup.tamper, not_after);
+        let record = setup.proposal();
+        let Record::Propose(propose) = &record else {
+            unreachable!("a proposal");
+        };
+        let action = records::action_of(propose);
+        let begin = ledger.append(Ledger::EMPTY, &Letter::new(record), T0);
+        Self {
+            setup,
+            ledger,
+            begin,
+            action,
+        }
+    }
+
+    /// An executor of a new incarnation that has read so far.
+    pub(crate) fn execution(&self, at: Position, now: i64) -> Execution {
+        Execution::new("owner", 8, &self.ledger.at(at).fold, boot(now))
+    }
+
+    pub(crate) fn begin(&self) -> World {
+        let instance = Instance {
+            at: self.begin,
+            execution: self.execution(self.begin, 0),
+            queue: VecDeque::new(),
+            reports: VecDeque::new(),
+        };
+        World {
+            now: 0,
+            short: self.setup.short,
+            long: self.setup.long,
+            ahead: 0,
+            log: self.begin,
+            instances: vec![instance; self.setup.instances],
+            orphans: Vec::new(),
+            requests: Vec::new(),
+            sends: BTreeMap::new(),
+            effects: BTreeMap::new(),
+            left: self.setup.faults,
+            ids: 0,
+            broken: None,
+        }
+    }
+
+    /// What an instance takes for the present.
+    pub(crate) fn moment(&self, world: &World, instance: usize) -> Moment {
+        let read = self.ledger.at(world.instances[instance].at).fold.now();
+        let clock = T0 + (world.now + world.ahead) * UNIT + 1;
+        Moment {
+            boot: boot(world.now),
+            log: clock.max(read),
+        }
+    }
+
+    /// The same for states that differ in names only: of bids, and of instances in the same condition.
+    pub(crate) fn print(&self, world: &World) -> u64 {
+        let orders: &[&[usize]] = match world.instances.len() {
+            2 => &[&[0, 1], &[1, 0]],
+            _ => &[&[0, 1, 2], &[0, 2, 1], &[1, 0, 2], &[1, 2, 0], &[2, 0, 1], &[2, 1, 0]],
+        };
+        let prints = orders.iter().map(|order| self.print_in(world, order));
+        prints.min().unwrap_or_default()
+    }
+
+    fn print_in(&self, world: &World, order: &[usize]) -> u64 {
+        let offset = |at: Position| self.ledger.at(at).fold.offset();
+        let first = world.instances.iter().map(|instance| instance.at);
+        let base = first.min_by_key(|at| offset(*at)).unwrap_or(world.log);
+        let shared = self.ledger.at(base);
+        let mut canon = Canon::default();
+        canon.add((world.now, world.short, world.long, world.ahead, world.left));
+        prints::of_fold(&mut canon, &shared.fold);
+        for position in self.ledger.between(base, world.log) {
+            let prefix = self.ledger.at(position);
+            if let Some((letter, time, _)) = &prefix.last {
+                canon.add(time);
+                prints::of_record(&mut canon, &letter.record, &shared.fold);
+            }
+        }
+        let facts = &self.ledger.at(world.log).facts;
+        canon.add(&facts.orders);
+        for number in order {
+            let instance = &world.instances[*number];
+            canon.add(offset(instance.at) - offset(base));
+            canon.add(&instance.execution);
+            for letters in [&instance.queue, &instance.reports] {
+                canon.add(letters.len());
+                for letter in letters {
+                    prints::of_record(&mut canon, &letter.record, &shared.fold);
+                }
+            }
+        }
+        for request in &world.requests {
+            let from = request.from.and_then(|from| order.iter().position(|at| *at == from));
+            canon.add((from, request.action, request.attempt, request.start_id));
+            canon.add((request.sent_at, request.closed_at, request.arrival));
+        }
+        for letter in &world.orphans {
+            prints::of_record(&mut canon, &letter.record, &shared.fold);
+        }
+        canon.add((&world.sends, &world.effects, &world.broken));
+        std::hash::Hasher::finish(&canon)
+    }
+}
