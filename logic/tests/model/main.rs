@@ -15,31 +15,11 @@
 
 mod canon;
 mod execution;
+mod folding;
 mod ledger;
 mod prints;
 mod promises;
+mod proposals;
 mod records;
 mod search;
-
-use execution::{Faults, Setup, Worlds};
-use homeostat_logic::ledger::record::Policy;
-use search::{Limits, search};
-
-#[test]
-fn first() {
-    for policy in [Policy::Idempotent, Policy::AtMostOnce, Policy::Verify] {
-        for (short, long, crashes) in [(0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 1, 0), (2, 1, 0), (1, 1, 1)] {
-            let worlds = Worlds::new(Setup {
-                short,
-                long,
-                faults: Faults {
-                    crashes,
-                    ..Faults::default()
-                },
-                ..Setup::new(policy)
-            });
-            let found = search(&worlds, Limits { states: 2_000_000, sample: 0 });
-            found.must_hold(&format!("{policy:?} {short} {long} {crashes}"));
-        }
-    }
-}
+mod size;

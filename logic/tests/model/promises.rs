@@ -37,8 +37,8 @@ pub(crate) struct Facts {
     pub(crate) won: BTreeMap<(Id, u32), (i64, Id)>,
     /// Orders that took effect.
     pub(crate) orders: Vec<Ordered>,
-    /// Sets of decisions by event and target.
-    decided: BTreeMap<Id, usize>,
+    /// Sets of decisions by source position; the target is the same for all.
+    pub(crate) decided: BTreeMap<(i32, i64), usize>,
     /// What is broken.
     pub(crate) broken: Option<String>,
 }
@@ -99,7 +99,8 @@ impl Facts {
 
     /// G7 and G11 at acceptance.
     fn enter(&mut self, fold: &Fold, entered: &Entered, at: Millis) -> Option<String> {
-        let sets = self.decided.entry(entered.propose.event_key).or_default();
+        let src = &entered.propose.src;
+        let sets = self.decided.entry((src.partition, src.offset)).or_default();
         *sets += usize::from(entered.decision == 0);
         if *sets > 1 {
             return Some("G11: two decision sets of one event".to_owned());

@@ -7,6 +7,7 @@ use homeostat_logic::ledger::record::{Id, Policy};
 
 use super::world::{Request, World, Worlds};
 use crate::canon::Canon;
+use crate::promises::Ordered;
 
 /// What of a request G4 is about.
 pub(super) fn print_of(order: &Order) -> u64 {
@@ -46,12 +47,12 @@ impl Worlds {
             .or_else(|| self.left(world, world.requests.last().copied()?))
     }
 
-    /// The first byte leaves: nobody may have decided otherwise since its bid won.
+    /// The first byte leaves: nobody may have decided otherwise since its bid won, and what is cancelled never starts.
     pub(super) fn left(&self, world: &World, request: Request) -> Option<String> {
-        broken(
-            self.ordered_since(world, request),
-            "G10: sent behind a person's decision",
-        )
+        let mut orders = self.orders(world, request.action);
+        let behind = orders
+            .any(|(order, name)| name == "cancel" || order.won_before >= request.attempt);
+        broken(behind, "G10: sent behind a person's decision")
     }
 
     /// The target did it.
@@ -61,31 +62,26 @@ impl Worlds {
         let effects = world.effects.get(&request.action).copied().unwrap_or_default();
         let twice = policy == Some(Policy::Verify) && usize::from(effects) > 1 + self.refires(world, request.action);
         broken(twice, "G3: two effects").or_else(|| {
-            broken(
-                self.ordered_since(world, request),
-                "G10: took effect behind a person's decision",
-            )
+            let refired = self.orders(world, request.action).any(|(order, name)| {
+                name == "refire" && order.won_before >= request.attempt
+            });
+            broken(refired, "G10: took effect behind a refire")
+        })
+    }
+
+    /// The orders about an action that took effect, by name.
+    fn orders(&self, world: &World, action: Id) -> impl Iterator<Item = (Ordered, String)> {
+        let prefix = self.ledger.at(world.log);
+        let orders = prefix.facts.orders.clone().into_iter();
+        let of_action = orders.filter(move |order| order.action == Some(action));
+        of_action.filter_map(move |order| {
+            let entry = prefix.fold.state().overrides.get(&order.override_id)?;
+            Some((order, entry.order.clone()))
         })
     }
 
     fn refires(&self, world: &World, action: Id) -> usize {
-        let prefix = self.ledger.at(world.log);
-        let orders = prefix.facts.orders.iter();
-        let refired = |id: &Id| {
-            let entry = prefix.fold.state().overrides.get(id);
-            entry.is_some_and(|entry| entry.order == "refire")
-        };
-        orders
-            .filter(|order| order.action == Some(action) && refired(&order.override_id))
-            .count()
-    }
-
-    /// A person decided about the action after the attempt's bid had won.
-    fn ordered_since(&self, world: &World, request: Request) -> bool {
-        let facts = &self.ledger.at(world.log).facts;
-        let mut orders = facts.orders.iter();
-        orders.any(|order| {
-            order.action == Some(request.action) && order.won_before >= request.attempt
-        })
+        let orders = self.orders(world, action);
+        orders.filter(|(_, name)| name == "refire").count()
     }
 }

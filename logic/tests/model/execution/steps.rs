@@ -17,8 +17,8 @@ use crate::search::Model;
 /// A step of the world; instances, requests and orphans by number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Time goes on by so many units.
-    Pass(i64),
+    /// Time goes on.
+    Pass,
     /// The log's clock steps ahead, or back again.
     ClockSteps,
     /// The first append under way lands.
@@ -67,7 +67,7 @@ impl Model for Worlds {
     }
 
     fn steps(&self, world: &World) -> Vec<Step> {
-        let mut steps = vec![Step::Pass(1), Step::Pass(5), Step::ClockSteps, Step::Lose];
+        let mut steps = vec![Step::Pass, Step::ClockSteps, Step::Lose];
         for number in 0..world.instances.len() {
             steps.extend([
                 Step::Land(number),
@@ -100,7 +100,7 @@ impl Model for Worlds {
             return None;
         }
         match step {
-            Step::Pass(units) => self.pass(world, units),
+            Step::Pass => self.pass(world),
             Step::ClockSteps => self.clock_steps(world),
             Step::Land(number) => self.land_next(world, number),
             Step::Report(number) => self.report_next(world, number),
@@ -134,10 +134,16 @@ impl Model for Worlds {
 }
 
 impl Worlds {
-    fn pass(&self, world: &World, units: i64) -> Option<World> {
+    fn pass(&self, world: &World) -> Option<World> {
+        let units = *self.setup.plan.get(world.passed)?;
+        let mut next = self.pass_by(world, units)?;
+        next.passed += 1;
+        Some(next)
+    }
+
+    /// Lets so many units pass, unless somebody has to act before.
+    pub(super) fn pass_by(&self, world: &World, units: i64) -> Option<World> {
         let mut next = world.clone();
-        let left = if units == 1 { &mut next.short } else { &mut next.long };
-        *left = left.checked_sub(1)?;
         next.now += units;
         // T holds for whoever lives: nothing is open longer.
         let open = |request: &Request| request.closed_at.is_none() && request.arrival != Arrival::Held;
@@ -148,7 +154,7 @@ impl Worlds {
         // What is closed and decided, or can arrive no more, matters no more.
         let (now, lateness) = (next.now, self.setup.lateness);
         next.requests.retain(|request| match request.closed_at {
-            Some(at) => request.arrival == Arrival::Pending && now <= at + lateness,
+            Some(at) => request.arrival == Arrival::Pending && now < at + lateness,
             None => true,
         });
         Some(next)

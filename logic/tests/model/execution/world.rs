@@ -36,9 +36,8 @@ pub(crate) struct Faults {
 pub(crate) struct Setup {
     pub(crate) policy: Policy,
     pub(crate) instances: usize,
-    /// Steps of time by one unit, and by five.
-    pub(crate) short: u8,
-    pub(crate) long: u8,
+    /// By how many units time goes on, one step after the other.
+    pub(crate) plan: &'static [i64],
     pub(crate) faults: Faults,
     /// Windows in units.
     pub(crate) windows: &'static [(i64, i64)],
@@ -73,8 +72,7 @@ impl Setup {
         Self {
             policy,
             instances: 2,
-            short: 0,
-            long: 0,
+            plan: &[],
             faults: Faults {
                 crashes: 0,
                 renewals: 0,
@@ -156,8 +154,8 @@ pub(crate) struct Request {
 pub(crate) struct World {
     /// Units of real time.
     pub(crate) now: i64,
-    pub(crate) short: u8,
-    pub(crate) long: u8,
+    /// Steps of time that are over.
+    pub(crate) passed: usize,
     /// How far the log's clock is ahead.
     pub(crate) ahead: i64,
     pub(crate) log: Position,
@@ -220,8 +218,7 @@ impl Worlds {
         };
         World {
             now: 0,
-            short: self.setup.short,
-            long: self.setup.long,
+            passed: 0,
             ahead: 0,
             log: self.begin,
             instances: vec![instance; self.setup.instances],
@@ -248,6 +245,7 @@ impl Worlds {
     /// The same for states that differ in names only: of bids, and of instances in the same condition.
     pub(crate) fn print(&self, world: &World) -> u64 {
         let orders: &[&[usize]] = match world.instances.len() {
+            1 => &[&[0]],
             2 => &[&[0, 1], &[1, 0]],
             _ => &[&[0, 1, 2], &[0, 2, 1], &[1, 0, 2], &[1, 2, 0], &[2, 0, 1], &[2, 1, 0]],
         };
@@ -261,7 +259,7 @@ impl Worlds {
         let base = first.min_by_key(|at| offset(*at)).unwrap_or(world.log);
         let shared = self.ledger.at(base);
         let mut canon = Canon::default();
-        canon.add((world.now, world.short, world.long, world.ahead, world.left));
+        canon.add((world.passed, world.ahead, world.left));
         prints::of_fold(&mut canon, &shared.fold);
         for position in self.ledger.between(base, world.log) {
             let prefix = self.ledger.at(position);
