@@ -51,6 +51,7 @@ fn events() -> Vec<(String, Event)> {
 
 fn proposal(text: &str, event: &Event, rules: &Rules, offset: u64, now: Millis) -> Proposal {
     let context = Context {
+        replay: None,
         event,
         raw: text,
         topic: "data.drift.detected",

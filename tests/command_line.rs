@@ -11,16 +11,22 @@
 mod outside;
 
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use homeostat_actors::ports::log::LogError;
-use outside::{Order, Outside};
+use homeostat::log::embedded::{EmbeddedLog, EmbeddedSettings};
+use homeostat_actors::ports::log::{EventLog, LogError, NewRecord, TopicPartition, TopicSettings};
+use homeostat_logic::ledger::codec::{decode, encode};
+use homeostat_logic::ledger::record::Record;
+use homeostat_logic::topic::LEDGER;
+use outside::{Order, Outside, TOKEN, letter};
 
 fn homeostat(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_homeostat"))
         .args(arguments)
         .env_remove("HOMEOSTAT_URL")
+        .env("HOMEOSTAT_OPERATOR_TOKEN", TOKEN)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -345,4 +351,394 @@ fn a_service_that_is_not_there_ends_the_publication_with_the_place_to_go_on() {
         "{}",
         err(&output)
     );
+}
+
+#[test]
+fn dead_letters_are_listed_shown_and_replayed_once() {
+    let outside = Outside::start();
+    let url = outside.url("");
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["dead-letters"];
+        all.extend(arguments);
+        all.extend(["--url", &url]);
+        homeostat(&all, "")
+    };
+    assert_eq!(out(&run(&["list"])), "no dead letters\n");
+    outside
+        .log
+        .store(letter("data.ingested", "handler", b"{\"x\": 1}", &[]));
+    outside
+        .log
+        .store(letter("system.health", "not_json", b"?", &[]));
+    let listed = out(&run(&["list"]));
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(
+        lines[0].starts_with("ID") && lines[1].starts_with("0-1") && lines[2].starts_with("0-0"),
+        "{listed}"
+    );
+    let json = out(&run(&["list", "--reason", "handler", "--json"]));
+    let document: serde_json::Value = serde_json::from_str(json.trim()).unwrap();
+    assert_eq!(document["topic"], "data.ingested");
+    let shown = out(&run(&["show", "0-0"]));
+    assert!(shown.contains("value        {\"x\": 1}"), "{shown}");
+    let dry = run(&["replay", "--topic", "data.ingested", "--dry-run"]);
+    assert!(out(&dry).contains("would_replay"));
+    for outcome in ["replayed ", "already_replayed "] {
+        let replayed = run(&["replay", "0-0"]);
+        assert_eq!(replayed.status.code(), Some(0));
+        assert!(out(&replayed).contains(outcome), "{}", out(&replayed));
+    }
+    assert_eq!(outside.log.values("data.ingested"), ["{\"x\": 1}"]);
+    assert_eq!(
+        out(&run(&["resume", "--topic", "system.health"])),
+        "going on: system.health/1\n"
+    );
+}
+
+#[test]
+fn dead_letters_that_cannot_be_had_end_with_a_message_and_a_code() {
+    let outside = Outside::start();
+    let url = outside.url("");
+    for (arguments, code, word) in [
+        (
+            &["list", "--url", "http://127.0.0.1:1"][..],
+            1,
+            "is the service running there?",
+        ),
+        (
+            &["show", "0-5", "--url", &url],
+            1,
+            "404: there is no dead letter",
+        ),
+        (
+            &["list", "--since", "yesterday", "--url", &url],
+            1,
+            "RFC 3339",
+        ),
+        (&["replay", "0-5", "--url", &url], 1, "1 not replayed"),
+        (&["replay", "--url", &url], 2, "name the letters"),
+        (&["list", "--url", "nonsense"], 2, "--url nonsense"),
+    ] {
+        let mut all = vec!["dead-letters"];
+        all.extend(arguments);
+        let output = homeostat(&all, "");
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?}: {}",
+            err(&output)
+        );
+        assert!(
+            err(&output).contains(word),
+            "{arguments:?}: {}",
+            err(&output)
+        );
+    }
+}
+
+/// What an order prints, with its code.
+fn order(outside: &Outside, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let url = outside.url("");
+    let mut all = arguments.to_vec();
+    all.extend(["--url", &url]);
+    let output = homeostat(&all, "");
+    (output.status.code(), out(&output), err(&output))
+}
+
+#[test]
+fn orders_are_applied_or_refused_with_the_present_state_and_name_their_key() {
+    let outside = Outside::with_operator(Duration::from_secs(10));
+    let (code, told, key) = order(&outside, &["pause", "--reason", "release", "--who", "ada"]);
+    assert_eq!(code, Some(0), "{key}");
+    assert!(
+        told.starts_with("applied: pause, 2026-01-01T") && told.ends_with("paused\n"),
+        "{told}"
+    );
+    let key = key.trim().strip_prefix("Idempotency-Key: ").unwrap();
+    // The same key: the first result, and nothing more is written.
+    let before = outside.log.total();
+    let (code, again, _) = order(&outside, &["pause", "--reason", "release", "--key", key]);
+    assert_eq!((code, again), (Some(0), told));
+    assert_eq!(outside.log.total(), before);
+    let (code, _, told) = order(&outside, &["resume", "--reason", "x", "--key", key]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.contains("422: this Idempotency-Key belongs to another order (pause)"),
+        "{told}"
+    );
+    let (code, told, _) = order(&outside, &["resume", "--reason", "x"]);
+    assert_eq!(
+        (code, told.ends_with("nothing is held back\n")),
+        (Some(0), true),
+        "{told}"
+    );
+    let (code, told, _) = order(
+        &outside,
+        &[
+            "silence",
+            "--minutes",
+            "30",
+            "--target",
+            "model/m",
+            "--reason",
+            "x",
+        ],
+    );
+    assert_eq!(code, Some(0));
+    assert!(
+        told.contains("silenced until 2026-01-01T00:30:00.000Z"),
+        "{told}"
+    );
+
+    let force = [
+        "override",
+        "force",
+        "--action",
+        "retrain",
+        "--target",
+        "model/m",
+        "--severity",
+        "low",
+        "--params",
+        "{\"n\": 1}",
+        "--reason",
+        "x",
+        "--json",
+    ];
+    let (code, told, problem) = order(&outside, &force);
+    assert_eq!(code, Some(0), "{problem}");
+    let answer: serde_json::Value = serde_json::from_str(&told).unwrap();
+    let id = answer["action"]["id"].as_str().unwrap();
+    for name in ["cancel", "refire", "clear-cooldown"] {
+        let (code, _, told) = order(
+            &outside,
+            &["override", name, id, "--expect", "99", "--reason", "x"],
+        );
+        assert_eq!(code, Some(1));
+        assert!(
+            told.contains("409: the action has changed since")
+                && told.contains("retrain of model/m")
+                && told.contains("is ready, changed"),
+            "{told}"
+        );
+    }
+    let (code, _, told) = order(
+        &outside,
+        &[
+            "override",
+            "resolve",
+            id,
+            "--outcome",
+            "done",
+            "--expect",
+            &answer["action"]["changed"].to_string(),
+            "--reason",
+            "x",
+        ],
+    );
+    assert_eq!((code, told.contains("409")), (Some(1), true), "{told}");
+    // What the service does not know, it cannot show.
+    let (code, _, told) = order(&outside, &["approve", id, "--reason", "x"]);
+    assert_eq!((code, told.contains("404")), (Some(1), true), "{told}");
+    // What is shown before the order: the story that this server tells of any.
+    let story = outside::STORY.to_string();
+    let (code, _, told) = order(&outside, &["approve", &story, "--reason", "x"]);
+    assert_eq!(code, Some(1));
+    assert!(
+        told.starts_with("retrain of model/m is done, changed 9\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn orders_that_cannot_be_given_end_with_a_message_and_a_code() {
+    let outside = Outside::start();
+    for (arguments, code, word) in [
+        (&["pause"][..], 2, "--reason"),
+        (&["silence", "--reason", "x"], 2, "--minutes"),
+        (
+            &["override", "force", "--reason", "x", "--action", "retrain"],
+            2,
+            "--target",
+        ),
+        (
+            &[
+                "override",
+                "resolve",
+                "1",
+                "--outcome",
+                "maybe",
+                "--reason",
+                "x",
+            ],
+            2,
+            "maybe",
+        ),
+        (
+            &[
+                "override", "force", "--action", "a", "--target", "t", "--params", "[]",
+                "--reason", "x",
+            ],
+            2,
+            "--params: not a JSON object",
+        ),
+        (
+            &["pause", "--reason", "x"],
+            1,
+            "403: no operator token is configured",
+        ),
+    ] {
+        let (got, _, told) = order(&outside, arguments);
+        assert_eq!(
+            (got, told.contains(word)),
+            (Some(code), true),
+            "{arguments:?}: {told}"
+        );
+    }
+    let gone = homeostat(
+        &["pause", "--reason", "x", "--url", "http://127.0.0.1:1"],
+        "",
+    );
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(
+        err(&gone).contains("Idempotency-Key: ")
+            && err(&gone).contains("is the service running there?")
+    );
+}
+
+#[test]
+fn the_ledger_is_shown_as_a_running_service_folds_it() {
+    let outside = Outside::with_operator(Duration::from_secs(10));
+    order(&outside, &["pause", "--reason", "x"]);
+    let (code, told, _) = order(&outside, &["ledger", "status"]);
+    let lines: Vec<Vec<&str>> = told
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!((code, lines.len()), (Some(0), 3), "{told}");
+    assert_eq!(
+        lines[2][..6],
+        ["1", "live", "0", "1", "0", "paused"],
+        "{told}"
+    );
+}
+
+/// Does something with the embedded log of a folder.
+fn with_log<T>(folder: &Path, work: impl AsyncFnOnce(&EmbeddedLog) -> T) -> T {
+    let settings = EmbeddedSettings {
+        retention_check: Duration::from_millis(50),
+        ..EmbeddedSettings::new(folder.join("data/log"))
+    };
+    let log = EmbeddedLog::open(settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let done = runtime.unwrap().block_on(work(&log));
+    log.close();
+    done
+}
+
+/// A ledger of two partitions, the second of which has lost its first records.
+fn cut_ledger(folder: &Path, kept: Duration) {
+    with_log(folder, async |log| {
+        let settings = TopicSettings {
+            name: LEDGER.to_owned(),
+            partitions: 2,
+            replication_factor: 1,
+            retention: Some(kept),
+            append_time: true,
+        };
+        log.ensure_topics(vec![settings]).await.unwrap();
+        let tick = NewRecord {
+            topic: LEDGER.to_owned(),
+            partition: Some(1),
+            value: Some(encode(&Record::Tick).unwrap()),
+            ..NewRecord::default()
+        };
+        log.append(vec![tick.clone(), tick]).await;
+        let until = Instant::now() + Duration::from_mins(1);
+        loop {
+            let ledger = log.describe_topics(vec![LEDGER.to_owned()]).await.unwrap();
+            if ledger[0].partitions[1].low == 2 {
+                break;
+            }
+            assert!(Instant::now() < until, "the records never go");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}
+
+#[test]
+fn an_empty_start_is_ordered_only_where_no_other_is_possible() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("overlay.toml");
+    let data = folder.path().join("data");
+    std::fs::write(&config, format!("data_dir = {data:?}\n")).unwrap();
+    // Long enough for what is written below to stay while it is looked at.
+    cut_ledger(folder.path(), Duration::from_secs(5));
+    let run = |arguments: &[&str]| {
+        let mut all = vec!["ledger", "--config", config.to_str().unwrap()];
+        all.extend(arguments);
+        let output = homeostat(&all, "");
+        (output.status.code(), out(&output), err(&output))
+    };
+    let (code, _, told) = run(&["start-empty"]);
+    assert_eq!((code, told.contains("--yes")), (Some(2), true), "{told}");
+    let (code, _, told) = run(&["upgrade", "--to", "99"]);
+    assert_eq!(
+        (code, told.contains("knows the versions")),
+        (Some(2), true),
+        "{told}"
+    );
+
+    let (code, told, problem) = run(&["start-empty", "--yes", "--who", "ada"]);
+    assert_eq!(code, Some(0), "{problem}");
+    assert!(
+        told.contains("partition 0: left alone, its first record is there"),
+        "{told}"
+    );
+    assert!(told.contains("partition 1: written at offset 2"), "{told}");
+    let (code, told, problem) = run(&["start-empty", "--yes"]);
+    assert_eq!(
+        (code, problem.contains("refused")),
+        (Some(1), true),
+        "{told}"
+    );
+    assert!(
+        told.contains("partition 1: left alone, it has a checkpoint to start from"),
+        "{told}"
+    );
+    let (code, told, _) = run(&["upgrade", "--to", "1"]);
+    assert_eq!(code, Some(0));
+    assert_eq!(
+        told,
+        "partition 0: written at offset 0\npartition 1: written at offset 3\n"
+    );
+
+    let records = with_log(folder.path(), async |log| {
+        let partition = |partition| TopicPartition {
+            topic: LEDGER.to_owned(),
+            partition,
+        };
+        let mut records = log.read(partition(1), 2, 10).await.unwrap();
+        records.extend(log.read(partition(0), 0, 10).await.unwrap());
+        records
+    });
+    let records: Vec<Record> = records
+        .iter()
+        .map(|record| decode(record.value.as_deref().unwrap()).unwrap())
+        .collect();
+    let [
+        Record::Checkpoint(empty),
+        Record::Upgrade(first),
+        Record::Upgrade(second),
+    ] = records.as_slice()
+    else {
+        panic!("{records:?}");
+    };
+    assert_eq!(
+        (empty.ordered_by.as_deref(), empty.state.as_str()),
+        (Some("ada"), "")
+    );
+    assert_eq!((first.fold_version, second.fold_version), (1, 1));
 }

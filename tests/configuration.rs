@@ -714,3 +714,17 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn production_on_kafka_wants_three_copies() {
+    let kafka = "kafka.bootstrap_servers = \"k:9092\"\nledger.durability = \"production\"\n";
+    let told = faults(kafka, &[]);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].contains("kafka.replication_factor: 1 is below 3"),
+        "{told:?}"
+    );
+    loaded(&format!("{kafka}kafka.replication_factor = 3"), &[]);
+    loaded("ledger.durability = \"production\"", &[]);
+    loaded("kafka.bootstrap_servers = \"k:9092\"", &[]);
+}

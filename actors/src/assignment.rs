@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use actix_rt::ArbiterHandle;
+use homeostat_logic::dead_letters::breaker::Stop;
 use homeostat_logic::topic;
 use tokio::sync::watch;
 
@@ -99,6 +100,34 @@ impl Partitions {
         self.lock()
             .get(partition)
             .map(|owned| owned.flight.in_flight())
+    }
+
+    /// Owned partitions that stand because too many of their records were dead.
+    pub fn stopped(&self) -> Vec<(TopicPartition, Stop)> {
+        let owned = self.lock();
+        owned
+            .iter()
+            .filter_map(|(partition, owned)| Some((partition.clone(), owned.flight.stopped()?)))
+            .collect()
+    }
+
+    /// Whether this partition stands for that.
+    pub fn is_stopped(&self, partition: &TopicPartition) -> bool {
+        let owned = self.lock();
+        owned
+            .get(partition)
+            .is_some_and(|owned| owned.flight.stopped().is_some())
+    }
+
+    /// Lets stopped partitions go on, all or those of a topic; which did.
+    pub fn resume(&self, topic: Option<&str>) -> Vec<TopicPartition> {
+        let owned = self.lock();
+        owned
+            .iter()
+            .filter(|(partition, _)| topic.is_none_or(|topic| partition.topic == topic))
+            .filter(|(_, owned)| owned.flight.resume())
+            .map(|(partition, _)| partition.clone())
+            .collect()
     }
 
     /// Becomes `Some` when the log's client has failed for good.

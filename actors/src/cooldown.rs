@@ -1,19 +1,24 @@
 //! Cooldown bookkeeping: one actor per ledger partition, which folds the ledger. Cooldowns, budgets, open actions and
 //! schedules are states of that fold, so they are the same on every instance and after every restart.
 //!
-//! Input: the records of its ledger partition, from the first one on. Output: changes, to the executor and into the
-//! decision history. A restart folds from the beginning again.
+//! Input: the records of its ledger partition, from the first one on; where older ones are gone, from a checkpoint on
+//! (ledger-protocol §8). Output: changes, to the executor and into the decision history, and while this instance owns the
+//! partition checkpoints. A restart folds from the beginning again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use homeostat_logic::history::History;
-use homeostat_logic::ledger::change::Change;
-use homeostat_logic::ledger::codec::{DecodeError, decode};
+use homeostat_logic::ledger::change::{Change, ChangeKind, CheckpointVerdict};
+use homeostat_logic::ledger::codec::{DecodeError, Undecodable, decode};
+use homeostat_logic::ledger::fold::FOLD_VERSION;
+use homeostat_logic::ledger::fold::restore::Restore;
+use homeostat_logic::ledger::record::Record;
 use homeostat_logic::topic::LEDGER;
 
 use crate::batch::Batch;
+use crate::checkpoints::Checkpoints;
 use crate::executor::Folded;
 use crate::ledger_view::{LedgerView, Progress};
 use crate::ports::clock::Clock;
@@ -35,11 +40,18 @@ static UNREADABLE: Throttle = Throttle::new();
 /// The decision history, written by the cooldown actors and read by the API.
 pub type SharedHistory = Arc<RwLock<History>>;
 
-/// Records of the ledger, for the incarnation that asked for them.
+/// Records of the ledger, for the reading that asked for them.
 #[derive(Clone, Debug)]
 pub struct LedgerBatch {
-    incarnation: u64,
+    reading: Reading,
     batch: Arc<Batch>,
+}
+
+/// Which actor reads, and how often it has begun to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reading {
+    incarnation: u64,
+    number: u64,
 }
 
 /// What every cooldown actor needs.
@@ -62,9 +74,12 @@ pub struct CooldownContext {
 /// The actor.
 pub struct Cooldown {
     context: CooldownContext,
-    incarnation: u64,
+    reading: Reading,
     /// Offset at which the fold has caught up with what was there at the start.
     live_from: i64,
+    /// Looks for a state to start from, while records are gone and none was found yet.
+    restore: Option<Restore>,
+    checkpoints: Checkpoints,
     tail: Option<Box<dyn Tail>>,
     outbox: VecDeque<Folded>,
 }
@@ -82,11 +97,16 @@ impl Gauge for Unlimited {
 
 impl Cooldown {
     /// An actor that has folded nothing yet; `incarnation` differs for each one of a partition.
-    pub const fn new(context: CooldownContext, incarnation: u64) -> Self {
+    pub fn new(context: CooldownContext, incarnation: u64) -> Self {
         Self {
+            checkpoints: Checkpoints::new(Arc::clone(&context.log), Arc::clone(&context.view)),
             context,
-            incarnation,
+            reading: Reading {
+                incarnation,
+                number: 0,
+            },
             live_from: 0,
+            restore: None,
             tail: None,
             outbox: VecDeque::new(),
         }
@@ -125,33 +145,73 @@ impl Cooldown {
     }
 
     fn follow(&mut self, extent: Watermarks, scope: &mut Scope<'_, Self>) {
-        if extent.low > 0 {
-            // V8: a fold over a truncated log is another fold.
-            let reason = format!(
-                "the ledger is truncated: its first record is at offset {}",
-                extent.low
-            );
-            tracing::error!(
-                partition = self.context.view.partition,
-                reason,
-                "nothing of this partition is executed"
-            );
-            self.context.view.write().progress = Progress::Refused(reason);
-            return;
-        }
         self.live_from = extent.high;
-        self.catch_up(-1);
+        self.restore = (extent.low > 0).then(|| Restore::new(FOLD_VERSION));
+        if self.restore.is_some() && extent.low >= extent.high {
+            return self.truncated(extent.low);
+        }
+        if self.restore.is_none() {
+            self.catch_up(-1);
+        }
+        self.read_from(extent.low, scope);
+    }
+
+    fn read_from(&mut self, offset: i64, scope: &mut Scope<'_, Self>) {
         let outlet: Outlet<LedgerBatch> = Arc::new(OnceLock::from(scope.address().recipient()));
-        let incarnation = self.incarnation;
-        let wrap = move |batch| LedgerBatch { incarnation, batch };
+        self.reading.number += 1;
+        let reading = self.reading;
+        let wrap = move |batch| LedgerBatch { reading, batch };
         let sink = BatchSink::new(outlet, wrap, Unlimited, RECORDS_MAX);
         let partition = TopicPartition {
             topic: LEDGER.to_owned(),
             partition: self.context.view.partition,
         };
-        match self.context.log.tail(partition, 0, Box::new(sink)) {
+        match self.context.log.tail(partition, offset, Box::new(sink)) {
             Ok(tail) => self.tail = Some(tail),
             Err(error) => self.reopen(&error.to_string(), scope),
+        }
+    }
+
+    /// V8: a fold from the first record left would be another fold.
+    fn truncated(&self, low: i64) {
+        self.stop(Progress::Truncated { low });
+    }
+
+    /// Nothing more of the partition is folded or executed.
+    fn stop(&self, why: Progress) {
+        let partition = self.context.view.partition;
+        tracing::error!(partition, reason = %why, "nothing of this ledger partition is executed any more");
+        self.context.view.write().progress = why;
+    }
+
+    /// Reads on until there is a state to start from, then folds from there.
+    fn look_for_state(&mut self, batch: &Batch, scope: &mut Scope<'_, Self>) {
+        let Some(restore) = self.restore.as_mut() else {
+            return;
+        };
+        for record in batch.iter() {
+            let found = match readable(record.value) {
+                Ok(decoded) => restore.read(record.offset, record.timestamp, decoded),
+                Err(reason) => return self.stop(Progress::Refused(reason)),
+            };
+            match found {
+                Ok(None) => {}
+                Ok(Some(fold)) => {
+                    let next = fold.offset() + 1;
+                    let partition = self.context.view.partition;
+                    tracing::info!(partition, next, "the fold goes on from a checkpoint");
+                    self.context.view.write().fold = fold;
+                    self.restore = None;
+                    self.tail = None;
+                    self.catch_up(next - 1);
+                    return self.read_from(next, scope);
+                }
+                Err(error) => return self.stop(Progress::Refused(error.to_string())),
+            }
+        }
+        let read = batch.iter().last().map_or(0, |record| record.offset + 1);
+        if read >= self.live_from {
+            self.truncated(batch.iter().next().map_or(0, |record| record.offset));
         }
     }
 
@@ -169,15 +229,13 @@ impl Cooldown {
         }
     }
 
-    fn fold(&self, batch: &Batch) -> Vec<Change> {
+    fn fold(&mut self, batch: &Batch) -> Vec<Change> {
         let mut changes = Vec::new();
         for record in batch.iter() {
-            let decoded = match decode(record.value.unwrap_or_default()) {
-                Ok(record) => Ok(record),
-                Err(DecodeError::Undecodable(reason)) => Err(reason),
-                Err(error @ DecodeError::NewerVersion { .. }) => {
-                    tracing::error!(partition = self.context.view.partition, offset = record.offset, %error, "nothing more of this partition is executed");
-                    self.context.view.write().progress = Progress::Refused(error.to_string());
+            let decoded = match readable(record.value) {
+                Ok(decoded) => decoded,
+                Err(reason) => {
+                    self.stop(Progress::Refused(reason));
                     break;
                 }
             };
@@ -190,8 +248,14 @@ impl Cooldown {
                     self.context.observer.changed(change, &state.fold, now);
                 }
             }
+            self.checkpoints.folded(&state, &new);
             drop(state);
+            let stops = new.iter().find_map(|change| stopping(&change.kind));
             changes.extend(new);
+            if let Some(reason) = stops {
+                self.stop(Progress::Refused(reason));
+                break;
+            }
             self.catch_up(record.offset);
         }
         changes
@@ -205,6 +269,12 @@ impl Cooldown {
             .unwrap_or_else(PoisonError::into_inner);
         for change in changes {
             history.apply(change);
+        }
+        drop(history);
+        // The order is in the fold by now: whoever gave it finds what became of it.
+        let orders = |change: &Change| matches!(change.kind, ChangeKind::Overridden { .. });
+        if changes.iter().any(orders) {
+            self.context.view.overridden().notify_waiters();
         }
     }
 
@@ -231,6 +301,31 @@ impl Cooldown {
     }
 }
 
+/// A record's contents, undecodable ones included; or why nothing more may be folded.
+fn readable(value: Option<&[u8]>) -> Result<Result<Record, Undecodable>, String> {
+    match decode(value.unwrap_or_default()) {
+        Ok(record) => Ok(Ok(record)),
+        Err(DecodeError::Undecodable(reason)) => Ok(Err(reason)),
+        Err(error @ DecodeError::NewerVersion { .. }) => Err(error.to_string()),
+    }
+}
+
+/// Why nothing more may be folded behind this change.
+fn stopping(change: &ChangeKind) -> Option<String> {
+    match change {
+        ChangeKind::Halted { version } => Some(format!(
+            "the ledger goes on by version {version} of the rules, this program knows up to {FOLD_VERSION}; run the newer program"
+        )),
+        ChangeKind::CheckpointRead {
+            covers,
+            verdict: CheckpointVerdict::Differs,
+        } => Some(format!(
+            "the state folded here up to offset {covers} differs from the checkpoint of it; keep the data, stop this instance and report a bug"
+        )),
+        _ => None,
+    }
+}
+
 /// A fold that a failure left half changed, or that nobody continues, is not to be acted on: the executor waits for the
 /// next incarnation to catch up.
 impl Drop for Cooldown {
@@ -251,9 +346,14 @@ impl Handle<LedgerBatch> for Cooldown {
     type Reply = ();
 
     fn handle(&mut self, message: LedgerBatch, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
-        let refused = matches!(self.context.view.read().progress, Progress::Refused(_));
-        // A batch for an earlier incarnation would leave a gap in this one's fold.
-        if refused || message.incarnation != self.incarnation {
+        let progress = self.context.view.read().progress.clone();
+        let goes_on = matches!(progress, Progress::Restoring | Progress::Live);
+        // A batch for an earlier reading would leave a gap in this one's fold.
+        if !goes_on || message.reading != self.reading {
+            return Ok(());
+        }
+        if self.restore.is_some() {
+            self.look_for_state(&message.batch, scope);
             return Ok(());
         }
         let changes = self.fold(&message.batch);

@@ -18,13 +18,15 @@ const RETRY: Duration = Duration::from_millis(500);
 const REFUSED_FOR_SIZE_BYTES_MIN: usize = 64 * 1_024;
 
 /// Before the names of the record's own headers.
-const ORIGINAL: &str = "original.";
+pub const ORIGINAL: &str = "original.";
 
 static WAITING: Throttle = Throttle::new();
 
 /// Why a record is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
+    /// The kind of fault, one of a closed list: what letters are filtered by.
+    pub reason: &'static str,
     /// What was wrong.
     pub error: String,
     /// How often it was tried.
@@ -97,6 +99,7 @@ fn letter(
         header("partition", &source.partition.to_string()),
         header("offset", &record.offset.to_string()),
         header("timestamp", &record.timestamp.to_string()),
+        header("reason", verdict.reason),
         header("error", &error),
         header("attempts", &verdict.attempts.to_string()),
         header("revision", revision),
@@ -166,6 +169,7 @@ mod tests {
             headers: &[(ORIGIN_HEADER.to_owned(), b"x".to_vec())],
         };
         let verdict = Verdict {
+            reason: "not_json",
             error: error.to_owned(),
             attempts: 3,
         };
@@ -192,6 +196,7 @@ mod tests {
             ("partition", "2"),
             ("offset", "7"),
             ("timestamp", "9"),
+            ("reason", "not_json"),
             ("error", error.as_str()),
             ("attempts", "3"),
             ("revision", "r1"),

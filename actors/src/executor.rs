@@ -1,21 +1,24 @@
 //! The executor of one ledger partition: bids for due actions, sends those whose bid won, and writes down what came of
 //! them (ledger-protocol §6). The rules are `homeostat_logic::ledger::execution`; this actor moves their effects.
 //!
-//! Requests under way and the records that tell of them belong to no incarnation: they go on when this actor fails.
+//! It acts while the partition belongs to this instance, in one incarnation per assignment, each of which begins when
+//! the fold has come to the end that the ledger had then (§8). Requests under way and the records that tell of them
+//! belong to no incarnation: they go on when this actor fails or the partition goes to another instance.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use homeostat_logic::ledger::change::Change;
+use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order};
 use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
+use homeostat_logic::topic::LEDGER;
 
-use crate::ledger_view::LedgerView;
+use crate::ledger_view::{LedgerView, Progress};
 use crate::ports::clock::Clock;
 use crate::ports::connector::Connector;
-use crate::ports::log::{ErrorClass, EventLog};
+use crate::ports::log::{Epoch, ErrorClass, EventLog};
 use crate::ports::observer::Observer;
 use crate::request::request;
 use crate::responder::ledger_record;
@@ -26,6 +29,8 @@ use crate::throttle::Throttle;
 const TICK: Duration = Duration::from_millis(50);
 /// Pause between two tries to append an outcome; it doubles up to [`RETRY_MAX`].
 const RETRY_FIRST: Duration = Duration::from_millis(50);
+/// Pause before the log is asked again how far the ledger goes.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// Longest such pause.
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
@@ -91,9 +96,32 @@ pub struct ExecutorContext {
 /// The actor.
 pub struct Executor {
     context: ExecutorContext,
-    /// Empty until the fold has caught up: an executor acts only on a complete view.
+    tenure: Tenure,
+    /// Of the present tenure, or of the one before until all it began has ended.
     execution: Option<Execution>,
     retired: bool,
+}
+
+/// How far this actor is in executing the partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tenure {
+    /// Another instance executes it.
+    None,
+    /// It was assigned in this epoch; the log is being asked how far the ledger goes.
+    Asking(Epoch),
+    /// The fold has to come this far first.
+    CatchingUp(Epoch, i64),
+    /// It is executed here.
+    Acting(Epoch),
+}
+
+impl Tenure {
+    const fn epoch(self) -> Option<Epoch> {
+        match self {
+            Self::None => None,
+            Self::Asking(epoch) | Self::CatchingUp(epoch, _) | Self::Acting(epoch) => Some(epoch),
+        }
+    }
 }
 
 impl Executor {
@@ -101,28 +129,88 @@ impl Executor {
     pub const fn new(context: ExecutorContext) -> Self {
         Self {
             context,
+            tenure: Tenure::None,
             execution: None,
             retired: false,
         }
     }
 
     fn tick(&mut self, scope: &mut Scope<'_, Self>) {
-        let state = self.context.view.read();
-        if state.progress != crate::ledger_view::Progress::Live {
+        self.follow_owner(scope);
+        let view = Arc::clone(&self.context.view);
+        let state = view.read();
+        if state.progress != Progress::Live {
             self.execution = None;
-            return;
-        }
-        if self.retired && self.execution.is_none() {
+            if let Tenure::Acting(epoch) = self.tenure {
+                // It begins anew when the fold has caught up; what this instance had folded before is behind that.
+                self.tenure = Tenure::CatchingUp(epoch, 0);
+            }
             return;
         }
         let moment = state.moment(&*self.context.clock);
-        let execution = self.execution.get_or_insert_with(|| {
+        if let Tenure::CatchingUp(epoch, from) = self.tenure
+            && state.fold.offset() + 1 >= from
+            && !self.retired
+        {
             let limit = self.context.concurrent_actions_max;
-            Execution::new(&*self.context.owner, limit, &state.fold, moment.boot)
-        });
+            let owner = &*self.context.owner;
+            self.execution = Some(Execution::new(owner, limit, &state.fold, moment.boot));
+            self.tenure = Tenure::Acting(epoch);
+        }
+        let Some(execution) = self.execution.as_mut() else {
+            return;
+        };
         let effects = execution.tick(&state.fold, moment, &mut || (self.context.fresh_id)());
         drop(state);
         self.perform(effects, scope);
+    }
+
+    /// Takes the partition over when it was assigned, and lets go when it was taken away.
+    fn follow_owner(&mut self, scope: &mut Scope<'_, Self>) {
+        let owner = self.context.view.owner();
+        if owner == self.tenure.epoch() {
+            return;
+        }
+        if matches!(self.tenure, Tenure::Acting(_)) {
+            self.give_up(scope);
+        }
+        self.tenure = owner.map_or(Tenure::None, Tenure::Asking);
+        if let Some(epoch) = owner {
+            self.ask_for_end(epoch, scope);
+        }
+    }
+
+    /// Asks how far the ledger goes now that the partition is assigned; until it is known nothing is begun.
+    fn ask_for_end(&self, epoch: Epoch, scope: &mut Scope<'_, Self>) {
+        let asked = self.context.log.describe_topics(vec![LEDGER.to_owned()]);
+        scope.spawn(asked, move |worker, answer, scope| {
+            if worker.tenure != Tenure::Asking(epoch) {
+                return Ok(());
+            }
+            let index = usize::try_from(worker.context.view.partition).unwrap_or(usize::MAX);
+            let topics = answer.unwrap_or_default();
+            let extent = topics.first().and_then(|topic| topic.partitions.get(index));
+            match extent {
+                Some(extent) => worker.tenure = Tenure::CatchingUp(epoch, extent.high),
+                None => {
+                    scope.run_later(ASK_AGAIN, move |worker, scope| {
+                        if worker.tenure == Tenure::Asking(epoch) {
+                            worker.ask_for_end(epoch, scope);
+                        }
+                        Ok(())
+                    });
+                }
+            }
+            Ok(())
+        });
+    }
+
+    /// Gives bids up; requests under way go on to their outcome.
+    fn give_up(&mut self, scope: &mut Scope<'_, Self>) {
+        if let Some(execution) = self.execution.as_mut() {
+            let effects = execution.revoked(&self.context.view.read().fold);
+            self.perform(effects, scope);
+        }
     }
 
     fn perform(&self, effects: Vec<Effect>, scope: &mut Scope<'_, Self>) {
@@ -289,6 +377,14 @@ impl Handle<Folded> for Executor {
         Folded(changes): Folded,
         scope: &mut Scope<'_, Self>,
     ) -> Result<(), Failure> {
+        if changes
+            .iter()
+            .any(|change| matches!(change.kind, ChangeKind::Emptied { .. }))
+            && let Tenure::Acting(epoch) = self.tenure
+        {
+            // Nothing of before is left to act on.
+            self.tenure = Tenure::CatchingUp(epoch, 0);
+        }
         let boot = self.context.clock.boot();
         let state = self.context.view.read();
         let effects = self.execution.as_mut().map_or_else(Vec::new, |execution| {
@@ -331,10 +427,7 @@ impl Handle<Retire> for Executor {
 
     fn handle(&mut self, _: Retire, scope: &mut Scope<'_, Self>) -> Result<usize, Failure> {
         self.retired = true;
-        if let Some(execution) = self.execution.as_mut() {
-            let effects = execution.revoked(&self.context.view.read().fold);
-            self.perform(effects, scope);
-        }
+        self.give_up(scope);
         Ok(self.context.under_way.load(Ordering::Acquire))
     }
 }

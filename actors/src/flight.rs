@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
+use homeostat_logic::dead_letters::breaker::{Breaker, BreakerSettings, Stop, Verdict};
 use homeostat_logic::offsets::Watermark;
 use homeostat_logic::topic::Topic;
 
@@ -28,6 +29,8 @@ pub struct FlightLimits {
     pub records_max: usize,
     /// Bytes delivered and not settled; at this many the partition is not polled. One record may go over.
     pub bytes_max: usize,
+    /// When too many of its records are dead.
+    pub breaker: BreakerSettings,
 }
 
 /// One epoch of one partition.
@@ -61,9 +64,11 @@ impl std::fmt::Debug for Flight {
     }
 }
 
-#[derive(Default)]
 struct State {
     watermark: Watermark,
+    breaker: Breaker,
+    /// Dead, and kept from burial because the partition has stopped.
+    held: BTreeSet<i64>,
     batches: VecDeque<Arc<Batch>>,
     bytes: usize,
     failures: BTreeMap<i64, u32>,
@@ -105,7 +110,14 @@ impl Flight {
     ) -> Self {
         let state = State {
             watermark: Watermark::new(position),
-            ..State::default()
+            breaker: Breaker::new(limits.breaker, limits.records_max),
+            held: BTreeSet::new(),
+            batches: VecDeque::new(),
+            bytes: 0,
+            failures: BTreeMap::new(),
+            condemned: BTreeSet::new(),
+            returned: Vec::new(),
+            ended: false,
         };
         Self {
             partition,
@@ -126,10 +138,11 @@ impl Flight {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many more records may be delivered; 0 when a limit is reached or the epoch is over.
+    /// How many more records may be delivered; 0 when a limit is reached, the partition has stopped or the epoch is over.
     pub fn credit(&self) -> usize {
         let state = self.lock();
-        if state.ended || state.bytes >= self.limits.bytes_max {
+        if state.ended || state.breaker.stopped().is_some() || state.bytes >= self.limits.bytes_max
+        {
             return 0;
         }
         self.limits
@@ -142,6 +155,7 @@ impl Flight {
         let mut state = self.lock();
         for record in batch.iter() {
             state.watermark.delivered(record.offset);
+            state.breaker.delivered(record.offset);
         }
         state.bytes += batch.size();
         state.batches.push_back(Arc::clone(batch));
@@ -192,11 +206,38 @@ impl Flight {
         drop(turn);
     }
 
-    /// Takes a record out of the actors' hands, for the dead letters. `false`: it is settled, or on its way there, and
-    /// must not be written again.
-    pub fn condemn(&self, offset: i64) -> bool {
+    /// Takes a record out of the actors' hands, for the dead letters. `None`: it is settled, or on its way there, and
+    /// must not be written again. When the partition stops or has stopped, the record is held, unsettled and unwritten.
+    pub fn condemn(&self, offset: i64) -> Option<Verdict> {
         let mut state = self.lock();
-        state.is_open(offset) && state.condemned.insert(offset)
+        if !state.is_open(offset) {
+            return None;
+        }
+        let verdict = state.breaker.dead(offset);
+        if verdict == Verdict::Bury {
+            state.condemned.insert(offset);
+        } else {
+            state.held.insert(offset);
+        }
+        Some(verdict)
+    }
+
+    /// Why the partition stands, if too many of its records were dead.
+    pub fn stopped(&self) -> Option<Stop> {
+        self.lock().breaker.stopped()
+    }
+
+    /// Lets a stopped partition go on; what was held is handed out again, with all its tries. Says whether it stood.
+    pub fn resume(&self) -> bool {
+        let mut state = self.lock();
+        let held = std::mem::take(&mut state.held);
+        let stood = state.breaker.resume(held.iter().copied());
+        for offset in held {
+            state.failures.remove(&offset);
+            let cause = Cause::Bystander;
+            state.returned.push(Returned { offset, cause });
+        }
+        stood
     }
 
     /// Whether something is still to be done about a record.
@@ -308,7 +349,10 @@ impl Flight {
 
     /// Blocks until nothing is in flight, the epoch is over, or the time is up. Returns whether nothing is in flight.
     pub fn wait_until_settled(&self, limit: Duration) -> bool {
-        let open = |state: &mut State| !state.ended && state.watermark.in_flight() > 0;
+        // What a stopped partition holds is read again by its next owner; waiting would not settle it.
+        let open = |state: &mut State| {
+            !state.ended && state.breaker.stopped().is_none() && state.watermark.in_flight() > 0
+        };
         let (state, _) = self
             .settled
             .wait_timeout_while(self.lock(), limit, open)

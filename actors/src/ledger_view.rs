@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use homeostat_logic::ledger::execution::Moment;
 use homeostat_logic::ledger::fold::Fold;
+use tokio::sync::Notify;
 
 use crate::ports::clock::Clock;
+use crate::ports::log::Epoch;
 
 /// How far the fold of a partition is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,25 @@ pub enum Progress {
     Live,
     /// It cannot be folded, for this reason; nothing of the partition is executed.
     Refused(String),
+    /// Its first records are gone and no checkpoint is left to start from (V8); only an operator can order an empty start.
+    Truncated {
+        /// Offset of the first record left.
+        low: i64,
+    },
+}
+
+impl std::fmt::Display for Progress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Restoring => formatter.write_str("it is still being folded"),
+            Self::Live => formatter.write_str("it is folded"),
+            Self::Refused(reason) => formatter.write_str(reason),
+            Self::Truncated { low } => write!(
+                formatter,
+                "ledger truncated: its first record is at offset {low}, and no checkpoint with eight days before it is left"
+            ),
+        }
+    }
 }
 
 /// One ledger partition.
@@ -26,6 +47,9 @@ pub struct LedgerView {
     /// Its number.
     pub partition: i32,
     state: RwLock<State>,
+    /// Rings when a person's order was folded.
+    overridden: Notify,
+    owner: RwLock<Option<Epoch>>,
 }
 
 /// What the view holds.
@@ -45,7 +69,25 @@ impl LedgerView {
         Arc::new(Self {
             partition,
             state: RwLock::default(),
+            overridden: Notify::new(),
+            owner: RwLock::default(),
         })
+    }
+
+    /// The epoch in which this instance executes the partition; `None` while another one does.
+    pub fn owner(&self) -> Option<Epoch> {
+        *self.owner.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The partition is executed here from now on.
+    pub fn assigned(&self, epoch: Epoch) {
+        *self.owner.write().unwrap_or_else(PoisonError::into_inner) = Some(epoch);
+    }
+
+    /// An epoch is over; a later one stands.
+    pub fn released(&self, epoch: Epoch) {
+        let mut owner = self.owner.write().unwrap_or_else(PoisonError::into_inner);
+        owner.take_if(|present| *present == epoch);
     }
 
     /// Reads the view. Keep the guard short: the fold waits for it.
@@ -62,6 +104,11 @@ impl LedgerView {
     /// Forgets everything: the ledger is about to be folded from its beginning.
     pub fn restart(&self) {
         *self.write() = State::default();
+    }
+
+    /// Rings whenever a person's order was folded: who waits for one looks at the fold again.
+    pub const fn overridden(&self) -> &Notify {
+        &self.overridden
     }
 
     /// Whether everything that was there at the start has been folded.

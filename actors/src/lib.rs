@@ -7,11 +7,13 @@
 
 pub mod assignment;
 pub mod batch;
+mod checkpoints;
 pub mod cooldown;
 pub mod dead_letters;
 pub mod executor;
 pub mod flight;
 pub mod ledger_view;
+pub mod ownership;
 pub mod partition;
 pub mod ports;
 mod request;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use homeostat_logic::dead_letters::breaker::{Stop, Verdict as Breaker};
 use homeostat_logic::event::{Event, Names, Reject};
 use homeostat_logic::topic::{Role, Topic, Use};
 
@@ -178,8 +179,10 @@ impl PartitionConsumer {
         let Some(record) = batch.at_offset(offset) else {
             return;
         };
-        if !self.flight.condemn(offset) {
-            return;
+        match self.flight.condemn(offset) {
+            Some(Breaker::Bury) => {}
+            Some(Breaker::Stop(stop)) => return self.tell_stop(stop, &error),
+            Some(Breaker::Stopped) | None => return,
         }
         let topic = self.flight.topic.name;
         self.context.observer.rejected(topic, reason);
@@ -187,7 +190,11 @@ impl PartitionConsumer {
             let partition = &self.flight.partition;
             tracing::warn!(%partition, offset, error, attempts, more, "event goes to the dead letters");
         }
-        let verdict = Verdict { error, attempts };
+        let verdict = Verdict {
+            reason,
+            error,
+            attempts,
+        };
         let dead_letters = self.context.dead_letters.clone();
         let letter = dead_letters.record(&self.flight.partition, record, &verdict);
         let (flight, observer) = (Arc::clone(&self.flight), Arc::clone(&self.context.observer));
@@ -197,6 +204,19 @@ impl PartitionConsumer {
                 observer.consumed(topic, Consumed::DeadLettered, 1);
             }
         });
+    }
+
+    /// Said once, when it happens; readiness and a metric say it as long as it lasts.
+    fn tell_stop(&self, stop: Stop, error: &str) {
+        let partition = &self.flight.partition;
+        let Stop { dead, records } = stop;
+        tracing::error!(
+            %partition,
+            dead,
+            records,
+            error,
+            "too many dead letters: the partition stops and nothing of it is lost; mend what reads or writes these records, then `homeostat dead-letters resume`"
+        );
     }
 
     /// Takes back what actors gave back: bystanders go again at once, culprits later and at last to the dead letters.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat_logic::action::Action;
+use homeostat_logic::dead_letters::replay_identity;
 use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::decide::propose::{Context, Notice, propose};
 use homeostat_logic::event::Event;
@@ -119,6 +120,8 @@ impl Responder {
             judged.samples.push(item.offset);
             return;
         }
+        let headers = record.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_slice()));
         let context = Context {
             event: &item.event,
             raw,
@@ -127,6 +130,7 @@ impl Responder {
             partition: flight.partition.partition,
             offset: item.offset,
             timestamp: record.timestamp,
+            replay: replay_identity(headers, self.context.topic_generation),
             now,
             rules,
         };

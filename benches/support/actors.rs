@@ -12,7 +12,7 @@ use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::log::EventLog;
+use homeostat_actors::ports::log::{Epoch, EventLog};
 use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::responder::{ByRules, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext};
@@ -47,6 +47,7 @@ pub(crate) fn start(
     let connectors = Arc::new(connectors);
     let ledger = (0..ledger_partitions).map(|partition| {
         let view = LedgerView::new(partition);
+        view.assigned(Epoch(1));
         let cooldown = CooldownContext {
             log: Arc::clone(log),
             clock: Arc::clone(&clock),

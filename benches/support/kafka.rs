@@ -364,6 +364,14 @@ impl EventLog for Acknowledging {
         self.0.read(partition, from, max)
     }
 
+    fn delete_before(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> BoxFuture<'static, Result<(), LogError>> {
+        self.0.delete_before(partition, offset)
+    }
+
     fn close(&self) {
         self.0.close();
     }

@@ -117,6 +117,10 @@ pub struct DecisionSummary {
     pub action: Action,
     /// What became of it.
     pub outcome: Outcome,
+    /// Where its action stands, finer than the outcome: e.g. `approval` or `doubt`.
+    pub phase: &'static str,
+    /// Ledger offset of the action's last change: what an operator's order expects (a compare-and-set).
+    pub changed: i64,
     /// One sentence per gate and per turn of fate, in order.
     pub reasons: Vec<String>,
     /// The action whose failure this one tells people about.
@@ -267,6 +271,9 @@ pub struct ActiveCooldown {
     pub state: &'static str,
     /// The action that closed it.
     pub action_id: Option<Id>,
+    /// Ledger offset of that action's last change: what an operator's order expects.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub changed: Option<i64>,
     /// When a cooldown ends by the cooldown of the action that closed it.
     #[serde(
         skip_serializing_if = "Option::is_none",

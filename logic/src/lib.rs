@@ -13,6 +13,7 @@
 
 pub mod action;
 pub mod cloud_events;
+pub mod dead_letters;
 pub mod decide;
 pub mod enrich;
 pub mod event;

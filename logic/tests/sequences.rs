@@ -93,6 +93,7 @@ impl Story {
         let event = decode_event(Some(raw.as_bytes()), topic, &mut Names::default()).unwrap();
         let verdict = judge(&event, raw, &self.rules, now);
         let context = Context {
+            replay: None,
             event: &event,
             raw,
             topic: topic_name,

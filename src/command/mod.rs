@@ -1,8 +1,12 @@
 //! The command line: what each subcommand takes and prints. What they need of the service comes through [`Wiring`].
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration.
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration; of the service also 3 and 4.
 
+mod control;
+mod dead_letters;
+mod ledger;
 mod publish;
+mod service;
 mod topics;
 
 use std::io::Write as _;
@@ -20,10 +24,16 @@ Examples:
   homeostat check --config prod.toml                 tell every fault of a configuration
   homeostat publish --file events.jsonl              publish lines of {topic, key, value}
   echo '{\"severity\":\"high\"}' | homeostat publish data.drift.detected
+  homeostat dead-letters list                        records nobody could handle
+  homeostat pause --reason release                   hold every action back until resume
+  homeostat override cancel ID --reason later        an order about one action
   homeostat topics describe data.drift.detected      partitions and offsets
 
 Configuration: built-in defaults, then each --config FILE in order, then the environment
-(HOMEOSTAT__SECTION__KEY). Exit codes: 0 done, 1 failed, 2 usage or configuration.";
+(HOMEOSTAT__SECTION__KEY).
+
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the ledger cannot be used (a person has
+to mend it), 4 the client of the event log has failed for good (start again).";
 
 /// Keeps an ML platform in balance: reads its events, decides by readable rules, acts, and records why.
 #[derive(Debug, Parser)]
@@ -47,6 +57,25 @@ enum Command {
     Publish(publish::Arguments),
     /// List, create or describe the platform's topics in the configured event log.
     Topics(topics::Arguments),
+    /// List, show and replay the records nobody could handle, on a running service.
+    DeadLetters(dead_letters::Arguments),
+    /// Hold every action back, on all instances, until `resume`.
+    #[command(after_help = control::EXAMPLES)]
+    Pause(control::Hold),
+    /// End pause and silence.
+    #[command(after_help = control::EXAMPLES)]
+    Resume(control::Hold),
+    /// Hold actions back until a time.
+    #[command(after_help = control::EXAMPLES)]
+    Silence(control::Silence),
+    /// Let an action start that waits for approval.
+    #[command(after_help = control::EXAMPLES)]
+    Approve(control::OnAction),
+    /// Cancel, refire, resolve or force an action, or clear its cooldown.
+    #[command(after_help = control::EXAMPLES)]
+    Override(control::Override),
+    /// Show the ledger, or order what only a person may: an empty start, an upgrade.
+    Ledger(ledger::Arguments),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example: homeostat completions bash > ~/.local/share/bash-completion/completions/homeostat"
@@ -119,6 +148,13 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
         Command::Check => check(wiring, files),
         Command::Publish(arguments) => block_on(publish::publish(&arguments, wiring)),
         Command::Topics(arguments) => block_on(topics::topics(&arguments, wiring, files)),
+        Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(&arguments)),
+        Command::Pause(arguments) => block_on(control::hold("pause", &arguments)),
+        Command::Resume(arguments) => block_on(control::hold("resume", &arguments)),
+        Command::Silence(arguments) => block_on(control::silence(&arguments)),
+        Command::Approve(arguments) => block_on(control::on_action("approve", &arguments, None)),
+        Command::Override(arguments) => block_on(control::order(&arguments)),
+        Command::Ledger(arguments) => block_on(ledger::ledger(&arguments, wiring, files)),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "homeostat", &mut script);

@@ -15,7 +15,7 @@ use super::faults::{Fault, join};
 use super::keys::{RULE_SECTIONS, executed_actions};
 use super::layers::Entry;
 use super::secrets::{Secret, SecretError, is_reference, resolve};
-use super::settings::{Kafka, Settings};
+use super::settings::{Http, Kafka, Settings};
 use crate::connectors::webhook::{Endpoint, WebhookSettings};
 
 /// What building needs, and the faults it finds.
@@ -38,11 +38,12 @@ impl Build<'_> {
     /// Everything else. Each part is built even when another fails, so that all faults are found.
     pub(super) fn settings(&mut self) -> Option<Settings> {
         let data_dir = self.typed::<PathBuf>("data_dir", self.value("data_dir"));
-        let http = self.section("http");
+        let http = self.http();
         let kafka = self.kafka();
         let log = self.section("log");
         let ledger = self.section("ledger");
         let consumer = self.section("consumer");
+        let dead_letters = self.section("dead_letters");
         let supervision = self.section("supervision");
         let log_output = self.section("log_output");
         let webhook = self.webhooks();
@@ -53,6 +54,7 @@ impl Build<'_> {
             log: log?,
             ledger: ledger?,
             consumer: consumer?,
+            dead_letters: dead_letters?,
             supervision: supervision?,
             log_output: log_output?,
             webhook,
@@ -86,6 +88,36 @@ impl Build<'_> {
                 None
             }
         }
+    }
+
+    fn http(&mut self) -> Option<Http> {
+        #[derive(serde::Deserialize)]
+        struct Plain {
+            listen: std::net::SocketAddr,
+            body_bytes_max: usize,
+            event_bytes_max: usize,
+        }
+        let operator_token = self.operator_token();
+        let plain: Plain = self.section("http")?;
+        Some(Http {
+            listen: plain.listen,
+            body_bytes_max: plain.body_bytes_max,
+            event_bytes_max: plain.event_bytes_max,
+            operator_token,
+        })
+    }
+
+    /// Empty = none. Anything but a reference is a fault, as with every secret.
+    fn operator_token(&mut self) -> Option<Secret> {
+        let entry = self.root.at(&["http", "operator_token"])?;
+        let reference = entry.leaf().and_then(Value::as_str)?;
+        if reference.is_empty() {
+            return None;
+        }
+        let resolved = resolve(reference, self.environment);
+        resolved
+            .map_err(|error| self.secret_fault(entry, join("http", "operator_token"), &error))
+            .ok()
     }
 
     fn kafka(&mut self) -> Option<Kafka> {

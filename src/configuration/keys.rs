@@ -53,8 +53,21 @@ pub(super) fn configuration() -> Shape {
         ("http", http()),
         ("kafka", kafka()),
         ("log", log()),
-        ("ledger", Table(vec![("partitions", Whole(1, 1_024))])),
+        (
+            "ledger",
+            Table(vec![
+                ("partitions", Whole(1, 1_024)),
+                ("durability", OneOf(vec!["production", "development"])),
+            ]),
+        ),
         ("consumer", consumer()),
+        (
+            "dead_letters",
+            Table(vec![
+                ("stop_after", Whole(1, 10_000)),
+                ("stop_share", Number(0.0, 1.0)),
+            ]),
+        ),
         ("supervision", supervision()),
         (
             "log_output",
@@ -92,6 +105,7 @@ fn http() -> Shape {
         ("listen", Text { empty: false }),
         ("body_bytes_max", Whole(1_024, GIB)),
         ("event_bytes_max", Whole(1_024, GIB)),
+        ("operator_token", Text { empty: true }),
     ])
 }
 

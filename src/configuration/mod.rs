@@ -30,7 +30,7 @@ pub use environment::{PREFIX, of_process};
 pub use faults::{Fault, Origin};
 pub use secrets::{Secret, SecretError, is_reference, resolve};
 pub use settings::{
-    Consumer, Http, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Supervision,
+    Consumer, Durability, Http, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Supervision,
 };
 
 use layers::{Entry, Text};

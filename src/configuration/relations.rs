@@ -17,6 +17,9 @@ use super::layers::Entry;
 const LEASE_MS: i64 = 60_000;
 const PROBE_MS: i64 = 600_000;
 
+/// Copies without which an acknowledged record can be lost with one broker.
+const COPIES_MIN: i64 = 3;
+
 /// The merged tree, and the faults found in it so far.
 pub(super) struct Relations<'a> {
     root: &'a Entry,
@@ -33,6 +36,7 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.maintenance_has_days();
     relations.rules_answer_every_severity();
     relations.drain_ends_before_the_session();
+    relations.production_has_copies();
     relations.webhooks_exist();
     relations.attempts_end_within_a_quarter_of_the_horizon();
     for (low, high) in ORDERED {
@@ -220,6 +224,22 @@ impl Relations<'_> {
                     "write at most {}, or a longer session timeout",
                     (session - 1) / 2
                 ),
+            );
+        }
+    }
+
+    /// Else the ledger would be created as the start then refuses it.
+    fn production_has_copies(&mut self) {
+        let path = ["kafka", "replication_factor"];
+        let is = |found: Option<String>, wanted: &str| found.is_some_and(|found| found == wanted);
+        let production = is(self.text(&["ledger", "durability"]), "production");
+        let embedded = is(self.text(&["kafka", "bootstrap_servers"]), "");
+        let copies = self.whole(&path).filter(|copies| *copies < COPIES_MIN);
+        if let Some(copies) = copies.filter(|_| production && !embedded) {
+            self.fault(
+                &path,
+                format!("{copies} is below {COPIES_MIN}, and ledger.durability is \"production\""),
+                format!("write {COPIES_MIN}, or ledger.durability = \"development\" where records may be lost with a broker"),
             );
         }
     }

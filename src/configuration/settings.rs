@@ -26,6 +26,8 @@ pub struct Settings {
     pub ledger: Ledger,
     /// Section `[consumer]`.
     pub consumer: Consumer,
+    /// Section `[dead_letters]`.
+    pub dead_letters: DeadLetters,
     /// Section `[supervision]`.
     pub supervision: Supervision,
     /// Section `[log_output]`.
@@ -35,8 +37,7 @@ pub struct Settings {
 }
 
 /// Section `[http]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Http {
     /// Loopback address and port.
     pub listen: SocketAddr,
@@ -44,6 +45,8 @@ pub struct Http {
     pub body_bytes_max: usize,
     /// Largest event.
     pub event_bytes_max: usize,
+    /// What an operator's request has to carry; `None` = no orders are taken.
+    pub operator_token: Option<Secret>,
 }
 
 /// Section `[kafka]`.
@@ -79,6 +82,18 @@ pub struct Log {
 pub struct Ledger {
     /// Partitions at creation.
     pub partitions: i32,
+    /// What becomes of a topic that can lose acknowledged records.
+    pub durability: Durability,
+}
+
+/// What becomes of a ledger that can lose acknowledged records (A1 of the ledger protocol).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Durability {
+    /// The start is refused.
+    Production,
+    /// It is warned of.
+    Development,
 }
 
 /// Section `[consumer]`.
@@ -97,6 +112,16 @@ pub struct Consumer {
     pub retry_max_ms: u64,
     /// Longest drain.
     pub drain_ms: u64,
+}
+
+/// Section `[dead_letters]`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetters {
+    /// Records of a partition that are looked at together.
+    pub stop_after: u32,
+    /// Share of them beyond which it stops.
+    pub stop_share: f64,
 }
 
 /// Section `[supervision]`.

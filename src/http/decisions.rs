@@ -131,7 +131,7 @@ fn one_of<T: Copy>(
 /// At most this much of a bad value is repeated.
 const ECHO_CHARS_MAX: usize = 100;
 
-fn bad(name: &str, value: &str, allowed: &str) -> Problem {
+pub(super) fn bad(name: &str, value: &str, allowed: &str) -> Problem {
     let name: String = name.chars().take(ECHO_CHARS_MAX).collect();
     let value: String = value.chars().take(ECHO_CHARS_MAX).collect();
     Problem::new(

@@ -1,12 +1,16 @@
-//! The HTTP API (DESIGN §7): publishing, the decision history, probes, metrics, the supervision tree.
+//! The HTTP API (DESIGN §7): publishing, the decision history, operators' orders, probes, metrics, the
+//! supervision tree.
 //!
 //! Reads come from [`Queries`], which the service implements on its projections; writes go to the event log and are
 //! acknowledged when they are durable. Every error is a problem document (RFC 9457), see [`problem`]. Every route
 //! stands in [`routes::table`] and in `openapi.json`; a test compares them.
 
 mod body;
+mod control;
+mod dead_letters;
 mod decisions;
 mod guard;
+mod ledger;
 pub mod problem;
 mod publish;
 pub mod routes;
@@ -23,6 +27,7 @@ use homeostat_logic::ledger::record::Id;
 use crate::metrics::Metrics;
 
 pub use body::{BODY_BYTES_MAX, EVENTS_MAX};
+pub use control::Control;
 pub use server::{ServeError, Server};
 
 /// What the handlers need.
@@ -37,6 +42,8 @@ pub struct ApiState {
     pub metrics: Arc<Metrics>,
     /// Publishers learn within this time whether the log acknowledged; see [`ACKNOWLEDGE_LIMIT`].
     pub acknowledge_limit: Duration,
+    /// What operators' orders need.
+    pub control: Control,
 }
 
 /// The time that SPEC §2 gives.
@@ -58,6 +65,9 @@ pub trait Queries: Send + Sync + 'static {
 
     /// The supervision tree as shown by `/api/v1/actors`.
     fn actors(&self) -> serde_json::Value;
+
+    /// Lets partitions go on that stopped for too many dead letters, all or those of a topic; which did, as `topic/partition`.
+    fn resume_stopped(&self, topic: Option<&str>) -> Vec<String>;
 
     /// Whether the service does its work.
     fn readiness(&self) -> Readiness;

@@ -1,7 +1,7 @@
 //! Errors as problem documents (RFC 9457).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
@@ -23,6 +23,8 @@ pub enum Kind {
     InternalTopic,
     /// No decision of this id.
     UnknownDecision,
+    /// No dead letter of this id.
+    UnknownDeadLetter,
     /// The body is no event.
     MalformedEvent,
     /// The body, an event or the number of events is beyond its limit.
@@ -43,6 +45,22 @@ pub enum Kind {
     Busy,
     /// The service does not do its work.
     NotReady,
+    /// No operator token is configured.
+    NoOperatorToken,
+    /// The operator token is missing or wrong.
+    Unauthorized,
+    /// An order without a usable key.
+    BadIdempotencyKey,
+    /// The key was used for another order.
+    IdempotencyKeyReused,
+    /// The body is no order.
+    MalformedOrder,
+    /// No action of this id.
+    UnknownAction,
+    /// The order was read and has no effect.
+    OrderRefused,
+    /// The order is not read back yet.
+    NotReadBack,
     /// Something actix itself refused.
     BadRequest,
     /// A bug.
@@ -63,6 +81,11 @@ impl Kind {
             Self::UnknownTopic => ("unknown-topic", "unknown topic", Code::NOT_FOUND),
             Self::InternalTopic => ("internal-topic", "internal topic", Code::FORBIDDEN),
             Self::UnknownDecision => ("unknown-decision", "unknown decision", Code::NOT_FOUND),
+            Self::UnknownDeadLetter => (
+                "unknown-dead-letter",
+                "unknown dead letter",
+                Code::NOT_FOUND,
+            ),
             Self::MalformedEvent => ("malformed-event", "malformed event", Code::BAD_REQUEST),
             Self::TooLarge => ("too-large", "too large", Code::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => (
@@ -89,6 +112,26 @@ impl Kind {
                 Code::SERVICE_UNAVAILABLE,
             ),
             Self::NotReady => ("not-ready", "not ready", Code::SERVICE_UNAVAILABLE),
+            Self::NoOperatorToken => ("no-operator-token", "no orders are taken", Code::FORBIDDEN),
+            Self::Unauthorized => ("unauthorized", "operator token needed", Code::UNAUTHORIZED),
+            Self::BadIdempotencyKey => (
+                "bad-idempotency-key",
+                "bad Idempotency-Key",
+                Code::BAD_REQUEST,
+            ),
+            Self::IdempotencyKeyReused => (
+                "idempotency-key-reused",
+                "Idempotency-Key of another order",
+                Code::UNPROCESSABLE_ENTITY,
+            ),
+            Self::MalformedOrder => ("malformed-order", "malformed order", Code::BAD_REQUEST),
+            Self::UnknownAction => ("unknown-action", "unknown action", Code::NOT_FOUND),
+            Self::OrderRefused => ("order-refused", "order refused", Code::CONFLICT),
+            Self::NotReadBack => (
+                "not-read-back",
+                "order not read back yet",
+                Code::SERVICE_UNAVAILABLE,
+            ),
             Self::BadRequest => ("bad-request", "bad request", Code::BAD_REQUEST),
             Self::Internal => ("internal", "internal error", Code::INTERNAL_SERVER_ERROR),
         }
@@ -168,9 +211,12 @@ impl ResponseError for Problem {
         }
         if matches!(
             self.kind,
-            Kind::Busy | Kind::LogUnavailable | Kind::LogTimeout
+            Kind::Busy | Kind::LogUnavailable | Kind::LogTimeout | Kind::NotReadBack
         ) {
             response.insert_header((RETRY_AFTER, "1"));
+        }
+        if self.kind == Kind::Unauthorized {
+            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
         }
         response.body(Value::Object(document).to_string())
     }

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, Route};
 use serde_json::json;
 
 use super::problem::{Kind, Problem};
-use super::{ApiState, decisions, publish};
+use super::{ApiState, control, dead_letters, decisions, ledger, publish};
 
 /// The OpenAPI 3.1 document.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -30,7 +30,29 @@ pub fn table() -> Vec<(&'static str, &'static str, Route)> {
         ),
         ("GET", "/api/v1/decisions", get().to(decisions::list)),
         ("GET", "/api/v1/decisions/{id}", get().to(decisions::story)),
+        ("GET", "/api/v1/dead-letters", get().to(dead_letters::list)),
+        (
+            "POST",
+            "/api/v1/dead-letters/replay",
+            web::post().to(dead_letters::replay),
+        ),
+        (
+            "POST",
+            "/api/v1/dead-letters/resume",
+            web::post().to(dead_letters::resume),
+        ),
+        (
+            "GET",
+            "/api/v1/dead-letters/{id}",
+            get().to(dead_letters::show),
+        ),
         ("GET", "/api/v1/cooldowns", get().to(cooldowns)),
+        ("GET", "/api/v1/ledger", get().to(ledger::ledger)),
+        (
+            "POST",
+            "/api/v1/control/{order}",
+            web::post().to(control::order),
+        ),
         ("GET", "/api/v1/openapi.json", get().to(openapi)),
     ]
 }

@@ -9,7 +9,7 @@ use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
-use super::{ApiState, guard, publish, routes};
+use super::{ApiState, control, dead_letters, guard, publish, routes};
 
 /// Connections at once; more wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 512;
@@ -111,10 +111,14 @@ fn serve(
 ) -> std::io::Result<()> {
     actix_rt::System::new().block_on(async move {
         let admission = publish::Admission::shared();
+        let orders = control::Admission::shared();
+        let reading = dead_letters::Reading::shared(&state.log);
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
                 .app_data(admission.clone())
+                .app_data(orders.clone())
+                .app_data(reading.clone())
                 .wrap(from_fn(guard::guard))
                 .configure(routes::configure)
         })

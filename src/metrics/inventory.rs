@@ -55,6 +55,8 @@ families! {
         "Records that are no event, by reason.";
     DEAD_LETTERS = Counter "dead_letters_total" ["topic", "reason"]
         "Records put on the dead-letter topic, by topic of origin and reason.";
+    PARTITION_STOPPED = Gauge "partition_stopped" ["topic", "partition"]
+        "1 while an owned partition stands because too many of its records were dead letters.";
     RECORDS_IN_FLIGHT = Gauge "records_in_flight" ["topic", "partition"]
         "Records read and not yet settled.";
     CONSUMER_LAG = Gauge "consumer_lag_records" ["topic", "partition"]
@@ -77,6 +79,20 @@ families! {
         "Attempts sent and not yet answered.";
     LEDGER_POSITION = Gauge "ledger_position" ["partition"]
         "Offset up to which (exclusive) the ledger is folded.";
+    LEDGER_OWNED = Gauge "ledger_owned" ["partition"]
+        "1 if this instance executes the ledger partition, 0 if another one does. Over all instances each sums to 1.";
+    LEDGER_LAG = Gauge "ledger_lag" ["partition"]
+        "Records between the fold of a ledger partition and the end of the log, as last asked; absent while the log does not answer.";
+    LEDGER_BOUNDARY_COVERS = Gauge "ledger_boundary_covers" ["partition"]
+        "Offset of the last record included in the state that was hashed last.";
+    LEDGER_BOUNDARY_HASH = Gauge "ledger_boundary_hash" ["partition"]
+        "First 52 bits of that hash, as a number: instances with the same ledger_boundary_covers must show the same.";
+    LEDGER_OPEN_ACTIONS = Gauge "ledger_open_actions" ["phase"]
+        "Open actions, by phase.";
+    LEDGER_TIME_AHEAD = Gauge "ledger_time_ahead_seconds" []
+        "Whole seconds by which the time of the ledger is ahead of this machine's clock, 0 if it is not.";
+    LEDGER_UNDELIVERED = Gauge "ledger_undelivered_alerts" []
+        "Alerts about failed actions of the last eight days that reached nobody.";
     LEDGER_FOLD_ENTRIES = Gauge "ledger_fold_entries" ["kind"]
         "Entries that the fold of the ledger holds in memory, by kind.";
     LEDGER_VOIDS = Counter "ledger_voids_total" ["reason"]

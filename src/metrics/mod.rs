@@ -23,9 +23,10 @@ use families::{counter, gauge, histogram, registered};
 use inventory::{
     ACTION_DURATION, ACTIONS, ACTIONS_IN_FLIGHT, BUILD_INFO, CONSUMER_LAG, DEAD_LETTERS,
     DECISION_LATENCY, DECISIONS, DECODE_REJECTS, EVENTS_CONSUMED, HTTP_REQUESTS,
-    LEDGER_FOLD_ENTRIES, LEDGER_POSITION, LEDGER_VOIDS, PROCESS_START_TIME, PUBLISH_REQUESTS,
-    PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED,
-    WATCHDOG_STEPS,
+    LEDGER_BOUNDARY_COVERS, LEDGER_BOUNDARY_HASH, LEDGER_FOLD_ENTRIES, LEDGER_LAG,
+    LEDGER_OPEN_ACTIONS, LEDGER_OWNED, LEDGER_POSITION, LEDGER_TIME_AHEAD, LEDGER_UNDELIVERED,
+    LEDGER_VOIDS, PARTITION_STOPPED, PROCESS_START_TIME, PUBLISH_REQUESTS, PUBLISHED_EVENTS,
+    RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED, WATCHDOG_STEPS,
 };
 
 /// Types of SPEC §4 that are not the type of a topic.
@@ -70,6 +71,8 @@ pub struct PartitionGauges {
     pub high: Option<i64>,
     /// Records read and not settled.
     pub in_flight: u64,
+    /// Whether it stands for too many dead letters.
+    pub stopped: bool,
 }
 
 /// Brings gauges up to date; must not block.
@@ -84,6 +87,7 @@ pub struct Metrics {
     events_consumed: IntCounterVec,
     decode_rejects: IntCounterVec,
     dead_letters: IntCounterVec,
+    partition_stopped: IntGaugeVec,
     records_in_flight: IntGaugeVec,
     consumer_lag: IntGaugeVec,
     settled_offset: IntGaugeVec,
@@ -95,6 +99,13 @@ pub struct Metrics {
     response_latency: HistogramVec,
     actions_in_flight: IntGaugeVec,
     ledger_position: IntGaugeVec,
+    ledger_owned: IntGaugeVec,
+    ledger_lag: IntGaugeVec,
+    ledger_boundary_covers: IntGaugeVec,
+    ledger_boundary_hash: IntGaugeVec,
+    ledger_open_actions: IntGaugeVec,
+    ledger_time_ahead: IntGaugeVec,
+    ledger_undelivered: IntGaugeVec,
     ledger_fold_entries: IntGaugeVec,
     ledger_voids: IntCounterVec,
     watchdog_steps: IntCounterVec,
@@ -130,6 +141,7 @@ impl Metrics {
             events_consumed: counter(&EVENTS_CONSUMED)?,
             decode_rejects: counter(&DECODE_REJECTS)?,
             dead_letters: counter(&DEAD_LETTERS)?,
+            partition_stopped: gauge(&PARTITION_STOPPED)?,
             records_in_flight: gauge(&RECORDS_IN_FLIGHT)?,
             consumer_lag: gauge(&CONSUMER_LAG)?,
             settled_offset: gauge(&SETTLED_OFFSET)?,
@@ -141,6 +153,13 @@ impl Metrics {
             response_latency: histogram(&RESPONSE_LATENCY)?,
             actions_in_flight: gauge(&ACTIONS_IN_FLIGHT)?,
             ledger_position: gauge(&LEDGER_POSITION)?,
+            ledger_owned: gauge(&LEDGER_OWNED)?,
+            ledger_lag: gauge(&LEDGER_LAG)?,
+            ledger_boundary_covers: gauge(&LEDGER_BOUNDARY_COVERS)?,
+            ledger_boundary_hash: gauge(&LEDGER_BOUNDARY_HASH)?,
+            ledger_open_actions: gauge(&LEDGER_OPEN_ACTIONS)?,
+            ledger_time_ahead: gauge(&LEDGER_TIME_AHEAD)?,
+            ledger_undelivered: gauge(&LEDGER_UNDELIVERED)?,
             ledger_fold_entries: gauge(&LEDGER_FOLD_ENTRIES)?,
             ledger_voids: counter(&LEDGER_VOIDS)?,
             watchdog_steps: counter(&WATCHDOG_STEPS)?,
@@ -215,6 +234,9 @@ impl Metrics {
         self.records_in_flight
             .with_label_values(&labels)
             .set(i64::try_from(gauges.in_flight).unwrap_or(i64::MAX));
+        self.partition_stopped
+            .with_label_values(&labels)
+            .set(i64::from(gauges.stopped));
         if let Some(high) = gauges.high {
             let lag = high.saturating_sub(gauges.settled).max(0);
             self.consumer_lag.with_label_values(&labels).set(lag);
@@ -226,6 +248,7 @@ impl Metrics {
         let partition = partition.to_string();
         let labels = [topic_label(topic), partition.as_str()];
         for family in [
+            &self.partition_stopped,
             &self.settled_offset,
             &self.records_in_flight,
             &self.consumer_lag,
@@ -291,6 +314,64 @@ impl Metrics {
         self.ledger_position
             .with_label_values(&[partition.to_string()])
             .set(offset);
+    }
+
+    /// Whether this instance executes a ledger partition.
+    pub fn ledger_owned(&self, partition: i32, owned: bool) {
+        self.ledger_owned
+            .with_label_values(&[partition.to_string()])
+            .set(i64::from(owned));
+    }
+
+    /// A ledger partition is folded up to this many records before the log's end, if that is known.
+    pub fn ledger_lag(&self, partition: i32, lag: Option<u64>) {
+        let labels = [partition.to_string()];
+        match lag {
+            Some(lag) => {
+                let lag = i64::try_from(lag).unwrap_or(i64::MAX);
+                self.ledger_lag.with_label_values(&labels).set(lag);
+            }
+            // Never reported: nothing to remove.
+            None => self
+                .ledger_lag
+                .remove_label_values(&labels)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// The state hashed last covers this offset; `hash` is hexadecimal.
+    pub fn ledger_boundary(&self, partition: i32, covers: i64, hash: &str) {
+        let labels = [partition.to_string()];
+        // 13 digits: as many as a float, which metrics are, holds exactly.
+        let digits = hash.get(..13).unwrap_or_default();
+        let number = i64::from_str_radix(digits, 16).unwrap_or(0);
+        self.ledger_boundary_covers
+            .with_label_values(&labels)
+            .set(covers);
+        self.ledger_boundary_hash
+            .with_label_values(&labels)
+            .set(number);
+    }
+
+    /// This many actions are open in a phase.
+    pub fn ledger_open_actions(&self, phase: &str, count: usize) {
+        self.ledger_open_actions
+            .with_label_values(&[phase])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// Log time is this many ms ahead of the own clock.
+    pub fn ledger_time_ahead(&self, ahead: Millis) {
+        self.ledger_time_ahead
+            .with_label_values::<&str>(&[])
+            .set(ahead.div_euclid(1_000));
+    }
+
+    /// This many derived alerts reached nobody.
+    pub fn ledger_undelivered_alerts(&self, count: usize) {
+        self.ledger_undelivered
+            .with_label_values::<&str>(&[])
+            .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     /// The fold holds this many entries of a kind.

@@ -13,6 +13,7 @@ fn used() -> Metrics {
     metrics.decode_rejected("not_json");
     metrics.dead_lettered("data.ingested", "attempts");
     let gauges = PartitionGauges {
+        stopped: true,
         settled: 7,
         high: Some(9),
         in_flight: 2,
@@ -25,6 +26,12 @@ fn used() -> Metrics {
     metrics.response_latency(Action::Retrain, Duration::from_secs(1));
     metrics.actions_in_flight(1);
     metrics.ledger_position(0, 12);
+    metrics.ledger_owned(0, true);
+    metrics.ledger_lag(0, Some(3));
+    metrics.ledger_boundary(0, 11, &"f".repeat(64));
+    metrics.ledger_open_actions("ready", 1);
+    metrics.ledger_time_ahead(5);
+    metrics.ledger_undelivered_alerts(0);
     metrics.ledger_fold_entries("actions", 5);
     metrics.ledger_void("duplicate");
     metrics.published("data.ingested", Published::Accepted, 1);

@@ -19,6 +19,7 @@ use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::responder::{ByRules, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
 use homeostat_actors::supervision::{Backoff, GroupSpec, Intensity, StartError};
+use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
 use homeostat_logic::ledger::record::Id;
@@ -29,7 +30,7 @@ use super::observation::Observation;
 use super::state::ServiceState;
 use crate::clock::SystemClock;
 use crate::configuration::{Configuration, Settings};
-use crate::http::{ACKNOWLEDGE_LIMIT, ApiState, Queries};
+use crate::http::{ACKNOWLEDGE_LIMIT, ApiState, Control, Queries};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
@@ -143,6 +144,12 @@ impl Assembly {
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
             acknowledge_limit: ACKNOWLEDGE_LIMIT,
+            control: Control {
+                views: self.state.views().to_vec(),
+                rules: Arc::clone(&self.rules),
+                operator_token: self.settings.http.operator_token.clone(),
+                read_back_limit: ACKNOWLEDGE_LIMIT,
+            },
         }
     }
 
@@ -219,6 +226,10 @@ pub fn roster_settings(settings: &Settings) -> RosterSettings {
         flight: FlightLimits {
             records_max: consumer.in_flight_records_max,
             bytes_max: IN_FLIGHT_BYTES_MAX,
+            breaker: BreakerSettings::new(
+                settings.dead_letters.stop_after,
+                settings.dead_letters.stop_share,
+            ),
         },
         retry: RetrySettings {
             attempts_max: consumer.attempts_max,

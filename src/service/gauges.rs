@@ -1,6 +1,6 @@
 //! Gauges that nobody announces: read from the parts that know them, whenever somebody scrapes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,6 +9,9 @@ use homeostat_actors::supervision::{ActorSnapshot, Supervisor, Watchdog};
 
 use super::state::ServiceState;
 use crate::metrics::{ActorSample, Metrics, PartitionGauges};
+
+/// Names of the phases of open actions, so that each has its series from the start.
+const OPEN_PHASES: [&str; 5] = ["waiting", "approval", "ready", "started", "doubt"];
 
 /// From now on every scrape shows the present.
 pub(super) fn connect(
@@ -64,6 +67,13 @@ fn refresh(
         .consumption()
         .map(|one| one.status())
         .unwrap_or_default();
+    let stopped: BTreeSet<TopicPartition> = state
+        .partitions()
+        .map(|partitions| partitions.stopped())
+        .into_iter()
+        .flatten()
+        .map(|(partition, _)| partition)
+        .collect();
     for one in &status {
         let TopicPartition { topic, partition } = &one.partition;
         let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);
@@ -71,6 +81,7 @@ fn refresh(
             settled: one.settled,
             high: one.high,
             in_flight: waiting.map_or(0, |(_, count)| *count as u64),
+            stopped: stopped.contains(&one.partition),
         };
         metrics.partition(topic, *partition, gauges);
     }
@@ -78,13 +89,28 @@ fn refresh(
     for gone in known.difference(&owned) {
         metrics.forget_partition(&gone.topic, gone.partition);
     }
+    let mut phases: BTreeMap<&str, usize> = OPEN_PHASES.map(|name| (name, 0)).into();
     let (mut open, mut seen) = (0, 0);
     for view in state.views() {
         let view_state = view.read();
         metrics.ledger_position(view.partition, view_state.fold.offset() + 1);
         open += view_state.fold.open_actions().count();
         seen += view_state.fold.state().actions.len();
+        metrics.ledger_owned(view.partition, view.owner().is_some());
+        for (_, action) in view_state.fold.open_actions() {
+            *phases.entry(action.phase.name()).or_default() += 1;
+        }
+        if let Some(boundary) = view_state.fold.boundary() {
+            metrics.ledger_boundary(view.partition, boundary.covers, &boundary.hash);
+        }
+        drop(view_state);
+        metrics.ledger_lag(view.partition, state.health().lag(view));
     }
+    for (phase, count) in phases {
+        metrics.ledger_open_actions(phase, count);
+    }
+    metrics.ledger_time_ahead(state.time_ahead());
+    metrics.ledger_undelivered_alerts(state.undelivered());
     metrics.ledger_fold_entries("open_actions", open);
     metrics.ledger_fold_entries("actions", seen);
     owned

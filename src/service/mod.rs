@@ -3,7 +3,11 @@
 
 mod assembly;
 mod consumption;
+mod execution;
+mod exit;
 mod gauges;
+mod ledger_health;
+mod ledger_topic;
 mod observation;
 mod state;
 mod topics;
@@ -23,6 +27,8 @@ use crate::configuration::{Configuration, Settings};
 use crate::http::Server;
 use assembly::Assembly;
 use consumption::Consumption;
+use execution::ExecutionGroup;
+use exit::Exit;
 use state::ServiceState;
 
 pub use assembly::{open_log, roster_settings};
@@ -35,6 +41,8 @@ const END_LIMIT: Duration = Duration::from_secs(10);
 /// Of that, for draining partitions, and then for requests under way.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 const REQUESTS_LIMIT: Duration = Duration::from_secs(3);
+/// And for leaving the executor's group, in which nothing has to be drained.
+const LEAVE_LIMIT: Duration = Duration::from_millis(500);
 /// Pause before the log is asked again at the start.
 const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two looks at the ledger's progress.
@@ -53,18 +61,35 @@ enum End {
     Log(String),
 }
 
+impl End {
+    /// The code of the process, unless it was asked to end.
+    const fn exit(&self) -> Option<Exit> {
+        match self {
+            Self::Signal => None,
+            Self::Log(_) => Some(Exit::Log),
+            Self::GaveUp(_) | Self::Stalled(_) => Some(Exit::Failed),
+        }
+    }
+}
+
 /// Runs the service until it is told to end, or has to.
 pub fn run(configuration: Configuration) -> ExitCode {
     let system = actix_rt::System::new();
     match system.block_on(serve(configuration)) {
-        Ok(End::Signal) => ExitCode::SUCCESS,
-        Ok(end) => {
-            tracing::error!(reason = %end, "the service ended because it could not go on");
-            ExitCode::FAILURE
-        }
+        Ok(end) => end.exit().map_or(ExitCode::SUCCESS, |exit| {
+            let code = exit.code();
+            tracing::error!(reason = %end, code, "the service ended because it could not go on");
+            exit.into()
+        }),
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "the service did not start");
-            ExitCode::FAILURE
+            let exit = Exit::of(&error);
+            let code = exit.code();
+            tracing::error!(
+                error = format!("{error:#}"),
+                code,
+                "the service did not start"
+            );
+            exit.into()
         }
     }
 }
@@ -79,14 +104,14 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
     announce(&server, &*log);
     let end = match start(assembly, &settings, &log, &mut signals).await? {
         Started::Interrupted => {
-            Signals::second_ends_at_once();
+            Signals::second_ends_at_once(Exit::Failed);
             state.ending(End::Signal.to_string());
             End::Signal
         }
         Started::Running(mut running) => {
-            let end = until_end(&mut running, &mut signals).await;
+            let end = until_end(&mut running, &state, &mut signals).await;
             tracing::info!(reason = %end, "draining");
-            Signals::second_ends_at_once();
+            Signals::second_ends_at_once(end.exit().unwrap_or(Exit::Failed));
             state.ending(end.to_string());
             drain(running.roster, &state).await;
             end
@@ -117,7 +142,7 @@ fn announce(server: &Server, log: &dyn EventLog) {
 }
 
 enum Started {
-    Running(Running),
+    Running(Box<Running>),
     Interrupted,
 }
 
@@ -127,6 +152,7 @@ struct Running {
     /// Set when the watchdog has no smaller step left.
     hopeless: tokio::sync::watch::Receiver<Option<String>>,
     _watching: watch::Watching,
+    _asking: ledger_health::Asking,
 }
 
 /// Topics, ledger, actors, group: each waits for the one before. The log may be away: it is asked until it answers.
@@ -148,6 +174,12 @@ async fn start(
         () = signals.any() => return Ok(Started::Interrupted),
         () = ledger_folded(&roster) => {}
     }
+    if let Some((partition, low)) = truncated(&roster) {
+        return Err(topics::LedgerError::Truncated { partition, low }.into());
+    }
+    let views = roster.views().to_vec();
+    let execution = ExecutionGroup::join(&**log, &settings.kafka.group_id, views)?;
+    state.executing(Arc::new(execution));
     let group = GroupSettings {
         group: settings.kafka.group_id.clone(),
         topics: assembly::consumed_topics(),
@@ -156,6 +188,9 @@ async fn start(
     let partitions = Arc::clone(roster.partitions());
     let consumption = Consumption::join(Arc::clone(log), group, partitions)?;
     state.joined(Arc::new(consumption));
+    let asking = state
+        .health()
+        .start(Arc::clone(log), state.views().to_vec());
     let hopeless = tokio::sync::watch::Sender::new(None);
     let stall_max = Duration::from_millis(settings.supervision.stall_max_ms);
     let watching = watch::start(&state, roster.supervisor(), stall_max, &hopeless)?;
@@ -166,11 +201,12 @@ async fn start(
         assembly.metrics(),
     );
     tracing::info!("ready: events are being answered");
-    Ok(Started::Running(Running {
+    Ok(Started::Running(Box::new(Running {
         roster,
         hopeless: hopeless.subscribe(),
         _watching: watching,
-    }))
+        _asking: asking,
+    })))
 }
 
 async fn prepare_topics(
@@ -207,10 +243,34 @@ async fn ledger_folded(roster: &Roster) {
     }
 }
 
-async fn until_end(running: &mut Running, signals: &mut Signals) -> End {
+/// A ledger partition that nobody can start from, and its first offset.
+fn truncated(roster: &Roster) -> Option<(i32, i64)> {
+    use homeostat_actors::ledger_view::Progress;
+    roster
+        .views()
+        .iter()
+        .find_map(|view| match view.read().progress {
+            Progress::Truncated { low } => Some((view.partition, low)),
+            _ => None,
+        })
+}
+
+async fn until_end(running: &mut Running, state: &ServiceState, signals: &mut Signals) -> End {
     let roster = &running.roster;
     let (mut gave_up, mut failed) = (roster.supervisor().gave_up(), roster.partitions().failed());
+    let mut executors_failed = state.execution().map(|execution| execution.failed());
+    let executors_failed = async {
+        match executors_failed.as_mut() {
+            Some(failed) => failed
+                .wait_for(Option::is_some)
+                .await
+                .ok()
+                .and_then(|e| e.clone()),
+            None => std::future::pending().await,
+        }
+    };
     let reason = tokio::select! {
+        error = executors_failed => error.map(|error| End::Log(error.to_string())),
         hopeless = running.hopeless.wait_for(Option::is_some) => {
             hopeless.ok().and_then(|reason| reason.clone()).map(End::Stalled)
         }
@@ -231,6 +291,12 @@ async fn drain(roster: Roster, state: &ServiceState) {
         let left = tokio::task::spawn_blocking(move || consumption.leave(DRAIN_LIMIT)).await;
         if let Err(error) = left {
             tracing::warn!(%error, "leaving the consumer group failed; its partitions move after the session timeout");
+        }
+    }
+    if let Some(execution) = state.execution().cloned() {
+        let left = tokio::task::spawn_blocking(move || execution.leave(LEAVE_LIMIT)).await;
+        if let Err(error) = left {
+            tracing::warn!(%error, "leaving the executor's group failed; others execute after the session timeout");
         }
     }
     if !roster.retire_executors(REQUESTS_LIMIT).await {
@@ -270,10 +336,10 @@ impl Signals {
 
     /// From now on a signal, or the end of the time for an end, ends the process. On a thread of its own, because the
     /// drain may be what hangs.
-    fn second_ends_at_once() {
+    fn second_ends_at_once(exit: Exit) {
         let spawned = std::thread::Builder::new()
             .name("end".to_owned())
-            .spawn(|| {
+            .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build();
@@ -288,7 +354,7 @@ impl Signals {
                     }
                 });
                 tracing::warn!(reason, "ending at once");
-                std::process::exit(1);
+                std::process::exit(i32::from(exit.code()));
             });
         if let Err(error) = spawned {
             tracing::warn!(%error, "nobody watches the drain");

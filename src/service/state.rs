@@ -1,7 +1,7 @@
 //! What the running service knows of itself: readiness with its reasons, and the answers of the API.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homeostat_actors::assignment::Partitions;
 use homeostat_actors::cooldown::SharedHistory;
@@ -10,8 +10,11 @@ use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::supervision::{ActorState, Supervisor};
 use homeostat_logic::history::{ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page};
 use homeostat_logic::ledger::record::{Id, Millis};
+use homeostat_logic::ledger::times::CLOCK_STEP_MS;
 
 use super::consumption::Consumption;
+use super::execution::ExecutionGroup;
+use super::ledger_health::LedgerHealth;
 use crate::http::{Queries, Readiness};
 
 /// A consumer loop that has not gone round for this long is not progressing. The longest regular pause is the drain of a
@@ -34,6 +37,8 @@ pub(super) struct ServiceState {
     hindrance: Mutex<Hindrance>,
     running: OnceLock<Running>,
     consumption: OnceLock<Arc<Consumption>>,
+    execution: OnceLock<Arc<ExecutionGroup>>,
+    health: Arc<LedgerHealth>,
 }
 
 /// The parts that exist once the actors run.
@@ -58,6 +63,8 @@ impl ServiceState {
             hindrance: Mutex::new(hindrance),
             running: OnceLock::new(),
             consumption: OnceLock::new(),
+            execution: OnceLock::new(),
+            health: Arc::default(),
         }
     }
 
@@ -91,6 +98,16 @@ impl ServiceState {
         *self.hindrance() = Hindrance::Ending(reason);
     }
 
+    /// The executor's group has been joined.
+    pub(super) fn executing(&self, execution: Arc<ExecutionGroup>) {
+        self.execution.get_or_init(|| execution);
+    }
+
+    /// Membership in the executor's group, once joined.
+    pub(super) fn execution(&self) -> Option<&Arc<ExecutionGroup>> {
+        self.execution.get()
+    }
+
     /// Membership in the group, once joined.
     pub(super) fn consumption(&self) -> Option<&Arc<Consumption>> {
         self.consumption.get()
@@ -106,6 +123,44 @@ impl ServiceState {
         &self.views
     }
 
+    /// How far the ledger is folded, against the log's end.
+    pub(super) const fn health(&self) -> &Arc<LedgerHealth> {
+        &self.health
+    }
+
+    /// How far log time is ahead of the own clock, in ms; the most of any ledger partition.
+    pub(super) fn time_ahead(&self) -> Millis {
+        let now = self.clock.now();
+        let ahead = |view: &Arc<LedgerView>| view.read().fold.now().saturating_sub(now);
+        self.views.iter().map(ahead).max().unwrap_or(0).max(0)
+    }
+
+    /// Derived alerts of the last eight days that reached nobody.
+    pub(super) fn undelivered(&self) -> usize {
+        let count = |view: &Arc<LedgerView>| view.read().fold.undelivered().count();
+        self.views.iter().map(count).sum()
+    }
+
+    /// What the ledger itself says against being ready.
+    fn ledger_reasons(&self) -> Vec<String> {
+        let now = Instant::now();
+        let still = |view: &Arc<LedgerView>| self.health.reason(view, now);
+        let mut reasons: Vec<_> = self.views.iter().filter_map(still).collect();
+        let ahead = self.time_ahead();
+        if ahead > CLOCK_STEP_MS {
+            reasons.push(format!(
+                "the time of the ledger is {ahead} ms ahead of this machine's clock, more than {CLOCK_STEP_MS}; set the clocks of brokers and instances right"
+            ));
+        }
+        let undelivered = self.undelivered();
+        if undelivered > 0 {
+            reasons.push(format!(
+                "{undelivered} alerts about failed actions of the last eight days reached nobody; mend the connector of `alert` and look at them in /api/v1/decisions"
+            ));
+        }
+        reasons
+    }
+
     /// The supervision tree.
     pub(super) fn supervisor(&self) -> Option<&Supervisor> {
         self.running.get().map(|running| &running.supervisor)
@@ -119,25 +174,25 @@ impl ServiceState {
             Hindrance::None => {}
         }
         for view in &self.views {
-            match &view.read().progress {
-                Progress::Restoring => {
-                    reasons.push(format!(
-                        "ledger partition {} is still being folded",
-                        view.partition
-                    ));
-                }
-                Progress::Refused(why) => {
-                    reasons.push(format!("ledger partition {}: {why}", view.partition));
-                }
-                Progress::Live => {}
+            let progress = &view.read().progress;
+            if *progress != Progress::Live {
+                reasons.push(format!("ledger partition {}: {progress}", view.partition));
             }
         }
+        reasons.extend(self.ledger_reasons());
         if self
             .partitions()
             .is_some_and(|partitions| partitions.count() == 0)
         {
             reasons.push("no partition is assigned to this instance".to_owned());
         }
+        let stopped = self.partitions().map(|partitions| partitions.stopped());
+        reasons.extend(stopped.into_iter().flatten().map(|(partition, stop)| {
+            format!(
+                "{partition} has stopped: {} of its last {} records are dead letters; mend what reads or writes them, then `homeostat dead-letters resume --topic {}`",
+                stop.dead, stop.records, partition.topic
+            )
+        }));
         if let Some(consumption) = self.consumption() {
             if !consumption.connected() {
                 reasons.push("the event log cannot be reached".to_owned());
@@ -148,6 +203,13 @@ impl ServiceState {
                     idle.as_secs()
                 ));
             }
+        }
+        let idle = self.execution().and_then(|execution| execution.idle());
+        if let Some(idle) = idle.filter(|idle| *idle > IDLE_MAX) {
+            reasons.push(format!(
+                "the loop of the executor's group has stood still for {} s",
+                idle.as_secs()
+            ));
         }
         let actors = self
             .supervisor()
@@ -203,6 +265,15 @@ impl Queries for ServiceState {
             .map(Supervisor::snapshot)
             .unwrap_or_default();
         serde_json::json!({ "items": actors })
+    }
+
+    fn resume_stopped(&self, topic: Option<&str>) -> Vec<String> {
+        let resumed = self.partitions().map(|partitions| partitions.resume(topic));
+        let resumed: Vec<String> = resumed.iter().flatten().map(ToString::to_string).collect();
+        if !resumed.is_empty() {
+            tracing::warn!(?resumed, "stopped partitions go on, as ordered");
+        }
+        resumed
     }
 
     fn readiness(&self) -> Readiness {

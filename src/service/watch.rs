@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::log::{PartitionStatus, TopicPartition};
 use homeostat_actors::supervision::{Progress, RunningWatchdog, Step, Supervisor, Watch, Watchdog};
-use homeostat_logic::topic::{TOPICS, Use};
+use homeostat_logic::topic::{LEDGER, TOPICS, Use};
 use tokio::sync::watch;
 
+use super::ledger_health;
 use super::state::ServiceState;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -27,7 +29,7 @@ pub(super) fn start(
     hopeless: &watch::Sender<Option<String>>,
 ) -> std::io::Result<Watching> {
     let watchdog = Watchdog::new(supervisor, vec![end_process(hopeless)]);
-    let watches = consumed_partitions()
+    let watches: Vec<_> = consumed_partitions()
         .flat_map(|partition| {
             [
                 watch_handling(
@@ -37,6 +39,11 @@ pub(super) fn start(
             ]
         })
         .collect();
+    let folds = state
+        .views()
+        .iter()
+        .map(|view| watch_fold(&watchdog, state, supervisor, view, stall_max, hopeless));
+    let watches = folds.chain(watches).collect();
     let running = watchdog.run(PERIOD)?;
     Ok(Watching {
         watchdog,
@@ -138,10 +145,45 @@ fn watch_delivery(
     )
 }
 
-/// `None` while the log's server is away or the partition is somebody else's: then standing still is no stall.
+/// The ledger has records and its fold stands: the fold starts over, then the process. One that refuses to go on says why
+/// in readiness; starting over would not help it.
+fn watch_fold(
+    watchdog: &Watchdog,
+    state: &Arc<ServiceState>,
+    supervisor: &Supervisor,
+    view: &Arc<LedgerView>,
+    stall_max: Duration,
+    hopeless: &watch::Sender<Option<String>>,
+) -> Watch {
+    let (state, probed, supervisor) = (Arc::clone(state), Arc::clone(view), supervisor.clone());
+    let name = format!("{LEDGER}/{} folding", view.partition);
+    let cooldown = format!("ledger-{}/cooldown", view.partition);
+    let probe = move || {
+        let connected = state.consumption().is_some_and(|one| one.connected());
+        if !connected || !probed.is_live() {
+            return None;
+        }
+        Some(Progress {
+            lag: state.health().lag(&probed)?,
+            position: u64::try_from(ledger_health::position(&probed)).unwrap_or_default(),
+        })
+    };
+    let restart = Step::new("restart_fold", move |_| {
+        let actors = supervisor.snapshot();
+        let found = actors.iter().find(|actor| actor.path.ends_with(&cooldown));
+        if let Some(Err(error)) = found.map(|actor| supervisor.restart(&actor.path)) {
+            tracing::warn!(%error, "a stalled fold was not restarted");
+        }
+    });
+    watchdog.watch(name, stall_max, probe, vec![restart, end_process(hopeless)])
+}
+
+/// `None` while the log's server is away, the partition is somebody else's, or it has stopped for too many dead letters:
+/// then standing still is no stall.
 fn status(state: &ServiceState, partition: &TopicPartition) -> Option<PartitionStatus> {
     let consumption = state.consumption()?;
-    if !consumption.connected() {
+    let stopped = state.partitions()?.is_stopped(partition);
+    if !consumption.connected() || stopped {
         return None;
     }
     consumption

@@ -13,9 +13,12 @@
 
 mod census;
 mod crash;
+mod dead_letters;
 mod gates_over_api;
 mod kafka;
+mod ledger_topic;
 mod life_cycle;
+mod operators;
 mod raw_records;
 mod rules_over_api;
 mod support;

@@ -182,7 +182,7 @@ pub(crate) fn check_drift_alerts(log: &dyn EventLog, event_ids: &[String]) {
 }
 
 /// The log of a service that does not run.
-fn open(launch: &Launch) -> EmbeddedLog {
+pub(crate) fn open(launch: &Launch) -> EmbeddedLog {
     EmbeddedLog::open(EmbeddedSettings::new(launch.folder().join("data/log"))).unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use homeostat::log::kafka::{KafkaLog, KafkaSettings};
-use homeostat_actors::ports::log::{EventLog, LogError};
+use homeostat_actors::ports::log::{BrokerSettings, EventLog, LogError, TopicSettings};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
@@ -258,4 +258,40 @@ fn a_broker_restart_under_load_loses_nothing_acknowledged() {
     assert!(member.seen().failed.is_none());
     member.seen().settle_by = None;
     subscription.close(CLOSE);
+}
+
+/// What the start of the service judges the ledger's topic by.
+#[test]
+fn a_topic_of_the_ledgers_kind_is_created_safe_and_described_as_it_is() {
+    let Some(world) = World::kafka() else { return };
+    let log = world.open();
+    let name = unique("ledger");
+    let settings = |name: &str, append_time, retention| TopicSettings {
+        append_time,
+        retention,
+        ..topic(name, 2)
+    };
+    let other = unique("other");
+    run(log.ensure_topics(vec![
+        settings(&name, true, None),
+        settings(&other, false, Some(Duration::from_hours(1))),
+    ]))
+    .unwrap();
+    // An append waits for leaders; describing would tell that there are none yet.
+    for topic in [&name, &other] {
+        (0..2).for_each(|partition| fill(&log, topic, partition, 0, 1));
+    }
+    let described = run(log.describe_topics(vec![name, other])).unwrap();
+    let (ledger, other) = (&described[0], &described[1]);
+    assert_eq!(ledger.retention_ms, Some(-1));
+    let expected = BrokerSettings {
+        replicas: 1,
+        min_insync_replicas: Some(1),
+        unclean_election: Some(false),
+        retention_bytes: Some(-1),
+        max_message_bytes: Some(1_310_720),
+    };
+    assert_eq!(ledger.brokers.as_ref(), Some(&expected));
+    assert_eq!(other.retention_ms, Some(3_600_000));
+    assert_eq!(other.append_time, Some(false));
 }

@@ -53,6 +53,8 @@ conformance! {
     status_tells_how_far_a_member_is
     a_tail_reads_from_its_offset_and_then_live
     a_tail_from_beyond_the_end_starts_at_the_beginning
+    what_is_deleted_is_gone_for_every_reader_and_stays_gone
+    deleting_what_is_not_there_is_refused_or_nothing
     two_groups_each_get_everything
     a_closed_log_takes_nothing
     a_sink_that_panics_is_reported_and_its_partitions_go_to_others

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_actors::ports::log::{LogError, NewRecord, TopicSettings, Watermarks};
+use homeostat_actors::ports::log::{EventLog, LogError, NewRecord, TopicSettings, Watermarks};
 
 use crate::support::recorder::Recorder;
 use crate::support::world::{World, fill, group, place, record, run, topic, unique};
@@ -404,6 +404,68 @@ pub(crate) fn a_tail_from_beyond_the_end_starts_at_the_beginning(world: &World) 
         .unwrap();
     let seen = recorder.when("all of it", |seen| seen.records.len() >= 3);
     assert_eq!(seen.offsets(0), [0, 1, 2]);
+}
+
+pub(crate) fn what_is_deleted_is_gone_for_every_reader_and_stays_gone(world: &World) {
+    let (log, name) = world.with_topic(2);
+    let group = group(&unique("group"), &name);
+    fill(&log, &name, 0, 0, 10);
+    fill(&log, &name, 1, 0, 10);
+    let before = Recorder::default();
+    let subscription = log.subscribe(group.clone(), before.handler()).unwrap();
+    let seen = before.when("all of it", |seen| seen.records.len() == 20);
+    let epoch = seen.owned[&place(&name, 0)].epoch;
+    drop(seen);
+    subscription.settle(&place(&name, 0), epoch, 2);
+    subscription.close(CLOSE);
+    drop(subscription);
+    run(log.delete_before(place(&name, 0), 6)).unwrap();
+
+    // Once in the log that deleted, once after a restart.
+    let check = |log: &Arc<dyn EventLog>| {
+        let described = run(log.describe_topics(vec![name.clone()])).unwrap();
+        let marks = |low| Watermarks { low, high: 10 };
+        assert_eq!(described[0].partitions, [marks(6), marks(0)]);
+        let stored = run(log.read(place(&name, 0), 0, 100)).unwrap();
+        let offsets: Vec<_> = stored.iter().map(|record| record.offset).collect();
+        assert_eq!(offsets, [6, 7, 8, 9]);
+        let recorder = Recorder::default();
+        let sink = recorder.tail_sink(place(&name, 0));
+        let _tail = log.tail(place(&name, 0), 0, sink).unwrap();
+        let seen = recorder.when("what is left", |seen| seen.records.len() >= 4);
+        assert_eq!(seen.offsets(0), [6, 7, 8, 9], "a tail");
+        drop(seen);
+        let member = Recorder::default();
+        let subscription = log.subscribe(group.clone(), member.handler()).unwrap();
+        let seen = member.when("what is left", |seen| seen.records.len() >= 14);
+        assert_eq!(seen.offsets(0), [6, 7, 8, 9], "a group positioned below");
+        drop(seen);
+        subscription.close(CLOSE);
+    };
+    check(&log);
+    log.close();
+    drop(log);
+    let log = world.open();
+    check(&log);
+    fill(&log, &name, 0, 10, 1);
+    let stored = run(log.read(place(&name, 0), 10, 100)).unwrap();
+    assert_eq!(stored.len(), 1, "offsets go on");
+}
+
+pub(crate) fn deleting_what_is_not_there_is_refused_or_nothing(world: &World) {
+    let (log, name) = world.with_topic(1);
+    fill(&log, &name, 0, 0, 5);
+    let delete = |place, offset| run(log.delete_before(place, offset));
+    let refused = |answer| matches!(answer, Err(LogError::Refused(_)));
+    assert!(refused(delete(place(&name, 0), 6)), "beyond the end");
+    assert!(refused(delete(place(&name, 7), 1)), "no such partition");
+    assert!(refused(delete(place(&unique("absent"), 0), 1)), "no topic");
+    for (offset, low) in [(-1, 0), (0, 0), (3, 3), (1, 3), (5, 5)] {
+        assert_eq!(delete(place(&name, 0), offset), Ok(()), "{offset}");
+        let described = run(log.describe_topics(vec![name.clone()])).unwrap();
+        let marks = Watermarks { low, high: 5 };
+        assert_eq!(described[0].partitions, [marks], "{offset}");
+    }
 }
 
 pub(crate) fn two_groups_each_get_everything(world: &World) {

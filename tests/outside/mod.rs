@@ -7,15 +7,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use homeostat::http::{ApiState, Queries, Readiness, Server};
+use homeostat::configuration::Secret;
+use homeostat::http::{ApiState, Control, Queries, Readiness, Server};
 use homeostat::metrics::Metrics;
+use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::*;
 use homeostat_logic::action::Action;
 use homeostat_logic::history::*;
+use homeostat_logic::ledger::codec::decode;
 use homeostat_logic::ledger::record::*;
+use homeostat_logic::rules::Rules;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
+use homeostat_logic::topic::LEDGER;
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NOW: Millis = 1_767_225_600_000;
@@ -33,6 +38,8 @@ pub(crate) enum Order {
 pub(crate) struct MemoryLog {
     pub(crate) records: Mutex<BTreeMap<String, Vec<NewRecord>>>,
     pub(crate) orders: Mutex<VecDeque<Order>>,
+    /// Views that fold the ledger as it is appended to, one for each partition.
+    pub(crate) ledger: Mutex<Vec<Arc<LedgerView>>>,
     /// Every value ever offered, taken or not.
     pub(crate) offered: Mutex<Vec<String>>,
 }
@@ -54,7 +61,18 @@ impl MemoryLog {
         self.orders.lock().unwrap().push_back(order);
     }
 
-    fn store(&self, record: NewRecord) -> Appended {
+    pub(crate) fn store(&self, record: NewRecord) -> Appended {
+        if record.topic == LEDGER
+            && let Some(folded) = self.fold(&record)
+        {
+            self.records
+                .lock()
+                .unwrap()
+                .entry(record.topic.clone())
+                .or_default()
+                .push(record);
+            return folded;
+        }
         let mut records = self.records.lock().unwrap();
         let topic = records.entry(record.topic.clone()).or_default();
         topic.push(record);
@@ -62,6 +80,25 @@ impl MemoryLog {
             partition: 0,
             offset: i64::try_from(topic.len()).unwrap() - 1,
         }
+    }
+}
+
+impl MemoryLog {
+    /// Into the view of its partition, a second after the record before.
+    pub(crate) fn fold(&self, record: &NewRecord) -> Option<Appended> {
+        let ledger = self.ledger.lock().unwrap();
+        let view = ledger.get(usize::try_from(record.partition?).unwrap())?;
+        let mut state = view.write();
+        let offset = state.fold.offset() + 1;
+        let decoded = decode(record.value.as_deref().unwrap()).unwrap();
+        let time = NOW + offset * 1_000;
+        state.fold.apply(offset, time, Ok(decoded));
+        drop(state);
+        view.overridden().notify_waiters();
+        Some(Appended {
+            partition: view.partition,
+            offset,
+        })
     }
 }
 
@@ -76,9 +113,21 @@ impl EventLog for MemoryLog {
 
     fn describe_topics(
         &self,
-        _: Vec<String>,
+        names: Vec<String>,
     ) -> BoxFuture<'static, Result<Vec<TopicDescription>, LogError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let records = self.records.lock().unwrap();
+        let describe = |name: String| {
+            let high = i64::try_from(records.get(&name)?.len()).unwrap();
+            Some(TopicDescription {
+                name,
+                partitions: vec![Watermarks { low: 0, high }],
+                append_time: None,
+                cleanup_policy: None,
+                ..TopicDescription::default()
+            })
+        };
+        let described = names.into_iter().filter_map(describe).collect();
+        Box::pin(async { Ok(described) })
     }
 
     fn append(
@@ -86,7 +135,8 @@ impl EventLog for MemoryLog {
         records: Vec<NewRecord>,
     ) -> BoxFuture<'static, Vec<Result<Appended, LogError>>> {
         for record in &records {
-            let value = String::from_utf8(record.value.clone().unwrap()).unwrap();
+            let value = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default());
+            let value = value.into_owned();
             self.offered.lock().unwrap().push(value);
         }
         let (taken, error) = match self.orders.lock().unwrap().pop_front() {
@@ -121,11 +171,27 @@ impl EventLog for MemoryLog {
 
     fn read(
         &self,
-        _: TopicPartition,
-        _: i64,
-        _: usize,
+        partition: TopicPartition,
+        from: i64,
+        max: usize,
     ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>> {
-        Box::pin(async { Ok(Vec::new()) })
+        let records = self.records.lock().unwrap();
+        let records = records.get(&partition.topic).into_iter().flatten();
+        // A record a second from NOW on.
+        let stored = (0..).zip(records).map(|(offset, record)| StoredRecord {
+            offset,
+            timestamp: NOW + offset * 1_000,
+            key: record.key.clone(),
+            value: record.value.clone(),
+            headers: record.headers.clone(),
+        });
+        let from = usize::try_from(from).unwrap();
+        let stored = stored.skip(from).take(max).collect();
+        Box::pin(async { Ok(stored) })
+    }
+
+    fn delete_before(&self, _: TopicPartition, _: i64) -> BoxFuture<'static, Result<(), LogError>> {
+        Box::pin(async { Err(LogError::Fatal("not in this fake".to_owned())) })
     }
 
     fn close(&self) {}
@@ -175,6 +241,7 @@ impl Queries for Answers {
             key: "k".to_owned(),
             state: "cooldown",
             action_id: Some(STORY),
+            changed: Some(9),
             until: Some(NOW),
         }]
     }
@@ -193,6 +260,16 @@ impl Queries for Answers {
                 .all(|reason| reason != "bug")
         );
         serde_json::json!({"path": "root"})
+    }
+
+    fn resume_stopped(&self, topic: Option<&str>) -> Vec<String> {
+        let stopped = ["data.ingested/0", "system.health/1"];
+        let wanted = |one: &&str| topic.is_none_or(|topic| one.starts_with(topic));
+        stopped
+            .into_iter()
+            .filter(wanted)
+            .map(str::to_owned)
+            .collect()
     }
 
     fn readiness(&self) -> Readiness {
@@ -223,6 +300,8 @@ fn story() -> DecisionStory {
             proposed_action: Action::Retrain,
             action: Action::Retrain,
             outcome: Outcome::Executed,
+            phase: "done",
+            changed: 9,
             reasons: vec!["within working hours".to_owned()],
             escalation_of: None,
         },
@@ -241,6 +320,49 @@ fn story() -> DecisionStory {
     }
 }
 
+/// A dead letter as the service writes it; `more` are headers of the record itself.
+pub(crate) fn letter(topic: &str, reason: &str, value: &[u8], more: &[(&str, &str)]) -> NewRecord {
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    let mut headers = vec![
+        header("topic", topic),
+        header("partition", "1"),
+        header("offset", "7"),
+        header("timestamp", "1767225600000"),
+        header("reason", reason),
+        header("error", "it was bad"),
+        header("attempts", "3"),
+        header("revision", "r1"),
+        header("homeostat-origin", "dead-letter"),
+    ];
+    let own = |(name, value): &(&str, &str)| header(&format!("original.{name}"), value);
+    headers.extend(more.iter().map(own));
+    NewRecord {
+        topic: "homeostat.dead-letters".to_owned(),
+        partition: None,
+        key: Some(b"key".to_vec()),
+        value: Some(value.to_vec()),
+        headers,
+    }
+}
+
+/// What the operator shows.
+pub(crate) const TOKEN: &str = "open sesame";
+
+/// What orders need, with the default rules.
+pub(crate) fn control(
+    views: Vec<Arc<LedgerView>>,
+    token: Option<&str>,
+    read_back_limit: Duration,
+) -> Control {
+    let defaults = homeostat::configuration::load(&[], BTreeMap::new()).unwrap();
+    Control {
+        views,
+        rules: Arc::new(Rules::new(&defaults.rules).unwrap()),
+        operator_token: token.map(Secret::new),
+        read_back_limit,
+    }
+}
+
 /// A running server with its log and answers.
 pub(crate) struct Outside {
     pub(crate) log: Arc<MemoryLog>,
@@ -256,10 +378,28 @@ impl Outside {
     }
 
     pub(crate) fn start_with(acknowledge_limit: Duration) -> Self {
+        Self::start_on(Vec::new(), None, acknowledge_limit)
+    }
+
+    /// With a ledger of two partitions and an operator's token.
+    pub(crate) fn with_operator(acknowledge_limit: Duration) -> Self {
+        let views = vec![LedgerView::new(0), LedgerView::new(1)];
+        for view in &views {
+            view.write().progress = Progress::Live;
+        }
+        Self::start_on(views, Some(TOKEN), acknowledge_limit)
+    }
+
+    fn start_on(
+        views: Vec<Arc<LedgerView>>,
+        token: Option<&str>,
+        acknowledge_limit: Duration,
+    ) -> Self {
         rustls::crypto::ring::default_provider()
             .install_default()
             .unwrap_or_default();
         let log = Arc::new(MemoryLog::default());
+        log.ledger.lock().unwrap().clone_from(&views);
         let answers = Arc::new(Answers::default());
         let metrics = Arc::new(Metrics::new([], NOW).unwrap());
         let state = ApiState {
@@ -268,6 +408,7 @@ impl Outside {
             clock: Arc::new(Still),
             metrics: Arc::clone(&metrics),
             acknowledge_limit,
+            control: control(views, token, acknowledge_limit),
         };
         let server = Server::start("127.0.0.1:0", state).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use homeostat_logic::dead_letters::breaker::{BreakerSettings, Verdict};
 use homeostat_logic::topic;
 use proptest::prelude::*;
 
@@ -53,6 +54,7 @@ pub(crate) fn flight() -> Flight {
     flight_with(FlightLimits {
         records_max: 100,
         bytes_max: 1_000,
+        breaker: NEVER,
     })
     .0
 }
@@ -74,9 +76,12 @@ pub(crate) fn deliver(flight: &Flight, offsets: impl IntoIterator<Item = i64>) -
     batch
 }
 
+const NEVER: BreakerSettings = BreakerSettings::new(100, 1.0);
+
 const WIDE: FlightLimits = FlightLimits {
     records_max: 1_000,
     bytes_max: 1_000_000,
+    breaker: NEVER,
 };
 
 #[test]
@@ -97,6 +102,7 @@ fn a_limit_of_records_or_bytes_leaves_no_credit_until_something_is_settled() {
     let (flight, _) = flight_with(FlightLimits {
         records_max: 3,
         bytes_max: 1_000,
+        breaker: NEVER,
     });
     deliver(&flight, [0, 1]);
     assert_eq!(flight.credit(), 1);
@@ -111,6 +117,7 @@ fn a_limit_of_records_or_bytes_leaves_no_credit_until_something_is_settled() {
     let (flight, _) = flight_with(FlightLimits {
         records_max: 100,
         bytes_max: 20,
+        breaker: NEVER,
     });
     deliver(&flight, [0]);
     assert_eq!(flight.credit(), 99);
@@ -131,7 +138,7 @@ fn an_epoch_that_is_over_takes_nothing_and_tells_nothing() {
     flight.refuse(1, "no".to_owned());
     assert!(positions.all().is_empty());
     assert!(flight.take_returned().is_empty());
-    assert!(!flight.condemn(0));
+    assert_eq!(flight.condemn(0), None);
     assert_eq!(flight.credit(), 0);
     assert!(flight.batch_of(0).is_none());
     assert!(!flight.wait_until_settled(Duration::from_mins(1)));
@@ -176,10 +183,10 @@ fn what_is_settled_meanwhile_is_not_taken_back() {
 fn a_record_is_condemned_once_and_never_when_it_is_settled() {
     let flight = flight();
     deliver(&flight, 0..2);
-    assert!(flight.condemn(0) && flight.is_open(1));
-    assert!(!flight.condemn(0) && !flight.is_open(0));
+    assert!(flight.condemn(0) == Some(Verdict::Bury) && flight.is_open(1));
+    assert!(flight.condemn(0).is_none() && !flight.is_open(0));
     flight.settle([0, 1]);
-    assert!(!flight.condemn(0) && !flight.condemn(1) && !flight.condemn(7));
+    assert_eq!([0, 1, 7].map(|offset| flight.condemn(offset)), [None; 3]);
 }
 
 #[test]
@@ -284,4 +291,35 @@ proptest! {
         let last = positions.all().pop();
         prop_assert_eq!(last, Some(end));
     }
+}
+
+#[test]
+fn a_stopped_partition_takes_nothing_buries_nothing_and_hands_out_again_what_it_held() {
+    let breaker = BreakerSettings::new(2, 0.5);
+    let (flight, positions) = flight_with(FlightLimits { breaker, ..WIDE });
+    deliver(&flight, 0..5);
+    assert_eq!(flight.condemn(0), Some(Verdict::Bury));
+    flight.settle([0]);
+    assert!(matches!(flight.condemn(1), Some(Verdict::Stop(_))));
+    assert_eq!(flight.condemn(2), Some(Verdict::Stopped));
+    assert_eq!((flight.credit(), flight.stopped().is_some()), (0, true));
+    // What was on its way still settles, but the position does not pass what is held.
+    flight.settle([3, 4]);
+    assert_eq!(flight.to_do_again(), [] as [i64; 0]);
+    assert!(flight.is_open(1) && flight.is_open(2) && !flight.is_open(3));
+    assert!(
+        !flight.wait_until_settled(Duration::from_mins(10)),
+        "does not wait"
+    );
+    assert!(flight.resume() && !flight.resume());
+    let returned: Vec<i64> = flight
+        .take_returned()
+        .iter()
+        .map(|one| one.offset)
+        .collect();
+    assert_eq!(returned, [1, 2]);
+    assert!(flight.credit() > 0 && flight.stopped().is_none());
+    flight.settle([1, 2]);
+    let last = positions.0.lock().unwrap().last().copied();
+    assert_eq!(last, Some(5));
 }

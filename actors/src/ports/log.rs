@@ -98,13 +98,14 @@ pub struct TopicSettings {
     pub replication_factor: i32,
     /// How long records are kept; `None` = for ever.
     pub retention: Option<Duration>,
-    /// The log itself stamps each record (`message.timestamp.type=LogAppendTime`) and never compacts
-    /// (`cleanup.policy=delete`): what the ledger needs.
+    /// The log itself stamps each record (`message.timestamp.type=LogAppendTime`), never compacts
+    /// (`cleanup.policy=delete`), never removes by size, and loses no acknowledged record as far as the number of copies
+    /// allows: what the ledger needs.
     pub append_time: bool,
 }
 
 /// What a topic is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TopicDescription {
     /// Topic name.
     pub name: String,
@@ -114,6 +115,25 @@ pub struct TopicDescription {
     pub append_time: Option<bool>,
     /// `delete`, `compact`, …; `None` when the log did not tell.
     pub cleanup_policy: Option<String>,
+    /// How long records are kept, -1 = for ever; `None` when the log did not tell.
+    pub retention_ms: Option<Millis>,
+    /// What only brokers have; `None` for a log without.
+    pub brokers: Option<BrokerSettings>,
+}
+
+/// What a topic's brokers promise; `None` = they did not tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BrokerSettings {
+    /// Copies of each record; of the partition with the fewest.
+    pub replicas: i32,
+    /// Copies that must exist before an append is acknowledged (`min.insync.replicas`).
+    pub min_insync_replicas: Option<i32>,
+    /// Whether a broker that misses records may lead (`unclean.leader.election.enable`).
+    pub unclean_election: Option<bool>,
+    /// Bytes of a partition beyond which its oldest records go, -1 = never (`retention.bytes`).
+    pub retention_bytes: Option<i64>,
+    /// Largest batch taken (`max.message.bytes`).
+    pub max_message_bytes: Option<i64>,
 }
 
 /// First offset kept and next offset to be written.
@@ -131,8 +151,8 @@ pub enum LogError {
     /// Passing: the same call may go through later.
     #[error("the event log did not answer: {0}; it is tried again")]
     Unavailable(String),
-    /// This record will never be taken (unknown topic, too large).
-    #[error("the event log refused the record: {0}")]
+    /// This record or request will never be taken (unknown topic, too large).
+    #[error("the event log refused it: {0}")]
     Refused(String),
     /// The client is beyond repair; the process must be restarted.
     #[error("the event log client has failed for good: {0}; restart the process")]
@@ -293,6 +313,15 @@ pub trait EventLog: Send + Sync + 'static {
         from: i64,
         max: usize,
     ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>>;
+
+    /// Removes the records before `offset` for good; when it resolves, `offset` is the first record kept. At or below the
+    /// first record kept it does nothing; beyond the next offset to be written, or for an unknown partition, it is
+    /// refused.
+    fn delete_before(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> BoxFuture<'static, Result<(), LogError>>;
 
     /// Flushes and closes; appends fail afterwards. Blocking.
     fn close(&self);

@@ -16,12 +16,13 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::{Decoder, RetrySettings};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::{Answer, Connector, Order};
-use homeostat_actors::ports::log::{EventLog, GroupSettings, StoredRecord, TopicPartition};
+use homeostat_actors::ports::log::{Epoch, EventLog, GroupSettings, StoredRecord, TopicPartition};
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_actors::responder::{Judge, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
 use homeostat_actors::supervision::{ActorSnapshot, Backoff, Intensity};
 use homeostat_logic::action::Action;
+use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::event::Event;
 use homeostat_logic::history::History;
@@ -36,6 +37,8 @@ use crate::memory_log::MemoryLog;
 
 /// A Monday at noon, UTC: inside working hours.
 const NOON: Millis = 1_772_452_800_000;
+/// As shipped.
+pub(crate) const BREAKER: BreakerSettings = BreakerSettings::new(100, 0.5);
 /// Partitions of the ledger.
 pub(crate) const LEDGER_PARTITIONS: usize = 2;
 
@@ -159,6 +162,7 @@ impl Default for Plan {
                 flight: FlightLimits {
                     records_max: 64,
                     bytes_max: 1_048_576,
+                    breaker: BREAKER,
                 },
                 retry: RetrySettings {
                     attempts_max: 3,
@@ -225,6 +229,7 @@ impl Bench {
         let under_way = Arc::new(AtomicUsize::new(0));
         let ledger = (0..LEDGER_PARTITIONS).map(|partition| {
             let view = LedgerView::new(i32::try_from(partition).unwrap());
+            view.assigned(Epoch(1));
             let cooldown = CooldownContext {
                 log: Arc::clone(&shared_log),
                 clock: Arc::clone(&time),

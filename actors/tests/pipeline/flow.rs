@@ -10,7 +10,7 @@ use homeostat_actors::ports::observer::Consumed;
 use homeostat_logic::ledger::record::Record;
 use homeostat_logic::topic::{LEDGER, ORIGIN_HEADER};
 
-use crate::bench::{Bench, Plan, drift, ledger, until};
+use crate::bench::{BREAKER, Bench, Plan, drift, ledger, until};
 use crate::memory_log::{Fault, place};
 
 const DRIFT: &str = "data.drift.detected";
@@ -36,6 +36,7 @@ async fn a_flood_is_held_back_in_its_partition_and_a_neighbour_goes_on() {
     plan.settings.flight = FlightLimits {
         records_max: 32,
         bytes_max: 1_048_576,
+        breaker: BREAKER,
     };
     let bench = Bench::start(plan, &[&flooded, &neighbour]).await;
     for _ in 0..FLOOD {

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use homeostat_actors::ports::connector::Order;
-use homeostat_logic::ledger::change::ChangeKind;
+use homeostat_actors::ports::log::Epoch;
+use homeostat_logic::ledger::change::{ChangeKind, CheckpointVerdict};
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Record};
 use tokio::sync::watch;
 
@@ -213,5 +214,93 @@ async fn an_end_waits_for_requests_under_way_also_for_those_of_an_earlier_incarn
     assert!(bench.roster.retire_executors(Duration::from_secs(10)).await);
     assert_eq!(finishes(&bench), [(1, FinishOutcome::Done)]);
     assert_eq!(bench.orders().len(), 1);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn only_the_owner_of_a_ledger_partition_executes_and_its_successor_takes_over() {
+    let partition = place(DRIFT, 0);
+    let bench = Bench::start(Plan::default(), &[&partition]).await;
+    for view in bench.roster.views() {
+        view.released(Epoch(1));
+    }
+    for number in 0..5 {
+        bench.log.produce(&partition, drift(format!("m{number}")));
+    }
+    bench.until_settled(&partition).await;
+    until("the decisions are folded", || {
+        bench.history.read().unwrap().len() == 5
+    })
+    .await;
+    // Many looks of the executors later.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(bench.orders(), []);
+    for view in bench.roster.views() {
+        view.assigned(Epoch(2));
+    }
+    until_all_closed(&bench).await;
+    assert_eq!(bench.orders().len(), 5);
+    assert_no_attempt_was_sent_twice(&bench);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn what_is_being_sent_when_the_partition_goes_is_written_down_and_bid_for_by_nobody() {
+    let (open, send) = gate();
+    let partition = place(DRIFT, 0);
+    let plan = Plan {
+        send,
+        ..Plan::default()
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    bench.log.produce(&partition, drift("m"));
+    until("it is being sent", || bench.orders().len() == 1).await;
+    for view in bench.roster.views() {
+        view.released(Epoch(1));
+    }
+    bench.log.produce(&partition, drift("later"));
+    bench.until_settled(&partition).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    open.send_replace(true);
+    until("its outcome is in the ledger", || {
+        finishes(&bench) == [(1, FinishOutcome::Done)]
+    })
+    .await;
+    assert_eq!(bench.orders().len(), 1, "somebody else sends the later one");
+    bench.end().await;
+}
+
+#[actix::test]
+async fn g6_the_owner_writes_checkpoints_that_agree_with_the_fold() {
+    let partition = place(DRIFT, 0);
+    let bench = Bench::start(Plan::default(), &[&partition]).await;
+    for number in 0..4 {
+        bench.log.produce(&partition, drift(format!("m{number}")));
+        bench.until_settled(&partition).await;
+        bench.clock.advance(Duration::from_mins(11));
+    }
+    let checkpoints = || {
+        let records = ledger(&bench.log).into_iter();
+        records
+            .filter(|record| matches!(record, Record::Checkpoint(_)))
+            .count()
+    };
+    until("checkpoints are written", || checkpoints() > 0).await;
+    until_views_equal_a_fresh_fold(&bench).await;
+    let verdicts: Vec<_> = bench
+        .fold()
+        .into_iter()
+        .flat_map(|(_, changes)| changes)
+        .filter_map(|change| match change.kind {
+            ChangeKind::CheckpointRead { verdict, .. } => Some(verdict),
+            _ => None,
+        })
+        .collect();
+    assert!(!verdicts.is_empty());
+    assert!(
+        verdicts
+            .iter()
+            .all(|verdict| *verdict == CheckpointVerdict::Agrees)
+    );
     bench.end().await;
 }

@@ -1,4 +1,4 @@
-//! The event log port in memory: one process, one group member, everything on command. Records keep for ever, log time is
+//! The event log port in memory: one process, one group member, everything on command. Records keep until they are removed, log time is
 //! the test's clock, and a single thread delivers, assigns and revokes, as the real adapters' threads do.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -57,6 +57,8 @@ struct Cursor {
 #[derive(Default)]
 struct State {
     topics: BTreeMap<String, Vec<Vec<StoredRecord>>>,
+    /// First offset kept, where records were removed; what is before it is only out of reach.
+    low: BTreeMap<TopicPartition, i64>,
     faults: BTreeMap<String, Fault>,
     /// Topics whose appends wait, and how many do.
     held: BTreeSet<String>,
@@ -237,6 +239,11 @@ impl State {
         Ok(Appended { partition, offset })
     }
 
+    /// First offset kept.
+    fn low(&self, place: &TopicPartition) -> i64 {
+        self.low.get(place).copied().unwrap_or(0)
+    }
+
     fn partition(&self, place: &TopicPartition) -> &[StoredRecord] {
         &self.topics[&place.topic][usize::try_from(place.partition).unwrap()]
     }
@@ -291,7 +298,8 @@ fn obey(
             state.epochs += 1;
             let epoch = Epoch(state.epochs);
             state.owned.insert(partition.clone(), epoch);
-            let position = state.settled.get(&partition).copied().unwrap_or(0);
+            let settled = state.settled.get(&partition).copied().unwrap_or(0);
+            let position = settled.max(state.low(&partition));
             drop(state);
             let assignment = Assignment {
                 partition: partition.clone(),
@@ -332,6 +340,7 @@ fn take(cursors: &mut Vec<Cursor>, partition: &TopicPartition) -> Option<Epoch> 
 fn round(inner: &Inner, cursor: &mut Cursor) {
     let credit = cursor.sink.credit().min(ROUND_RECORDS);
     let mut state = inner.lock();
+    cursor.next = cursor.next.max(state.low(&cursor.partition));
     let left = state.partition(&cursor.partition);
     let from = usize::try_from(cursor.next).unwrap();
     let records: Vec<_> = left.iter().skip(from).take(credit).cloned().collect();
@@ -412,15 +421,20 @@ impl EventLog for MemoryLog {
         names: Vec<String>,
     ) -> BoxFuture<'static, Result<Vec<TopicDescription>, LogError>> {
         let state = self.lock();
-        let watermarks = |records: &Vec<StoredRecord>| Watermarks {
-            low: 0,
-            high: i64::try_from(records.len()).unwrap(),
+        let watermarks = |name: &str| {
+            let partitions = (0..).zip(&state.topics[name]);
+            let of = |(partition, records): (i32, &Vec<StoredRecord>)| Watermarks {
+                low: state.low(&place(name, partition)),
+                high: i64::try_from(records.len()).unwrap(),
+            };
+            partitions.map(of).collect()
         };
         let described = names.into_iter().map(|name| TopicDescription {
-            partitions: state.topics[&name].iter().map(watermarks).collect(),
+            partitions: watermarks(&name),
             name,
             append_time: Some(true),
             cleanup_policy: None,
+            ..TopicDescription::default()
         });
         let described = described.collect();
         drop(state);
@@ -485,12 +499,30 @@ impl EventLog for MemoryLog {
         from: i64,
         max: usize,
     ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>> {
-        let from = usize::try_from(from).unwrap();
         let state = self.lock();
+        let from = usize::try_from(from.max(state.low(&partition))).unwrap();
         let records = state.partition(&partition).iter().skip(from).take(max);
         let records = records.cloned().collect();
         drop(state);
         async { Ok(records) }.boxed()
+    }
+
+    fn delete_before(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> BoxFuture<'static, Result<(), LogError>> {
+        let mut state = self.lock();
+        let high = i64::try_from(state.partition(&partition).len()).unwrap();
+        let answer = if offset > high {
+            Err(LogError::Refused(format!("{offset} is beyond {high}")))
+        } else {
+            let low = state.low.entry(partition).or_default();
+            *low = offset.max(*low);
+            Ok(())
+        };
+        drop(state);
+        async { answer }.boxed()
     }
 
     fn close(&self) {

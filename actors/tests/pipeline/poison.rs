@@ -9,6 +9,7 @@ use homeostat_actors::ports::log::NewRecord;
 use homeostat_actors::ports::observer::Consumed;
 use homeostat_actors::supervision::Intensity;
 use homeostat_logic::event::{Event, Names, Reject};
+use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::topic::{DEAD_LETTERS, Topic};
 
 use crate::bench::{Bench, Plan, drift, header, until};
@@ -240,5 +241,117 @@ async fn a_role_that_always_fails_makes_the_whole_tree_give_up() {
     // Nothing was skipped: the next start reads the event again.
     assert_eq!(bench.log.settled(&partition), 0);
     assert_eq!(bench.dead_letters().len(), 0);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn too_many_dead_letters_stop_the_partition_and_nothing_is_lost_or_buried_until_it_is_resumed()
+ {
+    let (rolled_out, other) = (place(DRIFT, 0), place(DRIFT, 1));
+    let bench = Bench::start(Plan::default(), &[&rolled_out, &other]).await;
+    for offset in 0..100 {
+        bench.log.produce(&rolled_out, drift(format!("m{offset}")));
+    }
+    bench.until_settled(&rolled_out).await;
+    for _ in 0..300 {
+        bench.log.produce(&rolled_out, "of another schema");
+    }
+    let partitions = bench.roster.partitions();
+    until("the partition has stopped", || {
+        partitions.is_stopped(&rolled_out)
+    })
+    .await;
+    // 50 of the last 100 may be dead; the 51st is not buried.
+    until("what was condemned is buried", || {
+        bench.dead_letters().len() == 50
+    })
+    .await;
+    assert_eq!(bench.log.settled(&rolled_out), 150);
+    bench.log.produce(&other, drift("beside"));
+    bench.until_settled(&other).await;
+    assert_eq!(
+        (bench.dead_letters().len(), bench.log.settled(&rolled_out)),
+        (50, 150)
+    );
+    let stopped: Vec<_> = partitions
+        .stopped()
+        .into_iter()
+        .map(|(one, _)| one)
+        .collect();
+    assert_eq!(stopped, std::slice::from_ref(&rolled_out));
+    // Not mended: it stops again, further on.
+    assert_eq!(partitions.resume(Some("data.ingested")), []);
+    let resumed = partitions.resume(Some(DRIFT));
+    assert_eq!(resumed, std::slice::from_ref(&rolled_out));
+    until("it has stopped again", || {
+        partitions.is_stopped(&rolled_out)
+    })
+    .await;
+    assert!(bench.log.settled(&rolled_out) < 400);
+    let settled = || bench.log.settled(&rolled_out);
+    until("every order lets it go on", || {
+        partitions.resume(None);
+        settled() == 400
+    })
+    .await;
+    bench.log.produce(&rolled_out, drift("after"));
+    bench.until_settled(&rolled_out).await;
+    // Each record once: in the dead letters, or decided.
+    let buried: BTreeSet<String> = bench
+        .dead_letters()
+        .iter()
+        .map(|one| header(one, "offset"))
+        .collect();
+    assert_eq!((buried.len(), bench.dead_letters().len()), (300, 300));
+    assert_eq!(bench.decided(&rolled_out).len(), 101);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn a_replayed_event_is_decided_once_however_often_it_is_replayed() {
+    let partition = place(DRIFT, 0);
+    let bench = Bench::start(Plan::default(), &[&partition, &place(DRIFT, 1)]).await;
+    let replay = |of: &str, first: &str| {
+        let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+        bench.log.produce_record(NewRecord {
+            topic: DRIFT.to_owned(),
+            partition: Some(0),
+            key: None,
+            value: Some(drift("m").into()),
+            headers: vec![
+                header("homeostat-replay-of", of),
+                header("homeostat-replay-position", first),
+            ],
+        });
+    };
+    // Twice the same letter, a second letter of the same record, and an event that had been decided before it was buried.
+    let first = format!("{DRIFT}/1/700");
+    replay("0-1", &first);
+    replay("0-1", &first);
+    replay("0-2", &first);
+    let decided = bench.log.produce(&place(DRIFT, 1), drift("m"));
+    bench.until_settled(&place(DRIFT, 1)).await;
+    bench.until_settled(&partition).await;
+    replay("0-3", &format!("{DRIFT}/1/{decided}"));
+    bench.until_settled(&partition).await;
+    let mut duplicates = Vec::new();
+    for (_, changes) in bench.fold() {
+        for change in changes {
+            if let ChangeKind::Entered(entered) = change.kind {
+                let duplicate = entered.gates.iter().any(|gate| gate.gate == "duplicate");
+                let src = &entered.propose.src;
+                duplicates.push((src.partition, src.offset, duplicate));
+            }
+        }
+    }
+    duplicates.sort_unstable();
+    let expected = [
+        (0, 0, false),
+        (0, 1, true),
+        (0, 2, true),
+        (0, 3, true),
+        (1, 0, false),
+    ];
+    assert_eq!(duplicates, expected);
     bench.end().await;
 }

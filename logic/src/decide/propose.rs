@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub offset: i64,
     /// The log's time of it.
     pub timestamp: Millis,
+    /// Its identity as a replay, when it is one ([`crate::dead_letters::replay_identity`]).
+    pub replay: Option<Id>,
     /// The proposer's clock.
     pub now: Millis,
     /// The rules.
@@ -107,7 +109,8 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         Field::Value(Text(id)) if !id.is_empty() => Some(id.chars().take(256).collect::<String>()),
         _ => None,
     };
-    let event_identity = named.identity(context.topic);
+    // The producer's own name first: it also tells the producer's second try from the replay, which a position does not.
+    let event_identity = named.identity(context.topic).or(context.replay);
     let event_id = own_id.unwrap_or_else(|| event_key.as_uuid());
     let rule = context
         .rules
@@ -127,7 +130,8 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         .max()
         .unwrap_or(src.ts + rule.max_event_age_ms);
     let notice = (&*context.event.event_type == "data_drift_detected")
-        .then(|| writer.drift_alert(event_key));
+        // Every replay tells the alert that the event itself told, or would have.
+        .then(|| writer.drift_alert(context.replay.unwrap_or(event_key)));
     let propose = Propose {
         event_key,
         target: verdict.target(),

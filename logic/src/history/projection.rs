@@ -73,7 +73,7 @@ impl History {
     pub fn apply(&mut self, change: &Change) {
         match &change.kind {
             ChangeKind::Entered(entered) => {
-                if let Some(story) = story::of_decision(entered, change.time) {
+                if let Some(story) = story::of_decision(entered, change.offset, change.time) {
                     let ring = match story.summary.action {
                         Action::Ignore => &mut self.ignored,
                         _ => &mut self.demanding,
@@ -81,7 +81,7 @@ impl History {
                     ring.insert(story, self.capacity);
                 }
             }
-            ChangeKind::Derived(derived) => self.derived(derived, change.time),
+            ChangeKind::Derived(derived) => self.derived(derived, change.offset, change.time),
             ChangeKind::Judged(judged) => {
                 self.tell(judged.action, |story| story::judged_again(story, judged));
             }
@@ -120,6 +120,8 @@ impl History {
                 cause,
             } => self.tell(*action, |story| {
                 story.summary.outcome = Outcome::of(*phase, story.summary.action);
+                story.summary.phase = phase.name();
+                story.summary.changed = change.offset;
                 if !matches!(cause, Cause::Won { .. }) {
                     story.summary.reasons.push(cause.to_string());
                 }
@@ -210,7 +212,7 @@ impl History {
         })
     }
 
-    fn derived(&mut self, derived: &Derived, time: Millis) {
+    fn derived(&mut self, derived: &Derived, changed: i64, time: Millis) {
         self.tell(derived.parent, |parent| {
             parent.escalation = Some(derived.action);
         });
@@ -221,7 +223,7 @@ impl History {
         };
         let why = why.unwrap_or_default();
         let event = parent.map(|parent| parent.event.clone());
-        let story = story::of_derived(derived, time, event, &why);
+        let story = story::of_derived(derived, changed, time, event, &why);
         self.demanding.insert(story, self.capacity);
     }
 }

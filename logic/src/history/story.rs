@@ -7,7 +7,7 @@ use crate::ledger::change::{Derived, Entered, Judged};
 use crate::ledger::record::{EventBody, Millis, RawJson, Step};
 
 /// The story of a decision as it was judged; `None` when the change names what the proposal does not hold.
-pub(super) fn of_decision(entered: &Entered, time: Millis) -> Option<DecisionStory> {
+pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Option<DecisionStory> {
     let propose = &entered.propose;
     let decision = propose.decisions.get(entered.decision)?;
     let step = decision.ladder.get(entered.step)?;
@@ -30,6 +30,8 @@ pub(super) fn of_decision(entered: &Entered, time: Millis) -> Option<DecisionSto
             proposed_action: decision.proposed_action,
             action: step.action,
             outcome: Outcome::of(entered.phase, step.action),
+            phase: entered.phase.name(),
+            changed,
             reasons,
             escalation_of: None,
         },
@@ -51,6 +53,7 @@ pub(super) fn of_decision(entered: &Entered, time: Millis) -> Option<DecisionSto
 /// The story of an action made by the fold; `event` is its parent's, if that is still told.
 pub(super) fn of_derived(
     derived: &Derived,
+    changed: i64,
     time: Millis,
     event: Option<EventBody>,
     why: &str,
@@ -73,6 +76,8 @@ pub(super) fn of_derived(
             proposed_action: step.action,
             action: step.action,
             outcome: Outcome::of(derived.phase, step.action),
+            phase: derived.phase.name(),
+            changed,
             reasons: vec![format!(
                 "{} of {}: {why}",
                 derived.kind.name(),

@@ -32,11 +32,19 @@ pub fn forced_key(override_id: Id) -> Id {
     Id::hash(&[b"forced", &override_id.0])
 }
 
-/// Identity of a person's order: two orders under one id differ in it.
+/// Identity of a person's order: two orders under one id differ in it. A forced action is known by what the person asked
+/// for, which its event tells; times and rules around it belong to the moment it was written.
 pub fn order_digest(order: &OverrideOrder) -> Id {
+    let bytes = match order {
+        OverrideOrder::Force(propose) => serde_json::to_vec(&(&propose.target, &propose.event)),
+        other => serde_json::to_vec(other),
+    };
     // An order always serialises; were it not so, its name would still tell most orders apart.
-    let bytes = serde_json::to_vec(order).unwrap_or_default();
-    Id::hash(&[b"order", order.name().as_bytes(), &bytes])
+    Id::hash(&[
+        b"order",
+        order.name().as_bytes(),
+        &bytes.unwrap_or_default(),
+    ])
 }
 
 /// Identity of the action that a decision asks for; `decision` is its index in the proposal.

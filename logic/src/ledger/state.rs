@@ -227,6 +227,10 @@ pub struct ActionState {
     pub derived: BTreeMap<DerivedKind, Id>,
     /// Done, and not helpful unless observed by this time.
     pub verify_by: Option<Millis>,
+    /// An alert that its parent's turn for the better cancelled. Only such a one is due again when the parent ends badly
+    /// after all; what a person cancelled stays cancelled (G2, G10).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub withdrawn: bool,
 }
 
 /// The bid that won an attempt.

@@ -61,6 +61,7 @@ pub(crate) fn proposed(topic_name: &str, raw: &str, rules: &Rules, now: Millis) 
     let event = decode(Some(raw.as_bytes()), topic, &mut Names::default()).unwrap();
     let verdict = judge(&event, raw, rules, now);
     let context = Context {
+        replay: None,
         event: &event,
         raw,
         topic: topic_name,

@@ -9,17 +9,13 @@ use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
 use super::super::Failure;
+use super::super::service::{self, innermost};
 use super::batch::Batch;
 
 /// Tries of a batch before the whole publication stops.
 const TRIES_MAX: u32 = 6;
 /// Pause before the second try; each further one is twice as long: 0.25 s to 4 s, about 8 s in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-/// The service answers within 10 s, and may wait as long for its turn.
-const REQUEST_LIMIT: Duration = Duration::from_secs(30);
-/// Time to reach the service.
-const CONNECT_LIMIT: Duration = Duration::from_secs(3);
-
 /// Where events go.
 pub(super) enum Destination {
     /// A running service.
@@ -67,33 +63,8 @@ impl Try {
 impl Destination {
     /// A service at a URL.
     pub(super) fn service(url: &str) -> Result<Self, Failure> {
-        let usage = |problem: &str| {
-            Failure::Usage(format!(
-                "--url {url}: {problem}; give it as http://127.0.0.1:8470"
-            ))
-        };
-        let parsed = Url::parse(url).map_err(|error| usage(&error.to_string()))?;
-        if !matches!(parsed.scheme(), "http" | "https") {
-            return Err(usage("neither http nor https"));
-        }
-        // Fails only if a provider is installed already, which does as well.
-        rustls::crypto::ring::default_provider()
-            .install_default()
-            .unwrap_or_default();
-        let mut client = reqwest::Client::builder()
-            .timeout(REQUEST_LIMIT)
-            .connect_timeout(CONNECT_LIMIT)
-            .redirect(reqwest::redirect::Policy::none());
-        if matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
-            client = client.no_proxy();
-        }
-        let client = client
-            .build()
-            .map_err(|error| Failure::Failed(error.to_string()))?;
-        Ok(Self::Service {
-            client,
-            url: parsed,
-        })
+        let (client, url) = service::client(url)?;
+        Ok(Self::Service { client, url })
     }
 
     /// Sends a batch until every event of it is acknowledged or refused, or nothing gets through.
@@ -235,15 +206,6 @@ fn worsen(fault: &mut Option<Fault>, topic: &str, error: &LogError) {
         }
         _ => {}
     }
-}
-
-/// reqwest's own message names the URL and hides the reason.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 #[cfg(test)]

@@ -65,6 +65,9 @@ impl EventLog for Twin {
     ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>> {
         unused()
     }
+    fn delete_before(&self, _: TopicPartition, _: i64) -> BoxFuture<'static, Result<(), LogError>> {
+        unused()
+    }
     fn close(&self) {}
 }
 

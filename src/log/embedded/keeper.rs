@@ -1,4 +1,4 @@
-//! Housekeeping: stores settled positions, reopens a broken store, and removes records by age and by size.
+//! Housekeeping: stores settled positions, reopens a broken store, and has records removed by age and by size.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,16 +6,14 @@ use std::time::{Duration, Instant};
 use homeostat_actors::ports::log::LogError;
 use homeostat_logic::ledger::record::Millis;
 
-use super::codec::{Mark, decode_record};
+use super::codec::decode_record;
 use super::cursor::scan;
+use super::removal::trim;
 use super::shared::Shared;
-use super::store::Durability;
 use super::topics::{Partition, Topic};
 
 /// Settled positions are stored at most this often.
 const POSITIONS: Duration = Duration::from_millis(200);
-/// Records removed in one commit at most.
-const REMOVALS: usize = 4096;
 
 /// Starts the thread; it ends when the log is closed.
 pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<std::thread::JoinHandle<()>> {
@@ -116,51 +114,4 @@ fn first_timestamp(shared: &Shared, partition: &Partition) -> Result<Option<Mill
         },
     )?;
     Ok(first)
-}
-
-/// Removes records from the beginning while `goes` (bytes before the record, its time) holds, at most [`REMOVALS`];
-/// tells whether there may be more.
-fn trim(
-    shared: &Shared,
-    partition: &Partition,
-    mut goes: impl FnMut(u64, Millis) -> bool,
-) -> Result<bool, LogError> {
-    let extent = partition.extent();
-    let mut mark = Mark {
-        low: extent.low,
-        bytes_before: extent.bytes_before_low,
-        timestamp: extent.timestamp,
-    };
-    let mut offsets = Vec::new();
-    let mut headers = Vec::new();
-    scan(
-        &shared.store,
-        partition,
-        extent.low,
-        extent.high,
-        REMOVALS,
-        |offset, record| {
-            let Some(stored) = decode_record(record, &mut headers) else {
-                return false;
-            };
-            if !goes(mark.bytes_before, stored.timestamp) {
-                return false;
-            }
-            offsets.push(offset);
-            mark.low = offset.saturating_add(1);
-            mark.bytes_before = stored.bytes_through;
-            true
-        },
-    )?;
-    if offsets.is_empty() {
-        return Ok(false);
-    }
-    shared.store.commit(Durability::Process, |opened, batch| {
-        for offset in &offsets {
-            batch.remove(&opened.records, partition.id.record_key(*offset));
-        }
-        batch.insert(&opened.marks, partition.id.mark_key(), mark.encode());
-    })?;
-    partition.trimmed(mark);
-    Ok(offsets.len() == REMOVALS)
 }

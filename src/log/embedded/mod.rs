@@ -11,6 +11,7 @@ mod codec;
 mod cursor;
 mod groups;
 mod keeper;
+mod removal;
 mod shared;
 mod store;
 mod subscription;
@@ -191,6 +192,10 @@ impl EventLog for EmbeddedLog {
             // This log stamps every record and never compacts.
             append_time: Some(true),
             cleanup_policy: Some("delete".to_owned()),
+            retention_ms: Some(topic.retention.map_or(-1, |keep| {
+                i64::try_from(keep.as_millis()).unwrap_or(i64::MAX)
+            })),
+            brokers: None,
         };
         let topics = names
             .iter()
@@ -267,6 +272,21 @@ impl EventLog for EmbeddedLog {
             match topic.partitions.get(index) {
                 Some(partition) => cursor::read(&shared.store, partition, from, max),
                 None => Ok(Vec::new()),
+            }
+        })
+    }
+
+    fn delete_before(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> BoxFuture<'static, Result<(), LogError>> {
+        let shared = Arc::clone(&self.shared);
+        blocking(move || {
+            let (topic, index) = shared.require(&partition)?;
+            match topic.partitions.get(index) {
+                Some(place) => removal::delete_before(&shared, &partition, place, offset),
+                None => Ok(()),
             }
         })
     }

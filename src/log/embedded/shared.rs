@@ -35,6 +35,8 @@ pub(super) struct Shared {
     pub(super) clock: Mutex<Millis>,
     /// Held while records are written or the store is reopened; the time of the last reopening.
     pub(super) write_gate: Mutex<Option<Instant>>,
+    /// Held while records are removed.
+    pub(super) removing: Mutex<()>,
 }
 
 impl Shared {
@@ -58,6 +60,7 @@ impl Shared {
             closed: Flag::default(),
             failed_at: Mutex::default(),
             write_gate: Mutex::new(None),
+            removing: Mutex::default(),
         })
     }
 

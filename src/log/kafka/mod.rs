@@ -163,6 +163,24 @@ impl EventLog for KafkaLog {
         })
     }
 
+    fn delete_before(
+        &self,
+        partition: TopicPartition,
+        offset: i64,
+    ) -> BoxFuture<'static, Result<(), LogError>> {
+        let clients = Arc::clone(&self.clients);
+        async move {
+            let (topic, number) = (&partition.topic, Some(partition.partition));
+            if !clients.topics.is_known(topic, number) {
+                // The client would wait in vain for the leader of a partition that does not exist.
+                let (asked, topic) = (Arc::clone(&clients), topic.clone());
+                blocking(move || asked.topics.look_up(&topic, number)).await?;
+            }
+            clients.topics.delete_before(&partition, offset).await
+        }
+        .boxed()
+    }
+
     fn close(&self) {
         self.clients.producers.close();
         self.tails.close(CLOSE_TAILS);

@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use homeostat_actors::ports::log::{LogError, TopicDescription, TopicSettings, Watermarks};
+use homeostat_actors::ports::log::{
+    BrokerSettings, LogError, TopicDescription, TopicPartition, TopicSettings, Watermarks,
+};
+use rdkafka::Offset;
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
     TopicReplication,
@@ -14,6 +17,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::error::{classify, classify_code};
+use super::positions::offsets;
 use super::settings::KafkaSettings;
 use crate::log::sync::lock;
 
@@ -116,6 +120,21 @@ impl TopicAdmin {
         Ok(Some(count))
     }
 
+    /// Copies of the partition with the fewest. Blocking.
+    fn replicas(&self, topic: &str) -> Result<i32, LogError> {
+        let failed = |error| classify(&format!("topic {topic}"), &error);
+        let client = self.client.inner();
+        let metadata = client
+            .fetch_metadata(Some(topic), TIMEOUT)
+            .map_err(failed)?;
+        let partitions = metadata
+            .topics()
+            .iter()
+            .flat_map(rdkafka::metadata::MetadataTopic::partitions);
+        let fewest = partitions.map(|one| one.replicas().len()).min();
+        Ok(fewest.map_or(0, |count| i32::try_from(count).unwrap_or(i32::MAX)))
+    }
+
     /// Creates what is missing.
     pub(super) async fn ensure(&self, wanted: &[TopicSettings]) -> Result<(), LogError> {
         if wanted.is_empty() {
@@ -175,8 +194,11 @@ impl TopicAdmin {
                 partitions: (0..count)
                     .map(watermarks)
                     .collect::<Result<_, LogError>>()?,
-                append_time: None,
-                cleanup_policy: None,
+                brokers: Some(BrokerSettings {
+                    replicas: self.replicas(name)?,
+                    ..BrokerSettings::default()
+                }),
+                ..TopicDescription::default()
             });
         }
         Ok(described)
@@ -210,6 +232,39 @@ impl TopicAdmin {
         Ok(())
     }
 
+    /// Has the brokers remove what is before `offset` (`DeleteRecords`).
+    pub(super) async fn delete_before(
+        &self,
+        place: &TopicPartition,
+        offset: i64,
+    ) -> Result<(), LogError> {
+        if offset <= 0 {
+            // To a broker -1 would mean everything.
+            return Ok(());
+        }
+        let what = format!("remove the records before offset {offset} of {place}");
+        let class = |code: RDKafkaErrorCode| match code {
+            RDKafkaErrorCode::OffsetOutOfRange => LogError::Refused(format!("{what}: {code}")),
+            code => classify_code(format!("{what}: {code}"), code),
+        };
+        let failed = |error: KafkaError| match error.rdkafka_error_code() {
+            Some(code) => class(code),
+            None => classify(&what, &error),
+        };
+        let list = offsets([(place, Offset::Offset(offset))]).map_err(failed)?;
+        let options = AdminOptions::new()
+            .request_timeout(Some(TIMEOUT))
+            .operation_timeout(Some(TIMEOUT));
+        let answer = self.client.delete_records(&list, &options).await;
+        let answer = answer.map_err(failed)?;
+        let one = answer.find_partition(&place.topic, place.partition);
+        let outcome = one.map(|one| one.error());
+        match outcome {
+            Some(outcome) => outcome.map_err(failed),
+            None => Err(LogError::Unavailable(format!("{what}: no answer"))),
+        }
+    }
+
     /// First and next offset of a partition. Blocking.
     pub(super) fn watermarks(&self, topic: &str, partition: i32) -> Result<Watermarks, LogError> {
         let failed = |error| classify(&format!("watermarks of {topic}/{partition}"), &error);
@@ -231,8 +286,15 @@ fn new_topic<'a>(topic: &'a TopicSettings, retention: &'a str) -> NewTopic<'a> {
     .set("cleanup.policy", "delete")
     .set("max.message.bytes", MAX_MESSAGE_BYTES)
     .set("retention.ms", retention);
-    if topic.append_time {
-        new.set("message.timestamp.type", "LogAppendTime")
+    if !topic.append_time {
+        return new;
+    }
+    let new = new
+        .set("message.timestamp.type", "LogAppendTime")
+        .set("retention.bytes", "-1")
+        .set("unclean.leader.election.enable", "false");
+    if topic.replication_factor >= 3 {
+        new.set("min.insync.replicas", "2")
     } else {
         new
     }
@@ -246,7 +308,18 @@ fn take_settings(described: &mut [TopicDescription], settings: &ConfigResource) 
         let kind = value(settings, "message.timestamp.type");
         topic.append_time = kind.map(|kind| kind == "LogAppendTime");
         topic.cleanup_policy = value(settings, "cleanup.policy");
+        topic.retention_ms = number(settings, "retention.ms");
+        let brokers = topic.brokers.get_or_insert_default();
+        brokers.min_insync_replicas = number(settings, "min.insync.replicas");
+        let unclean = value(settings, "unclean.leader.election.enable");
+        brokers.unclean_election = unclean.map(|unclean| unclean != "false");
+        brokers.retention_bytes = number(settings, "retention.bytes");
+        brokers.max_message_bytes = number(settings, "max.message.bytes");
     }
+}
+
+fn number<T: std::str::FromStr>(settings: &ConfigResource, name: &str) -> Option<T> {
+    value(settings, name)?.parse().ok()
 }
 
 fn value(settings: &ConfigResource, name: &str) -> Option<String> {

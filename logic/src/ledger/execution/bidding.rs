@@ -49,6 +49,10 @@ impl Execution {
         fresh: &mut dyn FnMut() -> Id,
         effects: &mut Vec<Effect>,
     ) {
+        // While people hold everything back every bid is void; without this there would be one a second.
+        if fold.held(now.log) {
+            return;
+        }
         let mut room = self
             .limit
             .saturating_sub(self.bids.len() + self.sending.len());

@@ -3,7 +3,7 @@
 use super::*;
 use crate::action::Action::Retrain;
 use crate::ledger::fold::samples::*;
-use crate::ledger::record::{Policy, Propose, Record};
+use crate::ledger::record::{OverrideOrder, Policy, Propose, Record};
 use crate::ledger::times::START_DEADLINE;
 
 /// One executor on a log that a test writes by hand. Boot time and log time run together.
@@ -387,4 +387,28 @@ fn an_executor_that_begins_in_the_middle_finds_what_is_open() {
     desk.execution = Execution::new("other", 64, &desk.bench.fold, boot(0));
     let start = desk.bid();
     assert_eq!((start.action_id, start.owner.as_str()), (action, "other"));
+}
+
+#[test]
+fn nothing_is_bid_for_while_people_hold_everything_back() {
+    let (mut desk, _) = Desk::with_action(Policy::Idempotent);
+    let order = |number, order| {
+        Record::Override(Box::new(crate::ledger::record::Override {
+            override_id: id(number),
+            order,
+            who: "somebody".to_owned(),
+            reason: "because".to_owned(),
+        }))
+    };
+    desk.at(1_000).read(order(1, OverrideOrder::Pause));
+    assert_eq!(
+        desk.at(5_000).tick(),
+        [],
+        "the bid would be void, and so would the next one a second later"
+    );
+    desk.at(6_000).read(order(2, OverrideOrder::Resume));
+    assert!(matches!(
+        desk.at(7_000).tick()[..],
+        [Effect::AppendStart(_)]
+    ));
 }

@@ -123,6 +123,7 @@ impl Fold {
             derived_from: Some((parent, kind)),
             derived: BTreeMap::new(),
             verify_by: None,
+            withdrawn: false,
         };
         let derived = Derived {
             action: id,
@@ -150,6 +151,7 @@ impl Fold {
         {
             let now = self.state.now;
             self.close(alert, now, Phase::Cancelled, Cause::Withdrawn(parent));
+            self.update(alert, |alert| alert.withdrawn = true);
         }
     }
 

@@ -64,9 +64,10 @@ impl Memory {
         self.seen.insert(position, seen).is_some()
     }
 
-    /// Remembers an event's name for a target; whether it was known.
+    /// Remembers an event's name for a target; whether it was known. The name of a replayed event is the position where it
+    /// stood first: had it been decided there before it was buried, that position is remembered.
     pub(super) fn name(&mut self, at: Millis, identity: Id) -> bool {
-        self.identities.insert(identity, at).is_some()
+        self.identities.insert(identity, at).is_some() || self.seen.contains_key(&identity)
     }
 
     /// What ages in it.

@@ -275,12 +275,15 @@ impl Fold {
         let Some(state) = self.action(alert) else {
             return;
         };
-        if state.phase != Phase::Cancelled {
+        if !(state.withdrawn && state.phase == Phase::Cancelled) {
             return;
         }
         let attempt = state.winners.keys().last().map_or(1, |last| last + 1);
         let now = self.state.now;
-        self.update(alert, |alert| alert.not_after = not_after);
+        self.update(alert, |alert| {
+            alert.not_after = not_after;
+            alert.withdrawn = false;
+        });
         let phase = Phase::Ready {
             attempt,
             from: now,

@@ -131,6 +131,7 @@ impl Fold {
             derived_from: None,
             derived: BTreeMap::new(),
             verify_by: None,
+            withdrawn: false,
         };
         self.hold_key(&propose.target, step, id);
         if !waits {

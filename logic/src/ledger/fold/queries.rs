@@ -71,8 +71,13 @@ impl Fold {
     pub fn cooldowns(&self, now: Millis) -> Vec<ActiveCooldown> {
         let targets = self.state.targets.iter();
         let keys = targets.flat_map(|(target, state)| state.keys.iter().map(move |k| (target, k)));
-        keys.filter_map(|(target, (key, state))| active_cooldown(target, key, state, now))
-            .collect()
+        let listed = |(target, (key, state)): (&String, (&String, &KeyState))| {
+            let mut cooldown = active_cooldown(target, key, state, now)?;
+            let action = cooldown.action_id.and_then(|id| self.action(id));
+            cooldown.changed = action.map(|action| action.changed);
+            Some(cooldown)
+        };
+        keys.filter_map(listed).collect()
     }
 
     /// Budgets with slots taken within their window before `now`.
@@ -108,6 +113,7 @@ fn active_cooldown(
         key: key.to_owned(),
         state,
         action_id: Some(action_id),
+        changed: None,
         until,
     };
     if let Some(open) = state.open {

@@ -5,9 +5,10 @@ use crate::ledger::change::{Change, ChangeKind};
 use crate::ledger::fold::Fold;
 use crate::ledger::identity;
 use crate::ledger::record::{
-    AbsentProbe, Backoff, Decision, EventBody, Finish, FinishOutcome, Gate, Id, Millis, Policy,
-    Propose, RawJson, Record, Source, Start, Step, Via, Window,
+    AbsentProbe, Backoff, Decision, EventBody, Finish, FinishOutcome, Gate, Id, Millis, Override,
+    OverrideOrder, Policy, Propose, RawJson, Record, Source, Start, Step, Via, Window,
 };
+use crate::ledger::state::OverrideVerdict;
 use crate::severity::Severity;
 use crate::target::Target;
 
@@ -185,6 +186,26 @@ impl Bench {
         self.apply(at, Record::Finish(finish));
     }
 
+    /// Carries a person's order out; what became of it.
+    pub(crate) fn order(&mut self, at: Millis, number: u32, order: OverrideOrder) -> Verdict {
+        let order = Override {
+            override_id: id(number),
+            order,
+            who: "anna".to_owned(),
+            reason: "because".to_owned(),
+        };
+        self.apply(at, Record::Override(Box::new(order)));
+        match &self.fold.override_entry(id(number)).unwrap().verdict {
+            OverrideVerdict::Applied { .. } => Ok(()),
+            OverrideVerdict::Refused(refusal) => Err(refusal.name()),
+        }
+    }
+
+    /// The offset of an action's last change, as a person sees it.
+    pub(crate) fn changed(&self, action: Id) -> i64 {
+        self.fold.action(action).unwrap().changed
+    }
+
     /// The entries of changes of the last record that were void.
     pub(crate) fn void(&self) -> Option<String> {
         self.changes.iter().find_map(|change| match &change.kind {
@@ -209,6 +230,9 @@ impl Bench {
         self.fold.phase(action).map_or("gone", |phase| phase.name())
     }
 }
+
+/// What became of an order: nothing, or the name of the refusal.
+pub(crate) type Verdict = Result<(), &'static str>;
 
 pub(crate) fn finish(action_id: Id, attempt: u32, bid: u32, outcome: FinishOutcome) -> Finish {
     Finish {

@@ -5,7 +5,9 @@ use crate::ledger::fold::closing::backoff;
 use crate::ledger::fold::samples::*;
 use crate::ledger::phase::{DerivedKind, Phase};
 use crate::ledger::record::FinishOutcome::{Done, Failed, NotSent, Unknown};
-use crate::ledger::record::{Finish, Id, Millis, Policy, Propose, Record, Step, Verify};
+use crate::ledger::record::{
+    Finish, Id, Millis, Override, OverrideOrder, Policy, Propose, Record, Resolution, Step, Verify,
+};
 use crate::ledger::times::HORIZON_MS;
 
 fn with(policy: Policy) -> Vec<Step> {
@@ -170,6 +172,46 @@ fn done_corrects_unknown_and_withdraws_an_alert_that_nobody_started() {
         };
         assert_eq!(bench.phase(alert), expected);
     }
+}
+
+/// The simulation's seed 91: an alert that may have been sent, and that a person withdrew, was sent a second time.
+#[test]
+fn an_alert_that_a_person_cancelled_is_not_due_again_when_its_parent_ends_badly() {
+    let mut bench = Bench::new();
+    let mut proposal = propose(1, with(Policy::AtMostOnce));
+    proposal.decisions[0].escalation.policy = Policy::AtMostOnce;
+    let action = bench.propose(0, proposal);
+    bench.start(0, action, 1, 1);
+    bench.finish(SECOND, action, 1, 1, Unknown);
+    let alert = escalation(&bench, action, DerivedKind::Escalation).unwrap();
+    bench.start(SECOND, alert, 1, 2);
+    bench.finish(2 * SECOND, alert, 1, 2, Unknown);
+    let expect = bench.fold.action(alert).unwrap().changed;
+    let action_id = alert;
+    order(&mut bench, 10, OverrideOrder::Cancel { action_id, expect });
+    assert_eq!(bench.phase(alert), "cancelled");
+    let expect = bench.fold.action(action).unwrap().changed;
+    let (action_id, outcome) = (action, Resolution::Failed);
+    let failed = OverrideOrder::Resolve {
+        action_id,
+        expect,
+        outcome,
+    };
+    order(&mut bench, 11, failed);
+    assert_eq!(
+        (bench.phase(action), bench.phase(alert)),
+        ("failed", "cancelled")
+    );
+}
+
+fn order(bench: &mut Bench, number: u32, order: OverrideOrder) {
+    let order = Override {
+        override_id: id(number),
+        order,
+        who: "somebody".to_owned(),
+        reason: "because".to_owned(),
+    };
+    bench.apply(3 * SECOND, Record::Override(Box::new(order)));
 }
 
 #[test]

@@ -265,10 +265,6 @@ proptest! {
                         let long_ago = |then| fold.now() - then > crate::ledger::times::HORIZON_MS;
                         assert!(before.is_none_or(long_ago), "carried out twice");
                     }
-                    // A withdrawn alert of a parent that ended badly again.
-                    ChangeKind::Moved { action, cause: Cause::Renewed(_), .. } => {
-                        cancelled.remove(action);
-                    }
                     _ => {}
                 }
             }

@@ -1,0 +1,291 @@
+//! `homeostat pause`, `resume`, `silence`, `approve` and `override …`: operators' orders, over the HTTP API of a running
+//! service. Applied, or refused with the present state; nothing is told before the service has read the order back.
+
+use clap::Subcommand;
+use reqwest::Method;
+use serde_json::{Map, Value, json};
+
+use super::service::{Question, Service};
+use super::{Failure, complain, print};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  homeostat pause --reason \"release of the trainer\"
+  homeostat silence --minutes 30 --target model/churn --reason \"known drift\"
+  homeostat override cancel 4bf9… --reason \"not during the audit\"
+  homeostat override resolve 4bf9… --outcome done --reason \"seen in the trainer\"
+  homeostat override force --action retrain --target model/churn --reason \"new labels\"
+
+An order needs the operator token in the environment as HOMEOSTAT_OPERATOR_TOKEN. Its
+Idempotency-Key is printed first; the same order with --key KEY gets the first result. An order
+about an action fits only the action as you saw it: with --expect N, or as it is read and shown
+before the order. Exit codes: 0 applied, 1 refused or not reached, 2 usage.";
+
+/// What every order has.
+#[derive(Debug, clap::Args)]
+pub(super) struct Common {
+    /// Why; it stands in the ledger.
+    #[arg(long)]
+    reason: String,
+    /// Who orders it; `operator` unless told otherwise.
+    #[arg(long)]
+    who: Option<String>,
+    /// Idempotency-Key; a new one unless told otherwise.
+    #[arg(long)]
+    key: Option<String>,
+    /// A running service.
+    #[arg(long, env = "HOMEOSTAT_URL", default_value = "http://127.0.0.1:8470")]
+    url: String,
+    /// Print the service's answer as JSON, also of a refusal.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Hold {
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Silence {
+    /// Its length.
+    #[arg(long, required_unless_present = "until", conflicts_with = "until")]
+    minutes: Option<f64>,
+    /// Its end (RFC 3339).
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only the ledger partition of this target, `model/NAME` or `service/NAME`; others may live in it too.
+    #[arg(long, conflicts_with = "partition")]
+    target: Option<String>,
+    /// Only this ledger partition.
+    #[arg(long)]
+    partition: Option<i32>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct OnAction {
+    /// The action, as `GET /api/v1/decisions` lists it.
+    action: String,
+    /// `changed` of the action as you saw it; read from the service and shown unless told otherwise.
+    #[arg(long)]
+    expect: Option<i64>,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Override {
+    #[command(subcommand)]
+    order: Order,
+}
+
+#[derive(Debug, Subcommand)]
+enum Order {
+    /// Withdraw an action that is not being sent.
+    Cancel(OnAction),
+    /// Send an action once more whose outcome is unknown.
+    Refire(OnAction),
+    /// Say what came of an action whose outcome is unknown or in doubt.
+    Resolve {
+        /// What came of it.
+        #[arg(long, value_parser = ["done", "failed"])]
+        outcome: String,
+        #[command(flatten)]
+        on_action: OnAction,
+    },
+    /// Free the cooldown key of the action that ended last on it.
+    ClearCooldown(OnAction),
+    /// Do something now, past cooldowns and budgets; an action of the same key under way still excludes it.
+    Force(Force),
+}
+
+#[derive(Debug, clap::Args)]
+struct Force {
+    /// What to do, e.g. `retrain`.
+    #[arg(long)]
+    action: String,
+    /// With what: `model/NAME` or `service/NAME`.
+    #[arg(long)]
+    target: String,
+    /// Parameters of the action, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    params: Option<String>,
+    /// How bad it is; `high` unless told otherwise.
+    #[arg(long)]
+    severity: Option<String>,
+    /// The event you have in mind, a JSON object; kept in the ledger.
+    #[arg(long, value_name = "JSON")]
+    event: Option<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) async fn hold(name: &str, hold: &Hold) -> Result<(), Failure> {
+    give(name, &hold.common, Map::new()).await
+}
+
+pub(super) async fn silence(silence: &Silence) -> Result<(), Failure> {
+    let fields = [
+        ("minutes", silence.minutes.map(|minutes| json!(minutes))),
+        ("until", silence.until.as_ref().map(|until| json!(until))),
+        (
+            "target",
+            silence.target.as_ref().map(|target| json!(target)),
+        ),
+        ("partition", silence.partition.map(|number| json!(number))),
+    ];
+    give("silence", &silence.common, given(fields)).await
+}
+
+pub(super) async fn order(arguments: &Override) -> Result<(), Failure> {
+    match &arguments.order {
+        Order::Cancel(on) => on_action("cancel", on, None).await,
+        Order::Refire(on) => on_action("refire", on, None).await,
+        Order::Resolve {
+            outcome,
+            on_action: on,
+        } => on_action("resolve", on, Some(outcome)).await,
+        Order::ClearCooldown(on) => on_action("clear-cooldown", on, None).await,
+        Order::Force(force) => {
+            let fields = [
+                ("action", Some(json!(force.action))),
+                ("target", Some(json!(force.target))),
+                ("params", object("--params", force.params.as_deref())?),
+                (
+                    "severity",
+                    force.severity.as_ref().map(|severity| json!(severity)),
+                ),
+                ("event", object("--event", force.event.as_deref())?),
+            ];
+            give("force", &force.common, given(fields)).await
+        }
+    }
+}
+
+/// An order about one action, `outcome` being a person's word on it.
+pub(super) async fn on_action(
+    name: &str,
+    on: &OnAction,
+    outcome: Option<&str>,
+) -> Result<(), Failure> {
+    let expect = match on.expect {
+        Some(expect) => expect,
+        None => seen(on).await?,
+    };
+    let fields = [
+        ("action_id", Some(json!(on.action))),
+        ("expect", Some(json!(expect))),
+        ("outcome", outcome.map(|outcome| json!(outcome))),
+    ];
+    give(name, &on.common, given(fields)).await
+}
+
+/// Reads the action, shows it, and returns its last change.
+async fn seen(on: &OnAction) -> Result<i64, Failure> {
+    let service = Service::at(&on.common.url)?;
+    let story = service
+        .ask(Question::get(&["decisions", &on.action]))
+        .await?;
+    let changed = story.get("changed").and_then(Value::as_i64);
+    let changed = changed.ok_or_else(|| {
+        let what = "the service does not tell when the action changed; give --expect";
+        Failure::Failed(what.to_owned())
+    })?;
+    let (target_kind, target) = (text(&story, "target_kind"), text(&story, "target"));
+    let (action, phase) = (text(&story, "action"), text(&story, "phase"));
+    complain(&format!(
+        "{action} of {target_kind}/{target} is {phase}, changed {changed}"
+    ));
+    Ok(changed)
+}
+
+/// Gives the order and tells what became of it.
+async fn give(name: &str, common: &Common, mut body: Map<String, Value>) -> Result<(), Failure> {
+    let service = Service::at(&common.url)?;
+    let key = common.key.clone();
+    let key = key.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    // Before anything is sent: whoever hears no answer needs it.
+    complain(&format!("Idempotency-Key: {key}"));
+    body.insert("reason".to_owned(), json!(common.reason));
+    if let Some(who) = &common.who {
+        body.insert("who".to_owned(), json!(who));
+    }
+    let path = ["control", name];
+    let headers = [("idempotency-key", key.as_str())];
+    let question = Question {
+        method: Method::POST,
+        headers: &headers,
+        body: Some(Value::Object(body)),
+        ..Question::get(&path)
+    };
+    let (status, answer) = service.answer(question).await?;
+    if common.json && !answer.is_null() {
+        print(&format!("{answer}\n"))?;
+    }
+    if status.is_success() && answer.is_object() {
+        let told = if common.json {
+            String::new()
+        } else {
+            applied(name, &answer)
+        };
+        return print(&told);
+    }
+    let Failure::Failed(why) = service.refusal(status, &answer) else {
+        return Err(service.refusal(status, &answer));
+    };
+    let now = state(&answer).map(|state| format!("; now: {state}"));
+    Err(Failure::Failed(format!("{why}{}", now.unwrap_or_default())))
+}
+
+fn applied(name: &str, answer: &Value) -> String {
+    let (time, now) = (text(answer, "time"), state(answer).unwrap_or_default());
+    format!("applied: {name}, {time}\n{now}\n")
+}
+
+/// What is the case now, as answers have it.
+fn state(answer: &Value) -> Option<String> {
+    let holds = answer.get("holds").filter(|holds| holds.is_object())?;
+    let mut parts = Vec::new();
+    if let Some(action) = answer.get("action").filter(|action| action.is_object()) {
+        let (id, what, target) = (
+            text(action, "id"),
+            text(action, "action"),
+            text(action, "target"),
+        );
+        let (phase, changed) = (text(action, "phase"), action.get("changed").cloned());
+        let changed = changed.unwrap_or_default();
+        parts.push(format!(
+            "{what} of {target} ({id}) is {phase}, changed {changed}"
+        ));
+    }
+    if holds.get("paused") == Some(&Value::Bool(true)) {
+        parts.push("paused".to_owned());
+    }
+    match holds.get("silenced_until").and_then(Value::as_str) {
+        Some(until) => parts.push(format!("silenced until {until}")),
+        None if parts.is_empty() => parts.push("nothing is held back".to_owned()),
+        None => {}
+    }
+    Some(parts.join("; "))
+}
+
+fn object(option: &str, text: Option<&str>) -> Result<Option<Value>, Failure> {
+    let Some(text) = text else { return Ok(None) };
+    serde_json::from_str::<Map<String, Value>>(text)
+        .map(|object| Some(Value::Object(object)))
+        .map_err(|error| Failure::Usage(format!("{option}: not a JSON object: {error}")))
+}
+
+fn given<const N: usize>(fields: [(&str, Option<Value>); N]) -> Map<String, Value> {
+    let given = fields.into_iter();
+    given
+        .filter_map(|(name, value)| Some((name.to_owned(), value?)))
+        .collect()
+}
+
+fn text<'a>(document: &'a Value, name: &str) -> &'a str {
+    document.get(name).and_then(Value::as_str).unwrap_or("?")
+}

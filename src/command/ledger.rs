@@ -1,0 +1,260 @@
+//! `homeostat ledger`: how a running service folds it, and the two records that only a person may order, written straight
+//! into the configured event log: an empty start where no other is possible, and a newer version of the fold.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use homeostat_actors::ports::log::{EventLog, LogError, NewRecord, TopicPartition, Watermarks};
+use homeostat_logic::ledger::codec::{DecodeError, decode, encode};
+use homeostat_logic::ledger::fold::restore::Restore;
+use homeostat_logic::ledger::fold::{FOLD_VERSION, empty_checkpoint};
+use homeostat_logic::ledger::record::{Record, Upgrade};
+use homeostat_logic::topic::LEDGER;
+use serde_json::Value;
+
+use super::service::{Question, Service};
+use super::{Failure, Wiring, print};
+
+const EXAMPLES: &str = "\
+Examples:
+  homeostat ledger status
+  homeostat ledger start-empty --yes --config prod.toml
+  homeostat ledger upgrade --to 2 --config prod.toml
+
+status asks a running service; the others write into the configured event log. Exit codes: 0 done,
+1 refused, failed or not reached, 2 usage or configuration.";
+
+/// Records read at a time.
+const BATCH: usize = 1_000;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show each partition as a running service folds it; instances at one offset must show one hash.
+    #[command(after_help = EXAMPLES)]
+    Status {
+        /// A running service.
+        #[arg(long, env = "HOMEOSTAT_URL", default_value = "http://127.0.0.1:8470")]
+        url: String,
+        /// Print the service's answer as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Start over without a state, in the partitions whose first records are gone and that have no checkpoint to start
+    /// from. What they knew is lost: open actions, cooldowns, budgets, and which events were decided.
+    #[command(after_help = EXAMPLES)]
+    StartEmpty {
+        /// Really.
+        #[arg(long)]
+        yes: bool,
+        /// Who orders it; it stands in the ledger.
+        #[arg(long, default_value = "operator")]
+        who: String,
+    },
+    /// Let every partition be folded by a newer version of the rules from here on. An instance that does not know it
+    /// stops executing.
+    #[command(after_help = EXAMPLES)]
+    Upgrade {
+        /// The version; at most the one this program knows.
+        #[arg(long)]
+        to: u32,
+    },
+}
+
+pub(super) async fn ledger(
+    arguments: &Arguments,
+    wiring: &dyn Wiring,
+    files: &[PathBuf],
+) -> Result<(), Failure> {
+    match &arguments.command {
+        Command::Status { url, json } => status(url, *json).await,
+        Command::StartEmpty { yes: false, .. } => Err(Failure::Usage(
+            "start-empty loses what the ledger knew: open actions, cooldowns, budgets, and which events were decided; say --yes if you mean it".to_owned(),
+        )),
+        Command::StartEmpty { yes: true, who } => {
+            let log = wiring.open_log(files)?.log;
+            let done = start_empty(log.as_ref(), who).await;
+            log.close();
+            done
+        }
+        &Command::Upgrade { to } => {
+            if !(1..=FOLD_VERSION).contains(&to) {
+                let problem = format!("--to {to}: this program knows the versions 1 to {FOLD_VERSION}");
+                return Err(Failure::Usage(problem));
+            }
+            let log = wiring.open_log(files)?.log;
+            let done = upgrade(log.as_ref(), to).await;
+            log.close();
+            done
+        }
+    }
+}
+
+async fn status(url: &str, json: bool) -> Result<(), Failure> {
+    let answer = Service::at(url)?.ask(Question::get(&["ledger"])).await?;
+    if json {
+        return print(&format!("{answer}\n"));
+    }
+    let mut table = row([
+        "PARTITION",
+        "PROGRESS",
+        "OFFSET",
+        "VERSION",
+        "OPEN",
+        "HELD",
+        "HASH",
+    ]);
+    let partitions = answer.get("partitions").and_then(Value::as_array);
+    for partition in partitions.into_iter().flatten() {
+        let cell = |name: &str| match partition.get(name) {
+            Some(Value::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+            None => "?".to_owned(),
+        };
+        let pointer = |name: &str| partition.pointer(&format!("/holds/{name}"));
+        let held_back = match pointer("silenced_until").and_then(Value::as_str) {
+            _ if pointer("paused") == Some(&Value::Bool(true)) => "paused",
+            Some(until) => until,
+            None => "-",
+        };
+        let [number, progress, offset] = ["partition", "progress", "offset"].map(cell);
+        let [version, open, hash] = ["fold_version", "open_actions", "hash"].map(cell);
+        table += &row([
+            &number, &progress, &offset, &version, &open, held_back, &hash,
+        ]);
+        if let Some(problem) = partition.get("problem").and_then(Value::as_str) {
+            table += "           ";
+            table += problem;
+            table.push('\n');
+        }
+    }
+    print(&table)
+}
+
+fn row([partition, progress, offset, version, open, held, hash]: [&str; 7]) -> String {
+    format!("{partition:>9}  {progress:<9} {offset:>10} {version:>7} {open:>5} {held:<24} {hash}\n")
+}
+
+/// Refuses partitions that can be started from: their state is needed, and an empty start would forget it everywhere.
+async fn start_empty(log: &dyn EventLog, who: &str) -> Result<(), Failure> {
+    let mut emptied = 0;
+    for (partition, marks) in partitions(log).await? {
+        if marks.low == 0 {
+            print(&format!(
+                "partition {partition}: left alone, its first record is there\n"
+            ))?;
+            continue;
+        }
+        if restores(log, partition, marks).await? {
+            print(&format!(
+                "partition {partition}: left alone, it has a checkpoint to start from\n"
+            ))?;
+            continue;
+        }
+        append(log, partition, &Record::Checkpoint(empty_checkpoint(who))).await?;
+        emptied += 1;
+    }
+    match emptied {
+        0 => Err(Failure::Failed(
+            "refused: every partition can be started from as it is; nothing was ordered".to_owned(),
+        )),
+        _ => print("start the instances again; they begin at the empty state\n"),
+    }
+}
+
+/// Whether the service could start from what is left of a partition.
+async fn restores(log: &dyn EventLog, partition: i32, marks: Watermarks) -> Result<bool, Failure> {
+    let (mut restore, mut next) = (Restore::new(FOLD_VERSION), marks.low);
+    while next < marks.high {
+        let batch = log
+            .read(place(partition), next, BATCH)
+            .await
+            .map_err(failed)?;
+        let Some(last) = batch.last().map(|record| record.offset) else {
+            break;
+        };
+        for record in batch {
+            let decoded = match decode(record.value.as_deref().unwrap_or_default()) {
+                Ok(decoded) => Ok(decoded),
+                Err(DecodeError::Undecodable(reason)) => Err(reason),
+                Err(error @ DecodeError::NewerVersion { .. }) => {
+                    return Err(newer(partition, &error));
+                }
+            };
+            match restore.read(record.offset, record.timestamp, decoded) {
+                Ok(None) => {}
+                Ok(Some(_)) => return Ok(true),
+                Err(error) => return Err(newer(partition, &error)),
+            }
+        }
+        next = last.saturating_add(1);
+    }
+    Ok(false)
+}
+
+async fn upgrade(log: &dyn EventLog, to: u32) -> Result<(), Failure> {
+    for (partition, _) in partitions(log).await? {
+        append(
+            log,
+            partition,
+            &Record::Upgrade(Upgrade { fold_version: to }),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+async fn partitions(log: &dyn EventLog) -> Result<Vec<(i32, Watermarks)>, Failure> {
+    let topics = log
+        .describe_topics(vec![LEDGER.to_owned()])
+        .await
+        .map_err(failed)?;
+    let ledger = topics.into_iter().next().ok_or_else(|| {
+        Failure::Failed(format!(
+            "there is no {LEDGER} in the event log; `homeostat` creates it at its first start"
+        ))
+    })?;
+    Ok((0..).zip(ledger.partitions).collect())
+}
+
+async fn append(log: &dyn EventLog, partition: i32, record: &Record) -> Result<(), Failure> {
+    let value = encode(record).map_err(|error| Failure::Failed(error.to_string()))?;
+    let record = NewRecord {
+        topic: LEDGER.to_owned(),
+        partition: Some(partition),
+        value: Some(value),
+        ..NewRecord::default()
+    };
+    let silent = || Err(LogError::Unavailable("it did not answer".to_owned()));
+    let appended = log.append(vec![record]).await.pop().unwrap_or_else(silent);
+    let appended = appended.map_err(failed)?;
+    print(&format!(
+        "partition {partition}: written at offset {}\n",
+        appended.offset
+    ))
+}
+
+fn place(partition: i32) -> TopicPartition {
+    TopicPartition {
+        topic: LEDGER.to_owned(),
+        partition,
+    }
+}
+
+fn newer(partition: i32, error: &dyn std::error::Error) -> Failure {
+    Failure::Failed(format!("partition {partition}: {error}"))
+}
+
+#[allow(
+    clippy::needless_pass_by_value,
+    reason = "used as a function for map_err"
+)]
+fn failed(error: LogError) -> Failure {
+    Failure::Failed(error.to_string())
+}

@@ -1,0 +1,150 @@
+//! A client for a running service, as every subcommand with `--url` needs it.
+
+use std::time::Duration;
+
+use reqwest::{Method, StatusCode, Url};
+use serde_json::Value;
+
+use super::Failure;
+
+/// Where the operator's token is looked for. Not an option: command lines can be read by everybody on the machine.
+const TOKEN: &str = "HOMEOSTAT_OPERATOR_TOKEN";
+
+/// The service answers within 10 s, and may wait as long for its turn.
+const REQUEST_LIMIT: Duration = Duration::from_secs(30);
+/// Time to reach the service.
+const CONNECT_LIMIT: Duration = Duration::from_secs(3);
+
+/// A running service.
+pub(super) struct Service {
+    client: reqwest::Client,
+    base: Url,
+    token: Option<String>,
+}
+
+/// A question to it.
+pub(super) struct Question<'a> {
+    pub(super) method: Method,
+    /// Segments behind `/api/v1`.
+    pub(super) path: &'a [&'a str],
+    pub(super) query: &'a [(&'a str, &'a str)],
+    pub(super) headers: &'a [(&'static str, &'a str)],
+    pub(super) body: Option<Value>,
+}
+
+impl<'a> Question<'a> {
+    /// Without anything but a path.
+    pub(super) const fn get(path: &'a [&'a str]) -> Self {
+        Self {
+            method: Method::GET,
+            path,
+            query: &[],
+            headers: &[],
+            body: None,
+        }
+    }
+}
+
+impl Service {
+    /// At a URL, with the operator's token if the environment has one.
+    pub(super) fn at(url: &str) -> Result<Self, Failure> {
+        let (client, base) = client(url)?;
+        let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+        Ok(Self {
+            client,
+            base,
+            token,
+        })
+    }
+
+    /// The answer, whatever it is; silence is a failure.
+    pub(super) async fn answer(
+        &self,
+        question: Question<'_>,
+    ) -> Result<(StatusCode, Value), Failure> {
+        let mut url = self.base.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments
+                .pop_if_empty()
+                .extend(["api", "v1"])
+                .extend(question.path);
+        }
+        if !question.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(question.query);
+        }
+        let mut request = self.client.request(question.method, url);
+        for (name, value) in question.headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = question.body {
+            request = request.json(&body);
+        }
+        let response = request.send().await.map_err(|error| {
+            let (base, cause) = (&self.base, innermost(&error));
+            Failure::Failed(format!("{base}: {cause}; is the service running there?"))
+        })?;
+        let status = response.status();
+        Ok((status, response.json().await.unwrap_or_default()))
+    }
+
+    /// The answer's document; a refusal or silence is a failure that says why.
+    pub(super) async fn ask(&self, question: Question<'_>) -> Result<Value, Failure> {
+        let (status, answer) = self.answer(question).await?;
+        if status.is_success() && !answer.is_null() {
+            return Ok(answer);
+        }
+        Err(self.refusal(status, &answer))
+    }
+
+    /// A refusal in words.
+    pub(super) fn refusal(&self, status: StatusCode, answer: &Value) -> Failure {
+        let detail = answer.get("detail").and_then(Value::as_str);
+        let detail = detail.unwrap_or("no Homeostat answers there");
+        let hint = match (status, &self.token) {
+            (StatusCode::UNAUTHORIZED, None) => format!(" (put it into {TOKEN})"),
+            _ => String::new(),
+        };
+        let (base, status) = (&self.base, status.as_u16());
+        Failure::Failed(format!("{base}: {status}: {detail}{hint}"))
+    }
+}
+
+/// A client, and the service's URL.
+pub(super) fn client(url: &str) -> Result<(reqwest::Client, Url), Failure> {
+    let usage = |problem: &str| {
+        Failure::Usage(format!(
+            "--url {url}: {problem}; give it as http://127.0.0.1:8470"
+        ))
+    };
+    let parsed = Url::parse(url).map_err(|error| usage(&error.to_string()))?;
+    if !matches!(parsed.scheme(), "http" | "https") {
+        return Err(usage("neither http nor https"));
+    }
+    // Fails only if a provider is installed already, which does as well.
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .unwrap_or_default();
+    let mut client = reqwest::Client::builder()
+        .timeout(REQUEST_LIMIT)
+        .connect_timeout(CONNECT_LIMIT)
+        .redirect(reqwest::redirect::Policy::none());
+    if matches!(parsed.host_str(), Some("localhost" | "127.0.0.1" | "[::1]")) {
+        client = client.no_proxy();
+    }
+    let client = client
+        .build()
+        .map_err(|error| Failure::Failed(error.to_string()))?;
+    Ok((client, parsed))
+}
+
+/// reqwest's own message names the URL and hides the reason.
+pub(super) fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
+}

@@ -1,0 +1,218 @@
+//! What an order says: its key, and its body by the kind of order.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderValue;
+use homeostat_logic::action::Action;
+use homeostat_logic::ledger::record::{Id, Millis, Resolution};
+use homeostat_logic::severity::Severity;
+use homeostat_logic::target::{Target, TargetKind};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::super::problem::{Kind, Problem};
+
+/// Every order, as the path names it.
+pub(super) const ORDERS: [&str; 9] = [
+    "cancel",
+    "refire",
+    "resolve",
+    "clear-cooldown",
+    "approve",
+    "silence",
+    "pause",
+    "resume",
+    "force",
+];
+/// Header that makes a repetition harmless.
+const KEY_HEADER: &str = "Idempotency-Key";
+const KEY_CHARS_MAX: usize = 128;
+const WHO_CHARS_MAX: usize = 128;
+const REASON_CHARS_MAX: usize = 1_000;
+/// Who is taken to have ordered, unless the body says so.
+const WHO: &str = "operator";
+
+/// An order as received.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) order: Order,
+    pub(super) who: String,
+    pub(super) reason: String,
+}
+
+/// What is ordered.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) enum Order {
+    Cancel(OnAction),
+    Refire(OnAction),
+    Resolve(Resolve),
+    ClearCooldown(OnAction),
+    Approve(OnAction),
+    Silence(Silence),
+    Pause(Nothing),
+    Resume(Nothing),
+    Force(Force),
+}
+
+/// An action as the person saw it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OnAction {
+    pub(super) action_id: Id,
+    pub(super) expect: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Resolve {
+    pub(super) action_id: Id,
+    pub(super) expect: i64,
+    pub(super) outcome: Resolution,
+}
+
+/// Until when, and for which part of the ledger; all of it if neither partition nor target is given.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Silence {
+    minutes: Option<f64>,
+    until: Option<String>,
+    pub(super) partition: Option<i32>,
+    #[serde(default, deserialize_with = "optional_target")]
+    pub(super) target: Option<Target>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Nothing {}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Force {
+    pub(super) action: Action,
+    #[serde(deserialize_with = "target")]
+    pub(super) target: Target,
+    pub(super) params: Option<serde_json::Map<String, Value>>,
+    /// How bad it is; high unless said otherwise.
+    #[serde(default, deserialize_with = "severity")]
+    pub(super) severity: Option<Severity>,
+    /// The event that the person has in mind: kept in the ledger, and quoted to people.
+    pub(super) event: Option<serde_json::Map<String, Value>>,
+}
+
+impl Silence {
+    /// Whether the same request names the same time whenever it comes.
+    pub(super) const fn is_absolute(&self) -> bool {
+        self.until.is_some()
+    }
+
+    /// Its end.
+    pub(super) fn until(&self, now: Millis) -> Result<Millis, Problem> {
+        const MINUTES_MAX: f64 = 8.0 * 24.0 * 60.0;
+        match (self.minutes, &self.until) {
+            (Some(minutes), None) if minutes > 0.0 && minutes <= MINUTES_MAX => {
+                #[allow(clippy::cast_possible_truncation, reason = "bounded by MINUTES_MAX")]
+                let length = (minutes * 60_000.0) as Millis;
+                Ok(now.saturating_add(length))
+            }
+            (None, Some(until)) => chrono::DateTime::parse_from_rfc3339(until)
+                .map(|until| until.timestamp_millis())
+                .map_err(|error| malformed(format!("until: {error}; write it as RFC 3339"))),
+            _ => Err(malformed(
+                "a silence has either minutes (above 0, at most 11520) or until".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The order's identity, from the caller's key.
+pub(super) fn override_id(request: &HttpRequest) -> Result<Id, Problem> {
+    let key = request.headers().get(KEY_HEADER);
+    let visible = |key: &&[u8]| {
+        (1..=KEY_CHARS_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic)
+    };
+    let key = key.map(HeaderValue::as_bytes).filter(visible);
+    let key = key.ok_or_else(|| {
+        let detail = format!(
+            "an order needs the header {KEY_HEADER} with 1 to {KEY_CHARS_MAX} visible characters, new for each order; a repetition with the same key is answered with the first result"
+        );
+        Problem::new(Kind::BadIdempotencyKey, detail)
+    })?;
+    Ok(Id::hash(&[b"override", key]))
+}
+
+/// Reads a body.
+pub(super) fn read(order: &str, body: &[u8]) -> Result<Asked, Problem> {
+    if !ORDERS.contains(&order) {
+        let detail = format!("there is no such order; there are {}", ORDERS.join(", "));
+        return Err(Problem::new(Kind::NotFound, detail));
+    }
+    let mut fields: serde_json::Map<String, Value> =
+        serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
+    let who = text(&mut fields, "who", WHO_CHARS_MAX)?;
+    let reason = text(&mut fields, "reason", REASON_CHARS_MAX)?
+        .ok_or_else(|| malformed("reason: say why; it stands in the ledger".to_owned()))?;
+    let order = serde_json::from_value(json!({ order: fields }))
+        .map_err(|error| malformed(error.to_string()))?;
+    Ok(Asked {
+        order,
+        who: who.unwrap_or_else(|| WHO.to_owned()),
+        reason,
+    })
+}
+
+fn text(
+    fields: &mut serde_json::Map<String, Value>,
+    name: &str,
+    chars_max: usize,
+) -> Result<Option<String>, Problem> {
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text))
+            if !text.trim().is_empty() && text.chars().count() <= chars_max =>
+        {
+            Ok(Some(text))
+        }
+        Some(_) => Err(malformed(format!(
+            "{name}: text of 1 to {chars_max} characters is wanted"
+        ))),
+    }
+}
+
+fn malformed(problem: impl std::fmt::Display) -> Problem {
+    Problem::new(
+        Kind::MalformedOrder,
+        format!("{problem}; nothing was ordered"),
+    )
+}
+
+/// Reads `model/NAME` or `service/NAME`.
+fn target<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let found = text.split_once('/').and_then(|(kind, name)| {
+        let kinds = [TargetKind::Model, TargetKind::Service];
+        let kind = kinds.into_iter().find(|known| known.name() == kind)?;
+        let name = (1..=Target::NAME_BYTES_MAX)
+            .contains(&name.len())
+            .then(|| name.to_owned())?;
+        Some(Target { kind, name })
+    });
+    found.ok_or_else(|| {
+        serde::de::Error::custom("target: write model/NAME or service/NAME, at most 256 bytes")
+    })
+}
+
+fn optional_target<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Target>, D::Error> {
+    target(deserializer).map(Some)
+}
+
+fn severity<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Severity>, D::Error> {
+    let Some(text) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    let wanted = || serde::de::Error::custom("severity: write low, medium, high or critical");
+    Severity::parse(&text).ok_or_else(wanted).map(Some)
+}

@@ -1,0 +1,204 @@
+//! A dead letter as the API tells it, read from its record in the log.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use homeostat_actors::dead_letters::ORIGINAL;
+use homeostat_actors::ports::log::{Header, NewRecord, StoredRecord};
+use homeostat_logic::dead_letters::{
+    LetterId, Position, REPLAY_OF_HEADER, REPLAY_POSITION_HEADER, REPLAYED_HEADER,
+};
+use homeostat_logic::history::format_time;
+use homeostat_logic::topic::{DEAD_LETTERS, ORIGIN_HEADER};
+use serde_json::{Value, json};
+
+/// A record of the dead-letter topic that is a letter.
+pub(super) struct Letter {
+    pub(super) id: LetterId,
+    record: StoredRecord,
+}
+
+/// What is known of the replays of a letter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Replay {
+    /// None.
+    No,
+    /// Its event was published again, there.
+    Yes(String),
+    /// More records follow the letter than one request reads; asking again reads on.
+    NotYetKnown,
+}
+
+impl Replay {
+    /// The fields `replayed` and `replayed_to`.
+    pub(super) fn told(&self) -> (Value, Value) {
+        match self {
+            Self::No => (json!(false), Value::Null),
+            Self::Yes(to) => (json!(true), json!(to)),
+            Self::NotYetKnown => (Value::Null, Value::Null),
+        }
+    }
+}
+
+/// A marker: which letter was replayed, and where its event stands now.
+pub(super) fn marker(record: &StoredRecord) -> Option<(LetterId, String)> {
+    let id = LetterId::parse(text_of(&record.headers, REPLAYED_HEADER)?)?;
+    let to = text_of(&record.headers, "replayed-to").unwrap_or_default();
+    Some((id, to.to_owned()))
+}
+
+/// The marker to write once a letter's event is durable again. It stands in the letter's own partition, so behind it.
+pub(super) fn marker_record(id: LetterId, to: &str) -> NewRecord {
+    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    NewRecord {
+        topic: DEAD_LETTERS.to_owned(),
+        partition: Some(id.partition),
+        key: None,
+        value: None,
+        headers: vec![
+            header(REPLAYED_HEADER, &id.to_string()),
+            header("replayed-to", to),
+            header(ORIGIN_HEADER, "dead-letter"),
+        ],
+    }
+}
+
+impl Letter {
+    /// The letter in a record; markers and what others wrote there are none.
+    pub(super) fn read(partition: i32, record: StoredRecord) -> Option<Self> {
+        let offset = record.offset;
+        let id = LetterId { partition, offset };
+        let is_letter = text_of(&record.headers, "topic").is_some()
+            && text_of(&record.headers, REPLAYED_HEADER).is_none();
+        is_letter.then_some(Self { id, record })
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        text_of(&self.record.headers, name)
+    }
+
+    fn number(&self, name: &str) -> Option<i64> {
+        self.text(name)?.parse().ok()
+    }
+
+    fn original(&self) -> impl Iterator<Item = (&str, &Vec<u8>)> {
+        self.record
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.strip_prefix(ORIGINAL)?, value)))
+    }
+
+    fn original_text(&self, wanted: &str) -> Option<&str> {
+        let (_, value) = self.original().find(|(name, _)| *name == wanted)?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// When it was written.
+    pub(super) const fn time(&self) -> i64 {
+        self.record.timestamp
+    }
+
+    /// Topic the event came from.
+    pub(super) fn topic(&self) -> &str {
+        self.text("topic").unwrap_or_default()
+    }
+
+    /// The kind of fault. Letters of versions before 0.1 have none.
+    pub(super) fn reason(&self) -> &str {
+        self.text("reason").unwrap_or("unknown")
+    }
+
+    /// What was left out because the letter did not fit, if anything.
+    pub(super) fn omitted(&self) -> Option<&'static str> {
+        ["value", "headers", "key"]
+            .into_iter()
+            .find(|part| self.text(&format!("{part}-omitted")).is_some())
+    }
+
+    /// Where the event stood first: replays of replays keep it.
+    fn first_position(&self) -> Option<Position> {
+        let kept = self.original_text(REPLAY_POSITION_HEADER);
+        kept.and_then(Position::parse).or_else(|| {
+            Some(Position {
+                topic: self.topic().to_owned(),
+                partition: self.number("partition")?.try_into().ok()?,
+                offset: self.number("offset")?,
+            })
+        })
+    }
+
+    /// The event as it was, to be published again.
+    pub(super) fn replay(&self) -> NewRecord {
+        let own = [REPLAY_OF_HEADER, REPLAY_POSITION_HEADER, ORIGIN_HEADER];
+        let mut headers: Vec<Header> = self
+            .original()
+            .filter(|(name, _)| !own.contains(name))
+            .map(|(name, value)| (name.to_owned(), value.clone()))
+            .collect();
+        headers.push((
+            REPLAY_OF_HEADER.to_owned(),
+            self.id.to_string().into_bytes(),
+        ));
+        if let Some(first) = self.first_position() {
+            let first = first.to_string().into_bytes();
+            headers.push((REPLAY_POSITION_HEADER.to_owned(), first));
+        }
+        NewRecord {
+            topic: self.topic().to_owned(),
+            partition: None,
+            key: self.record.key.clone(),
+            value: self.record.value.clone(),
+            headers,
+        }
+    }
+
+    /// What a listing shows.
+    pub(super) fn summary(&self, replay: &Replay) -> Value {
+        let (replayed, replayed_to) = replay.told();
+        json!({
+            "id": self.id.to_string(),
+            "time": format_time(self.record.timestamp),
+            "topic": self.topic(),
+            "partition": self.number("partition"),
+            "offset": self.number("offset"),
+            "event_time": self.number("timestamp").map(format_time),
+            "reason": self.reason(),
+            "error": self.text("error"),
+            "attempts": self.number("attempts"),
+            "revision": self.text("revision"),
+            "bytes": self.record.value.as_ref().map(Vec::len),
+            "omitted": self.omitted(),
+            "replay_of": self.original_text(REPLAY_OF_HEADER),
+            "replayed": replayed,
+            "replayed_to": replayed_to,
+        })
+    }
+
+    /// Everything, the original bytes included.
+    pub(super) fn whole(&self, replay: &Replay) -> Value {
+        let headers: Vec<Value> = self
+            .original()
+            .map(|(name, value)| json!({"name": name, "value": told(value)}))
+            .collect();
+        let mut whole = self.summary(replay);
+        if let Value::Object(fields) = &mut whole {
+            let bytes = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| told(bytes));
+            fields.insert("key".to_owned(), json!(bytes(&self.record.key)));
+            fields.insert("value".to_owned(), json!(bytes(&self.record.value)));
+            fields.insert("headers".to_owned(), json!(headers));
+        }
+        whole
+    }
+}
+
+/// Text if it is text, else base64.
+fn told(bytes: &[u8]) -> Value {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => json!({"text": text}),
+        Err(_) => json!({"base64": BASE64_STANDARD.encode(bytes)}),
+    }
+}
+
+fn text_of<'a>(headers: &'a [Header], wanted: &str) -> Option<&'a str> {
+    let (_, value) = headers.iter().find(|(name, _)| name == wanted)?;
+    std::str::from_utf8(value).ok()
+}

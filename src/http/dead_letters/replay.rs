@@ -1,0 +1,222 @@
+//! `POST /api/v1/dead-letters/replay`: events whose letters are named, or found by a filter, are published again, each once.
+//!
+//! First the event, then the marker. A crash in between leaves a replayed letter without a marker; a second replay then
+//! publishes the event again, and the ledger suppresses it, because both have the identity of the event's first position.
+
+use std::time::Duration;
+
+use actix_web::web::{Data, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use homeostat_actors::ports::log::{EventLog, LogError, NewRecord};
+use homeostat_logic::dead_letters::LetterId;
+use homeostat_logic::topic;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::letter::{Letter, Replay, marker_record};
+use super::reader::{Filter, Page, Reader};
+use super::{LIMIT, LIMIT_MAX, Reading, bad_body, log_problem, time};
+use crate::http::control::token;
+use crate::http::problem::Problem;
+use crate::http::{ApiState, body};
+
+/// Replays of one request begin within this time; what is not reached is refused and may be asked for again.
+const REPLAY_TIME: Duration = Duration::from_secs(15);
+
+/// What is asked for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    ids: Option<Vec<String>>,
+    filter: Option<RequestFilter>,
+    limit: Option<usize>,
+    cursor: Option<String>,
+    #[serde(default)]
+    dry_run: bool,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RequestFilter {
+    topic: Option<String>,
+    reason: Option<String>,
+    since: Option<String>,
+    until: Option<String>,
+}
+
+/// The handler.
+pub(in crate::http) async fn replay(
+    state: Data<ApiState>,
+    reading: Data<Reading>,
+    http: HttpRequest,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    token::check_if_configured(state.control.operator_token.as_ref(), http.headers())?;
+    let bytes = body::read(payload).await?;
+    let request: Request =
+        serde_json::from_slice(&bytes).map_err(|error| bad_body(error.to_string()))?;
+    let deadline = Instant::now() + REPLAY_TIME;
+    let mut reader = reading.reader(&state).await?;
+    let Page { items: ids, next } = wanted(&request, &reader).await?;
+    let replayer = Replayer {
+        log: &*state.log,
+        limit: state.acknowledge_limit,
+        dry_run: request.dry_run,
+    };
+    let mut results = Vec::new();
+    for id in ids {
+        let outcome = if Instant::now() >= deadline {
+            Outcome::Refused("there was no time left for it; ask again".to_owned())
+        } else {
+            match LetterId::parse(&id) {
+                Some(letter) => replayer.replay(&mut reader, letter).await,
+                None => Outcome::Refused("no dead letter has an id of this form".to_owned()),
+            }
+        };
+        results.push(outcome.told(&id));
+    }
+    drop(reader);
+    let next = next.map(|next| next.to_string());
+    Ok(HttpResponse::Ok().json(json!({"results": results, "next": next})))
+}
+
+async fn wanted(request: &Request, reader: &Reader) -> Result<Page<String>, Problem> {
+    let limit = request.limit.unwrap_or(LIMIT);
+    if !(1..=LIMIT_MAX).contains(&limit) {
+        return Err(bad_body(format!(
+            "limit: a whole number from 1 to {LIMIT_MAX}"
+        )));
+    }
+    match (&request.ids, &request.filter) {
+        (Some(ids), None) if request.cursor.is_none() && (1..=LIMIT_MAX).contains(&ids.len()) => {
+            let (items, next) = (ids.clone(), None);
+            Ok(Page { items, next })
+        }
+        (None, Some(filter)) => {
+            let filter = filter.read()?;
+            let cursor = request.cursor.as_deref().map(|cursor| {
+                LetterId::parse(cursor)
+                    .ok_or_else(|| bad_body("cursor: the `next` of an earlier answer".to_owned()))
+            });
+            let found = reader.newest(&filter, cursor.transpose()?, limit, |letter| {
+                letter.id.to_string()
+            });
+            found.await.map_err(log_problem)
+        }
+        _ => Err(bad_body(format!(
+            "name the letters by ids (1 to {LIMIT_MAX}), or by filter with limit and cursor, not both"
+        ))),
+    }
+}
+
+impl RequestFilter {
+    fn read(&self) -> Result<Filter, Problem> {
+        let time = |name: &str, text: &Option<String>| {
+            let read = text.as_deref().map(|text| {
+                time(text).ok_or_else(|| bad_body(format!("filter.{name}: a time of RFC 3339")))
+            });
+            read.transpose()
+        };
+        Ok(Filter {
+            topic: self.topic.clone(),
+            reason: self.reason.clone(),
+            since: time("since", &self.since)?,
+            until: time("until", &self.until)?,
+        })
+    }
+}
+
+/// What became of one letter.
+enum Outcome {
+    Replayed { to: String, marked: bool },
+    WouldReplay,
+    AlreadyReplayed(String),
+    Refused(String),
+}
+
+impl Outcome {
+    fn told(&self, id: &str) -> Value {
+        let (outcome, to, detail) = match self {
+            Self::Replayed { to, marked } => {
+                let unmarked = "published, but the marker was not written: lists do not show it, and a second replay is suppressed by the ledger alone";
+                ("replayed", Some(to), (!marked).then_some(unmarked))
+            }
+            Self::WouldReplay => ("would_replay", None, None),
+            Self::AlreadyReplayed(to) => ("already_replayed", Some(to), None),
+            Self::Refused(reason) => ("refused", None, Some(reason.as_str())),
+        };
+        json!({"id": id, "outcome": outcome, "replayed_to": to, "detail": detail})
+    }
+}
+
+/// One request's replays.
+struct Replayer<'a> {
+    log: &'a dyn EventLog,
+    limit: Duration,
+    dry_run: bool,
+}
+
+impl Replayer<'_> {
+    async fn replay(&self, reader: &mut Reader, id: LetterId) -> Outcome {
+        match self.try_replay(reader, id).await {
+            Ok(outcome) => outcome,
+            Err(error) => Outcome::Refused(error.to_string()),
+        }
+    }
+
+    async fn try_replay(&self, reader: &mut Reader, id: LetterId) -> Result<Outcome, LogError> {
+        let Some(letter) = reader.letter(id).await? else {
+            return Ok(Outcome::Refused(
+                "there is no dead letter of this id".to_owned(),
+            ));
+        };
+        reader.see(id).await?;
+        match reader.replay(id) {
+            Replay::Yes(to) => return Ok(Outcome::AlreadyReplayed(to)),
+            Replay::NotYetKnown => {
+                let why = "too many records follow it to see at once whether it was replayed; ask again, each request reads on";
+                return Ok(Outcome::Refused(why.to_owned()));
+            }
+            Replay::No => {}
+        }
+        if let Some(why) = impossible(&letter) {
+            return Ok(Outcome::Refused(why));
+        }
+        if self.dry_run {
+            return Ok(Outcome::WouldReplay);
+        }
+        let topic = letter.topic().to_owned();
+        let to = self.append(letter.replay()).await?;
+        let to = format!("{topic}/{to}");
+        reader.replayed(id, &to);
+        let marked = match self.append(marker_record(id, &to)).await {
+            Ok(_) => true,
+            Err(error) => {
+                tracing::warn!(%id, %error, "a replayed dead letter was not marked");
+                false
+            }
+        };
+        tracing::info!(%id, to, "a dead letter was replayed");
+        Ok(Outcome::Replayed { to, marked })
+    }
+
+    /// Partition and offset of the record once it is durable.
+    async fn append(&self, record: NewRecord) -> Result<String, LogError> {
+        let silent = || LogError::Unavailable("it did not acknowledge in time".to_owned());
+        let answers = tokio::time::timeout(self.limit, self.log.append(vec![record]));
+        let answer = answers.await.map_err(|_| silent())?.pop();
+        let appended = answer.unwrap_or_else(|| Err(silent()))?;
+        Ok(format!("{}/{}", appended.partition, appended.offset))
+    }
+}
+
+fn impossible(letter: &Letter) -> Option<String> {
+    if let Some(part) = letter.omitted() {
+        return Some(format!(
+            "the letter does not hold the {part} of the record, which was too large; publish it again from its source position"
+        ));
+    }
+    let refused = topic::publishable(letter.topic()).err()?;
+    Some(format!("{}: {refused}", letter.topic()))
+}

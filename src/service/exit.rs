@@ -1,0 +1,88 @@
+//! Exit codes: what a supervisor of the process, or a script, can do about its end.
+
+use std::process::ExitCode;
+
+use homeostat_actors::ports::log::{ErrorClass, LogError};
+
+use super::topics::LedgerError;
+use crate::log::kafka::KafkaSettingsError;
+
+/// Why the process ends, as far as its caller can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Exit {
+    /// Anything else: start it again.
+    Failed = 1,
+    /// Usage or configuration: correct it first.
+    Usage = 2,
+    /// The ledger cannot be used: a person has to mend it.
+    Ledger = 3,
+    /// The log's client has failed for good: start it again.
+    Log = 4,
+}
+
+impl Exit {
+    /// What an error of the start means.
+    pub(super) fn of(error: &anyhow::Error) -> Self {
+        let mut causes = error.chain();
+        causes.find_map(Self::of_cause).unwrap_or(Self::Failed)
+    }
+
+    fn of_cause(cause: &(dyn std::error::Error + 'static)) -> Option<Self> {
+        let of_log = |error: &LogError| (error.class() == ErrorClass::Stop).then_some(Self::Log);
+        if let Some(error) = cause.downcast_ref::<LedgerError>() {
+            return match error {
+                LedgerError::Topic(_) | LedgerError::Truncated { .. } => Some(Self::Ledger),
+                LedgerError::Log(error) => of_log(error),
+            };
+        }
+        if cause.is::<KafkaSettingsError>() {
+            return Some(Self::Usage);
+        }
+        cause.downcast_ref::<LogError>().and_then(of_log)
+    }
+
+    /// The number.
+    pub(super) const fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn each_kind_of_failure_has_its_code_however_it_is_wrapped() {
+        let wrapped = |error: anyhow::Error| Err::<(), _>(error).context("the start").unwrap_err();
+        let text = || "x".to_owned();
+        let cases: [(anyhow::Error, u8); 7] = [
+            (anyhow::Error::msg("anything"), 1),
+            (LedgerError::Topic(text()).into(), 3),
+            (
+                LedgerError::Truncated {
+                    partition: 0,
+                    low: 1,
+                }
+                .into(),
+                3,
+            ),
+            (LedgerError::Log(LogError::Fatal(text())).into(), 4),
+            (LedgerError::Log(LogError::Refused(text())).into(), 1),
+            (LogError::Fatal(text()).into(), 4),
+            (KafkaSettingsError::Client { reason: text() }.into(), 2),
+        ];
+        for (error, code) in cases {
+            let told = error.to_string();
+            assert_eq!(Exit::of(&wrapped(error)).code(), code, "{told}");
+        }
+    }
+}

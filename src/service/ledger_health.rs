@@ -1,0 +1,157 @@
+//! How far the fold of each ledger partition is behind the log: asked of the log now and then, with a bound on each wait.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::ports::log::{EventLog, Watermarks};
+use homeostat_logic::topic::LEDGER;
+
+/// Pause between two questions to the log.
+const PERIOD: Duration = Duration::from_secs(5);
+/// Longest wait for an answer; a log that is away is told of elsewhere.
+const ANSWER: Duration = Duration::from_secs(15);
+/// A fold with records left that has not moved for this long is told as a reason.
+const STILL_MAX: Duration = Duration::from_secs(30);
+
+/// What was seen of a partition at the last answer.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    high: i64,
+    position: i64,
+    /// Since when the fold stands at this position with records left.
+    still_since: Option<Instant>,
+}
+
+/// The answers so far. Bound: one entry per ledger partition.
+#[derive(Debug, Default)]
+pub(super) struct LedgerHealth {
+    seen: Mutex<BTreeMap<i32, Seen>>,
+}
+
+/// Ends the questions when dropped.
+pub(super) struct Asking(tokio::task::JoinHandle<()>);
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl LedgerHealth {
+    /// Asks from now on.
+    pub(super) fn start(
+        self: &Arc<Self>,
+        log: Arc<dyn EventLog>,
+        views: Vec<Arc<LedgerView>>,
+    ) -> Asking {
+        let health = Arc::clone(self);
+        Asking(tokio::spawn(async move {
+            loop {
+                let asked = log.describe_topics(vec![LEDGER.to_owned()]);
+                match tokio::time::timeout(ANSWER, asked).await {
+                    Ok(Ok(topics)) => {
+                        let marks = topics.into_iter().next().map(|topic| topic.partitions);
+                        health.answered(&marks.unwrap_or_default(), &views, Instant::now());
+                    }
+                    Ok(Err(error)) => {
+                        tracing::debug!(%error, "the end of the ledger is not known now");
+                        health.unknown();
+                    }
+                    Err(_) => health.unknown(),
+                }
+                tokio::time::sleep(PERIOD).await;
+            }
+        }))
+    }
+
+    fn answered(&self, marks: &[Watermarks], views: &[Arc<LedgerView>], now: Instant) {
+        let mut seen = self.lock();
+        for view in views {
+            let index = usize::try_from(view.partition).unwrap_or(usize::MAX);
+            let Some(Watermarks { high, .. }) = marks.get(index).copied() else {
+                continue;
+            };
+            let position = position(view);
+            let before = seen
+                .get(&view.partition)
+                .filter(|one| one.position == position);
+            let still_since =
+                (position < high).then(|| before.and_then(|one| one.still_since).unwrap_or(now));
+            let one = Seen {
+                high,
+                position,
+                still_since,
+            };
+            seen.insert(view.partition, one);
+        }
+    }
+
+    /// While the log does not answer, standing still is nobody's fault.
+    fn unknown(&self) {
+        self.lock().clear();
+    }
+
+    /// Records between the fold and the end of the log; `None` while the end is not known.
+    pub(super) fn lag(&self, view: &LedgerView) -> Option<u64> {
+        let high = self.lock().get(&view.partition)?.high;
+        Some(u64::try_from(high.saturating_sub(position(view))).unwrap_or(0))
+    }
+
+    /// Why a live fold is not as far as it should be.
+    pub(super) fn reason(&self, view: &LedgerView, now: Instant) -> Option<String> {
+        let seen = *self.lock().get(&view.partition)?;
+        let still = now.saturating_duration_since(seen.still_since?);
+        let stands = view.read().progress == Progress::Live && position(view) == seen.position;
+        (stands && still > STILL_MAX).then(|| {
+            format!(
+                "ledger partition {}: the fold has stood at offset {} for {} s, and the log goes on to {}",
+                view.partition,
+                seen.position,
+                still.as_secs(),
+                seen.high
+            )
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<i32, Seen>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Offset that the fold waits for.
+pub(super) fn position(view: &LedgerView) -> i64 {
+    view.read().fold.offset().saturating_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fold_that_stands_with_records_left_is_told_and_one_at_the_end_is_not() {
+        let (health, view) = (LedgerHealth::default(), LedgerView::new(0));
+        view.write().progress = Progress::Live;
+        let views = [Arc::clone(&view)];
+        let start = Instant::now();
+        assert_eq!(health.lag(&view), None, "not known yet");
+        let marks = |high| [Watermarks { low: 0, high }];
+        health.answered(&marks(0), &views, start);
+        let later = start + STILL_MAX * 2;
+        assert_eq!(
+            (health.lag(&view), health.reason(&view, later)),
+            (Some(0), None)
+        );
+        health.answered(&marks(7), &views, start);
+        assert_eq!(
+            (health.lag(&view), health.reason(&view, start)),
+            (Some(7), None)
+        );
+        health.answered(&marks(9), &views, later);
+        let told = health.reason(&view, later).unwrap();
+        assert!(told.contains("offset 0 for 60 s"), "{told}");
+        health.unknown();
+        assert_eq!(health.reason(&view, later), None, "the log is away");
+    }
+}

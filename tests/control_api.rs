@@ -1,0 +1,631 @@
+//! Operators' orders over HTTP: who may give them, what is refused and with which state, and what a repetition gets.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the verdict; clippy's own exemption does not reach helper functions"
+)]
+
+mod outside;
+
+use std::time::Duration;
+
+use homeostat_actors::ledger_view::Progress;
+use homeostat_actors::ports::log::{LogError, NewRecord};
+use homeostat_logic::action::Action;
+use homeostat_logic::decide::force::{Forced, force};
+use homeostat_logic::ledger::codec::{decode, encode};
+use homeostat_logic::ledger::identity;
+use homeostat_logic::ledger::record::*;
+use homeostat_logic::severity::Severity;
+use homeostat_logic::target::Target;
+use homeostat_logic::topic::LEDGER;
+use outside::{NOW, Order, Outside, TOKEN, letter};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(10);
+const SHORT: Duration = Duration::from_millis(200);
+
+fn request(outside: &Outside, order: &str, key: &str, body: &Value) -> reqwest::RequestBuilder {
+    let url = outside.url(&format!("/api/v1/control/{order}"));
+    let request = outside.client.post(url).bearer_auth(TOKEN);
+    request
+        .header("idempotency-key", key)
+        .body(body.to_string())
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    (status, response.json().await.unwrap())
+}
+
+async fn order(outside: &Outside, order: &str, key: &str, body: Value) -> (u16, Value) {
+    answer(request(outside, order, key, &body)).await
+}
+
+/// The problem's slug.
+fn slug(problem: &Value) -> &str {
+    problem["type"]
+        .as_str()
+        .unwrap()
+        .trim_start_matches("urn:homeostat:problem:")
+}
+
+/// Orders in the ledger, as written.
+fn written(outside: &Outside) -> Vec<Override> {
+    let records = outside.log.records.lock().unwrap();
+    let records = records.get(LEDGER).into_iter().flatten();
+    records
+        .filter_map(|record| match decode(record.value.as_deref().unwrap()) {
+            Ok(Record::Override(order)) => Some(*order),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Where the ledger keeps model `m`; found by asking, so that it is the partition that the service takes.
+async fn place(outside: &Outside) -> i32 {
+    let body = json!({"minutes": 1, "target": "model/m", "reason": "where is it"});
+    let (status, told) = order(outside, "silence", "place", body).await;
+    assert_eq!(status, 200, "{told}");
+    let (status, _) = order(outside, "resume", "place-again", json!({"reason": "x"})).await;
+    assert_eq!(status, 200);
+    i32::try_from(told["records"][0]["partition"].as_i64().unwrap()).unwrap()
+}
+
+/// A ledger record from elsewhere.
+fn elsewhere(outside: &Outside, partition: i32, record: &Record) {
+    outside.log.store(NewRecord {
+        topic: LEDGER.to_owned(),
+        partition: Some(partition),
+        value: Some(encode(record).unwrap()),
+        ..NewRecord::default()
+    });
+}
+
+/// A proposal of a retraining of model `m`, accepted.
+fn proposed(outside: &Outside, partition: i32, change: impl FnOnce(&mut Step)) -> Id {
+    let defaults = outside::control(Vec::new(), None, LIMIT);
+    let mut propose = force(&Forced {
+        override_id: Id([7; 16]),
+        action: Action::Retrain,
+        target: Target::model("m"),
+        params: None,
+        severity: Severity::High,
+        event: None,
+        who: "w",
+        reason: "r",
+        partition,
+        now: NOW,
+        rules: &defaults.rules,
+    });
+    change(&mut propose.decisions[0].ladder[0]);
+    let id = identity::action_id(propose.event_key, &propose.target, 0);
+    elsewhere(outside, partition, &Record::Propose(Box::new(propose)));
+    id
+}
+
+fn sent(outside: &Outside, partition: i32, action_id: Id) {
+    let start = Start {
+        action_id,
+        attempt: 1,
+        start_id: Id([9; 16]),
+        owner: "o".to_owned(),
+        resolved_params: None,
+        probe: None,
+    };
+    elsewhere(outside, partition, &Record::Start(start));
+}
+
+fn finished(outside: &Outside, partition: i32, action_id: Id, outcome: FinishOutcome) {
+    let finish = Finish {
+        action_id,
+        attempt: 1,
+        start_id: Id([9; 16]),
+        outcome,
+        via: Via::Response,
+        detail: String::new(),
+        retry_after_ms: None,
+        permanent: false,
+    };
+    elsewhere(outside, partition, &Record::Finish(finish));
+}
+
+/// Log time goes on beyond every lease.
+fn later(outside: &Outside, partition: i32) {
+    let ledger = outside.log.ledger.lock().unwrap();
+    let mut state = ledger[usize::try_from(partition).unwrap()].write();
+    let offset = state.fold.offset() + 1;
+    state.fold.apply(offset, NOW + 600_000, Ok(Record::Tick));
+}
+
+fn state(outside: &Outside, partition: i32, id: Id) -> (&'static str, i64) {
+    let ledger = outside.log.ledger.lock().unwrap();
+    let state = ledger[usize::try_from(partition).unwrap()].read();
+    let action = state.fold.action(id).unwrap();
+    (action.phase.name(), action.changed)
+}
+
+#[tokio::test]
+async fn without_the_operator_token_nothing_is_ordered() {
+    let outside = Outside::start();
+    let (status, problem) = order(&outside, "pause", "k", json!({"reason": "x"})).await;
+    assert_eq!((status, slug(&problem)), (403, "no-operator-token"));
+
+    let outside = Outside::with_operator(LIMIT);
+    outside
+        .log
+        .store(letter("data.ingested", "handler", b"{}", &[]));
+    for path in [
+        "control/pause",
+        "control/nonsense",
+        "dead-letters/replay",
+        "dead-letters/resume",
+    ] {
+        let request = || {
+            let url = outside.url(&format!("/api/v1/{path}"));
+            outside
+                .client
+                .post(url)
+                .header("idempotency-key", "k")
+                .body("{}")
+        };
+        for request in [
+            request(),
+            request().bearer_auth("open sesam"),
+            request().header("authorization", format!("Basic {TOKEN}")),
+        ] {
+            let response = request.send().await.unwrap();
+            assert_eq!(response.headers()["www-authenticate"], "Bearer", "{path}");
+            let status = response.status().as_u16();
+            let problem: Value = response.json().await.unwrap();
+            assert_eq!((status, slug(&problem)), (401, "unauthorized"), "{path}");
+            assert!(!problem.to_string().contains(TOKEN));
+        }
+    }
+    assert_eq!(outside.log.total(), 1);
+}
+
+#[tokio::test]
+async fn what_is_no_order_is_refused_before_anything_is_written() {
+    let outside = Outside::with_operator(LIMIT);
+    let id = Id([3; 16]).to_string();
+    let bad = [
+        ("pause", json!({})),
+        ("pause", json!({"reason": " "})),
+        ("pause", json!({"reason": "x", "who": 3})),
+        ("pause", json!({"reason": "x", "minutes": 3})),
+        ("pause", json!(["reason"])),
+        ("cancel", json!({"reason": "x", "action_id": id})),
+        (
+            "cancel",
+            json!({"reason": "x", "action_id": "no", "expect": 1}),
+        ),
+        (
+            "resolve",
+            json!({"reason": "x", "action_id": id, "expect": 1, "outcome": "maybe"}),
+        ),
+        ("silence", json!({"reason": "x"})),
+        ("silence", json!({"reason": "x", "minutes": 0})),
+        ("silence", json!({"reason": "x", "minutes": 11_521})),
+        (
+            "silence",
+            json!({"reason": "x", "minutes": 1, "until": "2026-01-01T01:00:00Z"}),
+        ),
+        ("silence", json!({"reason": "x", "until": "tomorrow"})),
+        (
+            "silence",
+            json!({"reason": "x", "minutes": 1, "partition": 2}),
+        ),
+        (
+            "silence",
+            json!({"reason": "x", "minutes": 1, "partition": 0, "target": "model/m"}),
+        ),
+        ("force", json!({"reason": "x", "action": "retrain"})),
+        (
+            "force",
+            json!({"reason": "x", "action": "dance", "target": "model/m"}),
+        ),
+        (
+            "force",
+            json!({"reason": "x", "action": "retrain", "target": "m"}),
+        ),
+        (
+            "force",
+            json!({"reason": "x", "action": "retrain", "target": "model/m", "severity": "odd"}),
+        ),
+        (
+            "force",
+            json!({"reason": "x", "action": "retrain", "target": "model/m", "event": 1}),
+        ),
+    ];
+    for (name, body) in bad {
+        let told = body.to_string();
+        let (status, problem) = order(&outside, name, "k", body).await;
+        assert_eq!(
+            (status, slug(&problem)),
+            (400, "malformed-order"),
+            "{name} {told}"
+        );
+    }
+    let (status, problem) = order(&outside, "dance", "k", json!({"reason": "x"})).await;
+    assert_eq!((status, slug(&problem)), (404, "not-found"));
+    let body = json!({"reason": "x", "action_id": id, "expect": 1});
+    let (status, problem) = order(&outside, "cancel", "k", body).await;
+    assert_eq!((status, slug(&problem)), (404, "unknown-action"));
+    for key in ["", " ", "two words", &"k".repeat(129)] {
+        let (status, problem) = order(&outside, "pause", key, json!({"reason": "x"})).await;
+        assert_eq!(
+            (status, slug(&problem)),
+            (400, "bad-idempotency-key"),
+            "{key}"
+        );
+    }
+    assert_eq!(outside.log.total(), 0);
+}
+
+#[tokio::test]
+async fn a_hold_is_written_to_every_partition_and_a_repetition_gets_the_first_result() {
+    let outside = Outside::with_operator(LIMIT);
+    let body = json!({"reason": "release", "who": "ada"});
+    let (status, first) = order(&outside, "pause", "k1", body.clone()).await;
+    assert_eq!(status, 200, "{first}");
+    assert_eq!(first["order"], "pause");
+    assert_eq!(
+        first["holds"],
+        json!({"paused": true, "silenced_until": null})
+    );
+    assert_eq!(
+        first["records"],
+        json!([{"partition": 0, "offset": 0}, {"partition": 1, "offset": 0}])
+    );
+    let orders = written(&outside);
+    assert_eq!(
+        (
+            orders.len(),
+            orders[0].who.as_str(),
+            orders[0].reason.as_str()
+        ),
+        (2, "ada", "release")
+    );
+
+    let (status, resumed) = order(&outside, "resume", "k2", json!({"reason": "done"})).await;
+    assert_eq!((status, &resumed["holds"]["paused"]), (200, &json!(false)));
+    assert_eq!(written(&outside)[2].who, "operator");
+    let (status, again) = order(&outside, "pause", "k1", body).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        (&again["records"], &again["time"]),
+        (&first["records"], &first["time"])
+    );
+    assert_eq!(
+        again["holds"]["paused"], false,
+        "the hold of now, not of then"
+    );
+    assert_eq!(written(&outside).len(), 4);
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_for_another_order_is_recognised() {
+    let outside = Outside::with_operator(LIMIT);
+    let at = place(&outside).await;
+    let silence = |until: &str| json!({"reason": "x", "until": until, "partition": at});
+    let (status, _) = order(&outside, "silence", "s", silence("2026-01-01T01:00:00Z")).await;
+    assert_eq!(status, 200);
+    let forced = |action: &str, model: &str| json!({"reason": "x", "action": action, "target": format!("model/{model}")});
+    let (status, told) = order(&outside, "force", "f", forced("retrain", "m")).await;
+    assert_eq!(status, 200, "{told}");
+    let before = outside.log.total();
+    let mut params = forced("retrain", "m");
+    params["params"] = json!({"epochs": 3});
+    let mut severity = forced("retrain", "m");
+    severity["severity"] = json!("low");
+    // A model that lives in the other partition.
+    let other = (0..64)
+        .map(|number| format!("m{number}"))
+        .map(|name| forced("retrain", &name));
+    let mut reused = vec![
+        ("silence", "s", silence("2026-01-01T02:00:00Z")),
+        (
+            "silence",
+            "s",
+            json!({"reason": "x", "until": "2026-01-01T01:00:00Z", "partition": 1 - at}),
+        ),
+        ("pause", "s", json!({"reason": "x"})),
+        ("pause", "f", json!({"reason": "x"})),
+        ("force", "f", forced("rollback", "m")),
+        ("force", "f", params),
+        ("force", "f", severity),
+    ];
+    reused.extend(other.map(|body| ("force", "f", body)));
+    for (name, key, body) in reused {
+        let told = body.to_string();
+        let (status, problem) = order(&outside, name, key, body).await;
+        assert_eq!(
+            (status, slug(&problem)),
+            (422, "idempotency-key-reused"),
+            "{name} {told}: {problem}"
+        );
+    }
+    for (name, key, body) in [
+        ("silence", "s", silence("2026-01-01T01:00:00Z")),
+        ("force", "f", forced("retrain", "m")),
+    ] {
+        assert_eq!(order(&outside, name, key, body).await.0, 200, "{name}");
+    }
+    assert_eq!(outside.log.total(), before);
+}
+
+#[tokio::test]
+async fn an_action_is_forced_once_and_cancelled_only_as_it_was_seen() {
+    let outside = Outside::with_operator(LIMIT);
+    let body = json!({
+        "action": "retrain", "target": "model/m", "reason": "it drifts", "who": "ada",
+        "severity": "CRITICAL", "params": {"epochs": 3}, "event": {"ticket": 7, "event_type": "x"},
+    });
+    let (status, first) = order(&outside, "force", "f", body.clone()).await;
+    assert_eq!(status, 200, "{first}");
+    let action = &first["action"];
+    assert_eq!(
+        (&action["phase"], &action["target"]),
+        (&json!("ready"), &json!("model/m"))
+    );
+    let OverrideOrder::Force(propose) = &written(&outside)[0].order else {
+        panic!("no forced action");
+    };
+    let decision = &propose.decisions[0];
+    assert_eq!(decision.severity, Severity::Critical);
+    assert_eq!(decision.ladder[0].params, json!({"epochs": 3}));
+    let EventBody::Inline(event) = &propose.event else {
+        panic!("no event");
+    };
+    let event: Value = serde_json::from_str(event.0.get()).unwrap();
+    assert_eq!(
+        (&event["ticket"], &event["event_type"]),
+        (&json!(7), &json!("operator_forced"))
+    );
+
+    let (_, again) = order(&outside, "force", "f", body).await;
+    assert_eq!(again["action"]["id"], action["id"]);
+    assert_eq!(written(&outside).len(), 1);
+    // Another one of the key is told which is in the way.
+    let second = json!({"action": "retrain", "target": "model/m", "reason": "more"});
+    let (status, problem) = order(&outside, "force", "f2", second).await;
+    assert_eq!((status, &problem["reason"]), (409, &json!("key_busy")));
+    assert_eq!(&problem["action"], action);
+
+    let cancel = |expect: i64| json!({"action_id": action["id"], "expect": expect, "reason": "no"});
+    let changed = action["changed"].as_i64().unwrap();
+    let (status, problem) = order(&outside, "cancel", "c1", cancel(changed - 1)).await;
+    assert_eq!(
+        (status, slug(&problem), &problem["reason"]),
+        (409, "order-refused", &json!("stale"))
+    );
+    assert_eq!(
+        (&problem["action"]["phase"], &problem["action"]["changed"]),
+        (&json!("ready"), &action["changed"])
+    );
+    assert_eq!(problem["holds"]["paused"], false);
+    let (status, told) = order(&outside, "cancel", "c2", cancel(changed)).await;
+    assert_eq!(
+        (status, &told["action"]["phase"]),
+        (200, &json!("cancelled"))
+    );
+    // The first answer stays: of a refusal, too.
+    assert_eq!(
+        order(&outside, "cancel", "c1", cancel(changed - 1)).await.1["reason"],
+        "stale"
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_outcome_is_fired_again_after_its_lease_or_resolved() {
+    let outside = Outside::with_operator(LIMIT);
+    let at = place(&outside).await;
+    let id = proposed(&outside, at, |step| step.policy = Policy::AtMostOnce);
+    let body = |outside: &Outside| json!({"action_id": id, "expect": state(outside, at, id).1, "reason": "x"});
+    let (status, problem) = order(&outside, "refire", "r0", body(&outside)).await;
+    assert_eq!(
+        (status, &problem["reason"], &problem["action"]["phase"]),
+        (409, &json!("wrong_phase"), &json!("ready"))
+    );
+    sent(&outside, at, id);
+    for name in ["cancel", "refire"] {
+        let (status, problem) =
+            order(&outside, name, &format!("sent-{name}"), body(&outside)).await;
+        assert_eq!(
+            (status, &problem["reason"]),
+            (409, &json!("being_sent")),
+            "{problem}"
+        );
+        assert_eq!(problem["action"]["phase"], "started");
+    }
+    finished(&outside, at, id, FinishOutcome::Unknown);
+    let (status, problem) = order(&outside, "refire", "r1", body(&outside)).await;
+    assert_eq!((status, &problem["reason"]), (409, &json!("lease_running")));
+    later(&outside, at);
+    let (status, told) = order(&outside, "refire", "r2", body(&outside)).await;
+    assert_eq!(
+        (status, &told["action"]["phase"]),
+        (200, &json!("ready")),
+        "{told}"
+    );
+
+    let outside = Outside::with_operator(LIMIT);
+    let id = proposed(&outside, at, |step| step.policy = Policy::AtMostOnce);
+    sent(&outside, at, id);
+    finished(&outside, at, id, FinishOutcome::Unknown);
+    let mut resolve =
+        json!({"action_id": id, "expect": state(&outside, at, id).1, "reason": "seen"});
+    resolve["outcome"] = json!("done");
+    let (status, told) = order(&outside, "resolve", "r", resolve.clone()).await;
+    assert_eq!(
+        (status, &told["action"]["phase"]),
+        (200, &json!("done")),
+        "{told}"
+    );
+    // The same key with the other word is another order.
+    resolve["outcome"] = json!("failed");
+    assert_eq!(order(&outside, "resolve", "r", resolve).await.0, 422);
+}
+
+#[tokio::test]
+async fn a_cooldown_is_cleared_and_a_waiting_step_approved() {
+    let outside = Outside::with_operator(LIMIT);
+    let at = place(&outside).await;
+    let id = proposed(&outside, at, |_| ());
+    sent(&outside, at, id);
+    finished(&outside, at, id, FinishOutcome::Done);
+    let body = json!({"action_id": id, "expect": state(&outside, at, id).1, "reason": "x"});
+    let (status, told) = order(&outside, "clear-cooldown", "c1", body.clone()).await;
+    assert_eq!(status, 200, "{told}");
+    assert_eq!(told["order"], "clear_cooldown");
+    let (status, problem) = order(&outside, "clear-cooldown", "c2", body).await;
+    assert_eq!((status, &problem["reason"]), (409, &json!("not_cooling")));
+
+    let outside = Outside::with_operator(LIMIT);
+    let id = proposed(&outside, at, |step| step.approval = true);
+    assert_eq!(state(&outside, at, id).0, "approval");
+    let body = json!({"action_id": id, "expect": state(&outside, at, id).1, "reason": "x"});
+    let (status, told) = order(&outside, "approve", "a1", body.clone()).await;
+    assert_eq!(
+        (status, &told["action"]["phase"]),
+        (200, &json!("ready")),
+        "{told}"
+    );
+    let (status, problem) = order(&outside, "approve", "a2", body).await;
+    assert_eq!((status, &problem["reason"]), (409, &json!("stale")));
+}
+
+#[tokio::test]
+async fn a_silence_has_an_end_and_may_concern_one_partition() {
+    let outside = Outside::with_operator(LIMIT);
+    let body = json!({"minutes": 30, "partition": 1, "reason": "x"});
+    let (status, told) = order(&outside, "silence", "s1", body.clone()).await;
+    assert_eq!(
+        (status, told["records"].as_array().unwrap().len()),
+        (200, 1),
+        "{told}"
+    );
+    assert_eq!(told["holds"]["silenced_until"], "2026-01-01T00:30:00.000Z");
+    assert_eq!(told["records"][0]["partition"], 1);
+    assert_eq!(order(&outside, "silence", "s1", body).await.0, 200);
+    assert_eq!(written(&outside).len(), 1);
+    let past = json!({"until": "2025-12-31T23:00:00Z", "reason": "x"});
+    let (status, problem) = order(&outside, "silence", "s2", past).await;
+    assert_eq!(
+        (status, &problem["reason"], &problem["action"]),
+        (409, &json!("time"), &Value::Null)
+    );
+    assert_eq!(
+        problem["holds"]["silenced_until"],
+        Value::Null,
+        "that of partition 0"
+    );
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_read_back_in_time_is_found_by_its_key_later() {
+    let outside = Outside::with_operator(SHORT);
+    let views = std::mem::take(&mut *outside.log.ledger.lock().unwrap());
+    let body = || json!({"reason": "x"});
+    let response = request(&outside, "pause", "k", &body())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.headers()["retry-after"], "1");
+    let (status, problem) = (
+        response.status().as_u16(),
+        response.json::<Value>().await.unwrap(),
+    );
+    assert_eq!(
+        (status, slug(&problem)),
+        (503, "not-read-back"),
+        "{problem}"
+    );
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("same Idempotency-Key")
+    );
+    // The fold gets there in the end.
+    *outside.log.ledger.lock().unwrap() = views;
+    let records = outside.log.records.lock().unwrap()[LEDGER].clone();
+    assert_eq!(records.len(), 2);
+    for record in &records {
+        outside.log.fold(record).unwrap();
+    }
+    let (status, told) = order(&outside, "pause", "k", body()).await;
+    assert_eq!((status, &told["holds"]["paused"]), (200, &json!(true)));
+    assert_eq!(written(&outside).len(), 2, "nothing is written twice");
+}
+
+#[tokio::test]
+async fn a_log_that_does_not_take_the_order_and_a_ledger_that_is_not_folded_are_told() {
+    let outside = Outside::with_operator(SHORT);
+    for (fault, expected) in [
+        (Order::Hang, (504, "log-timeout")),
+        (
+            Order::Fail(0, LogError::Unavailable("away".to_owned())),
+            (503, "log-unavailable"),
+        ),
+        (
+            Order::Fail(0, LogError::Refused("no".to_owned())),
+            (422, "refused-by-log"),
+        ),
+    ] {
+        outside.log.order(fault);
+        let (status, problem) = order(&outside, "pause", "k", json!({"reason": "x"})).await;
+        assert_eq!((status, slug(&problem)), expected, "{problem}");
+    }
+    for progress in [
+        Progress::Restoring,
+        Progress::Refused("it is truncated".to_owned()),
+    ] {
+        outside.log.ledger.lock().unwrap()[1].write().progress = progress;
+        let (status, problem) = order(&outside, "pause", "k2", json!({"reason": "x"})).await;
+        assert_eq!(
+            (status, slug(&problem)),
+            (503, "not-read-back"),
+            "{problem}"
+        );
+        let body = json!({"reason": "x", "action_id": Id([3; 16]), "expect": 1});
+        let (status, problem) = order(&outside, "cancel", "k3", body).await;
+        assert_eq!(
+            (status, slug(&problem)),
+            (503, "not-read-back"),
+            "it may be there: {problem}"
+        );
+    }
+    assert_eq!(outside.log.total(), 0);
+}
+
+#[tokio::test]
+async fn the_ledger_shows_how_far_each_partition_is_and_what_is_held() {
+    let outside = Outside::with_operator(LIMIT);
+    let body = json!({"minutes": 30, "partition": 1, "reason": "x"});
+    assert_eq!(order(&outside, "silence", "s", body).await.0, 200);
+    outside.log.ledger.lock().unwrap()[0].write().progress = Progress::Refused("cut".to_owned());
+    let (status, ledger) = answer(outside.client.get(outside.url("/api/v1/ledger"))).await;
+    assert_eq!(status, 200);
+    let [first, second] = ledger["partitions"].as_array().unwrap().as_slice() else {
+        panic!("{ledger}");
+    };
+    assert_eq!(
+        (&first["progress"], &first["problem"], &first["offset"]),
+        (&json!("refused"), &json!("cut"), &json!(-1))
+    );
+    assert_eq!(
+        (&second["progress"], &second["offset"]),
+        (&json!("live"), &json!(0))
+    );
+    assert_eq!(
+        second["holds"]["silenced_until"],
+        "2026-01-01T00:30:00.000Z"
+    );
+    assert_ne!(first["hash"], second["hash"]);
+}

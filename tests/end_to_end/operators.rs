@@ -1,0 +1,132 @@
+//! People's orders on the built binary, given from the command line as an operator gives them: pause and resume, a scheduled
+//! action cancelled, an action forced.
+
+use std::process::Output;
+
+use serde_json::{Value, json};
+
+use crate::support::service::{Launch, Service};
+use crate::support::target::{Reply, Target};
+use crate::support::wait_until;
+
+const DRIFT: &str = "data.drift.detected";
+const TOKEN: &str = "open sesame";
+
+fn launch(target: &Target) -> Launch {
+    let launch = Launch::new();
+    let token = launch.folder().join("token");
+    std::fs::write(&token, TOKEN).unwrap();
+    launch
+        .with("HTTP__OPERATOR_TOKEN", &format!("file:{}", token.display()))
+        .overlay(&target.overlay("retrain", 3))
+}
+
+/// An order, with the token in the environment.
+fn order(launch: &Launch, service: &Service, arguments: &[&str]) -> Output {
+    let mut all = arguments.to_vec();
+    all.extend(["--reason", "a test", "--url", &service.url]);
+    let mut command = launch.command(&all);
+    command
+        .env("HOMEOSTAT_OPERATOR_TOKEN", TOKEN)
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn applied(launch: &Launch, service: &Service, arguments: &[&str]) -> Value {
+    let mut all = arguments.to_vec();
+    all.push("--json");
+    let output = order(launch, service, &all);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {told}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn drift(model: &str, severity: &str) -> Value {
+    json!({"model_version": format!("{model}@1"), "severity": severity})
+}
+
+#[test]
+fn a_pause_holds_actions_back_through_a_restart_until_it_is_ended() {
+    let target = Target::start(|_, _| Reply::Say("200 OK"));
+    let launch = launch(&target);
+    let service = launch.start();
+    applied(&launch, &service, &["pause"]);
+    let held = service.decide(DRIFT, &drift("m", "HIGH"));
+    assert_eq!(held["outcome"], "suppressed", "{held:#}");
+    assert!(
+        held["reasons"]
+            .to_string()
+            .contains("held back by an operator"),
+        "{held:#}"
+    );
+    service.stop();
+    let service = launch.start();
+    assert_eq!(
+        service.decide(DRIFT, &drift("n", "HIGH"))["outcome"],
+        "suppressed"
+    );
+    assert!(target.received().is_empty());
+    applied(&launch, &service, &["resume"]);
+    assert_eq!(
+        service.decide(DRIFT, &drift("m", "HIGH"))["outcome"],
+        "executed"
+    );
+    assert_eq!(target.received().len(), 1);
+    service.stop();
+}
+
+#[test]
+fn a_scheduled_action_is_cancelled_once_and_never_sent() {
+    let target = Target::start(|_, _| Reply::Say("200 OK"));
+    let launch = launch(&target);
+    let service = launch.start();
+    let scheduled = service.decide(DRIFT, &drift("m", "MEDIUM"));
+    assert_eq!(scheduled["outcome"], "scheduled", "{scheduled:#}");
+    let id = scheduled["id"].as_str().unwrap();
+    let told = applied(&launch, &service, &["override", "cancel", id]);
+    assert_eq!(told["action"]["phase"], "cancelled");
+    // Seen as it was: refused, with the state it is in.
+    let changed = scheduled["changed"].to_string();
+    let again = order(
+        &launch,
+        &service,
+        &["override", "cancel", id, "--expect", &changed],
+    );
+    let complaint = String::from_utf8_lossy(&again.stderr);
+    assert_eq!(again.status.code(), Some(1), "{complaint}");
+    assert!(
+        complaint.contains("409") && complaint.contains("is cancelled"),
+        "{complaint}"
+    );
+    assert_eq!(service.story(&scheduled)["phase"], "cancelled");
+    assert!(target.received().is_empty());
+}
+
+#[test]
+fn a_forced_action_is_sent_once_however_often_it_is_ordered_and_past_its_cooldown() {
+    let target = Target::start(|_, _| Reply::Say("200 OK"));
+    let launch = launch(&target);
+    let service = launch.start();
+    assert_eq!(
+        service.decide(DRIFT, &drift("m", "HIGH"))["outcome"],
+        "executed"
+    );
+    let force = [
+        "override", "force", "--action", "retrain", "--target", "model/m", "--key", "once",
+    ];
+    let first = applied(&launch, &service, &force);
+    let id = first["action"]["id"].as_str().unwrap();
+    wait_until("it is done", || {
+        service.story(&first["action"])["outcome"] == "executed"
+    });
+    assert_eq!(applied(&launch, &service, &force)["action"]["id"], id);
+    let requests = target.received();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[1].attempt(), (id.to_owned(), "1".to_owned()));
+    // Without the token nobody orders anything.
+    let mut command = launch.command(&["pause", "--reason", "x", "--url", &service.url]);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("HOMEOSTAT_OPERATOR_TOKEN"));
+}
