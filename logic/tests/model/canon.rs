@@ -23,11 +23,19 @@ pub(crate) struct Canon {
     met: Vec<[u8; 4]>,
 }
 
+/// Both halves in one word.
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "each half is taken by itself"
+)]
+fn fold(wide: u128) -> u64 {
+    (wide as u64) ^ ((wide >> 64) as u64)
+}
+
 impl Canon {
     fn mix(&mut self, word: u64) {
         let mixed = u128::from(self.state ^ word ^ 0x9e37_79b9_7f4a_7c15) * 0xda94_2042_e4dd_58b5;
-        let folded = (mixed as u64) ^ ((mixed >> 64) as u64);
-        self.state = folded.rotate_left(23).wrapping_add(word);
+        self.state = fold(mixed).rotate_left(23).wrapping_add(word);
     }
 
     fn start_id(&mut self, number: [u8; 4]) {
@@ -73,7 +81,7 @@ impl Hasher for Canon {
     }
 
     fn write_i64(&mut self, value: i64) {
-        self.mix(value as u64);
+        self.mix(value.cast_unsigned());
     }
 
     fn write_usize(&mut self, value: usize) {
@@ -82,7 +90,7 @@ impl Hasher for Canon {
 
     fn finish(&self) -> u64 {
         let mixed = u128::from(self.state ^ 0x2545_f491_4f6c_dd1d) * 0x9fb2_1c65_1e98_df25;
-        (mixed as u64) ^ ((mixed >> 64) as u64)
+        fold(mixed)
     }
 }
 

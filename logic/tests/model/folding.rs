@@ -30,10 +30,22 @@ enum Move {
 }
 
 const MOVES: [Move; 7] = [
-    Move::Propose { key: false, configuration: 0 },
-    Move::Propose { key: false, configuration: 1 },
-    Move::Propose { key: true, configuration: 0 },
-    Move::Propose { key: true, configuration: 1 },
+    Move::Propose {
+        key: false,
+        configuration: 0,
+    },
+    Move::Propose {
+        key: false,
+        configuration: 1,
+    },
+    Move::Propose {
+        key: true,
+        configuration: 0,
+    },
+    Move::Propose {
+        key: true,
+        configuration: 1,
+    },
     Move::Again,
     Move::Send(FinishOutcome::Done),
     Move::Send(FinishOutcome::Failed),
@@ -65,7 +77,12 @@ fn proposal(event: i32, key: bool, configuration: usize, now: Millis) -> Propose
 fn records_of(step: Move, depth: i32, fold: &Fold, now: Millis) -> Vec<Record> {
     match step {
         Move::Propose { key, configuration } => {
-            vec![Record::Propose(Box::new(proposal(depth, key, configuration, now)))]
+            vec![Record::Propose(Box::new(proposal(
+                depth,
+                key,
+                configuration,
+                now,
+            )))]
         }
         Move::Again => vec![Record::Propose(Box::new(proposal(0, true, 1, now)))],
         Move::Send(outcome) => {
@@ -159,7 +176,8 @@ impl Sequence {
     /// What acts: the open actions and their phases.
     fn acts(fold: &Fold) -> Vec<(String, &'static str)> {
         let open = fold.open_actions();
-        open.map(|(id, action)| (id.to_string(), action.phase.name())).collect()
+        open.map(|(id, action)| (id.to_string(), action.phase.name()))
+            .collect()
     }
 
     fn go_on(&self, length: i32, count: &mut Count) {
@@ -202,6 +220,8 @@ fn g6_every_sequence_folds_the_same_from_every_cut_and_not_without_a_state() {
     let mut count = Count::default();
     Sequence::begin().go_on(length, &mut count);
     let (sequences, differ) = (count.sequences, count.blind_differs);
-    println!("| fold alone, {sequences} sequences of {length} | | {length} | | {differ} differ without a state (V8) |");
+    println!(
+        "| fold alone, {sequences} sequences of {length} | | {length} | | {differ} differ without a state (V8) |"
+    );
     assert!(differ > 0, "the comparison cannot see V8");
 }

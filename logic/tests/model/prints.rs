@@ -73,7 +73,13 @@ pub(crate) fn of_record(canon: &mut Canon, record: &Record, seen: &Fold) {
         }
         Record::Finish(finish) => {
             let outcome = finish.outcome as u8;
-            canon.add((2, finish.action_id, finish.attempt, finish.start_id, outcome))
+            canon.add((
+                2,
+                finish.action_id,
+                finish.attempt,
+                finish.start_id,
+                outcome,
+            ))
         }
         Record::Override(order) => {
             canon.add((3, order.override_id, order.order.name()));
@@ -99,7 +105,9 @@ fn expectation(order: &OverrideOrder, seen: &Fold) -> i64 {
     if *expect > seen.offset() {
         return expect - seen.offset();
     }
-    let same = seen.action(*action_id).is_some_and(|action| action.changed == *expect);
+    let same = seen
+        .action(*action_id)
+        .is_some_and(|action| action.changed == *expect);
     if same { 0 } else { -1 }
 }
 

@@ -75,7 +75,12 @@ impl Facts {
                 attempt,
                 start_id,
                 ..
-            } => self.bid_won(fold, (*action, *attempt), (change.offset, *start_id), not_after),
+            } => self.bid_won(
+                fold,
+                (*action, *attempt),
+                (change.offset, *start_id),
+                not_after,
+            ),
             ChangeKind::Overridden {
                 override_id,
                 verdict: OverrideVerdict::Applied { action },
@@ -89,7 +94,7 @@ impl Facts {
 
     fn ordered(&mut self, override_id: Id, action: Option<Id>) {
         let attempts = action.map(|id| self.won.range((id, 0)..=(id, u32::MAX)));
-        let last = attempts.and_then(|attempts| attempts.last());
+        let last = attempts.and_then(Iterator::last);
         self.orders.push(Ordered {
             action,
             override_id,

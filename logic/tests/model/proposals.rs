@@ -101,7 +101,11 @@ struct Proposals {
 
 fn proposal(setup: &Setup, configuration: usize, event: usize) -> Propose {
     let differs = setup.rules_differ && configuration == 1;
-    let action = if differs { Action::Rollback } else { Action::Retrain };
+    let action = if differs {
+        Action::Rollback
+    } else {
+        Action::Retrain
+    };
     let mut step = LedgerStep {
         cooldown_ms: [2, 4][configuration] * UNIT,
         max_attempts: 1,
@@ -176,7 +180,9 @@ impl Proposals {
 
     /// Whether the proposal would lead to an action there and now.
     fn accepts(&self, state: &State, at: Position, letter: &Letter) -> bool {
-        let after = self.ledger.append(at, letter, log_time(state.now, &letter.record));
+        let after = self
+            .ledger
+            .append(at, letter, log_time(state.now, &letter.record));
         let prefix = self.ledger.at(after);
         let Record::Propose(propose) = &*letter.record else {
             return false;
@@ -314,7 +320,11 @@ impl Model for Proposals {
         steps.extend((0..state.orphans.len()).map(Step::LandOrphan));
         for number in 0..self.actions.len() {
             steps.extend([Step::Start(number), Step::Correct(number)]);
-            let outcomes = [FinishOutcome::Done, FinishOutcome::Failed, FinishOutcome::Unknown];
+            let outcomes = [
+                FinishOutcome::Done,
+                FinishOutcome::Failed,
+                FinishOutcome::Unknown,
+            ];
             steps.extend(outcomes.map(|outcome| Step::Finish(number, outcome)));
         }
         steps
@@ -378,20 +388,96 @@ const LIMITS: Limits = Limits {
 #[test]
 fn events_are_decided_once_and_never_lost_by_two_configurations() {
     let crash = Setup { crashes: 1, ..CALM };
-    let failure = Setup { failures: 1, ..CALM };
-    let budgets = Setup { budgets: true, ..CALM };
-    let scheduled = Setup { scheduled: true, ..CALM };
+    let failure = Setup {
+        failures: 1,
+        ..CALM
+    };
+    let budgets = Setup {
+        budgets: true,
+        ..CALM
+    };
+    let scheduled = Setup {
+        scheduled: true,
+        ..CALM
+    };
     let rows = [
-        ("proposals", Setup { plan: &[1, 2], ..CALM }, Size::Always),
-        ("proposals, crash", Setup { plan: &[3], ..crash }, Size::Always),
-        ("proposals, append repeated", Setup { plan: &[3], ..failure }, Size::Always),
-        ("proposals, budgets", Setup { plan: &[1, 3], ..budgets }, Size::Always),
-        ("proposals, rules differ, crash", Setup { rules_differ: true, plan: &[3], ..crash }, Size::Always),
+        (
+            "proposals",
+            Setup {
+                plan: &[1, 2],
+                ..CALM
+            },
+            Size::Always,
+        ),
+        (
+            "proposals, crash",
+            Setup {
+                plan: &[3],
+                ..crash
+            },
+            Size::Always,
+        ),
+        (
+            "proposals, append repeated",
+            Setup {
+                plan: &[3],
+                ..failure
+            },
+            Size::Always,
+        ),
+        (
+            "proposals, budgets",
+            Setup {
+                plan: &[1, 3],
+                ..budgets
+            },
+            Size::Always,
+        ),
+        (
+            "proposals, rules differ, crash",
+            Setup {
+                rules_differ: true,
+                plan: &[3],
+                ..crash
+            },
+            Size::Always,
+        ),
         ("proposals, scheduled", scheduled, Size::Always),
-        ("proposals, long", Setup { plan: &[1, 1, 1, 1, 1], ..CALM }, Size::Large),
-        ("proposals, crash, long", Setup { plan: &[1, 1, 2], crashes: 2, ..crash }, Size::Large),
-        ("proposals, budgets, crash", Setup { plan: &[1, 1, 3], crashes: 1, ..budgets }, Size::Large),
-        ("proposals, scheduled, crash", Setup { plan: &[1, 1, 1, 1], crashes: 1, ..scheduled }, Size::Large),
+        (
+            "proposals, long",
+            Setup {
+                plan: &[1, 1, 1, 1, 1],
+                ..CALM
+            },
+            Size::Large,
+        ),
+        (
+            "proposals, crash, long",
+            Setup {
+                plan: &[1, 1, 2],
+                crashes: 2,
+                ..crash
+            },
+            Size::Large,
+        ),
+        (
+            "proposals, budgets, crash",
+            Setup {
+                plan: &[1, 1, 3],
+                crashes: 1,
+                ..budgets
+            },
+            Size::Large,
+        ),
+        (
+            "proposals, scheduled, crash",
+            Setup {
+                plan: &[1, 1, 1, 1],
+                crashes: 1,
+                ..scheduled
+            },
+            Size::Large,
+        ),
     ];
     for (name, setup, size) in rows {
         if size.is_wanted() {
@@ -402,13 +488,20 @@ fn events_are_decided_once_and_never_lost_by_two_configurations() {
 
 #[test]
 fn v5_an_identity_with_the_rule_in_it_decides_an_event_twice() {
-    let setup = Setup { keyed_by_rule: true, rules_differ: true, ..CALM };
+    let setup = Setup {
+        keyed_by_rule: true,
+        rules_differ: true,
+        ..CALM
+    };
     search(&Proposals::new(setup), LIMITS).must_break("V5 rule in the identity", "G11");
 }
 
 #[test]
 fn v6_a_proposal_skipped_by_the_own_view_loses_its_event() {
-    let setup = Setup { skips: true, ..CALM };
+    let setup = Setup {
+        skips: true,
+        ..CALM
+    };
     search(&Proposals::new(setup), LIMITS).must_break("V6 free skip", "G5");
 }
 
@@ -416,14 +509,22 @@ fn v6_a_proposal_skipped_by_the_own_view_loses_its_event() {
 fn v12_a_cooldown_from_acceptance_is_too_short() {
     fn from_acceptance(state: &mut FoldState) -> bool {
         let (actions, targets) = (&state.actions, &mut state.targets);
-        let mut keys = targets.values_mut().flat_map(|target| target.keys.values_mut());
+        let mut keys = targets
+            .values_mut()
+            .flat_map(|target| target.keys.values_mut());
         let Some(last) = keys.find_map(|key| key.last.as_mut()) else {
             return false;
         };
-        let accepted = actions.get(&last.action).map_or(last.end, |action| action.accepted_at);
+        let accepted = actions
+            .get(&last.action)
+            .map_or(last.end, |action| action.accepted_at);
         std::mem::replace(&mut last.end, accepted) != accepted
     }
-    let setup = Setup { tamper: from_acceptance, plan: &[1, 1, 1, 1], ..CALM };
+    let setup = Setup {
+        tamper: from_acceptance,
+        plan: &[1, 1, 1, 1],
+        ..CALM
+    };
     search(&Proposals::new(setup), LIMITS).must_break("V12 cooldown from acceptance", "G7");
 }
 
@@ -434,7 +535,11 @@ fn v14_slots_that_are_given_back_exceed_a_budget() {
         let mut scopes = targets.flat_map(|target| target.scopes.values_mut());
         scopes.any(|scope| scope.slots.pop_front().is_some())
     }
-    let setup = Setup { tamper: given_back, budgets: true, ..CALM };
+    let setup = Setup {
+        tamper: given_back,
+        budgets: true,
+        ..CALM
+    };
     search(&Proposals::new(setup), LIMITS).must_break("V14 slots given back", "G8");
 }
 

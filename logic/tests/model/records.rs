@@ -3,7 +3,8 @@
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::identity;
 use homeostat_logic::ledger::record::{
-    Backoff, Decision, EventBody, Id, Millis, Policy, Propose, RawJson, Record, Source, Step, Window,
+    Backoff, Decision, EventBody, Id, Millis, Policy, Propose, RawJson, Record, Source, Step,
+    Window,
 };
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;

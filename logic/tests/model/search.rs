@@ -79,7 +79,10 @@ pub(crate) struct Limits {
 
 /// Searches every state.
 pub(crate) fn search<M: Model>(model: &M, limits: Limits) -> Found<M> {
-    #[allow(clippy::disallowed_methods, reason = "the table says how long a search took")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the table says how long a search took"
+    )]
     let began = Instant::now();
     let mut visited = Visited::default();
     let mut open = VecDeque::new();
@@ -93,7 +96,13 @@ pub(crate) fn search<M: Model>(model: &M, limits: Limits) -> Found<M> {
     };
     let start = model.start();
     let print = model.fingerprint(&start);
-    visited.insert(print, Reached { from: print, by: None });
+    visited.insert(
+        print,
+        Reached {
+            from: print,
+            by: None,
+        },
+    );
     open.push_back((start, print, 0));
     while let Some((state, print, depth)) = open.pop_front() {
         found.depth = found.depth.max(depth);
@@ -116,7 +125,10 @@ pub(crate) fn search<M: Model>(model: &M, limits: Limits) -> Found<M> {
             let next_print = model.fingerprint(&next);
             visited.entry(next_print).or_insert_with(|| {
                 open.push_back((next, next_print, depth + 1));
-                Reached { from: print, by: Some(step) }
+                Reached {
+                    from: print,
+                    by: Some(step),
+                }
             });
         }
     }
@@ -127,7 +139,11 @@ pub(crate) fn search<M: Model>(model: &M, limits: Limits) -> Found<M> {
 
 fn trace<S: Copy>(visited: &Visited<S>, mut print: u64) -> Vec<S> {
     let mut steps = Vec::new();
-    while let Some(Reached { from, by: Some(step) }) = visited.get(&print) {
+    while let Some(Reached {
+        from,
+        by: Some(step),
+    }) = visited.get(&print)
+    {
         steps.push(*step);
         print = *from;
     }
@@ -140,9 +156,16 @@ impl<M: Model> Found<M> {
     pub(crate) fn print(&self, name: &str) {
         let cut = if self.complete { "" } else { " (cut off)" };
         let violation = self.violation.as_ref();
-        let violation = violation.map_or_else(|| "none".to_owned(), |violation| {
-            format!("{} after {} steps", violation.promise, violation.trace.len())
-        });
+        let violation = violation.map_or_else(
+            || "none".to_owned(),
+            |violation| {
+                format!(
+                    "{} after {} steps",
+                    violation.promise,
+                    violation.trace.len()
+                )
+            },
+        );
         let (states, depth, seconds) = (self.states, self.depth, self.seconds);
         println!("| {name} | {states}{cut} | {depth} | {seconds:.1} | {violation} |");
     }
@@ -159,7 +182,10 @@ impl<M: Model> Found<M> {
     /// Fails unless this promise is broken: the model can see what it is there to see.
     pub(crate) fn must_break(&self, name: &str, promise: &str) {
         self.print(name);
-        let found = self.violation.as_ref().map(|violation| violation.promise.as_str());
+        let found = self
+            .violation
+            .as_ref()
+            .map(|violation| violation.promise.as_str());
         assert!(
             found.is_some_and(|found| found.starts_with(promise)),
             "{name}: expected {promise} to break, found {found:?}"

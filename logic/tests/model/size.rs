@@ -11,7 +11,10 @@ pub(crate) enum Size {
 pub(crate) const LARGE: usize = 6_000_000;
 
 pub(crate) fn is_large() -> bool {
-    #[allow(clippy::disallowed_methods, reason = "the tests, not logic, are configured")]
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the tests, not logic, are configured"
+    )]
     let size = std::env::var("HOMEOSTAT_MODEL");
     size.is_ok_and(|size| size == "large")
 }

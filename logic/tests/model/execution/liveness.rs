@@ -129,7 +129,10 @@ fn from_every_sampled_state_everything_accepted_ends_and_what_went_wrong_is_told
     for policy in [Policy::Idempotent, Policy::Verify, Policy::AtMostOnce] {
         let (worlds, sample) = sampled(faulty(policy), 16);
         let settled = worlds.all_settle(&sample);
-        println!("| {policy:?}: liveness from {} states | | | | {settled:?} |", sample.len());
+        println!(
+            "| {policy:?}: liveness from {} states | | | | {settled:?} |",
+            sample.len()
+        );
         settled.unwrap();
     }
 }
@@ -141,5 +144,8 @@ fn v13_a_failure_without_an_escalation_is_seen() {
         ..faulty(Policy::AtMostOnce)
     };
     let (worlds, sample) = sampled(setup, 64);
-    assert_eq!(worlds.all_settle(&sample), Err("escalation lost".to_owned()));
+    assert_eq!(
+        worlds.all_settle(&sample),
+        Err("escalation lost".to_owned())
+    );
 }

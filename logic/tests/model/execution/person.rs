@@ -43,7 +43,11 @@ impl Worlds {
                 OverrideOrder::Resolve {
                     action_id,
                     expect,
-                    outcome: if done { Resolution::Done } else { Resolution::Failed },
+                    outcome: if done {
+                        Resolution::Done
+                    } else {
+                        Resolution::Failed
+                    },
                 }
             }
             _ => return None,
@@ -56,7 +60,8 @@ impl Worlds {
             who: String::new(),
             reason: String::new(),
         };
-        next.orphans.push(Letter::new(Record::Override(Box::new(order))));
+        next.orphans
+            .push(Letter::new(Record::Override(Box::new(order))));
         Some(next)
     }
 }

@@ -24,7 +24,9 @@ fn broken(when: bool, promise: &str) -> Option<String> {
 impl Worlds {
     /// A request was checked and is on its way out; `again` if its attempt was before.
     pub(super) fn sent(&self, world: &World, order: &Order, again: bool) -> Option<String> {
-        let attempts = world.sends.range((order.action, 0)..=(order.action, u32::MAX));
+        let attempts = world
+            .sends
+            .range((order.action, 0)..=(order.action, u32::MAX));
         let sends = attempts.clone().count();
         let mut prints = attempts.map(|(_, print)| *print);
         let first = prints.next();
@@ -50,21 +52,29 @@ impl Worlds {
     /// The first byte leaves: nobody may have decided otherwise since its bid won, and what is cancelled never starts.
     pub(super) fn left(&self, world: &World, request: Request) -> Option<String> {
         let mut orders = self.orders(world, request.action);
-        let behind = orders
-            .any(|(order, name)| name == "cancel" || order.won_before >= request.attempt);
+        let behind =
+            orders.any(|(order, name)| name == "cancel" || order.won_before >= request.attempt);
         broken(behind, "G10: sent behind a person's decision")
     }
 
     /// The target did it.
     pub(super) fn took_effect(&self, world: &World, request: Request) -> Option<String> {
         let prefix = self.ledger.at(world.log);
-        let policy = prefix.fold.action(request.action).map(|action| action.step.policy);
-        let effects = world.effects.get(&request.action).copied().unwrap_or_default();
-        let twice = policy == Some(Policy::Verify) && usize::from(effects) > 1 + self.refires(world, request.action);
+        let policy = prefix
+            .fold
+            .action(request.action)
+            .map(|action| action.step.policy);
+        let effects = world
+            .effects
+            .get(&request.action)
+            .copied()
+            .unwrap_or_default();
+        let twice = policy == Some(Policy::Verify)
+            && usize::from(effects) > 1 + self.refires(world, request.action);
         broken(twice, "G3: two effects").or_else(|| {
-            let refired = self.orders(world, request.action).any(|(order, name)| {
-                name == "refire" && order.won_before >= request.attempt
-            });
+            let refired = self
+                .orders(world, request.action)
+                .any(|(order, name)| name == "refire" && order.won_before >= request.attempt);
             broken(refired, "G10: took effect behind a refire")
         })
     }

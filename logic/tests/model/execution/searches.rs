@@ -66,52 +66,101 @@ fn common(policy: Policy) -> Vec<Row> {
         ("retry, no crash", with(policy, &[1], NONE), Size::Always),
         ("one crash", with(policy, &[], CRASH), Size::Always),
         ("two crashes", with(policy, &[], crashes), Size::Always),
-        ("restart in a living process", with(policy, &[], RENEWAL), Size::Always),
+        (
+            "restart in a living process",
+            with(policy, &[], RENEWAL),
+            Size::Always,
+        ),
         ("restart and crash", with(policy, &[], both), Size::Large),
         ("late report", apart(with(policy, &[1], NONE)), Size::Always),
-        ("late report, crash", apart(with(policy, &[1], CRASH)), Size::Large),
-        ("append reported failed", with(policy, &[], FAILURE), Size::Always),
-        ("append reported failed, retry", with(policy, &[1], FAILURE), Size::Large),
-        ("bids behind the log, crash", stale(with(policy, &[], CRASH)), Size::Always),
-        ("bids behind the log, crash, retry", stale(with(policy, &[1], CRASH)), Size::Large),
+        (
+            "late report, crash",
+            apart(with(policy, &[1], CRASH)),
+            Size::Large,
+        ),
+        (
+            "append reported failed",
+            with(policy, &[], FAILURE),
+            Size::Always,
+        ),
+        (
+            "append reported failed, retry",
+            with(policy, &[1], FAILURE),
+            Size::Large,
+        ),
+        (
+            "bids behind the log, crash",
+            stale(with(policy, &[], CRASH)),
+            Size::Always,
+        ),
+        (
+            "bids behind the log, crash, retry",
+            stale(with(policy, &[1], CRASH)),
+            Size::Large,
+        ),
         ("lease over", with(policy, &[6], NONE), Size::Large),
-        ("lease over, late bid", with(policy, &[1, 5], NONE), Size::Large),
+        (
+            "lease over, late bid",
+            with(policy, &[1, 5], NONE),
+            Size::Large,
+        ),
         ("lease over, crash", with(policy, &[6], CRASH), Size::Large),
         ("clock steps", with(policy, &[4], skew), Size::Large),
         ("retry, crash", with(policy, &[1], CRASH), Size::Large),
         (
             "three instances",
-            Setup { instances: 3, ..with(policy, &[], NONE) },
+            Setup {
+                instances: 3,
+                ..with(policy, &[], NONE)
+            },
             Size::Always,
         ),
         (
             "three instances, retry",
-            Setup { instances: 3, ..with(policy, &[1], NONE) },
+            Setup {
+                instances: 3,
+                ..with(policy, &[1], NONE)
+            },
             Size::Large,
         ),
         (
             "not_after within the run, step by step",
-            Setup { not_after: Some(1), ..with(policy, &[1, 1], NONE) },
+            Setup {
+                not_after: Some(1),
+                ..with(policy, &[1, 1], NONE)
+            },
             Size::Large,
         ),
         (
             "not_after within the run, crash",
-            Setup { not_after: Some(1), ..with(policy, &[2], CRASH) },
+            Setup {
+                not_after: Some(1),
+                ..with(policy, &[2], CRASH)
+            },
             Size::Large,
         ),
         (
             "not_after within the run",
-            Setup { not_after: Some(1), ..with(policy, &[2], NONE) },
+            Setup {
+                not_after: Some(1),
+                ..with(policy, &[2], NONE)
+            },
             Size::Always,
         ),
         (
             "scheduled",
-            Setup { windows: &[(1, 2), (4, 5)], ..with(policy, &[1, 1, 1, 1, 1], NONE) },
+            Setup {
+                windows: &[(1, 2), (4, 5)],
+                ..with(policy, &[1, 1, 1, 1, 1], NONE)
+            },
             Size::Large,
         ),
         (
             "scheduled, short",
-            Setup { windows: &[(1, 2)], ..with(policy, &[1, 1], NONE) },
+            Setup {
+                windows: &[(1, 2)],
+                ..with(policy, &[1, 1], NONE)
+            },
             Size::Always,
         ),
         ("one order", with(policy, &[], ORDER), Size::Always),
@@ -135,13 +184,56 @@ fn every_promise_holds_in_every_state_under_at_most_once() {
     let lease = with(Policy::AtMostOnce, &[6], ORDER);
     let orders = Faults { orders: 2, ..NONE };
     rows.extend([
-        ("an order behind the lease", Setup { instances: 1, ..lease }, Size::Always),
-        ("an order behind the lease, two instances", lease, Size::Large),
-        ("an order behind the lease, late bid", with(Policy::AtMostOnce, &[1, 5], ORDER), Size::Large),
-        ("D, T, E and J used up, then an order", clock_and_order(), Size::Always),
-        ("D, T, E and J used up, two instances", Setup { instances: 2, ..clock_and_order() }, Size::Large),
-        ("an order behind the lease, crash", Setup { faults: Faults { crashes: 1, ..ORDER }, ..lease }, Size::Large),
-        ("two orders behind the lease", Setup { faults: orders, ..lease }, Size::Large),
+        (
+            "an order behind the lease",
+            Setup {
+                instances: 1,
+                ..lease
+            },
+            Size::Always,
+        ),
+        (
+            "an order behind the lease, two instances",
+            lease,
+            Size::Large,
+        ),
+        (
+            "an order behind the lease, late bid",
+            with(Policy::AtMostOnce, &[1, 5], ORDER),
+            Size::Large,
+        ),
+        (
+            "D, T, E and J used up, then an order",
+            clock_and_order(),
+            Size::Always,
+        ),
+        (
+            "D, T, E and J used up, two instances",
+            Setup {
+                instances: 2,
+                ..clock_and_order()
+            },
+            Size::Large,
+        ),
+        (
+            "an order behind the lease, crash",
+            Setup {
+                faults: Faults {
+                    crashes: 1,
+                    ..ORDER
+                },
+                ..lease
+            },
+            Size::Large,
+        ),
+        (
+            "two orders behind the lease",
+            Setup {
+                faults: orders,
+                ..lease
+            },
+            Size::Large,
+        ),
     ]);
     run(&rows);
 }
@@ -198,10 +290,7 @@ fn v7_a_limit_that_the_record_does_not_carry_is_not_kept() {
 
 #[test]
 fn an_executor_that_is_told_of_a_win_which_the_fold_denies_sends_nothing() {
-    let faults = Faults {
-        orders: 1,
-        ..CRASH
-    };
+    let faults = Faults { orders: 1, ..CRASH };
     let setup = Setup {
         trusts_own_bid: true,
         ..with(Policy::AtMostOnce, &[], faults)

@@ -8,7 +8,7 @@ use homeostat_logic::ledger::record::{FinishOutcome, Record};
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
 use super::person::Wish;
-use super::world::{Arrival, Request, World, Worlds, boot};
+use super::world::{Arrival, Mutation, Request, World, Worlds};
 use crate::canon;
 use crate::ledger::Letter;
 use crate::records::{UNIT, log_time};
@@ -146,8 +146,10 @@ impl Worlds {
         let mut next = world.clone();
         next.now += units;
         // T holds for whoever lives: nothing is open longer.
-        let open = |request: &Request| request.closed_at.is_none() && request.arrival != Arrival::Held;
-        let late = |request: &Request| open(request) && next.now > request.sent_at + request_limit();
+        let open =
+            |request: &Request| request.closed_at.is_none() && request.arrival != Arrival::Held;
+        let late =
+            |request: &Request| open(request) && next.now > request.sent_at + request_limit();
         if next.requests.iter().any(late) {
             return None;
         }
@@ -163,7 +165,11 @@ impl Worlds {
     fn clock_steps(&self, world: &World) -> Option<World> {
         let mut next = world.clone();
         next.left.clock_steps = next.left.clock_steps.checked_sub(1)?;
-        next.ahead = if next.ahead == 0 { self.setup.clock_step } else { 0 };
+        next.ahead = if next.ahead == 0 {
+            self.setup.clock_step
+        } else {
+            0
+        };
         Some(next)
     }
 
@@ -213,7 +219,7 @@ impl Worlds {
         let Record::Start(start) = &*letter.record else {
             return;
         };
-        let (action, start_id, now) = (start.action_id, start.start_id, boot(world.now));
+        let (action, start_id, now) = (start.action_id, start.start_id, self.boot(world.now));
         let instance = &mut world.instances[number];
         let fold = &self.ledger.at(instance.at).fold;
         let execution = &mut instance.execution;
@@ -236,12 +242,14 @@ impl Worlds {
         let mut next = world.clone();
         let prefix = self.ledger.at(position);
         let mut changes = Rc::clone(&prefix.changes);
-        if self.setup.trusts_own_bid {
+        if self.setup.is(Mutation::VoidIsWon) {
             changes = changes.iter().map(taken_for_won).collect();
         }
         let instance = &mut next.instances[number];
         instance.at = position;
-        let effects = instance.execution.folded(&prefix.fold, &changes, boot(world.now));
+        let effects = instance
+            .execution
+            .folded(&prefix.fold, &changes, self.boot(world.now));
         self.carry_out(&mut next, number, effects);
         Some(next)
     }
@@ -251,7 +259,7 @@ impl Worlds {
         let mut next = world.clone();
         let instance = &mut next.instances[number];
         let fold = &self.ledger.at(instance.at).fold;
-        let (ids, reuses) = (&mut next.ids, self.setup.reuses_ids);
+        let (ids, reuses) = (&mut next.ids, self.setup.is(Mutation::ReusedIds));
         let mut fresh = || {
             if reuses {
                 return canon::start_id(u32::try_from(number).unwrap());
@@ -295,7 +303,7 @@ impl Worlds {
         let print = super::promises::print_of(order);
         let known = world.sends.insert((order.action, order.attempt), print);
         world.broken = self.sent(world, order, known.is_some());
-        if !self.setup.late_bytes {
+        if !self.setup.is(Mutation::LateBytes) {
             let last = world.requests.len() - 1;
             self.leave(world, last);
         }
@@ -315,7 +323,8 @@ impl Worlds {
         };
         let request = world.requests[number];
         let held = request.arrival == Arrival::Held;
-        if held != matches!(step, Step::Leave(_)) || !(held || request.arrival == Arrival::Pending) {
+        if held != matches!(step, Step::Leave(_)) || !(held || request.arrival == Arrival::Pending)
+        {
             return None;
         }
         // Refused behind the close is the same as never arrived.
@@ -339,7 +348,9 @@ impl Worlds {
     /// A request that is closed and decided matters no more.
     fn forget_decided(world: &mut World) {
         let open = |request: &Request| request.closed_at.is_none();
-        world.requests.retain(|request| open(request) || request.arrival == Arrival::Pending);
+        world
+            .requests
+            .retain(|request| open(request) || request.arrival == Arrival::Pending);
     }
 
     fn answer(&self, world: &World, number: usize) -> Option<World> {
@@ -356,7 +367,7 @@ impl Worlds {
         if held {
             return None;
         }
-        self.ended(world, number, self.setup.missing_answer)
+        self.ended(world, number, self.setup.no_answer())
     }
 
     fn ended(&self, world: &World, number: usize, outcome: FinishOutcome) -> Option<World> {
@@ -384,7 +395,11 @@ impl Worlds {
         let instance = &mut next.instances[number];
         next.orphans.extend(std::mem::take(&mut instance.queue));
         instance.reports.clear();
-        instance.at = if self.setup.stale_start { self.begin } else { world.log };
+        instance.at = if self.setup.stale_start {
+            self.begin
+        } else {
+            world.log
+        };
         instance.execution = self.execution(instance.at, world.now);
         Self::abandon(&mut next, number);
         Some(next)
@@ -408,7 +423,9 @@ impl Worlds {
                 request.closed_at.get_or_insert(world.now);
             }
         }
-        world.requests.retain(|request| request.arrival != Arrival::Held);
+        world
+            .requests
+            .retain(|request| request.arrival != Arrival::Held);
         Self::forget_decided(world);
     }
 }

@@ -27,8 +27,45 @@ pub(crate) struct Faults {
     pub(crate) clock_steps: u8,
     /// Orders of a person.
     pub(crate) orders: u8,
-    /// Records that were read and are lost (A1 does not hold).
+    /// Bids that may have been read and are lost before they were reported.
+    pub(crate) unreported: u8,
+    /// Records of any kind that were read and are lost (A1 does not hold).
     pub(crate) losses: u8,
+}
+
+impl Faults {
+    pub(crate) const NONE: Self = Self {
+        crashes: 0,
+        renewals: 0,
+        failures: 0,
+        clock_steps: 0,
+        orders: 0,
+        unreported: 0,
+        losses: 0,
+    };
+}
+
+/// How the world deviates from what the protocol asks of it: knobs that must break a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    /// The same start id for every append of an instance.
+    ReusedIds,
+    /// What a missing answer is called instead of unknown.
+    NoAnswerIs(FinishOutcome),
+    /// A bid counts as reported when it lands, durable or not.
+    EarlyReport,
+    /// The executor is told of wins which the fold denies.
+    VoidIsWon,
+    /// The first byte may leave long after the check (A4 does not hold).
+    LateBytes,
+    /// Deadlines are measured by a clock that stands while the host is suspended.
+    StandingClock,
+    /// Parameters are read anew for every attempt.
+    OtherParameters,
+    /// Log time is left to pass by itself.
+    NoTicks,
+    /// What the record says of its last unit for a start.
+    OtherLimit(i64),
 }
 
 /// What is searched: the action, how far, with which faults, and how the world deviates from what the protocol assumes.
@@ -43,8 +80,6 @@ pub(crate) struct Setup {
     pub(crate) windows: &'static [(i64, i64)],
     /// Last unit for a start; far away if none.
     pub(crate) not_after: Option<i64>,
-    /// What the record says instead.
-    pub(crate) not_after_written: Option<i64>,
     /// A report may come later than its record is read.
     pub(crate) reports_apart: bool,
     /// A new process begins to bid before it has read to the end of the log.
@@ -55,58 +90,106 @@ pub(crate) struct Setup {
     pub(crate) lateness: i64,
     /// J in units.
     pub(crate) clock_step: i64,
-    /// What a missing answer is called.
-    pub(crate) missing_answer: FinishOutcome,
-    /// The same start id for every append of an instance.
-    pub(crate) reuses_ids: bool,
-    /// The executor takes an own bid for a winner although the fold says void.
-    pub(crate) trusts_own_bid: bool,
-    /// The first byte may leave long after the check (A4 does not hold).
-    pub(crate) late_bytes: bool,
+    pub(crate) mutation: Option<Mutation>,
     /// Spoils what the fold says.
     pub(crate) tamper: fn(&mut FoldState) -> bool,
 }
 
 impl Setup {
-    pub(crate) const fn new(policy: Policy) -> Self {
+    pub(crate) const fn new(policy: Policy, plan: &'static [i64], faults: Faults) -> Self {
         Self {
             policy,
             instances: 2,
-            plan: &[],
-            faults: Faults {
-                crashes: 0,
-                renewals: 0,
-                failures: 0,
-                clock_steps: 0,
-                orders: 0,
-                losses: 0,
-            },
+            plan,
+            faults,
             windows: &[],
             not_after: None,
-            not_after_written: None,
             reports_apart: false,
             stale_start: false,
             escalates: false,
             lateness: TARGET_LATENESS_MS / UNIT,
             clock_step: CLOCK_STEP_MS / UNIT,
-            missing_answer: FinishOutcome::Unknown,
-            reuses_ids: false,
-            trusts_own_bid: false,
-            late_bytes: false,
+            mutation: None,
             tamper: untampered,
         }
     }
 
+    pub(crate) const fn instances(self, instances: usize) -> Self {
+        Self { instances, ..self }
+    }
+
+    pub(crate) const fn windows(self, windows: &'static [(i64, i64)]) -> Self {
+        Self { windows, ..self }
+    }
+
+    pub(crate) const fn until(self, not_after: i64) -> Self {
+        Self {
+            not_after: Some(not_after),
+            ..self
+        }
+    }
+
+    pub(crate) const fn apart(self) -> Self {
+        Self {
+            reports_apart: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn stale(self) -> Self {
+        Self {
+            stale_start: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn but(self, mutation: Mutation) -> Self {
+        Self {
+            mutation: Some(mutation),
+            ..self
+        }
+    }
+
+    pub(crate) fn tampered(self, tamper: fn(&mut FoldState) -> bool) -> Self {
+        Self { tamper, ..self }
+    }
+
+    pub(crate) fn is(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+
+    /// What a missing answer is called.
+    pub(crate) fn no_answer(&self) -> FinishOutcome {
+        match self.mutation {
+            Some(Mutation::NoAnswerIs(outcome)) => outcome,
+            _ => FinishOutcome::Unknown,
+        }
+    }
+
+    /// The last unit for a start, as the record has it.
+    fn written_limit(&self) -> Option<i64> {
+        match self.mutation {
+            Some(Mutation::OtherLimit(unit)) => Some(unit),
+            _ => self.not_after,
+        }
+    }
+
     fn proposal(&self) -> Record {
-        let escalation = if self.escalates { Action::Alert } else { Action::Ignore };
+        let escalation = if self.escalates {
+            Action::Alert
+        } else {
+            Action::Ignore
+        };
         let windows = self.windows.iter();
         let step = LedgerStep {
-            windows: windows.map(|(from, to)| records::window(*from, *to)).collect(),
+            windows: windows
+                .map(|(from, to)| records::window(*from, *to))
+                .collect(),
             ..records::step(Action::Retrain, self.policy)
         };
         let escalation = records::step(escalation, Policy::Idempotent);
         let mut propose = records::propose(0, vec![step], escalation);
-        if let Some(unit) = self.not_after_written.or(self.not_after) {
+        if let Some(unit) = self.written_limit() {
             propose.not_after = T0 + unit * UNIT;
         }
         Record::Propose(Box::new(propose))
@@ -181,10 +264,6 @@ pub(crate) struct Worlds {
     pub(crate) action: Id,
 }
 
-/// Boot time at a unit; it does not begin at zero.
-pub(crate) fn boot(now: i64) -> Duration {
-    Duration::from_millis((1_000 * UNIT + now * UNIT).unsigned_abs())
-}
 
 impl Worlds {
     pub(crate) fn new(setup: Setup) -> Self {
@@ -204,9 +283,27 @@ impl Worlds {
         }
     }
 
+    /// Boot time at a unit; it does not begin at zero.
+    pub(crate) fn boot(&self, now: i64) -> Duration {
+        let stands = self.setup.is(Mutation::StandingClock);
+        let now = if stands { 0 } else { now };
+        Duration::from_millis((1_000 * UNIT + now * UNIT).unsigned_abs())
+    }
+
+    /// Whether an instance has read what the log has lost: it reads no more.
+    pub(crate) fn strays(&self, world: &World, number: usize) -> bool {
+        let Faults {
+            unreported, losses, ..
+        } = self.setup.faults;
+        let at = world.instances[number].at;
+        unreported + losses > 0
+            && at != world.log
+            && self.ledger.between(at, world.log).is_empty()
+    }
+
     /// An executor of a new incarnation that has read so far.
     pub(crate) fn execution(&self, at: Position, now: i64) -> Execution {
-        Execution::new("owner", 8, &self.ledger.at(at).fold, boot(now))
+        Execution::new("owner", 8, &self.ledger.at(at).fold, self.boot(now))
     }
 
     pub(crate) fn begin(&self) -> World {
@@ -237,7 +334,7 @@ impl Worlds {
         let read = self.ledger.at(world.instances[instance].at).fold.now();
         let clock = T0 + (world.now + world.ahead) * UNIT + 1;
         Moment {
-            boot: boot(world.now),
+            boot: self.boot(world.now),
             log: clock.max(read),
         }
     }
@@ -247,7 +344,14 @@ impl Worlds {
         let orders: &[&[usize]] = match world.instances.len() {
             1 => &[&[0]],
             2 => &[&[0, 1], &[1, 0]],
-            _ => &[&[0, 1, 2], &[0, 2, 1], &[1, 0, 2], &[1, 2, 0], &[2, 0, 1], &[2, 1, 0]],
+            _ => &[
+                &[0, 1, 2],
+                &[0, 2, 1],
+                &[1, 0, 2],
+                &[1, 2, 0],
+                &[2, 0, 1],
+                &[2, 1, 0],
+            ],
         };
         let prints = orders.iter().map(|order| self.print_in(world, order));
         prints.min().unwrap_or_default()
@@ -282,7 +386,9 @@ impl Worlds {
             }
         }
         for request in &world.requests {
-            let from = request.from.and_then(|from| order.iter().position(|at| *at == from));
+            let from = request
+                .from
+                .and_then(|from| order.iter().position(|at| *at == from));
             canon.add((from, request.action, request.attempt, request.start_id));
             canon.add((request.sent_at, request.closed_at, request.arrival));
         }
