@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use homeostat_logic::ledger::change::{Change, ChangeKind};
-use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order};
+use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order, Probed};
 use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 use homeostat_logic::topic::LEDGER;
 
+use crate::inquiry;
 use crate::ledger_view::{LedgerView, Progress};
 use crate::ports::clock::Clock;
 use crate::ports::connector::Connector;
@@ -35,6 +36,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
 static NOT_APPENDED: Throttle = Throttle::new();
+static NOT_RESOLVED: Throttle = Throttle::new();
 
 /// What the fold changed.
 #[derive(Clone, Debug)]
@@ -219,6 +221,7 @@ impl Executor {
                 Effect::AppendStart(start) => self.bid(start, scope),
                 Effect::Send(order) => self.send(Arc::new(*order), scope),
                 Effect::AppendFinish(finish) => self.write(finish),
+                Effect::Probe(order) => self.probe(*order, scope),
                 Effect::AppendTick => self.tick_log(scope),
             }
         }
@@ -226,7 +229,41 @@ impl Executor {
 
     fn bid(&self, start: Start, scope: &mut Scope<'_, Self>) {
         let (action, start_id) = (start.action_id, start.start_id);
-        let appended = self.append(action, &Record::Start(start));
+        let state = self.context.view.read();
+        let relative = Execution::first_order(&state.fold, &start);
+        drop(state);
+        let Some(order) = relative else {
+            let appended = self.append(action, &Record::Start(start));
+            return self.report(action, start_id, appended, scope);
+        };
+        let context = self.context.clone();
+        let resolved = async move { inquiry::resolve(&context, &order).await };
+        scope.spawn(resolved, move |worker, resolved, scope| {
+            let params = match resolved {
+                Ok(params) => params,
+                Err(reason) => {
+                    if let Some(more) = NOT_RESOLVED.pass() {
+                        tracing::warn!(%action, reason, more, "parameters cannot be made absolute; the action waits");
+                    }
+                    worker.report(action, start_id, std::future::ready(false), scope);
+                    return Ok(());
+                }
+            };
+            let start = Start { resolved_params: params, ..start };
+            let appended = worker.append(action, &Record::Start(start));
+            worker.report(action, start_id, appended, scope);
+            Ok(())
+        });
+    }
+
+    /// Hands the delivery report of a bid to the execution.
+    fn report(
+        &self,
+        action: Id,
+        start_id: Id,
+        appended: impl Future<Output = bool> + 'static,
+        scope: &mut Scope<'_, Self>,
+    ) {
         scope.spawn(appended, move |worker, appended, scope| {
             let state = worker.context.view.read();
             let boot = worker.context.clock.boot();
@@ -240,6 +277,32 @@ impl Executor {
             worker.perform(effects, scope);
             Ok(())
         });
+    }
+
+    /// Asks the target about an attempt; nothing changes there. An answer that comes after this incarnation is not
+    /// missed: the next one asks for itself.
+    fn probe(&self, order: Order, scope: &mut Scope<'_, Self>) {
+        let (action, attempt) = (order.action, order.attempt);
+        let context = self.context.clone();
+        let asked = async move { inquiry::probe(&context, &order).await };
+        scope.spawn(asked, move |worker, said, scope| {
+            tracing::info!(action_id = %action, attempt, ?said, "asked the target about an attempt");
+            worker.probed(action, attempt, said, scope);
+            Ok(())
+        });
+    }
+
+    fn probed(&mut self, action: Id, attempt: u32, said: Probed, scope: &mut Scope<'_, Self>) {
+        let view = Arc::clone(&self.context.view);
+        let state = view.read();
+        let now = state.moment(&*self.context.clock);
+        let fresh = &mut || (self.context.fresh_id)();
+        let effect = self
+            .execution
+            .as_mut()
+            .and_then(|execution| execution.probed(&state.fold, action, attempt, said, now, fresh));
+        drop(state);
+        self.perform(effect.into_iter().collect(), scope);
     }
 
     /// One append, once; says whether it was acknowledged.

@@ -12,6 +12,7 @@ pub mod cooldown;
 pub mod dead_letters;
 pub mod executor;
 pub mod flight;
+mod inquiry;
 pub mod ledger_view;
 pub mod ownership;
 pub mod partition;

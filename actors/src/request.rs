@@ -11,7 +11,7 @@ use crate::executor::ExecutorContext;
 use crate::ports::connector;
 
 /// Beyond the request limit, for a connector that breaks its promise; one that keeps it is never cut off.
-const REQUEST_GRACE: Duration = Duration::from_secs(1);
+pub(crate) const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 /// One request through its connector; a panic of the connector, or no answer in time, is an unknown outcome.
 pub(crate) async fn request(context: &ExecutorContext, order: &Order) -> Answer {
@@ -57,7 +57,8 @@ fn cut(mut detail: String) -> String {
     detail
 }
 
-fn outgoing(order: &Order, context: &ExecutorContext) -> connector::Order {
+/// The order as the connector sees it.
+pub(crate) fn outgoing(order: &Order, context: &ExecutorContext) -> connector::Order {
     let subject = &order.subject;
     let mut params = order
         .resolved

@@ -9,11 +9,12 @@
 //! | bidding | D over, append failed, or revoked | given up: idle once the report is there |
 //! | any | a bid given up is read back as winner | append `Finish(not_sent)` |
 //! | sending | answer, error or timeout | append Finish: idle |
+//! | idle | the fold says doubt or unknown, and the lease is over by the own clock too | ask the target: see `probing` |
 //!
-//! Everything here is lost with its owner and nothing is missed: the fold's lease decides (G1 to G4). Probing of actions
-//! in doubt is an event of its own to be added beside [`Execution::tick`].
+//! Everything here is lost with its owner and nothing is missed: the fold's lease decides (G1 to G4).
 
 mod bidding;
+mod probing;
 #[cfg(test)]
 mod tests;
 
@@ -21,6 +22,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::probing::Probed;
+
+use self::probing::Question;
 use super::change::{Change, ChangeKind, VoidRecord};
 use super::fold::Fold;
 use super::phase::{DerivedKind, Phase};
@@ -46,6 +50,8 @@ pub enum Effect {
     Send(Box<Order>),
     /// Append it and repeat the append until it is acknowledged; also after revocation.
     AppendFinish(Finish),
+    /// Ask the target whether the attempt had its effect, and call [`Execution::probed`] with what it says.
+    Probe(Box<Order>),
     /// Append a Tick, so that log time passes.
     AppendTick,
 }
@@ -59,7 +65,7 @@ pub struct Order {
     pub attempt: u32,
     /// The bid that won it.
     pub start_id: Id,
-    /// Boot time after which no byte may leave; answer `not_sent` then.
+    /// Boot time after which no byte of a request may leave; answer `not_sent` then. Without meaning for a probe.
     pub deadline: Duration,
     /// What to do, through which connector, with which parameters.
     pub step: Arc<Step>,
@@ -132,7 +138,7 @@ struct Bid {
 /// The executor of one ledger partition in one incarnation. Make a new one at each assignment and each restart: it
 /// recognises no earlier bid (V1).
 ///
-/// Bounds: at most `limit` actions are bid for or sent; bids given up are remembered while their action is open, at most
+/// Bounds: at most `limit` actions are bid for, sent or asked about; bids given up are remembered while their action is open, at most
 /// 16 per action (beyond it the oldest is left to the lease).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Execution {
@@ -152,6 +158,12 @@ pub struct Execution {
     sending: BTreeMap<Id, (Id, u32)>,
     /// Boot time before which an action is not bid for again.
     not_before: BTreeMap<Id, Duration>,
+    /// Actions in doubt or unknown, of which the target is asked.
+    questions: BTreeMap<Id, Question>,
+    /// Boot time at which the start of an action's newest attempt was read.
+    started: BTreeMap<Id, (u32, Duration)>,
+    /// Boot time at which this incarnation began.
+    began: Duration,
     /// Boot time of the newest record read or Tick appended.
     stirred: Duration,
 }
@@ -170,10 +182,13 @@ impl Execution {
             given_up: BTreeMap::new(),
             sending: BTreeMap::new(),
             not_before: BTreeMap::new(),
+            questions: BTreeMap::new(),
+            started: BTreeMap::new(),
+            began: boot,
             stirred: boot,
         };
-        for (action, state) in fold.open_actions() {
-            execution.follow(action, Some(state.phase));
+        for (action, state) in &fold.state().actions {
+            execution.follow(*action, Some(state.phase));
         }
         execution
     }
@@ -196,7 +211,10 @@ impl Execution {
                     attempt,
                     start_id,
                     ..
-                } => effects.extend(self.won(fold, *action, *attempt, *start_id, boot)),
+                } => {
+                    self.started.insert(*action, (*attempt, boot));
+                    effects.extend(self.won(fold, *action, *attempt, *start_id, boot));
+                }
                 ChangeKind::Void {
                     record: VoidRecord::Start { action, start_id },
                     ..
@@ -212,6 +230,7 @@ impl Execution {
         let mut effects = self.give_up_overdue(fold, now.boot);
         if self.live {
             self.bid_for_due(fold, now, fresh, &mut effects);
+            self.ask_due(fold, now.boot, &mut effects);
             let timer_due = fold.next_timer().is_some_and(|timer| timer < now.log);
             if timer_due && now.boot.saturating_sub(self.stirred) >= PAUSE {
                 self.stirred = now.boot;
@@ -239,6 +258,13 @@ impl Execution {
             .collect()
     }
 
+    /// How many more actions may be taken on.
+    fn room(&self) -> usize {
+        let asked = self.questions.values().filter(|one| one.under_way).count();
+        let busy = self.bids.len() + self.sending.len() + asked;
+        self.limit.saturating_sub(busy)
+    }
+
     /// Nothing is bid for and nothing is being sent.
     pub fn is_idle(&self) -> bool {
         self.bids.is_empty() && self.sending.is_empty()
@@ -254,6 +280,7 @@ impl Execution {
         if let Some(from) = self.ready_from.remove(&action) {
             self.ready.remove(&(from, action));
         }
+        self.follow_doubt(action, phase);
         match phase {
             Some(Phase::Ready { from, .. }) => {
                 self.ready_from.insert(action, from);

@@ -24,6 +24,7 @@ mod tests;
 mod timers;
 
 pub use self::checkpoint::{Boundary, empty_checkpoint};
+pub(crate) use self::closing::backoff;
 pub use self::memory::Memory;
 
 use self::checkpoint::Boundaries;

@@ -1,12 +1,13 @@
 //! The thin actors around fold and executor: they read the ledger into the product's fold, move the effects of the
 //! product's execution, and carry requests to the targets.
 
-use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Moment, Order};
+use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Moment, Order, Probed};
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis, Policy, Record};
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::dice::Dice;
 use crate::process::{Payload, Pending, Purpose};
 use crate::profile::{Ending, SECOND, Sabotage};
 use crate::target::{Plan, T, answer, done, hangs, refused, trouble};
@@ -135,7 +136,7 @@ impl World {
     }
 
     pub(crate) fn tick(&mut self, process: usize, ledger: usize) {
-        let (boot, now, sabotage) = (self.boot(), self.now, self.sabotage);
+        let (now, moment) = (self.now, self.moment(process, ledger));
         let one = &mut self.processes[process];
         let view = &mut one.views[ledger];
         if view.tick_at.is_some_and(|planned| planned <= now) {
@@ -144,20 +145,10 @@ impl World {
         let Some(execution) = &mut view.execution else {
             return;
         };
-        let estimate = view.fold.now() + (now - view.read_at);
-        let moment = Moment {
-            boot,
-            log: estimate.max(now + one.wall_off),
+        let effects = {
+            let mut fresh = fresh(&mut view.ids, &mut self.dice, self.sabotage);
+            execution.tick(&view.fold, moment, &mut fresh)
         };
-        let (ids, dice) = (&mut view.ids, &mut self.dice);
-        let mut fresh = || {
-            *ids += 1;
-            match sabotage {
-                Sabotage::ReusedStartIds => Id::hash(&[&ids.to_be_bytes()]),
-                _ => dice.id(),
-            }
-        };
-        let effects = execution.tick(&view.fold, moment, &mut fresh);
         let idle = execution.is_idle();
         let next = if idle {
             next_due(&view.fold, moment.log)
@@ -169,6 +160,64 @@ impl World {
             let jitter = self.dice.between(200, 1_000);
             self.tick_in(process, ledger, wait + jitter);
         }
+    }
+
+    /// The present as a process knows it.
+    fn moment(&self, process: usize, ledger: usize) -> Moment {
+        let one = &self.processes[process];
+        let view = &one.views[ledger];
+        let estimate = view.fold.now() + (self.now - view.read_at);
+        Moment {
+            boot: self.boot(),
+            log: estimate.max(self.now + one.wall_off),
+        }
+    }
+
+    /// A target is asked about an attempt: it tells what it has done by now, or nothing.
+    pub(crate) fn asked(
+        &mut self,
+        process: usize,
+        ledger: usize,
+        executor: u32,
+        order: Box<Order>,
+    ) {
+        let out = self.targets.out_until > self.now;
+        let silent = self.faults && self.dice.per_mille(self.profile.target_trouble);
+        let done = self.promises.effects.contains_key(&order.action);
+        let (after, said) = match (out || silent, done) {
+            (true, _) => (T, Probed::NoAnswer(String::new())),
+            (false, true) if self.sabotage != Sabotage::LyingProbe => {
+                (self.dice.roll(2_000), Probed::Found(String::new()))
+            }
+            (false, _) => (self.dice.roll(2_000), Probed::Absent(String::new())),
+        };
+        self.note(|| format!("process {process} hears of {}: {said:?}", order.action));
+        self.tell(after, process, Message::Said(ledger, executor, order, said));
+    }
+
+    pub(crate) fn said(
+        &mut self,
+        process: usize,
+        ledger: usize,
+        executor: u32,
+        order: &Order,
+        said: Probed,
+    ) {
+        let moment = self.moment(process, ledger);
+        let view = &mut self.processes[process].views[ledger];
+        if view.executor != executor {
+            return;
+        }
+        let Some(execution) = &mut view.execution else {
+            return;
+        };
+        let (action, attempt) = (order.action, order.attempt);
+        let effect = {
+            let mut fresh = fresh(&mut view.ids, &mut self.dice, self.sabotage);
+            execution.probed(&view.fold, action, attempt, said, moment, &mut fresh)
+        };
+        self.perform(process, ledger, effect.into_iter().collect());
+        self.tick_in(process, ledger, SECOND);
     }
 
     pub(crate) fn bid_reported(
@@ -212,6 +261,11 @@ impl World {
                 Effect::AppendTick => (Record::Tick, Purpose::Tick),
                 Effect::Send(order) => {
                     self.send(process, ledger, order);
+                    continue;
+                }
+                Effect::Probe(order) => {
+                    let way = self.dice.roll(1_000);
+                    self.tell(way, process, Message::Asked(ledger, executor, order));
                     continue;
                 }
             };
@@ -308,12 +362,25 @@ impl World {
     }
 }
 
+/// Start ids as the product draws them.
+fn fresh<'a>(ids: &'a mut u32, dice: &'a mut Dice, sabotage: Sabotage) -> impl FnMut() -> Id + 'a {
+    move || {
+        *ids += 1;
+        match sabotage {
+            Sabotage::ReusedStartIds => Id::hash(&[&ids.to_be_bytes()]),
+            _ => dice.id(),
+        }
+    }
+}
+
 /// When something of this fold is due, by the estimate of log time.
 fn next_due(fold: &homeostat_logic::ledger::fold::Fold, log: Millis) -> Option<Millis> {
     let ready = fold
         .open_actions()
         .filter_map(|(_, action)| match action.phase {
             Phase::Ready { from, .. } => Some(from),
+            // Its target is asked, and asked again.
+            Phase::Doubt { .. } => Some(log + 5 * SECOND),
             _ => None,
         });
     let timer = fold.next_timer().map(|timer| timer + 1);

@@ -185,6 +185,7 @@ fn every_fault_built_into_the_glue_is_found() {
         (Sabotage::FailedAppendForgotten, "G5"),
         (Sabotage::UnfencedCommit, "O2"),
         (Sabotage::TimeoutIsFailure, "G3"),
+        (Sabotage::LyingProbe, "G3"),
         (Sabotage::ClientRepeats, "G1"),
         (Sabotage::RuleInIdentity, "G11"),
         (Sabotage::SkippedWhenCooling, "G5"),

@@ -126,6 +126,8 @@ pub(crate) enum Sabotage {
     UnfencedCommit,
     /// A request without an answer counts as one without effect (V4).
     TimeoutIsFailure,
+    /// A target says that it knows nothing of what it did.
+    LyingProbe,
     /// The client of the connector repeats requests by itself.
     ClientRepeats,
     /// The rule is a part of the event's identity (V5).

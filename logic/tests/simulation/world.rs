@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use homeostat_logic::ledger::execution::{Answer, Order};
+use homeostat_logic::ledger::execution::{Answer, Order, Probed};
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{Id, Millis, Policy, Record};
 use homeostat_logic::ledger::times::CLOCK_STEP_MS;
@@ -61,6 +61,8 @@ pub(crate) enum Message {
     Tick(usize),
     FirstByte(usize, Box<Order>),
     Answer(usize, Box<Order>, Answer),
+    Asked(usize, u32, Box<Order>),
+    Said(usize, u32, Box<Order>, Probed),
 }
 
 impl Message {
@@ -316,6 +318,10 @@ impl World {
             Message::FirstByte(ledger, order) => self.first_byte(process, ledger, order),
             Message::Answer(ledger, order, answer) => {
                 self.answered(process, ledger, &order, answer);
+            }
+            Message::Asked(ledger, executor, order) => self.asked(process, ledger, executor, order),
+            Message::Said(ledger, executor, order, said) => {
+                self.said(process, ledger, executor, &order, said);
             }
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Bid, Effect, Execution, Moment, Order, PAUSE};
 use crate::ledger::fold::Fold;
 use crate::ledger::phase::Phase;
-use crate::ledger::record::{Finish, FinishOutcome, Id, Start, Via};
+use crate::ledger::record::{AbsentProbe, Finish, FinishOutcome, Id, Start, Via};
 use crate::ledger::state::ActionState;
 use crate::ledger::times::START_DEADLINE;
 
@@ -53,9 +53,7 @@ impl Execution {
         if fold.held(now.log) {
             return;
         }
-        let mut room = self
-            .limit
-            .saturating_sub(self.bids.len() + self.sending.len());
+        let mut room = self.room();
         let last = (now.log, Id([u8::MAX; 16]));
         let mut chosen = Vec::new();
         for &(_, action) in self.ready.range(..=last) {
@@ -72,11 +70,19 @@ impl Execution {
             }
         }
         for (action, attempt) in chosen {
-            effects.push(self.bid(action, attempt, fresh(), now.boot));
+            effects.push(self.bid(action, attempt, fresh(), now.boot, None));
         }
     }
 
-    fn bid(&mut self, action: Id, attempt: u32, start_id: Id, since: Duration) -> Effect {
+    /// Bids for an attempt; behind a doubt with the target's word that the one before had no effect.
+    pub(super) fn bid(
+        &mut self,
+        action: Id,
+        attempt: u32,
+        start_id: Id,
+        since: Duration,
+        probe: Option<AbsentProbe>,
+    ) -> Effect {
         let bid = Bid {
             attempt,
             start_id,
@@ -93,7 +99,22 @@ impl Execution {
             start_id,
             owner: self.owner.clone(),
             resolved_params: None,
-            probe: None,
+            probe,
+        })
+    }
+
+    /// The order to make absolute before this bid is appended: that of an action which was never started.
+    pub fn first_order(fold: &Fold, start: &Start) -> Option<Order> {
+        let state = fold.action(start.action_id)?;
+        let first = state.winners.is_empty() && state.resolved.is_none();
+        first.then(|| {
+            let Start {
+                action_id,
+                attempt,
+                start_id,
+                ..
+            } = *start;
+            order(state, action_id, attempt, start_id, Duration::MAX)
         })
     }
 
@@ -158,16 +179,9 @@ impl Execution {
         };
         self.bids.remove(&action);
         self.sending.insert(start_id, (action, attempt));
-        Some(Effect::Send(Box::new(Order {
-            action,
-            attempt,
-            start_id,
-            deadline: since.saturating_add(START_DEADLINE),
-            step: state.step.clone(),
-            resolved: state.resolved.clone(),
-            subject: state.subject.clone(),
-            derived_from: state.derived_from,
-        })))
+        let deadline = since.saturating_add(START_DEADLINE);
+        let order = order(state, action, attempt, start_id, deadline);
+        Some(Effect::Send(Box::new(order)))
     }
 
     pub(super) fn give_up_overdue(&mut self, fold: &Fold, boot: Duration) -> Vec<Effect> {
@@ -201,6 +215,26 @@ impl Execution {
             }
         }
         None
+    }
+}
+
+/// What has to be known of an attempt outside.
+pub(super) fn order(
+    state: &ActionState,
+    action: Id,
+    attempt: u32,
+    start_id: Id,
+    deadline: Duration,
+) -> Order {
+    Order {
+        action,
+        attempt,
+        start_id,
+        deadline,
+        step: state.step.clone(),
+        resolved: state.resolved.clone(),
+        subject: state.subject.clone(),
+        derived_from: state.derived_from,
     }
 }
 

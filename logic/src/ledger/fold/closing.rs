@@ -192,7 +192,7 @@ impl Fold {
 }
 
 /// Pause after attempt n: min(max, first * factor^(n-1)), lengthened by up to a quarter.
-pub(super) fn backoff(action: Id, step: &Step, attempt: u32) -> Millis {
+pub(crate) fn backoff(action: Id, step: &Step, attempt: u32) -> Millis {
     let backoff = step.backoff;
     let growth = i64::from(backoff.factor).saturating_pow(attempt.saturating_sub(1));
     let pause = backoff.first_ms.saturating_mul(growth).min(backoff.max_ms);

@@ -1,0 +1,71 @@
+//! Questions to an action's target that change nothing there, whatever the connector does: each ends in time, with an
+//! answer or without one.
+
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use homeostat_logic::ledger::execution::{Order, Probed};
+use homeostat_logic::ledger::times::REQUEST_LIMIT;
+
+use crate::executor::ExecutorContext;
+use crate::ports::connector::Probe;
+use crate::request::{REQUEST_GRACE, outgoing};
+
+/// Longest time to make parameters absolute: it is taken from the bid's deadline D.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
+
+/// Asks whether an attempt had its effect (ledger-protocol §6).
+pub(crate) async fn probe(context: &ExecutorContext, order: &Order) -> Probed {
+    let Some(connector) = context.connectors.get(&order.step.connector) else {
+        return Probed::CannotAsk;
+    };
+    let outgoing = outgoing(order, context);
+    // A connector may panic before it returns a future as well.
+    let asked = guarded(REQUEST_LIMIT + REQUEST_GRACE, async {
+        connector.probe(outgoing).await
+    });
+    match asked.await {
+        Ok(Some(Probe::Found(evidence))) => Probed::Found(evidence),
+        Ok(Some(Probe::Absent(evidence))) => Probed::Absent(evidence),
+        Ok(Some(Probe::NoAnswer(reason))) => Probed::NoAnswer(reason),
+        Ok(None) => Probed::CannotAsk,
+        Err(reason) => Probed::NoAnswer(reason.to_owned()),
+    }
+}
+
+/// Makes the parameters of an action absolute before its first bid.
+pub(crate) async fn resolve(
+    context: &ExecutorContext,
+    order: &Order,
+) -> Result<Option<serde_json::Value>, String> {
+    let Some(connector) = context.connectors.get(&order.step.connector) else {
+        // Told when it is sent, as an outcome.
+        return Ok(None);
+    };
+    let outgoing = outgoing(order, context);
+    let asked = guarded(RESOLVE_LIMIT, async { connector.resolve(outgoing).await });
+    asked.await.map_err(str::to_owned).flatten()
+}
+
+/// Waits for the answer as long as `limit`; a panic is no answer.
+async fn guarded<T>(limit: Duration, question: impl Future<Output = T>) -> Result<T, &'static str> {
+    let question = std::panic::AssertUnwindSafe(question).catch_unwind();
+    match tokio::time::timeout(limit, question).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(_)) => Err("the connector panicked while it asked its target"),
+        Err(_) => Err("the connector did not answer within its limit"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connector_that_panics_or_never_answers_ends_in_no_answer() {
+        let limit = Duration::from_secs(1);
+        assert_eq!(guarded(limit, async { 7 }).await, Ok(7));
+        assert!(guarded(limit, async { panic!("boom") }).await.is_err());
+        assert!(guarded(limit, std::future::pending::<()>()).await.is_err());
+    }
+}
