@@ -475,6 +475,11 @@ fn each_relation_between_keys_is_checked() {
             "actions.retrain.connector = \"webhook\"",
             "add [webhook.retrain] with a url",
         ),
+        (
+            "actions.retrain.policy = \"verify\"",
+            "its target cannot be asked; add [webhook.retrain.probe] with a url",
+        ),
+        ("ledger.retention_days = 8", "out of range"),
     ];
     for (text, expected) in table {
         let found = faults(text, &[]);
@@ -596,6 +601,18 @@ fn each_fault_of_a_webhook_table_stands_at_its_line() {
             "use one of POST, PUT, PATCH",
         ),
         ("url = \"env:NOWHERE\"", "NOWHERE is not set"),
+        (
+            "url = \"https://e.org/\"\nprobe.headers.x = \"y\"",
+            "webhook.retrain.probe.url: is no URL, or missing",
+        ),
+        (
+            "url = \"https://e.org/\"\nprobe.url = \"https://10.0.0.1/\"",
+            "site.toml:3: webhook.retrain.probe.url: 10.0.0.1 is not a public address",
+        ),
+        (
+            "url = \"https://e.org/\"\nprobe.url = \"https://e.org/\"\nprobe.headers.Cookie = \"hunter2\"",
+            "site.toml:4: webhook.retrain.probe.headers.Cookie: holds a secret",
+        ),
     ];
     for (text, expected) in table {
         let found = faults(&format!("[webhook.retrain]\n{text}"), &[("SHORT", "short")]);
@@ -603,6 +620,19 @@ fn each_fault_of_a_webhook_table_stands_at_its_line() {
         assert!(found[0].contains(expected), "{text}: {found:#?}");
         assert!(!found[0].contains("hunter2"), "{found:#?}");
     }
+}
+
+#[test]
+fn an_action_is_verified_where_its_target_can_be_asked() {
+    let text = |probe| {
+        format!(
+            "actions.retrain = {{ connector = \"webhook\", policy = \"verify\" }}\n\
+             [webhook.retrain]\nurl = \"https://e.org/\"\n{probe}"
+        )
+    };
+    let found = faults(&text(""), &[]);
+    assert!(found[0].contains("its target cannot be asked"), "{found:?}");
+    loaded(&text("probe.url = \"https://e.org/{{ action_id }}\""), &[]);
 }
 
 #[test]
@@ -623,7 +653,8 @@ fn secrets_come_from_variables_and_files_and_are_never_printed() {
     let text = format!(
         "[kafka.options]\n\"sasl.password\" = \"file:{}\"\n\"sasl.username\" = \"env:USERNAME\"\n\
          [webhook.alert]\nurl = \"env:HOOK\"\nheaders.Authorization = \"env:TOKEN\"\n\
-         [webhook.monitor]\nurl = \"https://e.org/x?key=in-the-query\"\n",
+         [webhook.monitor]\nurl = \"https://e.org/x?key=in-the-query\"\n\
+         probe.url = \"https://e.org/x?key=in-the-query\"\n",
         path.display()
     );
     let environment = [

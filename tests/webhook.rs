@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat::connectors::webhook::{Endpoint, Webhook, WebhookSettings};
-use homeostat_actors::ports::connector::{Answer, Connector as _, Order};
+use homeostat_actors::ports::connector::{Answer, Connector as _, Order, Probe};
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::record::{FinishOutcome, Id};
 use homeostat_logic::severity::Severity;
@@ -113,7 +113,8 @@ async fn receive(stream: &mut TcpStream) -> Option<Received> {
                 .map(|line| line.split_once(": ").unwrap())
                 .map(|(name, value)| (name.to_lowercase(), value.to_owned()))
                 .collect();
-            let length: usize = headers["content-length"].parse().unwrap();
+            let length = headers.get("content-length");
+            let length: usize = length.map_or(0, |length| length.parse().unwrap());
             let mut body = bytes[end + 4..].to_vec();
             while body.len() < length {
                 stream.read_buf(&mut body).await.ok()?;
@@ -541,4 +542,54 @@ async fn the_answer_comes_within_the_timeout_of_the_table() {
         .await
         .unwrap();
     assert_eq!(answer.outcome, FinishOutcome::Unknown);
+}
+
+async fn ask(url: &str, keys: &str) -> Option<Probe> {
+    let table = format!("url = \"http://127.0.0.1:1/\"\n{keys}[probe]\nurl = \"{url}\"");
+    let endpoint = Arc::new(endpoint(&table, &[]));
+    Webhook::new(BTreeMap::from([(Action::Retrain, endpoint)]))
+        .probe(order())
+        .await
+}
+
+#[tokio::test]
+async fn a_probe_gets_the_one_thing_that_the_action_makes_and_reads_yes_or_no_from_the_status() {
+    for (status, said) in [
+        ("200 OK", "found"),
+        ("404 Not Found", "absent"),
+        ("410 Gone", "absent"),
+        ("302 Found", "nothing"),
+        ("401 Unauthorized", "nothing"),
+        ("503 Service Unavailable", "nothing"),
+    ] {
+        let mut server = Server::responding(status, "", "run 7").await;
+        let url = format!("http://127.0.0.1:{}/runs/{{{{ action_id }}}}", server.port);
+        let answer = ask(&url, "").await.unwrap();
+        let (kind, evidence) = match answer {
+            Probe::Found(evidence) => ("found", evidence),
+            Probe::Absent(evidence) => ("absent", evidence),
+            Probe::NoAnswer(reason) => ("nothing", reason),
+        };
+        assert_eq!(kind, said, "{status}");
+        assert!(evidence.contains("/runs/abab") && evidence.ends_with(&format!("{status}: run 7")));
+        let request = server.received.recv().await.unwrap();
+        let line = format!("GET /runs/{} HTTP/1.1", "ab".repeat(16));
+        assert_eq!((request.line, request.body.as_str()), (line, ""));
+    }
+}
+
+#[tokio::test]
+async fn a_target_that_gives_no_answer_says_nothing_and_one_without_a_probe_cannot_be_asked() {
+    for behaviour in [Behaviour::Close, Behaviour::Hang, Behaviour::Reset] {
+        let server = Server::start(behaviour).await;
+        let url = format!("http://127.0.0.1:{}/", server.port);
+        let answer = ask(&url, "timeout_ms = 300\nconnect_timeout_ms = 300\n").await;
+        assert!(matches!(answer, Some(Probe::NoAnswer(_))), "{answer:?}");
+    }
+    let nobody = ask("http://127.0.0.1:1/", "").await;
+    assert!(matches!(nobody, Some(Probe::NoAnswer(_))), "{nobody:?}");
+    let plain = Arc::new(endpoint("url = \"http://127.0.0.1:1/\"", &[]));
+    let webhook = Webhook::new(BTreeMap::from([(Action::Retrain, plain)]));
+    assert_eq!(webhook.probe(order()).await, None);
+    assert_eq!(Webhook::new(BTreeMap::new()).probe(order()).await, None);
 }

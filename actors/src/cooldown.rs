@@ -3,7 +3,7 @@
 //!
 //! Input: the records of its ledger partition, from the first one on; where older ones are gone, from a checkpoint on
 //! (ledger-protocol §8). Output: changes, to the executor and into the decision history, and while this instance owns the
-//! partition checkpoints. A restart folds from the beginning again.
+//! partition checkpoints, behind which old records are removed. A restart folds from the first record left again.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -14,7 +14,7 @@ use homeostat_logic::ledger::change::{Change, ChangeKind, CheckpointVerdict};
 use homeostat_logic::ledger::codec::{DecodeError, Undecodable, decode};
 use homeostat_logic::ledger::fold::FOLD_VERSION;
 use homeostat_logic::ledger::fold::restore::Restore;
-use homeostat_logic::ledger::record::Record;
+use homeostat_logic::ledger::record::{Millis, Record};
 use homeostat_logic::topic::LEDGER;
 
 use crate::batch::Batch;
@@ -67,6 +67,8 @@ pub struct CooldownContext {
     pub history: SharedHistory,
     /// The partition as this instance sees it.
     pub view: Arc<LedgerView>,
+    /// Least age of a ledger record that may be removed behind a checkpoint, in ms.
+    pub keep_ms: Millis,
     /// Who sends; empty until it was started.
     pub executor: Arc<OnceLock<Recipient<Folded>>>,
 }
@@ -99,7 +101,11 @@ impl Cooldown {
     /// An actor that has folded nothing yet; `incarnation` differs for each one of a partition.
     pub fn new(context: CooldownContext, incarnation: u64) -> Self {
         Self {
-            checkpoints: Checkpoints::new(Arc::clone(&context.log), Arc::clone(&context.view)),
+            checkpoints: Checkpoints::new(
+                Arc::clone(&context.log),
+                Arc::clone(&context.view),
+                context.keep_ms,
+            ),
             context,
             reading: Reading {
                 incarnation,

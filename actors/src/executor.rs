@@ -234,7 +234,7 @@ impl Executor {
         drop(state);
         let Some(order) = relative else {
             let appended = self.append(action, &Record::Start(start));
-            return self.report(action, start_id, appended, scope);
+            return Self::report(action, start_id, appended, scope);
         };
         let context = self.context.clone();
         let resolved = async move { inquiry::resolve(&context, &order).await };
@@ -245,20 +245,19 @@ impl Executor {
                     if let Some(more) = NOT_RESOLVED.pass() {
                         tracing::warn!(%action, reason, more, "parameters cannot be made absolute; the action waits");
                     }
-                    worker.report(action, start_id, std::future::ready(false), scope);
+                    Self::report(action, start_id, std::future::ready(false), scope);
                     return Ok(());
                 }
             };
             let start = Start { resolved_params: params, ..start };
             let appended = worker.append(action, &Record::Start(start));
-            worker.report(action, start_id, appended, scope);
+            Self::report(action, start_id, appended, scope);
             Ok(())
         });
     }
 
     /// Hands the delivery report of a bid to the execution.
     fn report(
-        &self,
         action: Id,
         start_id: Id,
         appended: impl Future<Output = bool> + 'static,

@@ -19,6 +19,7 @@ use homeostat_actors::roster::{Roster, RosterContext};
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
 use homeostat_logic::ledger::record::Id;
+use homeostat_logic::ledger::retention::KEEP_MS_MIN;
 use homeostat_logic::rules::Rules;
 
 /// Starts the actors; `ledger_partitions` of 0 folds and executes nothing.
@@ -54,6 +55,7 @@ pub(crate) fn start(
             observer: Arc::clone(observer),
             history: Arc::clone(&history),
             view: Arc::clone(&view),
+            keep_ms: KEEP_MS_MIN,
             executor: Arc::new(OnceLock::new()),
         };
         let executor = ExecutorContext {

@@ -58,6 +58,8 @@ pub(super) fn configuration() -> Shape {
             Table(vec![
                 ("partitions", Whole(1, 1_024)),
                 ("durability", OneOf(vec!["production", "development"])),
+                // Above what a start from a checkpoint needs, ledger-protocol §8.
+                ("retention_days", Number(9.0, 3_650.0)),
             ]),
         ),
         ("consumer", consumer()),
@@ -253,5 +255,12 @@ fn webhook() -> Shape {
         ("connect_timeout_ms", Whole(1, REQUEST_MS_MAX)),
         ("allow_http", Flag),
         ("allow_private_addresses", Flag),
+        (
+            "probe",
+            Table(vec![
+                ("url", Text { empty: false }),
+                ("headers", Map(Box::new(Text { empty: true }))),
+            ]),
+        ),
     ])
 }

@@ -38,6 +38,7 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.drain_ends_before_the_session();
     relations.production_has_copies();
     relations.webhooks_exist();
+    relations.verified_actions_can_be_probed();
     relations.attempts_end_within_a_quarter_of_the_horizon();
     for (low, high) in ORDERED {
         relations.not_above(low, high);
@@ -253,6 +254,24 @@ impl Relations<'_> {
                     &path,
                     format!("is \"webhook\", and there is no table [webhook.{action}]"),
                     format!("add [webhook.{action}] with a url, or write connector = \"log\""),
+                );
+            }
+        }
+    }
+
+    /// Under `verify` the target has to be asked; one that cannot be would leave each doubt to a person.
+    fn verified_actions_can_be_probed(&mut self) {
+        for action in executed_actions() {
+            let path = ["actions", action, "policy"];
+            let verified = self.text(&path).is_some_and(|policy| policy == "verify");
+            let webhook = self.text(&["actions", action, "connector"]);
+            let webhook = webhook.is_some_and(|name| name == "webhook");
+            let probed = webhook && self.root.at(&["webhook", action, "probe"]).is_some();
+            if verified && !probed {
+                self.fault(
+                    &path,
+                    "is \"verify\", and its target cannot be asked".to_owned(),
+                    format!("add [webhook.{action}.probe] with a url to connector = \"webhook\", or write another policy"),
                 );
             }
         }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use homeostat_logic::action::Action;
+use homeostat_logic::ledger::record::Millis;
 use serde::Deserialize;
 
 use super::secrets::Secret;
@@ -77,13 +78,26 @@ pub struct Log {
 }
 
 /// Section `[ledger]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
     /// Partitions at creation.
     pub partitions: i32,
     /// What becomes of a topic that can lose acknowledged records.
     pub durability: Durability,
+    /// Days its records are kept.
+    pub retention_days: f64,
+}
+
+impl Ledger {
+    /// Least age of a record that may be removed.
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "the days are bounded by the configuration"
+    )]
+    pub fn keep_ms(&self) -> Millis {
+        (self.retention_days * 86_400_000.0) as Millis
+    }
 }
 
 /// What becomes of a ledger that can lose acknowledged records (A1 of the ledger protocol).

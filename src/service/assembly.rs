@@ -172,6 +172,7 @@ impl Assembly {
                 observer: Arc::clone(&observer),
                 history: Arc::clone(&self.history),
                 view: Arc::clone(view),
+                keep_ms: self.settings.ledger.keep_ms(),
                 executor: Arc::new(OnceLock::new()),
             };
             let executor = ExecutorContext {

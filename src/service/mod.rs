@@ -109,7 +109,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
             End::Signal
         }
         Started::Running(mut running) => {
-            let end = until_end(&mut running, &state, &mut signals).await;
+            let end = until_end(&mut running, &state, &*log, &mut signals).await;
             tracing::info!(reason = %end, "draining");
             Signals::second_ends_at_once(end.exit().unwrap_or(Exit::Failed));
             state.ending(end.to_string());
@@ -255,7 +255,12 @@ fn truncated(roster: &Roster) -> Option<(i32, i64)> {
         })
 }
 
-async fn until_end(running: &mut Running, state: &ServiceState, signals: &mut Signals) -> End {
+async fn until_end(
+    running: &mut Running,
+    state: &ServiceState,
+    log: &dyn EventLog,
+    signals: &mut Signals,
+) -> End {
     let roster = &running.roster;
     let (mut gave_up, mut failed) = (roster.supervisor().gave_up(), roster.partitions().failed());
     let mut executors_failed = state.execution().map(|execution| execution.failed());
@@ -270,6 +275,7 @@ async fn until_end(running: &mut Running, state: &ServiceState, signals: &mut Si
         }
     };
     let reason = tokio::select! {
+        error = log.failed() => Some(End::Log(error.to_string())),
         error = executors_failed => error.map(|error| End::Log(error.to_string())),
         hopeless = running.hopeless.wait_for(Option::is_some) => {
             hopeless.ok().and_then(|reason| reason.clone()).map(End::Stalled)

@@ -73,6 +73,7 @@ pub(super) async fn check_ledger(
     let Ledger {
         partitions,
         durability,
+        ..
     } = settings.ledger;
     let findings = ledger_topic::examine(&ledger, partitions, durability);
     let servers = settings.kafka.bootstrap_servers.as_deref();

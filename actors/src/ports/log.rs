@@ -323,6 +323,12 @@ pub trait EventLog: Send + Sync + 'static {
         offset: i64,
     ) -> BoxFuture<'static, Result<(), LogError>>;
 
+    /// Resolves when a client that belongs to no group (appends, tails, reads) has failed for good and the process has to
+    /// be started again; groups tell their own handlers. Never for a log that cannot fail so.
+    fn failed(&self) -> BoxFuture<'static, LogError> {
+        Box::pin(std::future::pending())
+    }
+
     /// Flushes and closes; appends fail afterwards. Blocking.
     fn close(&self);
 }

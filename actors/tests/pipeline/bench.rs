@@ -15,7 +15,7 @@ use homeostat_actors::flight::FlightLimits;
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::{Decoder, RetrySettings};
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::connector::{Answer, Connector, Order};
+use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
 use homeostat_actors::ports::log::{Epoch, EventLog, GroupSettings, StoredRecord, TopicPartition};
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_actors::responder::{Judge, ResponderContext};
@@ -30,6 +30,7 @@ use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis, Record};
+use homeostat_logic::ledger::retention::KEEP_MS_MIN;
 use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 
@@ -46,12 +47,18 @@ pub(crate) const LEDGER_PARTITIONS: usize = 2;
 pub(crate) struct TestClock {
     start: Instant,
     ahead: AtomicI64,
+    boot_ahead: AtomicU64,
 }
 
 impl TestClock {
     pub(crate) fn advance(&self, time: Duration) {
         let ahead = i64::try_from(time.as_millis()).unwrap();
         self.ahead.fetch_add(ahead, Ordering::SeqCst);
+    }
+
+    pub(crate) fn advance_boot(&self, time: Duration) {
+        let ahead = u64::try_from(time.as_millis()).unwrap();
+        self.boot_ahead.fetch_add(ahead, Ordering::SeqCst);
     }
 }
 
@@ -62,7 +69,7 @@ impl Clock for TestClock {
     }
 
     fn boot(&self) -> Duration {
-        self.start.elapsed()
+        self.start.elapsed() + Duration::from_millis(self.boot_ahead.load(Ordering::SeqCst))
     }
 }
 
@@ -79,10 +86,19 @@ impl Judge for Scripted {
 /// What a connector does with an order.
 pub(crate) type Sending = Box<dyn Fn(Order) -> BoxFuture<'static, Answer> + Send + Sync>;
 
+/// What its target says of an attempt.
+pub(crate) type Probing = Box<dyn Fn(&Order) -> Option<Probe> + Send + Sync>;
+/// Absolute parameters, or why there are none.
+pub(crate) type Resolved = Result<Option<serde_json::Value>, String>;
+/// What it makes of relative parameters.
+pub(crate) type Resolving = Box<dyn Fn(&Order) -> Resolved + Send + Sync>;
+
 /// Notes every order, then does as told.
 struct Recording {
     orders: Arc<Mutex<Vec<(Id, u32, Action)>>>,
     send: Sending,
+    probe: Probing,
+    resolve: Resolving,
 }
 
 impl Connector for Recording {
@@ -94,6 +110,16 @@ impl Connector for Recording {
         let told = (order.action_id, order.attempt, order.action);
         self.orders.lock().unwrap().push(told);
         (self.send)(order)
+    }
+
+    fn probe(&self, order: Order) -> BoxFuture<'static, Option<Probe>> {
+        let said = (self.probe)(&order);
+        async { said }.boxed()
+    }
+
+    fn resolve(&self, order: Order) -> BoxFuture<'static, Resolved> {
+        let resolved = (self.resolve)(&order);
+        async { resolved }.boxed()
     }
 }
 
@@ -138,6 +164,10 @@ pub(crate) struct Plan {
     pub(crate) decode: Decoder,
     pub(crate) changed: Box<dyn Fn(&Change) + Send + Sync>,
     pub(crate) send: Sending,
+    pub(crate) probe: Probing,
+    pub(crate) resolve: Resolving,
+    /// What an attempt without a clear answer means.
+    pub(crate) policy: &'static str,
     pub(crate) fresh_id: fn() -> Id,
 }
 
@@ -174,6 +204,9 @@ impl Default for Plan {
             decode: homeostat_logic::event::decode,
             changed: Box::new(|_| {}),
             send: Box::new(|_| async { done() }.boxed()),
+            probe: Box::new(|_| None),
+            resolve: Box::new(|_| Ok(None)),
+            policy: "idempotent",
             fresh_id,
         }
     }
@@ -200,6 +233,7 @@ impl Bench {
         let clock = Arc::new(TestClock {
             start: Instant::now(),
             ahead: AtomicI64::new(0),
+            boot_ahead: AtomicU64::new(0),
         });
         let log = MemoryLog::new(Arc::clone(&clock) as Arc<dyn Clock>, LEDGER_PARTITIONS);
         Self::start_on(log, clock, plan, partitions).await
@@ -221,6 +255,8 @@ impl Bench {
         let recording: Arc<dyn Connector> = Arc::new(Recording {
             orders: Arc::clone(&orders),
             send: plan.send,
+            probe: plan.probe,
+            resolve: plan.resolve,
         });
         let shared_log: Arc<dyn EventLog> = Arc::new(log.clone());
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
@@ -236,6 +272,7 @@ impl Bench {
                 observer: Arc::clone(&observer),
                 history: Arc::clone(&history),
                 view: Arc::clone(&view),
+                keep_ms: KEEP_MS_MIN,
                 executor: Arc::new(OnceLock::new()),
             };
             let executor = ExecutorContext {
@@ -253,7 +290,7 @@ impl Bench {
         });
         let context = RosterContext {
             responder: ResponderContext {
-                rules: Arc::new(rules()),
+                rules: Arc::new(rules(plan.policy)),
                 judge: Arc::new(Scripted(plan.judge)),
                 log: Arc::clone(&shared_log),
                 clock: Arc::clone(&time),
@@ -369,7 +406,7 @@ pub(crate) fn ledger(log: &MemoryLog) -> Vec<Record> {
         .collect()
 }
 
-fn rules() -> Rules {
+fn rules(policy: &str) -> Rules {
     const SECTIONS: [&str; 8] = [
         "working_hours",
         "cooldown",
@@ -383,6 +420,9 @@ fn rules() -> Rules {
     let text = include_str!("../../../config/default.toml");
     let mut table: toml::Table = text.parse().unwrap();
     table.retain(|section, _| SECTIONS.contains(&section));
+    for (_, action) in table["actions"].as_table_mut().unwrap() {
+        action["policy"] = policy.into();
+    }
     let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
     Rules::new(&settings).unwrap()
 }

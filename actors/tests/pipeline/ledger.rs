@@ -11,6 +11,7 @@ use homeostat_actors::ports::connector::Order;
 use homeostat_actors::ports::log::Epoch;
 use homeostat_logic::ledger::change::{ChangeKind, CheckpointVerdict};
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Record};
+use homeostat_logic::topic::LEDGER;
 use tokio::sync::watch;
 
 use crate::bench::{Bench, Plan, done, drift, fresh_id, ledger, until};
@@ -302,5 +303,38 @@ async fn g6_the_owner_writes_checkpoints_that_agree_with_the_fold() {
             .iter()
             .all(|verdict| *verdict == CheckpointVerdict::Agrees)
     );
+    bench.end().await;
+}
+
+#[actix::test]
+async fn g6_what_was_removed_behind_a_checkpoint_is_not_missed_by_a_restart() {
+    let partition = place(DRIFT, 0);
+    let bench = Bench::start(Plan::default(), &[&partition]).await;
+    // Eleven days: what is kept at least, and more.
+    for number in 0..22 {
+        bench.log.produce(&partition, drift(format!("m{number}")));
+        bench.until_settled(&partition).await;
+        until_all_closed(&bench).await;
+        bench.clock.advance(Duration::from_hours(12));
+    }
+    let first_left = || (0..2).map(|index| bench.log.low(LEDGER, index)).max();
+    until("old records were removed", || first_left() > Some(0)).await;
+    until_views_equal_a_fresh_fold(&bench).await;
+    let sent = bench.orders().len();
+    for number in 0..2 {
+        let group = format!("homeostat/ledger-{number}");
+        let path = format!("{group}/cooldown");
+        bench.roster.supervisor().restart(&path).unwrap();
+        until("it folds anew", || bench.actor(&path).restarts == 1).await;
+    }
+    until_views_equal_a_fresh_fold(&bench).await;
+    // A target that the removed records knew, and one that the kept ones know.
+    bench.log.produce(&partition, drift("m0"));
+    bench.log.produce(&partition, drift("m21"));
+    bench.until_settled(&partition).await;
+    until_all_closed(&bench).await;
+    until_views_equal_a_fresh_fold(&bench).await;
+    assert_no_attempt_was_sent_twice(&bench);
+    assert!(bench.orders().len() > sent);
     bench.end().await;
 }

@@ -2,6 +2,8 @@
 //! when actors fail, the log is away, partitions come and go, and too much comes at once.
 
 #[cfg(test)]
+mod asking;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod flow;

@@ -186,6 +186,11 @@ impl MemoryLog {
         self.lock().settled.get(partition).copied().unwrap_or(0)
     }
 
+    /// First offset kept of a partition.
+    pub(crate) fn low(&self, topic: &str, partition: i32) -> i64 {
+        self.lock().low(&place(topic, partition))
+    }
+
     pub(crate) fn epoch(&self, partition: &TopicPartition) -> Option<Epoch> {
         self.lock().owned.get(partition).copied()
     }

@@ -31,6 +31,8 @@ pub struct Endpoint {
     /// Values that must not appear in details.
     pub(super) secrets: Vec<Secret>,
     pub(super) client: Client,
+    /// Where the target is asked whether an action had its effect.
+    pub(super) probe: Option<Box<Self>>,
 }
 
 impl Endpoint {
@@ -66,6 +68,10 @@ impl Endpoint {
                 format!("write at most {}", settings.timeout_ms),
             );
         }
+        let probe = settings
+            .probe
+            .as_ref()
+            .and_then(|probe| compile.probe(&settings.of_probe(probe)));
         let client = url
             .as_ref()
             .and_then(|url| compile.client(settings, url.reach));
@@ -81,6 +87,7 @@ impl Endpoint {
                 signer,
                 secrets: compile.secrets,
                 client,
+                probe,
             }),
             _ => Err(compile.problems),
         }
@@ -113,6 +120,17 @@ impl Compile<'_> {
             }
             Err(error) => {
                 self.problem(key, error.to_string(), error.remedy());
+                None
+            }
+        }
+    }
+
+    fn probe(&mut self, settings: &WebhookSettings) -> Option<Box<Endpoint>> {
+        match Endpoint::compile(settings, self.environment) {
+            Ok(probe) => Some(Box::new(probe)),
+            Err(problems) => {
+                let problems = problems.into_iter().map(|problem| problem.below("probe"));
+                self.problems.extend(problems);
                 None
             }
         }

@@ -5,6 +5,7 @@ mod answer;
 mod context;
 mod endpoint;
 mod headers;
+mod probe;
 mod request;
 mod settings;
 mod signature;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use homeostat_actors::ports::connector::{Answer, Connector, Order};
+use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
 use homeostat_logic::action::Action;
 
 pub use endpoint::Endpoint;
@@ -52,6 +53,19 @@ impl Connector for Webhook {
                     "there is no table [webhook.{}] in the configuration",
                     order.action
                 )),
+            }
+        }
+        .boxed()
+    }
+    fn probe(&self, order: Order) -> BoxFuture<'static, Option<Probe>> {
+        let endpoint = self.endpoints.get(&order.action).cloned();
+        async move {
+            let probe = endpoint
+                .as_ref()
+                .and_then(|endpoint| endpoint.probe.as_ref());
+            match probe {
+                Some(probe) => Some(probe.ask(&order).await),
+                None => None,
             }
         }
         .boxed()

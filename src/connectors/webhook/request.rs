@@ -55,7 +55,7 @@ impl Endpoint {
         Ok((url, request.body(body)))
     }
 
-    fn url(&self, context: &Context<'_>) -> Result<Url, String> {
+    pub(super) fn url(&self, context: &Context<'_>) -> Result<Url, String> {
         let rendered = self
             .path
             .render(context)
@@ -89,7 +89,7 @@ impl Endpoint {
     }
 
     /// Method and address without values of the query, and without the path if the address is a secret.
-    fn line(&self, url: &Url) -> String {
+    pub(super) fn line(&self, url: &Url) -> String {
         let origin = self.origin.as_str().trim_end_matches('/');
         let mut line = format!("{} {origin}", self.method);
         if self.path_is_public {
@@ -106,14 +106,14 @@ impl Endpoint {
     }
 
     /// A service may echo what it was sent.
-    fn mask(&self, text: &str) -> String {
+    pub(super) fn mask(&self, text: &str) -> String {
         self.secrets.iter().fold(text.to_owned(), |text, secret| {
             text.replace(secret.expose(), "***")
         })
     }
 
     /// The status decides; a body that breaks off changes nothing about it.
-    async fn read(&self, mut response: Response, order: &Order) -> Answer {
+    pub(super) async fn read(&self, mut response: Response, order: &Order) -> Answer {
         let status = response.status();
         let (outcome, permanent) = answer::of_status(status.as_u16());
         let pause = response

@@ -27,6 +27,21 @@ pub struct WebhookSettings {
     pub allow_http: bool,
     #[serde(default)]
     pub allow_private_addresses: bool,
+    pub probe: Option<ProbeSettings>,
+}
+
+/// A table `[webhook.<action>.probe]`; documented where its parent is.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(
+    missing_docs,
+    reason = "each field is documented in config/default.toml"
+)]
+pub struct ProbeSettings {
+    #[serde(default)]
+    pub url: String,
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
 }
 
 fn method() -> String {
@@ -46,6 +61,19 @@ impl WebhookSettings {
     pub(super) fn connect_timeout_ms(&self) -> u64 {
         self.connect_timeout_ms
             .unwrap_or_else(|| CONNECT_TIMEOUT_MS.min(self.timeout_ms))
+    }
+
+    /// The probe as a table of its own: address and headers are its own, times and permissions those of this one.
+    pub(super) fn of_probe(&self, probe: &ProbeSettings) -> Self {
+        Self {
+            url: probe.url.clone(),
+            method: "GET".to_owned(),
+            headers: probe.headers.clone(),
+            body: None,
+            secret: None,
+            probe: None,
+            ..*self
+        }
     }
 }
 
@@ -67,5 +95,10 @@ impl Problem {
             problem: problem.into(),
             remedy: remedy.into(),
         }
+    }
+
+    pub(super) fn below(mut self, table: &str) -> Self {
+        self.key.insert(0, table.to_owned());
+        self
     }
 }

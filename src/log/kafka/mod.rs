@@ -1,6 +1,7 @@
 //! The event log on Kafka, by librdkafka (kafka-client.md is binding). Consuming is at least once: the committed offset
 //! follows what was settled, up to a second late. Brokers need not be up when it is opened.
 
+mod client;
 mod context;
 mod error;
 mod inlet;
@@ -27,6 +28,7 @@ use rdkafka::producer::DeliveryFuture;
 
 pub use self::settings::{KafkaSettings, KafkaSettingsError};
 
+use self::client::Failure;
 use self::member::Membership;
 use self::producer::Producers;
 use self::reader::BoundedReader;
@@ -42,6 +44,7 @@ pub struct KafkaLog {
     settings: KafkaSettings,
     clients: Arc<Clients>,
     tails: Tails,
+    failure: Failure,
 }
 
 struct Clients {
@@ -57,16 +60,18 @@ impl KafkaLog {
         let failed = |error: KafkaError| KafkaSettingsError::Client {
             reason: error.to_string(),
         };
+        let failure = Failure::default();
         let clients = Clients {
-            producers: Producers::new(&settings).map_err(failed)?,
+            producers: Producers::new(&settings, &failure).map_err(failed)?,
             topics: TopicAdmin::new(&settings).map_err(failed)?,
-            reader: BoundedReader::new(settings.clone()),
+            reader: BoundedReader::new(settings.clone(), failure.clone()),
         };
-        let tails = Tails::new(settings.clone());
+        let tails = Tails::new(settings.clone(), failure.clone());
         Ok(Self {
             settings,
             clients: Arc::new(clients),
             tails,
+            failure,
         })
     }
 }
@@ -179,6 +184,10 @@ impl EventLog for KafkaLog {
             clients.topics.delete_before(&partition, offset).await
         }
         .boxed()
+    }
+
+    fn failed(&self) -> BoxFuture<'static, LogError> {
+        self.failure.clone().occurred().boxed()
     }
 
     fn close(&self) {

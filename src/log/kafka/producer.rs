@@ -9,6 +9,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::future_producer::Delivery;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer};
 
+use super::client::{Failure, LoneContext};
 use super::error::classify;
 use super::settings::KafkaSettings;
 
@@ -17,18 +18,23 @@ const FLUSH: Duration = Duration::from_secs(5);
 
 /// The producers.
 pub(super) struct Producers {
-    ordinary: FutureProducer,
-    ledger: FutureProducer,
+    ordinary: FutureProducer<LoneContext>,
+    ledger: FutureProducer<LoneContext>,
     ledger_topic: String,
     closed: AtomicBool,
 }
 
 impl Producers {
     /// Creates the clients; brokers need not be up.
-    pub(super) fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
+    pub(super) fn new(settings: &KafkaSettings, failure: &Failure) -> Result<Self, KafkaError> {
+        let context = |role| LoneContext {
+            role,
+            failure: failure.clone(),
+        };
+        let (ordinary, ledger) = (context("producer"), context("ledger producer"));
         Ok(Self {
-            ordinary: settings.ordinary_producer().create()?,
-            ledger: settings.ledger_producer().create()?,
+            ordinary: settings.ordinary_producer().create_with_context(ordinary)?,
+            ledger: settings.ledger_producer().create_with_context(ledger)?,
             ledger_topic: settings.ledger_topic.clone(),
             closed: AtomicBool::new(false),
         })
@@ -90,7 +96,7 @@ impl Producers {
         }
     }
 
-    fn producer(&self, topic: &str) -> &FutureProducer {
+    fn producer(&self, topic: &str) -> &FutureProducer<LoneContext> {
         if topic == self.ledger_topic {
             &self.ledger
         } else {

@@ -4,13 +4,12 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use homeostat_actors::ports::log::{LogError, StoredRecord, TopicPartition};
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::Offset;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
-use rdkafka::{ClientContext, Offset};
 
-use super::context::log_line;
+use super::client::{Failure, LoneContext};
 use super::error::classify;
 use super::inlet::copy_headers;
 use super::positions::offsets;
@@ -20,33 +19,20 @@ use crate::log::sync::lock;
 /// Longest bounded read.
 const READ: Duration = Duration::from_secs(10);
 
-/// Passes the client's log on.
-pub(super) struct ReaderContext;
-
-impl ClientContext for ReaderContext {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log_line(level, facility, message);
-    }
-
-    fn error(&self, error: KafkaError, reason: &str) {
-        tracing::debug!(target: "librdkafka", %error, reason);
-    }
-}
-
-impl ConsumerContext for ReaderContext {}
-
-type ReaderConsumer = BaseConsumer<ReaderContext>;
+type ReaderConsumer = BaseConsumer<LoneContext>;
 
 /// Does bounded reads; keeps one client for the next.
 pub(super) struct BoundedReader {
     settings: KafkaSettings,
+    failure: Failure,
     spare: Mutex<Option<ReaderConsumer>>,
 }
 
 impl BoundedReader {
-    pub(super) fn new(settings: KafkaSettings) -> Self {
+    pub(super) fn new(settings: KafkaSettings, failure: Failure) -> Self {
         Self {
             settings,
+            failure,
             spare: Mutex::new(None),
         }
     }
@@ -69,7 +55,10 @@ impl BoundedReader {
             None => self
                 .settings
                 .bounded_reader()
-                .create_with_context(ReaderContext)
+                .create_with_context(LoneContext {
+                    role: "reader",
+                    failure: self.failure.clone(),
+                })
                 .map_err(failed)?,
         };
         let list = offsets([(partition, Offset::Offset(from))]).map_err(failed)?;

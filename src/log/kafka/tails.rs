@@ -10,9 +10,9 @@ use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 
+use super::client::{Failure, LoneContext};
 use super::inlet::{Inlet, Round};
 use super::positions::offsets;
-use super::reader::ReaderContext;
 use super::settings::KafkaSettings;
 use crate::log::sync::{Flag, Signal, lock};
 
@@ -23,7 +23,7 @@ const FULL: Duration = Duration::from_millis(2);
 /// Pause before a client is created again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-type ReaderConsumer = BaseConsumer<ReaderContext>;
+type ReaderConsumer = BaseConsumer<LoneContext>;
 
 /// The caller's handle; dropping it ends the delivery.
 pub(super) struct RunningTail {
@@ -56,6 +56,7 @@ pub(super) struct Tails {
 
 struct TailsShared {
     settings: KafkaSettings,
+    failure: Failure,
     new: Mutex<Vec<NewTail>>,
     signal: Arc<Signal>,
     closing: AtomicBool,
@@ -63,9 +64,10 @@ struct TailsShared {
 }
 
 impl Tails {
-    pub(super) fn new(settings: KafkaSettings) -> Self {
+    pub(super) fn new(settings: KafkaSettings, failure: Failure) -> Self {
         let shared = TailsShared {
             settings,
+            failure,
             new: Mutex::default(),
             signal: Arc::new(Signal::default()),
             closing: AtomicBool::new(false),
@@ -120,15 +122,16 @@ impl Tails {
 /// A client and the partitions it reads; a partition can be assigned to a client only once.
 struct Lane {
     consumer: Arc<ReaderConsumer>,
-    running: Vec<(Arc<AtomicBool>, Inlet<ReaderContext>)>,
+    running: Vec<(Arc<AtomicBool>, Inlet<LoneContext>)>,
 }
 
 impl Lane {
     fn open(shared: &TailsShared) -> KafkaResult<Self> {
-        let mut consumer: ReaderConsumer = shared
-            .settings
-            .reader()
-            .create_with_context(ReaderContext)?;
+        let mut consumer: ReaderConsumer =
+            shared.settings.reader().create_with_context(LoneContext {
+                role: "tails",
+                failure: shared.failure.clone(),
+            })?;
         let wake = Arc::clone(&shared.signal);
         consumer.set_nonempty_callback(move || wake.notify());
         Ok(Self {

@@ -78,7 +78,7 @@ impl Execution {
         match said {
             Probed::Found(evidence) => {
                 question.closed = true;
-                self.tell(fold, action, attempt, FinishOutcome::Done, evidence)
+                tell(fold, action, attempt, FinishOutcome::Done, evidence)
             }
             Probed::Absent(_) if !doubt => {
                 question.closed = true;
@@ -88,7 +88,7 @@ impl Execution {
                 let left = attempt < state.step.max_attempts && now.log <= state.not_after;
                 if !left {
                     question.closed = true;
-                    return self.tell(fold, action, attempt, FinishOutcome::Failed, evidence);
+                    return tell(fold, action, attempt, FinishOutcome::Failed, evidence);
                 }
                 // The evidence is of now: it is asked again before another bid.
                 question.not_before = later;
@@ -172,27 +172,27 @@ impl Execution {
             self.questions.remove(&action);
         }
     }
+}
 
-    fn tell(
-        &self,
-        fold: &Fold,
-        action: Id,
-        attempt: u32,
-        outcome: FinishOutcome,
-        evidence: String,
-    ) -> Option<Effect> {
-        let winner = fold.action(action)?.winners.get(&attempt)?;
-        Some(Effect::AppendFinish(Finish {
-            action_id: action,
-            attempt,
-            start_id: winner.start_id,
-            outcome,
-            via: Via::Probe,
-            detail: cut(evidence),
-            retry_after_ms: None,
-            permanent: false,
-        }))
-    }
+/// The target's word, for the ledger.
+fn tell(
+    fold: &Fold,
+    action: Id,
+    attempt: u32,
+    outcome: FinishOutcome,
+    evidence: String,
+) -> Option<Effect> {
+    let winner = fold.action(action)?.winners.get(&attempt)?;
+    Some(Effect::AppendFinish(Finish {
+        action_id: action,
+        attempt,
+        start_id: winner.start_id,
+        outcome,
+        via: Via::Probe,
+        detail: cut(evidence),
+        retry_after_ms: None,
+        permanent: false,
+    }))
 }
 
 fn cut(mut evidence: String) -> String {

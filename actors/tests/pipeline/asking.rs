@@ -1,0 +1,148 @@
+//! What the executor asks its connectors besides sending: whether an attempt in doubt had its effect, and what a
+//! relative order means.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use homeostat_actors::ports::connector::{Answer, Probe};
+use homeostat_logic::ledger::record::{Finish, FinishOutcome, Record, Via};
+use serde_json::json;
+
+use crate::bench::{Bench, Plan, Probing, done, drift, ledger, until};
+use crate::memory_log::place;
+
+const DRIFT: &str = "data.drift.detected";
+
+fn finishes(bench: &Bench) -> Vec<Finish> {
+    let records = ledger(&bench.log).into_iter();
+    let finishes = records.filter_map(|record| match record {
+        Record::Finish(finish) => Some(finish),
+        _ => None,
+    });
+    finishes.collect()
+}
+
+fn unknown() -> Answer {
+    Answer {
+        outcome: FinishOutcome::Unknown,
+        detail: "no answer".to_owned(),
+        ..done()
+    }
+}
+
+/// A first attempt without an answer, under `verify`; the lease passes by both clocks.
+async fn in_doubt(probe: Probing) -> Bench {
+    let partition = place(DRIFT, 0);
+    let plan = Plan {
+        send: Box::new(|order| {
+            let answer = if order.attempt == 1 {
+                unknown()
+            } else {
+                done()
+            };
+            async { answer }.boxed()
+        }),
+        probe,
+        policy: "verify",
+        ..Plan::default()
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    bench.log.produce(&partition, drift("m"));
+    until("its outcome is unknown", || finishes(&bench).len() == 1).await;
+    bench.clock.advance(Duration::from_secs(62));
+    bench.clock.advance_boot(Duration::from_secs(62));
+    bench
+}
+
+#[actix::test]
+async fn g3_an_attempt_in_doubt_is_done_when_its_target_says_so_and_never_sent_again() {
+    let asked = Arc::new(AtomicU32::new(0));
+    let count = Arc::clone(&asked);
+    let bench = in_doubt(Box::new(move |order| {
+        assert_eq!(order.attempt, 1);
+        match count.fetch_add(1, Ordering::SeqCst) {
+            0 => panic!("a connector that fails is asked again"),
+            1 => Some(Probe::NoAnswer("503".to_owned())),
+            _ => Some(Probe::Found("run 7".to_owned())),
+        }
+    }))
+    .await;
+    for again in 1..3 {
+        until("it was asked", || asked.load(Ordering::SeqCst) == again).await;
+        bench.clock.advance_boot(Duration::from_mins(6));
+    }
+    until("the target's word is in the ledger", || {
+        finishes(&bench).len() == 2
+    })
+    .await;
+    let finish = finishes(&bench).remove(1);
+    assert_eq!(
+        (finish.outcome, finish.via, finish.detail.as_str()),
+        (FinishOutcome::Done, Via::Probe, "run 7")
+    );
+    assert_eq!(bench.orders().len(), 1);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn g3_an_attempt_in_doubt_is_sent_again_only_with_the_word_that_it_had_no_effect() {
+    let bench = in_doubt(Box::new(|_| Some(Probe::Absent("404".to_owned())))).await;
+    until("the second attempt is done", || finishes(&bench).len() == 2).await;
+    assert_eq!(finishes(&bench)[1].outcome, FinishOutcome::Done);
+    let starts = ledger(&bench.log)
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Start(start) => Some((start.attempt, start.probe.map(|probe| probe.evidence))),
+            _ => None,
+        });
+    let starts: Vec<_> = starts.collect();
+    assert_eq!(starts, [(1, None), (2, Some("404".to_owned()))]);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn g4_a_relative_order_is_made_absolute_once_and_every_attempt_carries_the_same() {
+    let (asked, partition) = (Arc::new(AtomicU32::new(0)), place(DRIFT, 0));
+    let count = Arc::clone(&asked);
+    let (sent, received) = std::sync::mpsc::sync_channel(16);
+    let plan = Plan {
+        send: Box::new(move |order| {
+            sent.send(order.params).unwrap();
+            let answer = if order.attempt == 1 {
+                unknown()
+            } else {
+                done()
+            };
+            async { answer }.boxed()
+        }),
+        // It fails twice, in both ways; then it answers, each time something else.
+        resolve: Box::new(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+            0 => panic!("the connector trips"),
+            1 => Err("the service cannot be reached".to_owned()),
+            replicas => Ok(Some(json!({ "replicas": replicas }))),
+        }),
+        ..Plan::default()
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    bench.log.produce(&partition, drift("m"));
+    for again in 1..3 {
+        until("it was asked", || asked.load(Ordering::SeqCst) == again).await;
+        bench.clock.advance_boot(Duration::from_secs(2));
+    }
+    until("the first attempt has ended", || {
+        finishes(&bench).len() == 1
+    })
+    .await;
+    bench.clock.advance(Duration::from_secs(62));
+    bench.clock.advance_boot(Duration::from_secs(62));
+    until("the second attempt has ended", || {
+        finishes(&bench).len() == 2
+    })
+    .await;
+    let params: Vec<_> = received.try_iter().collect();
+    assert_eq!(params, [json!({"replicas": 2}), json!({"replicas": 2})]);
+    assert_eq!(asked.load(Ordering::SeqCst), 3);
+    bench.end().await;
+}
