@@ -17,7 +17,7 @@ pub(crate) fn start_id(number: u32) -> Id {
 }
 
 /// Hashes whatever implements [`Hash`]; start ids count by the order in which they are met.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Canon {
     state: u64,
     met: Vec<[u8; 4]>,

@@ -11,6 +11,8 @@ use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{Millis, Record};
 use homeostat_logic::ledger::state::FoldState;
 
+use crate::canon::Canon;
+use crate::prints;
 use crate::promises::Facts;
 
 /// A record on its way, as bytes.
@@ -43,6 +45,27 @@ pub(crate) struct Prefix {
     pub(crate) last: Option<(Letter, Millis, Position)>,
     /// What the promises say of it.
     pub(crate) facts: Facts,
+    /// What tells its fold from others.
+    pub(crate) canon: Canon,
+}
+
+impl Prefix {
+    fn new(
+        fold: Fold,
+        changes: Vec<Change>,
+        last: Option<(Letter, Millis, Position)>,
+        facts: Facts,
+    ) -> Rc<Self> {
+        let mut canon = Canon::default();
+        prints::of_fold(&mut canon, &fold);
+        Rc::new(Self {
+            fold,
+            changes: changes.into(),
+            last,
+            facts,
+            canon,
+        })
+    }
 }
 
 /// Which records follow a prefix: position, bytes, log time.
@@ -62,14 +85,9 @@ impl Ledger {
     pub(crate) const EMPTY: Position = 0;
 
     pub(crate) fn new(tamper: fn(&mut FoldState) -> bool, not_after: Option<Millis>) -> Self {
-        let empty = Prefix {
-            fold: Fold::new(),
-            changes: Rc::new([]),
-            last: None,
-            facts: Facts::default(),
-        };
+        let empty = Prefix::new(Fold::new(), Vec::new(), None, Facts::default());
         Self {
-            prefixes: RefCell::new(vec![Rc::new(empty)]),
+            prefixes: RefCell::new(vec![empty]),
             follows: RefCell::default(),
             tamper,
             not_after,
@@ -96,14 +114,10 @@ impl Ledger {
             fold = Fold::resume(state, fold.memory().clone());
         }
         let facts = before.facts.follow(&fold, &changes, self.not_after);
-        let prefix = Prefix {
-            fold,
-            changes: changes.into(),
-            last: Some((letter.clone(), time, position)),
-            facts,
-        };
+        let last = Some((letter.clone(), time, position));
+        let prefix = Prefix::new(fold, changes, last, facts);
         let mut prefixes = self.prefixes.borrow_mut();
-        prefixes.push(Rc::new(prefix));
+        prefixes.push(prefix);
         self.follows.borrow_mut().insert(key, prefixes.len() - 1);
         prefixes.len() - 1
     }

@@ -40,7 +40,10 @@ fn of_action(canon: &mut Canon, action: &ActionState) {
     }
     canon.add((action.evidence_of_effect, action.end, action.not_after));
     canon.add((action.step.action, action.later.len(), action.verify_by));
-    canon.add((action.derived.len(), action.resolved.is_some()));
+    canon.add((
+        action.derived.len(),
+        action.resolved.as_ref().map(ToString::to_string),
+    ));
 }
 
 fn of_phase(canon: &mut Canon, phase: Phase) {
@@ -69,7 +72,8 @@ pub(crate) fn of_record(canon: &mut Canon, record: &Record, seen: &Fold) {
         Record::Propose(propose) => canon.add((0, propose.event_key, &propose.rule_rev)),
         Record::Start(start) => {
             let probe = start.probe.is_some();
-            canon.add((1, start.action_id, start.attempt, start.start_id, probe))
+            canon.add((1, start.action_id, start.attempt, start.start_id, probe));
+            canon.add(start.resolved_params.as_ref().map(ToString::to_string))
         }
         Record::Finish(finish) => {
             let outcome = finish.outcome as u8;

@@ -8,6 +8,8 @@ use std::fmt::Debug;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::time::Instant;
 
+use crate::size::STATES_MAX;
+
 /// What is searched.
 pub(crate) trait Model {
     type State: Clone;
@@ -75,6 +77,16 @@ pub(crate) struct Limits {
     pub(crate) states: usize,
     /// Keeps one state in so many; 0 keeps none.
     pub(crate) sample: u64,
+}
+
+impl Limits {
+    /// As far as this run goes.
+    pub(crate) const fn of_size() -> Self {
+        Self {
+            states: STATES_MAX,
+            sample: 0,
+        }
+    }
 }
 
 /// Searches every state.
@@ -153,26 +165,25 @@ fn trace<S: Copy>(visited: &Visited<S>, mut print: u64) -> Vec<S> {
 
 impl<M: Model> Found<M> {
     /// One row of the table.
-    pub(crate) fn print(&self, name: &str) {
+    fn print(&self, name: &str, promises: &str) {
         let cut = if self.complete { "" } else { " (cut off)" };
         let violation = self.violation.as_ref();
         let violation = violation.map_or_else(
-            || "none".to_owned(),
+            || "hold".to_owned(),
             |violation| {
-                format!(
-                    "{} after {} steps",
-                    violation.promise,
-                    violation.trace.len()
-                )
+                let steps = violation.trace.len();
+                format!("{} after {steps} steps", violation.promise)
             },
         );
         let (states, depth, seconds) = (self.states, self.depth, self.seconds);
-        println!("| {name} | {states}{cut} | {depth} | {seconds:.1} | {violation} |");
+        println!(
+            "| {name} | {states}{cut} | {depth} | {seconds:.1} s | {promises} | {violation} |"
+        );
     }
 
     /// Fails with the trace if a promise is broken.
-    pub(crate) fn must_hold(&self, name: &str) {
-        self.print(name);
+    pub(crate) fn must_hold(&self, name: &str, promises: &str) {
+        self.print(name, promises);
         if let Some(Violation { promise, trace }) = &self.violation {
             let steps: Vec<String> = trace.iter().map(|step| format!("  {step:?}")).collect();
             panic!("{name}: {promise}\n{}", steps.join("\n"));
@@ -181,7 +192,7 @@ impl<M: Model> Found<M> {
 
     /// Fails unless this promise is broken: the model can see what it is there to see.
     pub(crate) fn must_break(&self, name: &str, promise: &str) {
-        self.print(name);
+        self.print(name, promise);
         let found = self
             .violation
             .as_ref()

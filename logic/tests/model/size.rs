@@ -8,7 +8,7 @@ pub(crate) enum Size {
 }
 
 /// States at most; a search that needs more is cut off and says so.
-pub(crate) const LARGE: usize = 6_000_000;
+pub(crate) const STATES_MAX: usize = 6_000_000;
 
 pub(crate) fn is_large() -> bool {
     #[allow(

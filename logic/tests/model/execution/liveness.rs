@@ -4,10 +4,11 @@
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::Policy;
 
+use super::searches::CRASH;
 use super::steps::Step;
-use super::world::{Faults, Setup, World, Worlds};
+use super::world::{Mutation, Setup, World, Worlds};
 use crate::search::{Limits, Model, search};
-use crate::size::{LARGE, is_large};
+use crate::size::is_large;
 
 /// How the target behaves from now on.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +41,17 @@ impl Worlds {
                     Step::Tick(number),
                 ]
             });
+            let probes = (0..world.probes.len()).map(|number| match target {
+                Target::Hangs => Step::Silence(number),
+                Target::Answers | Target::Refuses => Step::Hear(number),
+            });
             let orphan = (!world.orphans.is_empty()).then_some(Step::LandOrphan(0));
-            let steps: Vec<Step> = orphan.into_iter().chain(own).chain(ends).collect();
+            let steps: Vec<Step> = orphan
+                .into_iter()
+                .chain(own)
+                .chain(ends)
+                .chain(probes)
+                .collect();
             match steps.into_iter().find_map(|step| self.apply(&world, step)) {
                 Some(next) => world = next,
                 None => return world,
@@ -82,7 +92,7 @@ impl Worlds {
                 Phase::Failed | Phase::Expired | Phase::Unknown { .. }
             );
             if wrong && action.derived_from.is_none() && action.derived.is_empty() {
-                return Err("escalation lost".to_owned());
+                return Err("G5: escalation lost".to_owned());
             }
         }
         Ok(())
@@ -103,36 +113,26 @@ impl Worlds {
 fn sampled(setup: Setup, one_in: u64) -> (Worlds, Vec<World>) {
     let worlds = Worlds::new(setup);
     let limits = Limits {
-        states: LARGE,
         sample: one_in,
+        ..Limits::of_size()
     };
     let found = search(&worlds, limits);
-    found.must_hold("sampled for liveness");
+    found.must_hold("sampled for liveness", "G1 to G4");
     (worlds, found.sample)
 }
 
 fn faulty(policy: Policy) -> Setup {
-    let faults = Faults {
-        crashes: 1,
-        ..Setup::new(policy).faults
-    };
-    Setup {
-        faults,
-        escalates: true,
-        plan: if is_large() { &[1] } else { &[] },
-        ..Setup::new(policy)
-    }
+    let plan: &[i64] = if is_large() { &[1] } else { &[] };
+    Setup::new(policy, plan, CRASH).escalating()
 }
 
 #[test]
-fn from_every_sampled_state_everything_accepted_ends_and_what_went_wrong_is_told() {
+fn g5_from_every_sampled_state_everything_accepted_ends_and_what_went_wrong_is_told() {
     for policy in [Policy::Idempotent, Policy::Verify, Policy::AtMostOnce] {
         let (worlds, sample) = sampled(faulty(policy), 16);
         let settled = worlds.all_settle(&sample);
-        println!(
-            "| {policy:?}: liveness from {} states | | | | {settled:?} |",
-            sample.len()
-        );
+        let states = sample.len();
+        println!("| {policy:?}: liveness | {states} x 3 | | | G5 | {settled:?} |");
         settled.unwrap();
     }
 }
@@ -146,6 +146,15 @@ fn v13_a_failure_without_an_escalation_is_seen() {
     let (worlds, sample) = sampled(setup, 64);
     assert_eq!(
         worlds.all_settle(&sample),
-        Err("escalation lost".to_owned())
+        Err("G5: escalation lost".to_owned())
     );
+}
+
+#[test]
+fn g5_a_log_whose_time_nobody_lets_pass_leaves_actions_open() {
+    let setup = faulty(Policy::Verify).but(Mutation::NoTicks);
+    let (worlds, sample) = sampled(setup, 64);
+    let settled = worlds.all_settle(&sample);
+    let found = settled.is_err_and(|promise| promise.starts_with("G5: open"));
+    assert!(found, "nobody misses the ticks");
 }

@@ -1,14 +1,16 @@
 //! What may happen next, and what comes of it. Everything that an executor does is done by the real one.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
 use homeostat_logic::ledger::change::{Change, ChangeKind, VoidRecord};
-use homeostat_logic::ledger::execution::{Answer, Effect, Order};
-use homeostat_logic::ledger::record::{FinishOutcome, Record};
+use homeostat_logic::ledger::execution::{Effect, Execution, Order};
+use homeostat_logic::ledger::record::{Id, Record, Start};
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
 use super::person::Wish;
-use super::world::{Arrival, Mutation, Request, World, Worlds};
+use super::world::{Arrival, Instance, Mutation, Probe, Request, World, Worlds};
 use crate::canon;
 use crate::ledger::Letter;
 use crate::records::{UNIT, log_time};
@@ -45,6 +47,12 @@ pub(crate) enum Step {
     Answer(usize),
     /// No answer arrives: timeout, reset, or lost.
     Break(usize),
+    /// The target looks whether an attempt had its effect.
+    Look(usize),
+    /// What it found arrives.
+    Hear(usize),
+    /// A probe gets no answer.
+    Silence(usize),
     /// The process ends and begins anew.
     Crash(usize),
     /// The executor begins anew in a process that lives on.
@@ -92,6 +100,13 @@ impl Model for Worlds {
                 Step::Break(number),
             ]);
         }
+        for number in 0..world.probes.len() {
+            steps.extend([
+                Step::Look(number),
+                Step::Hear(number),
+                Step::Silence(number),
+            ]);
+        }
         steps
     }
 
@@ -117,6 +132,9 @@ impl Model for Worlds {
             Step::Leave(_) | Step::TakeEffect(_) | Step::Refuse(_) => self.target_acts(world, step),
             Step::Answer(number) => self.answer(world, number),
             Step::Break(number) => self.no_answer(world, number),
+            Step::Look(number) => self.look(world, number),
+            Step::Hear(number) => self.hear(world, number),
+            Step::Silence(number) => self.silence(world, number),
             Step::Crash(number) => self.crash(world, number),
             Step::Renew(number) => self.renew(world, number),
             Step::Order(number, wish) => self.order(world, number, wish),
@@ -185,6 +203,9 @@ impl Worlds {
         let letter = next.instances[number].queue.pop_front()?;
         self.land(&mut next, &letter);
         if self.setup.reports_apart && matches!(*letter.record, Record::Start(_)) {
+            if self.setup.is(Mutation::EarlyReport) {
+                self.report(&mut next, number, &letter, true);
+            }
             next.instances[number].reports.push_back(letter);
         } else {
             self.report(&mut next, number, &letter, true);
@@ -211,6 +232,10 @@ impl Worlds {
             next.instances[number].queue.push_front(letter);
         } else {
             self.report(&mut next, number, &letter, false);
+            if self.setup.is(Mutation::ForgetsGivenUp) {
+                let instance = &mut next.instances[number];
+                instance.execution = self.execution(instance.at, world.now);
+            }
         }
         Some(next)
     }
@@ -227,13 +252,28 @@ impl Worlds {
         self.carry_out(world, number, effects);
     }
 
+    /// The last record is lost, though it may have been read: whatever it is without A1, or a bid that was not reported yet.
     fn lose(&self, world: &World) -> Option<World> {
-        let losses = world.left.losses.checked_sub(1)?;
+        let (letter, _, before) = self.ledger.at(world.log).last.clone()?;
+        if world.log == self.begin {
+            return None;
+        }
         let mut next = world.clone();
-        next.left.losses = losses;
-        let (_, _, before) = self.ledger.at(world.log).last.clone()?;
         next.log = before;
-        (world.log != self.begin).then_some(next)
+        if let Some(losses) = world.left.losses.checked_sub(1) {
+            next.left.losses = losses;
+            return Some(next);
+        }
+        next.left.unreported = world.left.unreported.checked_sub(1)?;
+        let waits = |letters: &VecDeque<Letter>| {
+            let last = letters.back()?;
+            Rc::ptr_eq(&last.bytes, &letter.bytes).then_some(())
+        };
+        let of_instance = |instance: &Instance| waits(&instance.reports).is_some();
+        let number = world.instances.iter().position(of_instance)?;
+        next.instances[number].reports.pop_back();
+        self.report(&mut next, number, &letter, false);
+        Some(next)
     }
 
     fn read(&self, world: &World, number: usize) -> Option<World> {
@@ -247,11 +287,28 @@ impl Worlds {
         }
         let instance = &mut next.instances[number];
         instance.at = position;
-        let effects = instance
-            .execution
-            .folded(&prefix.fold, &changes, self.boot(world.now));
+        // Whoever has no bid has no deadline either: only its own wait for the lease depends on when it reads.
+        let forgets = self.setup.is(Mutation::NoLocalWait) && instance.execution.is_idle();
+        let boot = if forgets {
+            Duration::ZERO
+        } else {
+            self.boot(world.now)
+        };
+        let effects = instance.execution.folded(&prefix.fold, &changes, boot);
         self.carry_out(&mut next, number, effects);
         Some(next)
+    }
+
+    /// Names for the bids of an instance.
+    pub(super) fn fresh(&self, number: usize, ids: &mut u32) -> impl FnMut() -> Id {
+        let reuses = self.setup.is(Mutation::ReusedIds) || self.setup.is(Mutation::ForgetsGivenUp);
+        move || {
+            if reuses {
+                return canon::start_id(u32::try_from(number).unwrap());
+            }
+            *ids += 1;
+            canon::start_id(*ids + 100)
+        }
     }
 
     fn tick(&self, world: &World, number: usize) -> Option<World> {
@@ -259,15 +316,10 @@ impl Worlds {
         let mut next = world.clone();
         let instance = &mut next.instances[number];
         let fold = &self.ledger.at(instance.at).fold;
-        let (ids, reuses) = (&mut next.ids, self.setup.is(Mutation::ReusedIds));
-        let mut fresh = || {
-            if reuses {
-                return canon::start_id(u32::try_from(number).unwrap());
-            }
-            *ids += 1;
-            canon::start_id(*ids + 100)
+        let effects = {
+            let mut fresh = self.fresh(number, &mut next.ids);
+            instance.execution.tick(fold, now, &mut fresh)
         };
-        let effects = instance.execution.tick(fold, now, &mut fresh);
         if effects.is_empty() && instance.execution == world.instances[number].execution {
             return None;
         }
@@ -275,19 +327,38 @@ impl Worlds {
         Some(next)
     }
 
-    fn carry_out(&self, world: &mut World, number: usize, effects: Vec<Effect>) {
+    pub(super) fn carry_out(&self, world: &mut World, number: usize, effects: Vec<Effect>) {
         for effect in effects {
             let record = match effect {
-                Effect::AppendStart(start) => Record::Start(start),
+                Effect::AppendStart(start) => self.resolved(world, number, start),
                 Effect::AppendFinish(finish) => Record::Finish(finish),
+                Effect::AppendTick if self.setup.is(Mutation::NoTicks) => continue,
                 Effect::AppendTick => Record::Tick,
                 Effect::Send(order) => {
                     self.send(world, number, &order);
                     continue;
                 }
+                Effect::Probe(order) => {
+                    world.probes.push(Probe {
+                        from: number,
+                        action: order.action,
+                        attempt: order.attempt,
+                        found: None,
+                    });
+                    continue;
+                }
             };
             world.instances[number].queue.push_back(Letter::new(record));
         }
+    }
+
+    /// The first bid of an action carries what its parameters mean to whoever bids.
+    fn resolved(&self, world: &World, number: usize, mut start: Start) -> Record {
+        let fold = &self.ledger.at(world.instances[number].at).fold;
+        if self.setup.resolves && Execution::first_order(fold, &start).is_some() {
+            start.resolved_params = Some(serde_json::json!({ "by": number }));
+        }
+        Record::Start(start)
     }
 
     fn send(&self, world: &mut World, number: usize, order: &Order) {
@@ -300,7 +371,11 @@ impl Worlds {
             closed_at: None,
             arrival: Arrival::Held,
         });
-        let print = super::promises::print_of(order);
+        let print = if self.setup.is(Mutation::OtherParameters) {
+            number as u64
+        } else {
+            super::promises::print_of(order)
+        };
         let known = world.sends.insert((order.action, order.attempt), print);
         world.broken = self.sent(world, order, known.is_some());
         if !self.setup.is(Mutation::LateBytes) {
@@ -309,83 +384,12 @@ impl Worlds {
         }
     }
 
-    fn leave(&self, world: &mut World, number: usize) {
+    pub(super) fn leave(&self, world: &mut World, number: usize) {
         let request = &mut world.requests[number];
         request.arrival = Arrival::Pending;
         request.sent_at = world.now;
         let request = *request;
         world.broken = world.broken.take().or_else(|| self.left(world, request));
-    }
-
-    fn target_acts(&self, world: &World, step: Step) -> Option<World> {
-        let (Step::Leave(number) | Step::TakeEffect(number) | Step::Refuse(number)) = step else {
-            return None;
-        };
-        let request = world.requests[number];
-        let held = request.arrival == Arrival::Held;
-        if held != matches!(step, Step::Leave(_)) || !(held || request.arrival == Arrival::Pending)
-        {
-            return None;
-        }
-        // Refused behind the close is the same as never arrived.
-        if request.closed_at.is_some() && matches!(step, Step::Refuse(_)) {
-            return None;
-        }
-        let mut next = world.clone();
-        match step {
-            Step::Leave(_) => self.leave(&mut next, number),
-            Step::Refuse(_) => next.requests[number].arrival = Arrival::Refused,
-            _ => {
-                next.requests[number].arrival = Arrival::Effect;
-                *next.effects.entry(request.action).or_default() += 1;
-                next.broken = self.took_effect(&next, request);
-            }
-        }
-        Self::forget_decided(&mut next);
-        Some(next)
-    }
-
-    /// A request that is closed and decided matters no more.
-    fn forget_decided(world: &mut World) {
-        let open = |request: &Request| request.closed_at.is_none();
-        world
-            .requests
-            .retain(|request| open(request) || request.arrival == Arrival::Pending);
-    }
-
-    fn answer(&self, world: &World, number: usize) -> Option<World> {
-        let outcome = match world.requests[number].arrival {
-            Arrival::Effect => FinishOutcome::Done,
-            Arrival::Refused => FinishOutcome::Failed,
-            Arrival::Held | Arrival::Pending => return None,
-        };
-        self.ended(world, number, outcome)
-    }
-
-    fn no_answer(&self, world: &World, number: usize) -> Option<World> {
-        let held = world.requests[number].arrival == Arrival::Held;
-        if held {
-            return None;
-        }
-        self.ended(world, number, self.setup.no_answer())
-    }
-
-    fn ended(&self, world: &World, number: usize, outcome: FinishOutcome) -> Option<World> {
-        let request = world.requests[number];
-        let from = request.from.filter(|_| request.closed_at.is_none())?;
-        let mut next = world.clone();
-        next.requests[number].closed_at = Some(world.now);
-        let answer = Answer {
-            outcome,
-            detail: String::new(),
-            retry_after_ms: None,
-            permanent: false,
-        };
-        let execution = &mut next.instances[from].execution;
-        let effect = execution.answered(request.start_id, answer);
-        self.carry_out(&mut next, from, effect.into_iter().collect());
-        Self::forget_decided(&mut next);
-        Some(next)
     }
 
     fn crash(&self, world: &World, number: usize) -> Option<World> {
@@ -417,6 +421,7 @@ impl Worlds {
     }
 
     fn abandon(world: &mut World, number: usize) {
+        world.probes.retain(|probe| probe.from != number);
         for request in &mut world.requests {
             if request.from == Some(number) {
                 request.from = None;

@@ -58,14 +58,20 @@ pub(crate) enum Mutation {
     VoidIsWon,
     /// The first byte may leave long after the check (A4 does not hold).
     LateBytes,
-    /// Deadlines are measured by a clock that stands while the host is suspended.
+    /// Deadlines are measured by a clock that stands while the host is suspended: requests leave after D.
     StandingClock,
-    /// Parameters are read anew for every attempt.
+    /// Every bid's parameters are used as they were resolved for that bid.
     OtherParameters,
-    /// Log time is left to pass by itself.
+    /// Nobody appends a Tick.
     NoTicks,
     /// What the record says of its last unit for a start.
     OtherLimit(i64),
+    /// One identity for all bids of an executor, which forgets what it gave up.
+    ForgetsGivenUp,
+    /// A target is asked without waiting for the lease by the own clock.
+    NoLocalWait,
+    /// The target's memory denies what it did.
+    LyingTarget,
 }
 
 /// What is searched: the action, how far, with which faults, and how the world deviates from what the protocol assumes.
@@ -86,6 +92,12 @@ pub(crate) struct Setup {
     pub(crate) stale_start: bool,
     /// Failures are told to people.
     pub(crate) escalates: bool,
+    /// A probe's answer may come later than the target looked.
+    pub(crate) looks_apart: bool,
+    /// The target can be asked.
+    pub(crate) answers_probes: bool,
+    /// Parameters are made absolute at the first bid, by each instance in its own way.
+    pub(crate) resolves: bool,
     /// E in units.
     pub(crate) lateness: i64,
     /// J in units.
@@ -107,6 +119,9 @@ impl Setup {
             reports_apart: false,
             stale_start: false,
             escalates: false,
+            looks_apart: false,
+            answers_probes: true,
+            resolves: false,
             lateness: TARGET_LATENESS_MS / UNIT,
             clock_step: CLOCK_STEP_MS / UNIT,
             mutation: None,
@@ -139,6 +154,34 @@ impl Setup {
     pub(crate) const fn stale(self) -> Self {
         Self {
             stale_start: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn looks_apart(self) -> Self {
+        Self {
+            looks_apart: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn mute(self) -> Self {
+        Self {
+            answers_probes: false,
+            ..self
+        }
+    }
+
+    pub(crate) const fn resolving(self) -> Self {
+        Self {
+            resolves: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn escalating(self) -> Self {
+        Self {
+            escalates: true,
             ..self
         }
     }
@@ -232,6 +275,17 @@ pub(crate) struct Request {
     pub(crate) arrival: Arrival,
 }
 
+/// A probe under way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Probe {
+    /// Who waits for its answer.
+    pub(crate) from: usize,
+    pub(crate) action: Id,
+    pub(crate) attempt: u32,
+    /// What the target found when it looked.
+    pub(crate) found: Option<bool>,
+}
+
 /// A state of the world.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -246,6 +300,7 @@ pub(crate) struct World {
     /// Appends whose writer does not wait for them any more.
     pub(crate) orphans: Vec<Letter>,
     pub(crate) requests: Vec<Request>,
+    pub(crate) probes: Vec<Probe>,
     /// What was sent, with a print of key and parameters.
     pub(crate) sends: BTreeMap<(Id, u32), u64>,
     pub(crate) effects: BTreeMap<Id, u8>,
@@ -263,7 +318,6 @@ pub(crate) struct Worlds {
     /// The action that is accepted.
     pub(crate) action: Id,
 }
-
 
 impl Worlds {
     pub(crate) fn new(setup: Setup) -> Self {
@@ -291,14 +345,12 @@ impl Worlds {
     }
 
     /// Whether an instance has read what the log has lost: it reads no more.
-    pub(crate) fn strays(&self, world: &World, number: usize) -> bool {
+    fn strays(&self, world: &World, number: usize) -> bool {
         let Faults {
             unreported, losses, ..
         } = self.setup.faults;
         let at = world.instances[number].at;
-        unreported + losses > 0
-            && at != world.log
-            && self.ledger.between(at, world.log).is_empty()
+        unreported + losses > 0 && at != world.log && self.ledger.between(at, world.log).is_empty()
     }
 
     /// An executor of a new incarnation that has read so far.
@@ -321,6 +373,7 @@ impl Worlds {
             instances: vec![instance; self.setup.instances],
             orphans: Vec::new(),
             requests: Vec::new(),
+            probes: Vec::new(),
             sends: BTreeMap::new(),
             effects: BTreeMap::new(),
             left: self.setup.faults,
@@ -353,30 +406,29 @@ impl Worlds {
                 &[2, 1, 0],
             ],
         };
-        let prints = orders.iter().map(|order| self.print_in(world, order));
+        let offset = |at: Position| self.ledger.at(at).fold.offset();
+        let read = (0..world.instances.len()).filter(|number| !self.strays(world, *number));
+        let read = read.map(|number| world.instances[number].at);
+        let base = read.min_by_key(|at| offset(*at)).unwrap_or(world.log);
+        let shared = self.shared(world, base);
+        let prints = orders
+            .iter()
+            .map(|order| self.print_in(world, base, shared.clone(), order));
         prints.min().unwrap_or_default()
     }
 
-    fn print_in(&self, world: &World, order: &[usize]) -> u64 {
+    fn print_in(&self, world: &World, base: Position, mut canon: Canon, order: &[usize]) -> u64 {
         let offset = |at: Position| self.ledger.at(at).fold.offset();
-        let first = world.instances.iter().map(|instance| instance.at);
-        let base = first.min_by_key(|at| offset(*at)).unwrap_or(world.log);
         let shared = self.ledger.at(base);
-        let mut canon = Canon::default();
-        canon.add((world.passed, world.ahead, world.left));
-        prints::of_fold(&mut canon, &shared.fold);
-        for position in self.ledger.between(base, world.log) {
-            let prefix = self.ledger.at(position);
-            if let Some((letter, time, _)) = &prefix.last {
-                canon.add(time);
-                prints::of_record(&mut canon, &letter.record, &shared.fold);
-            }
-        }
-        let facts = &self.ledger.at(world.log).facts;
-        canon.add(&facts.orders);
+        let place = |from: usize| order.iter().position(|at| *at == from);
         for number in order {
             let instance = &world.instances[*number];
             canon.add(offset(instance.at) - offset(base));
+            if self.strays(world, *number) {
+                canon.add(std::hash::Hasher::finish(
+                    &self.ledger.at(instance.at).canon,
+                ));
+            }
             canon.add(&instance.execution);
             for letters in [&instance.queue, &instance.reports] {
                 canon.add(letters.len());
@@ -386,16 +438,33 @@ impl Worlds {
             }
         }
         for request in &world.requests {
-            let from = request
-                .from
-                .and_then(|from| order.iter().position(|at| *at == from));
+            let from = request.from.and_then(place);
             canon.add((from, request.action, request.attempt, request.start_id));
             canon.add((request.sent_at, request.closed_at, request.arrival));
+        }
+        for probe in &world.probes {
+            canon.add((place(probe.from), probe.action, probe.attempt, probe.found));
         }
         for letter in &world.orphans {
             prints::of_record(&mut canon, &letter.record, &shared.fold);
         }
         canon.add((&world.sends, &world.effects, &world.broken));
         std::hash::Hasher::finish(&canon)
+    }
+
+    /// What all instances have read, and what they have not: the same in whatever order they are named.
+    fn shared(&self, world: &World, base: Position) -> Canon {
+        let shared = self.ledger.at(base);
+        let mut canon = shared.canon.clone();
+        canon.add((world.passed, world.ahead, world.left));
+        for position in self.ledger.between(base, world.log) {
+            let prefix = self.ledger.at(position);
+            if let Some((letter, time, _)) = &prefix.last {
+                canon.add(time);
+                prints::of_record(&mut canon, &letter.record, &shared.fold);
+            }
+        }
+        canon.add(&self.ledger.at(world.log).facts.orders);
+        canon
     }
 }
