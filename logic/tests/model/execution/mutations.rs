@@ -51,7 +51,7 @@ fn v3_a_lease_one_unit_too_short_has_two_effects() {
     fn shorter(state: &mut FoldState) -> bool {
         shorten(state, 2 * UNIT)
     }
-    let setup = verify(&[1, 1, 1], NONE).tampered(shorter);
+    let setup = verify(&[1, 1, 1], NONE).instances(1).apart().tampered(shorter);
     breaks("V3 lease too short for a probe", setup, "G3");
 }
 
@@ -82,8 +82,8 @@ fn shorten(state: &mut FoldState, lease_ms: i64) -> bool {
 #[test]
 fn v3_a_probe_without_waiting_for_the_own_lease_has_two_effects() {
     let setup = Setup {
-        clock_step: 5,
-        ..verify(&[1, 1], SKEW).but(Mutation::NoLocalWait)
+        clock_step: 7,
+        ..verify(&[], SKEW).but(Mutation::NoLocalWait)
     };
     breaks("V3 no local wait", setup, "G3");
 }
