@@ -11,7 +11,9 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Millis {
-        chrono::Utc::now().timestamp_millis()
+        chrono::Utc::now()
+            .timestamp_millis()
+            .saturating_add(moved::by())
     }
 
     /// `CLOCK_BOOTTIME` where there is one: unlike `Instant`, it runs while the host is suspended.
@@ -25,6 +27,34 @@ impl Clock for SystemClock {
             u64::try_from(time.tv_sec).unwrap_or_default(),
             u32::try_from(time.tv_nsec).unwrap_or_default(),
         )
+    }
+}
+
+/// How far tests have moved the wall clock: milliseconds in the file that `HOMEOSTAT_CLOCK_OFFSET` names, read each time, so
+/// that the clock jumps while the service runs.
+#[cfg(feature = "failpoints")]
+mod moved {
+    use std::path::PathBuf;
+    use std::sync::LazyLock;
+
+    static FILE: LazyLock<Option<PathBuf>> =
+        LazyLock::new(|| std::env::var_os("HOMEOSTAT_CLOCK_OFFSET").map(PathBuf::from));
+
+    pub(super) fn by() -> i64 {
+        let written = FILE
+            .as_ref()
+            .and_then(|file| std::fs::read_to_string(file).ok());
+        // Absent, or caught in the middle of being written: not moved.
+        written
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+#[cfg(not(feature = "failpoints"))]
+mod moved {
+    pub(super) const fn by() -> i64 {
+        0
     }
 }
 

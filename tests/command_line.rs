@@ -617,8 +617,8 @@ fn the_ledger_is_shown_as_a_running_service_folds_it() {
         .collect();
     assert_eq!((code, lines.len()), (Some(0), 3), "{told}");
     assert_eq!(
-        lines[2][..6],
-        ["1", "live", "0", "1", "0", "paused"],
+        lines[2][..7],
+        ["1", "no", "live", "0", "1", "0", "paused"],
         "{told}"
     );
 }

@@ -624,6 +624,10 @@ async fn the_ledger_shows_how_far_each_partition_is_and_what_is_held() {
         (&json!("live"), &json!(0))
     );
     assert_eq!(
+        (&first["owned"], &second["owned"]),
+        (&json!(false), &json!(false))
+    );
+    assert_eq!(
         second["holds"]["silenced_until"],
         "2026-01-01T00:30:00.000Z"
     );

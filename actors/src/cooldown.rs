@@ -20,6 +20,7 @@ use homeostat_logic::topic::LEDGER;
 use crate::batch::Batch;
 use crate::checkpoints::Checkpoints;
 use crate::executor::Folded;
+use crate::fail_point::{self, Point};
 use crate::ledger_view::{LedgerView, Progress};
 use crate::ports::clock::Clock;
 use crate::ports::log::{EventLog, Tail, TopicPartition, Watermarks};
@@ -362,6 +363,7 @@ impl Handle<LedgerBatch> for Cooldown {
             self.look_for_state(&message.batch, scope);
             return Ok(());
         }
+        fail_point::pass(Point::BeforeFold);
         let changes = self.fold(&message.batch);
         self.remember(&changes);
         if self.context.view.is_live() {

@@ -15,6 +15,7 @@ use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order, Probe
 use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 use homeostat_logic::topic::LEDGER;
 
+use crate::fail_point::{self, Point};
 use crate::inquiry;
 use crate::ledger_view::{LedgerView, Progress};
 use crate::ports::clock::Clock;
@@ -25,6 +26,7 @@ use crate::request::request;
 use crate::responder::ledger_record;
 use crate::supervision::{Address, Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
+use crate::under_way::UnderWay;
 
 /// How often due actions and overdue bids are looked for.
 const TICK: Duration = Duration::from_millis(50);
@@ -48,23 +50,6 @@ struct Answered {
     order: Arc<Order>,
     answer: Answer,
     under_way: UnderWay,
-}
-
-/// Counts one request or outcome as long as it lives.
-#[derive(Debug)]
-struct UnderWay(Arc<AtomicUsize>);
-
-impl UnderWay {
-    fn begin(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(count))
-    }
-}
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// Stop bidding: the service is about to end, or the partition belongs to somebody else. Answers how many requests are
@@ -228,6 +213,7 @@ impl Executor {
     }
 
     fn bid(&self, start: Start, scope: &mut Scope<'_, Self>) {
+        fail_point::pass(Point::BeforeStart);
         let (action, start_id) = (start.action_id, start.start_id);
         let state = self.context.view.read();
         let relative = Execution::first_order(&state.fold, &start);
@@ -264,6 +250,7 @@ impl Executor {
         scope: &mut Scope<'_, Self>,
     ) {
         scope.spawn(appended, move |worker, appended, scope| {
+            fail_point::pass(Point::AfterStart);
             let state = worker.context.view.read();
             let boot = worker.context.clock.boot();
             let effects = worker
@@ -354,8 +341,10 @@ impl Executor {
         let (context, address) = (self.context.clone(), scope.address());
         let under_way = UnderWay::begin(&context.under_way);
         tokio::spawn(async move {
+            fail_point::pass(Point::BeforeSend);
             let begun = context.clock.boot();
             let answer = request(&context, &order).await;
+            fail_point::pass(Point::AfterSend);
             let took = context.clock.boot().saturating_sub(begun);
             context.observer.answered(
                 order.step.action,
@@ -387,7 +376,10 @@ impl Executor {
             let mut pause = RETRY_FIRST;
             loop {
                 let reason = match context.log.append(vec![record.clone()]).await.pop() {
-                    Some(Ok(_)) => break,
+                    Some(Ok(_)) => {
+                        fail_point::pass(Point::AfterFinish);
+                        break;
+                    }
                     Some(Err(error)) if error.class() == ErrorClass::Reject => {
                         tracing::error!(%error, "an outcome cannot be written; the attempt's lease decides");
                         break;

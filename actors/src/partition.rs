@@ -14,6 +14,7 @@ use homeostat_logic::topic::{Role, Topic, Use};
 
 use crate::batch::Batch;
 use crate::dead_letters::{DeadLetters, Verdict};
+use crate::fail_point::{self, Point};
 use crate::flight::{Cause, Flight, Returned};
 use crate::ports::observer::{Consumed, Observer};
 use crate::sink::Deliver;
@@ -199,7 +200,9 @@ impl PartitionConsumer {
         let letter = dead_letters.record(&self.flight.partition, record, &verdict);
         let (flight, observer) = (Arc::clone(&self.flight), Arc::clone(&self.context.observer));
         tokio::spawn(async move {
+            fail_point::pass(Point::BeforeDeadLetter);
             if dead_letters.write(letter, || flight.ended()).await {
+                fail_point::pass(Point::AfterDeadLetter);
                 flight.settle([offset]);
                 observer.consumed(topic, Consumed::DeadLettered, 1);
             }

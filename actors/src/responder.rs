@@ -16,6 +16,7 @@ use homeostat_logic::ledger::record::{Millis, Record};
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::{LEDGER, ORIGIN_HEADER, Use};
 
+use crate::fail_point::{self, Point};
 use crate::ports::clock::Clock;
 use crate::ports::log::{ErrorClass, EventLog, NewRecord, RecordView};
 use crate::ports::observer::{Consumed, Observer};
@@ -187,6 +188,7 @@ async fn append_all(
     let mut pause = RETRY_FIRST;
     while !outgoing.is_empty() && !ended() {
         let records = outgoing.iter().map(|one| one.record.clone()).collect();
+        fail_point::pass(Point::BeforePropose);
         let mut answers = log.append(records).await.into_iter();
         let mut reason = None;
         outgoing.retain(|one| match answers.next() {
@@ -242,9 +244,11 @@ impl Handle<Work> for Responder {
             flight.ended()
         });
         scope.spawn(appended, move |_, refused, _| {
+            fail_point::pass(Point::AfterPropose);
             offsets.retain(|offset| !refused.iter().any(|(other, _)| other == offset));
             if !work.flight().ended() {
                 work.settle(&offsets);
+                fail_point::pass(Point::AfterSettle);
                 observer.consumed(topic, Consumed::Settled, offsets.len() as u64);
             }
             work.refuse(refused);

@@ -103,6 +103,7 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
     }
     let mut table = row([
         "PARTITION",
+        "OWNED",
         "PROGRESS",
         "OFFSET",
         "VERSION",
@@ -114,6 +115,7 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
     for partition in partitions.into_iter().flatten() {
         let cell = |name: &str| match partition.get(name) {
             Some(Value::String(text)) => text.clone(),
+            Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
             Some(other) => other.to_string(),
             None => "?".to_owned(),
         };
@@ -123,10 +125,11 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
             Some(until) => until,
             None => "-",
         };
-        let [number, progress, offset] = ["partition", "progress", "offset"].map(cell);
+        let [number, owned, progress, offset] =
+            ["partition", "owned", "progress", "offset"].map(cell);
         let [version, open, hash] = ["fold_version", "open_actions", "hash"].map(cell);
         table += &row([
-            &number, &progress, &offset, &version, &open, held_back, &hash,
+            &number, &owned, &progress, &offset, &version, &open, held_back, &hash,
         ]);
         if let Some(problem) = partition.get("problem").and_then(Value::as_str) {
             table += "           ";
@@ -137,8 +140,21 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
     print(&table)
 }
 
-fn row([partition, progress, offset, version, open, held, hash]: [&str; 7]) -> String {
-    format!("{partition:>9}  {progress:<9} {offset:>10} {version:>7} {open:>5} {held:<24} {hash}\n")
+fn row(
+    [
+        partition,
+        owned,
+        progress,
+        offset,
+        version,
+        open,
+        held,
+        hash,
+    ]: [&str; 8],
+) -> String {
+    format!(
+        "{partition:>9}  {owned:<5}  {progress:<9} {offset:>10} {version:>7} {open:>5} {held:<24} {hash}\n"
+    )
 }
 
 /// Refuses partitions that can be started from: their state is needed, and an empty start would forget it everywhere.

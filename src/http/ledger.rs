@@ -37,6 +37,7 @@ fn partition(view: &LedgerView) -> Value {
     let boundary = fold.boundary();
     json!({
         "partition": view.partition,
+        "owned": view.owner().is_some(),
         "progress": progress,
         "problem": problem,
         "offset": fold.offset(),

@@ -284,3 +284,44 @@ impl Queries for ServiceState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::RwLock;
+
+    use homeostat_logic::history::History;
+    use homeostat_logic::ledger::record::Record;
+
+    use super::*;
+
+    struct Fixed(Millis);
+
+    impl Clock for Fixed {
+        fn now(&self) -> Millis {
+            self.0
+        }
+
+        fn boot(&self) -> Duration {
+            Duration::ZERO
+        }
+    }
+
+    #[test]
+    fn a_ledger_whose_time_is_further_ahead_than_clocks_may_differ_is_a_reason() {
+        let view = LedgerView::new(0);
+        let history = Arc::new(RwLock::new(History::new(1)));
+        let clock = Arc::new(Fixed(1_000_000));
+        let state = ServiceState::new(clock, history, vec![Arc::clone(&view)]);
+        let tick = |offset, ahead| {
+            let mut state = view.write();
+            state
+                .fold
+                .apply(offset, 1_000_000 + ahead, Ok(Record::Tick));
+        };
+        tick(0, CLOCK_STEP_MS);
+        assert_eq!(state.ledger_reasons(), Vec::<String>::new());
+        tick(1, CLOCK_STEP_MS + 1);
+        let told = state.ledger_reasons().concat();
+        assert!(told.contains("20001 ms ahead"), "{told}");
+    }
+}

@@ -39,10 +39,13 @@ pub(super) fn start(
             ]
         })
         .collect();
-    let folds = state
-        .views()
-        .iter()
-        .map(|view| watch_fold(&watchdog, state, supervisor, view, stall_max, hopeless));
+    let folds = state.views().iter().map(|view| {
+        let state = Arc::clone(state);
+        let health = Arc::clone(state.health());
+        let connected = move || state.consumption().is_some_and(|one| one.connected());
+        let lag = move |view: &LedgerView| connected().then(|| health.lag(view)).flatten();
+        watch_fold(&watchdog, lag, supervisor, view, stall_max, hopeless)
+    });
     let watches = folds.chain(watches).collect();
     let running = watchdog.run(PERIOD)?;
     Ok(Watching {
@@ -146,25 +149,24 @@ fn watch_delivery(
 }
 
 /// The ledger has records and its fold stands: the fold starts over, then the process. One that refuses to go on says why
-/// in readiness; starting over would not help it.
+/// in readiness; starting over would not help it. `lag`: records left; `None` while the log is away.
 fn watch_fold(
     watchdog: &Watchdog,
-    state: &Arc<ServiceState>,
+    lag: impl Fn(&LedgerView) -> Option<u64> + Send + 'static,
     supervisor: &Supervisor,
     view: &Arc<LedgerView>,
     stall_max: Duration,
     hopeless: &watch::Sender<Option<String>>,
 ) -> Watch {
-    let (state, probed, supervisor) = (Arc::clone(state), Arc::clone(view), supervisor.clone());
+    let (probed, supervisor) = (Arc::clone(view), supervisor.clone());
     let name = format!("{LEDGER}/{} folding", view.partition);
     let cooldown = format!("ledger-{}/cooldown", view.partition);
     let probe = move || {
-        let connected = state.consumption().is_some_and(|one| one.connected());
-        if !connected || !probed.is_live() {
+        if !probed.is_live() {
             return None;
         }
         Some(Progress {
-            lag: state.health().lag(&probed)?,
+            lag: lag(&probed)?,
             position: u64::try_from(ledger_health::position(&probed)).unwrap_or_default(),
         })
     };
@@ -203,4 +205,55 @@ fn end_process(hopeless: &watch::Sender<Option<String>>) -> Step {
             "{name} stands still and no smaller step helped"
         )));
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use homeostat_actors::ledger_view;
+    use homeostat_actors::supervision::{ChildSpec, GroupSpec, Worker};
+
+    use super::*;
+
+    struct Idle;
+
+    impl Worker for Idle {}
+
+    #[actix::test]
+    async fn a_fold_that_stands_with_records_left_starts_over_then_the_process_ends() {
+        let tree = Supervisor::new(GroupSpec::new("homeostat"));
+        let group = tree.group(GroupSpec::new("ledger-1")).unwrap();
+        group
+            .start(ChildSpec::new("cooldown", "cooldown", || Idle))
+            .unwrap();
+        let view = LedgerView::new(1);
+        view.write().progress = ledger_view::Progress::Live;
+        let left = Arc::new(AtomicU64::new(0));
+        let told = Arc::clone(&left);
+        let lag = move |_: &LedgerView| Some(told.load(Ordering::SeqCst));
+        let (hopeless, second) = (watch::Sender::new(None), Duration::from_secs(1));
+        let watchdog = Watchdog::new(&tree, Vec::new());
+        let _watch = watch_fold(&watchdog, lag, &tree, &view, second * 3, &hopeless);
+        let look_until =
+            |from: u32, to: u32| (from..to).for_each(|now| watchdog.look(second * now));
+        look_until(0, 10);
+        assert!(watchdog.steps_taken().is_empty(), "nothing is left to fold");
+        left.store(7, Ordering::SeqCst);
+        look_until(10, 15);
+        let steps: Vec<_> = watchdog.steps_taken().into_iter().collect();
+        assert_eq!(steps, [("restart_fold", 1)]);
+        let restarted = || tree.snapshot().iter().any(|actor| actor.restarts == 1);
+        tokio::time::timeout(Duration::from_secs(20), async {
+            while !restarted() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await
+        .unwrap();
+        assert_eq!(*hopeless.borrow(), None);
+        look_until(15, 20);
+        let reason = hopeless.borrow().clone().unwrap();
+        assert!(reason.contains("homeostat.ledger/1 folding"), "{reason}");
+    }
 }

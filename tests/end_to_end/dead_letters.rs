@@ -19,7 +19,7 @@ fn append(launch: &Launch, records: Vec<NewRecord>) {
     log.close();
 }
 
-fn poison(value: &str) -> NewRecord {
+pub(crate) fn poison(value: &str) -> NewRecord {
     NewRecord {
         topic: DRIFT.to_owned(),
         partition: Some(0),
@@ -30,7 +30,7 @@ fn poison(value: &str) -> NewRecord {
 }
 
 /// The letter of an event that an earlier program could not handle and this one can.
-fn letter(event: &Value) -> NewRecord {
+pub(crate) fn letter(event: &Value) -> NewRecord {
     let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
     NewRecord {
         topic: "homeostat.dead-letters".to_owned(),
@@ -51,10 +51,13 @@ fn letter(event: &Value) -> NewRecord {
 
 /// What `homeostat dead-letters …` prints, as documents.
 #[track_caller]
-fn dead_letters(launch: &Launch, service: &Service, arguments: &[&str]) -> Vec<Value> {
+pub(crate) fn dead_letters(launch: &Launch, service: &Service, arguments: &[&str]) -> Vec<Value> {
     let mut all = vec!["dead-letters", "--json", "--url", &service.url];
     all.extend(arguments);
-    let output = launch.command(&all).output().unwrap();
+    // Wanted by services that have one, and ignored by others.
+    let mut command = launch.command(&all);
+    command.env("HOMEOSTAT_OPERATOR_TOKEN", crate::operators::TOKEN);
+    let output = command.output().unwrap();
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{arguments:?}: {told}");
     let printed = String::from_utf8(output.stdout).unwrap();

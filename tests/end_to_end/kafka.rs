@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 
 use homeostat::log::kafka::{KafkaLog, KafkaSettings};
 use homeostat_actors::ports::log::EventLog as _;
+use serde_json::{Value, json};
 
 use crate::support::broker::Broker;
+use crate::support::client::run;
 use crate::support::load::Load;
 use crate::support::service::{Launch, Service};
+use crate::support::target::Target;
 use crate::support::wait_until;
-use crate::{census, raw_records};
+use crate::{census, dead_letters, operators, raw_records};
 
 fn on_kafka(launch: Launch, bootstrap: &str) -> Launch {
     // A member that is gone is noticed as fast as the broker allows.
@@ -116,4 +119,88 @@ fn a_broker_that_comes_late_and_goes_away_under_load_loses_nothing() {
     }
     service.ready();
     service.stop();
+}
+
+#[test]
+fn orders_dead_letters_and_the_state_of_the_ledger_are_the_same_on_every_instance() {
+    const DRIFT: &str = "data.drift.detected";
+    let Some(broker) = Broker::new() else { return };
+    let bootstrap = broker.start();
+    let target = Target::willing();
+    let launch = || {
+        let launch = operators::with_token(on_kafka(Launch::new(), &bootstrap));
+        launch.overlay(&target.overlay("retrain", 3))
+    };
+    let (first_launch, second_launch) = (launch(), launch());
+    let (first, second) = (first_launch.start(), second_launch.start());
+    let ledger = |service: &Service| service.get("/api/v1/ledger").json()["partitions"].clone();
+    let owned = |service: &Service| -> Vec<bool> {
+        let partitions = ledger(service);
+        let partitions = partitions.as_array().unwrap().iter();
+        partitions.map(|one| one["owned"] == true).collect()
+    };
+    wait_until(
+        "each executes a part of the ledger, and no part twice",
+        || {
+            let (one, other) = (owned(&first), owned(&second));
+            one.contains(&true)
+                && other.contains(&true)
+                && one.iter().zip(&other).all(|(one, other)| one != other)
+        },
+    );
+
+    let drift = |model: &str| json!({"severity": "HIGH", "model_version": format!("{model}@1")});
+    operators::applied(&first_launch, &first, &["pause"]);
+    for (number, service) in [&first, &second, &first, &second].into_iter().enumerate() {
+        let held = service.decide(DRIFT, &drift(&format!("held-{number}")));
+        assert_eq!(held["outcome"], "suppressed", "{held:#}");
+    }
+    assert!(target.received().is_empty());
+    operators::applied(&second_launch, &second, &["resume"]);
+    for (number, service) in [&first, &second, &first, &second].into_iter().enumerate() {
+        let done = service.decide(DRIFT, &drift(&format!("free-{number}")));
+        assert_eq!(done["outcome"], "executed", "{done:#}");
+    }
+    assert_eq!(target.received().len(), 4);
+
+    let log = KafkaLog::open(KafkaSettings::new(&bootstrap)).unwrap();
+    let late = json!({"severity": "HIGH", "model_version": "late@1", "event_id": "late-1"});
+    for answer in run(log.append(vec![
+        dead_letters::poison("{ broken"),
+        dead_letters::letter(&late),
+    ])) {
+        answer.unwrap();
+    }
+    let on_first =
+        |arguments: &[&str]| dead_letters::dead_letters(&first_launch, &first, arguments);
+    let on_second =
+        |arguments: &[&str]| dead_letters::dead_letters(&second_launch, &second, arguments);
+    wait_until("both see both letters", || {
+        on_first(&["list"]).len() == 2 && on_second(&["list"]) == on_first(&["list"])
+    });
+    let replay = ["replay", "--reason", "handler"];
+    assert_eq!(on_second(&replay)[0]["outcome"], "replayed");
+    wait_until("the other one knows that it was replayed", || {
+        on_first(&["list", "--reason", "handler"])[0]["replayed"] == true
+    });
+    assert_eq!(on_first(&replay)[0]["outcome"], "already_replayed");
+    wait_until("the replayed event is answered, once", || {
+        let decisions: Vec<Value> = first.decisions();
+        let late = decisions.iter().filter(|one| one["event_id"] == "late-1");
+        late.map(|one| one["outcome"].clone()).collect::<Vec<_>>() == ["executed"]
+    });
+    assert_eq!(target.received().len(), 5);
+    wait_until("both have folded the same", || {
+        let states = |service: &Service| -> Vec<(Value, Value)> {
+            let partitions = ledger(service);
+            let partitions = partitions.as_array().unwrap().iter();
+            partitions
+                .map(|one| (one["offset"].clone(), one["hash"].clone()))
+                .collect()
+        };
+        states(&first) == states(&second)
+    });
+    log.close();
+    first.stop();
+    second.stop();
 }

@@ -10,15 +10,17 @@ use crate::support::target::{Reply, Target};
 use crate::support::wait_until;
 
 const DRIFT: &str = "data.drift.detected";
-const TOKEN: &str = "open sesame";
+pub(crate) const TOKEN: &str = "open sesame";
 
 fn launch(target: &Target) -> Launch {
-    let launch = Launch::new();
+    with_token(Launch::new()).overlay(&target.overlay("retrain", 3))
+}
+
+/// With the token that orders need.
+pub(crate) fn with_token(launch: Launch) -> Launch {
     let token = launch.folder().join("token");
     std::fs::write(&token, TOKEN).unwrap();
-    launch
-        .with("HTTP__OPERATOR_TOKEN", &format!("file:{}", token.display()))
-        .overlay(&target.overlay("retrain", 3))
+    launch.with("HTTP__OPERATOR_TOKEN", &format!("file:{}", token.display()))
 }
 
 /// An order, with the token in the environment.
@@ -33,7 +35,7 @@ fn order(launch: &Launch, service: &Service, arguments: &[&str]) -> Output {
 }
 
 #[track_caller]
-fn applied(launch: &Launch, service: &Service, arguments: &[&str]) -> Value {
+pub(crate) fn applied(launch: &Launch, service: &Service, arguments: &[&str]) -> Value {
     let mut all = arguments.to_vec();
     all.push("--json");
     let output = order(launch, service, &all);

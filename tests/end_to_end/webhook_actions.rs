@@ -194,3 +194,69 @@ pub(crate) fn with_a_hanging_request() -> (Service, Target) {
     wait_until("the request hangs", || !target.received().is_empty());
     (service, target)
 }
+
+#[test]
+fn g3_what_a_target_did_without_saying_so_is_looked_up_and_only_what_it_did_not_do_is_sent_again() {
+    let target = Target::start(|request, _| {
+        let first = request.line.starts_with("POST") && request.header("homeostat-attempt") == "1";
+        match request.line.as_str() {
+            _ if first => Reply::Hang,
+            line if line.starts_with("GET /runs/kept/") => Reply::Say("200 OK"),
+            line if line.starts_with("GET") => Reply::Say("404 Not Found"),
+            _ => Reply::Say("201 Created"),
+        }
+    });
+    let port = target.port;
+    let launch = launch(&target, 3).overlay(&format!(
+        "actions.retrain.policy = \"verify\"\n[webhook.retrain]\ntimeout_ms = 500\n\
+         probe.url = \"http://127.0.0.1:{port}/runs/{{{{ target.name }}}}/{{{{ action_id }}}}\"\n"
+    ));
+    let service = launch.start();
+    let ids = service.publish(DRIFT, &json!([drift("kept"), drift("lost")]));
+    // The lease, which is a minute, is waited for.
+    wait_until("the target was asked about both", || {
+        let requests = target.received();
+        requests
+            .iter()
+            .filter(|one| one.line.starts_with("GET"))
+            .count()
+            >= 2
+    });
+    let decisions = service.decided(&ids);
+    for id in &ids {
+        assert_eq!(decisions[id]["outcome"], "executed", "{:#}", decisions[id]);
+    }
+    let requests = target.received();
+    let posts = |model: &str| {
+        let line = format!("POST /retrain/{model} ");
+        requests
+            .iter()
+            .filter(|one| one.line.starts_with(&line))
+            .count()
+    };
+    assert_eq!((posts("kept"), posts("lost")), (1, 2));
+    let story = service.story(&decisions[&ids[0]]);
+    let evidence = story["attempts"][0]["detail"].as_str().unwrap();
+    assert!(evidence.starts_with("GET "), "{story:#}");
+    service.stop();
+}
+
+#[test]
+fn an_alert_about_a_failed_action_that_reaches_nobody_is_a_reason_against_being_ready() {
+    let target = Target::start(|_, _| Reply::Say("400 Bad Request"));
+    let service = launch(&target, 1)
+        .overlay(&target.overlay("alert", 1))
+        .start();
+    assert_eq!(service.decide(DRIFT, &drift("m"))["outcome"], "failed");
+    let told = wait_for("readiness tells it", || {
+        let answer = service.get("/readyz");
+        (answer.status == 503).then_some(answer.text)
+    });
+    assert!(told.contains("1 alerts about failed actions"), "{told}");
+    let metrics = service.get("/metrics").text;
+    assert!(
+        metrics.contains("homeostat_ledger_undelivered_alerts 1"),
+        "{metrics}"
+    );
+    service.stop();
+}

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use homeostat_actors::ports::clock::Clock as _;
 use homeostat_actors::ports::log::{LogError, TopicPartition, Watermarks};
 use homeostat_logic::ledger::record::Millis;
 
@@ -10,8 +11,8 @@ use super::groups::Groups;
 use super::store::Store;
 use super::tail::NewTails;
 use super::topics::{Topic, Topics};
-use super::writer::wall_clock;
 use super::{EmbeddedSettings, OpenError};
+use crate::clock::SystemClock;
 use crate::log::sync::{Flag, Signal, lock};
 
 /// A broken store is reopened at most this often.
@@ -71,7 +72,7 @@ impl Shared {
     /// The log's time: the wall clock, but never earlier than it was.
     pub(super) fn now(&self) -> Millis {
         let mut clock = lock(&self.clock);
-        *clock = (*clock).max(wall_clock());
+        *clock = (*clock).max(SystemClock.now());
         *clock
     }
 

@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use homeostat_actors::ports::log::{Appended, LogError, NewRecord};
-use homeostat_logic::ledger::record::Millis;
 use tokio::sync::oneshot;
 
 use super::codec::{PartitionId, encode_record};
@@ -217,12 +215,4 @@ fn refuse_all(request: &Request, error: &LogError) -> Answers {
         Ok(_) => Err(error.clone()),
     };
     request.records.iter().map(refuse).collect()
-}
-
-/// The wall clock, in milliseconds since 1970.
-pub(super) fn wall_clock() -> Millis {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
+use homeostat_actors::fail_point::{self, Point};
 use homeostat_actors::ports::log::{Assignment, Epoch, GroupHandler, TopicPartition};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
@@ -79,7 +80,10 @@ impl GroupContext {
             let stored = offsets([(&partition, Offset::Offset(next))])
                 .and_then(|list| consumer.store_offsets(&list));
             match stored {
-                Ok(()) => self.progress.stored(&partition, next),
+                Ok(()) => {
+                    self.progress.stored(&partition, next);
+                    fail_point::pass(Point::BeforeCommit);
+                }
                 Err(KafkaError::StoreOffset(RDKafkaErrorCode::State)) => {
                     self.progress.end(&partition);
                 }
@@ -102,8 +106,10 @@ impl GroupContext {
         if epochs.is_empty() {
             return;
         }
+        fail_point::pass(Point::Revoking);
         desk.handler.revoked(&epochs, drain);
         self.store_settled(consumer);
+        fail_point::pass(Point::BeforeRevokedCommit);
         if let Err(error) = commit_stored(consumer, &self.progress, &epochs) {
             tracing::warn!(%error, "kafka: the commit on revocation failed; records may be delivered again");
         }

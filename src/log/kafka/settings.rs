@@ -88,6 +88,8 @@ impl KafkaSettings {
     /// What every client has in common.
     fn client(&self, role: &str) -> ClientConfig {
         let mut config = ClientConfig::new();
+        // Brokers that come back are found within this time; with the client's own 10 s a restart costs as much again.
+        config.set("reconnect.backoff.max.ms", "2000");
         for (name, value) in &self.options {
             config.set(name, value);
         }

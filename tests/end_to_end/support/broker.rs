@@ -39,6 +39,12 @@ impl Broker {
         self.script(&["start", "--port", &port.to_string()])
     }
 
+    /// Starts it with a second listener behind a proxy at this port; its own address, and where the proxy has to connect.
+    pub(crate) fn start_behind(&self, proxy: u16) -> (String, String) {
+        let address = self.script(&["start", "--proxy", &proxy.to_string()]);
+        (address, self.script(&["behind"]))
+    }
+
     pub(crate) fn stop(&self) {
         self.script(&["stop"]);
     }

@@ -1,5 +1,7 @@
 //! What the end-to-end tests share: the built binary as a running service, a webhook's target, a Kafka broker.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 pub(crate) mod broker;
 pub(crate) mod client;
 pub(crate) mod load;

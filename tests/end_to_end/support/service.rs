@@ -16,6 +16,8 @@ pub(crate) struct Launch {
     folder: Arc<tempfile::TempDir>,
     environment: Vec<(String, String)>,
     overlays: Vec<PathBuf>,
+    /// The program that becomes the service, with its first arguments; none = the service itself.
+    within: Vec<String>,
     /// Where its standard error goes instead of into this process.
     errors_to: Option<PathBuf>,
 }
@@ -27,6 +29,7 @@ impl Launch {
             folder: Arc::new(tempfile::tempdir().unwrap()),
             environment: Vec::new(),
             overlays: Vec::new(),
+            within: Vec::new(),
             errors_to: None,
         };
         let data = launch.folder().join("data").display().to_string();
@@ -46,6 +49,19 @@ impl Launch {
         let name = format!("HOMEOSTAT__{key}");
         self.environment.retain(|(other, _)| *other != name);
         self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    /// With a variable of the environment that is no key of the configuration.
+    pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(other, _)| *other != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Started by another program, which gets the command of the service as its last arguments.
+    pub(crate) fn within(mut self, program: &[&str]) -> Self {
+        self.within = program.iter().map(|&part| part.to_owned()).collect();
         self
     }
 
@@ -77,7 +93,15 @@ impl Launch {
 
     /// The command, not yet running.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_homeostat"));
+        let binary = env!("CARGO_BIN_EXE_homeostat");
+        let mut command = match self.within.split_first() {
+            Some((program, arguments)) => {
+                let mut command = Command::new(program);
+                command.args(arguments).arg(binary);
+                command
+            }
+            None => Command::new(binary),
+        };
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("HOMEOSTAT_") {
                 command.env_remove(name);
@@ -126,16 +150,17 @@ impl Launch {
         listen(child.stdout.take().unwrap(), Arc::clone(&printed));
         let url = wait_for("the service prints its address, or ends", || {
             let ended = child.try_wait().unwrap();
-            assert!(
-                ended.is_none(),
-                "the service ended at once: {ended:?}\n{}",
-                said.lock().unwrap()
-            );
             let text = printed.lock().unwrap();
             let address = text
                 .lines()
-                .find_map(|line| line.strip_prefix("homeostat listens on "))?;
-            Some(address.split_whitespace().next()?.to_owned())
+                .find_map(|line| line.strip_prefix("homeostat listens on "))
+                .and_then(|address| address.split_whitespace().next());
+            assert!(
+                address.is_some() || ended.is_none(),
+                "the service ended at once: {ended:?}\n{}",
+                said.lock().unwrap()
+            );
+            address.map(str::to_owned)
         });
         let client = Client::new(&url);
         Service {
@@ -191,6 +216,16 @@ impl Service {
                 .try_get("/readyz")
                 .is_some_and(|answer| answer.status == 200)
         });
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether it has ended, and how.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().unwrap()
     }
 
     /// Sends a signal by name.

@@ -30,10 +30,12 @@ impl Request {
     }
 }
 
-/// What is said to a request: a status line with further header lines, or nothing for as long as the test runs.
+/// What is said to a request: a status line with further header lines, nothing for as long as the test runs, or nothing and
+/// the connection is closed.
 pub(crate) enum Reply {
     Say(&'static str),
     Hang,
+    Close,
 }
 
 /// Answers a request, given how many came before it.
@@ -130,6 +132,7 @@ fn serve(
             stream.write_all(answer.as_bytes()).ok()
         }
         // Until the client has enough of it.
+        Reply::Close => None,
         Reply::Hang => stream.read_to_end(&mut Vec::new()).ok().map(|_| ()),
     }
 }
