@@ -51,7 +51,10 @@ fn v3_a_lease_one_unit_too_short_has_two_effects() {
     fn shorter(state: &mut FoldState) -> bool {
         shorten(state, 2 * UNIT)
     }
-    let setup = verify(&[1, 1, 1], NONE).instances(1).apart().tampered(shorter);
+    let setup = verify(&[1, 1, 1], NONE)
+        .instances(1)
+        .apart()
+        .tampered(shorter);
     breaks("V3 lease too short for a probe", setup, "G3");
 }
 
