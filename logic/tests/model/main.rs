@@ -9,6 +9,11 @@
     reason = "clippy does not see that helpers of a test are part of it"
 )]
 #![allow(
+    clippy::struct_excessive_bools,
+    clippy::too_many_lines,
+    reason = "a setup is a list of independent choices, and the searches are a table"
+)]
+#![allow(
     clippy::disallowed_types,
     reason = "what is iterated over is never in one of the unordered maps"
 )]
