@@ -166,11 +166,12 @@ impl Facts {
     }
 
     fn moved(&mut self, fold: &Fold, action: Id, phase: Phase, at: Millis) -> Option<String> {
-        let step = fold.action(action)?.step.clone();
         let accepted = self.accepted.get_mut(&action)?;
         let reopened = accepted.end.is_some() && phase.is_open();
         let cools = matches!(phase, Phase::Done | Phase::Unknown { .. });
         accepted.end = (!phase.is_open()).then_some((at, cools));
+        // Behind a gap of more than H, one record ends an action and lets it be forgotten.
+        let step = fold.action(action)?.step.clone();
         // A ladder may have gone on with a lower step, which has a key of its own.
         accepted.key.clone_from(&step.cooldown_key);
         accepted.cooldown_ms = step.cooldown_ms;
