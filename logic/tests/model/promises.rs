@@ -85,14 +85,21 @@ impl Facts {
                 override_id,
                 verdict: OverrideVerdict::Applied { action },
             } => {
-                self.ordered(*override_id, *action);
+                self.ordered(fold, *override_id, *action);
                 None
             }
             _ => None,
         }
     }
 
-    fn ordered(&mut self, override_id: Id, action: Option<Id>) {
+    fn ordered(&mut self, fold: &Fold, override_id: Id, action: Option<Id>) {
+        let entry = fold.override_entry(override_id);
+        if entry.is_some_and(|entry| entry.order == "clear_cooldown") {
+            let cleared = action.and_then(|id| self.accepted.get_mut(&id));
+            if let Some((_, cools)) = cleared.and_then(|action| action.end.as_mut()) {
+                *cools = false;
+            }
+        }
         let attempts = action.map(|id| self.won.range((id, 0)..=(id, u32::MAX)));
         let last = attempts.and_then(Iterator::last);
         self.orders.push(Ordered {

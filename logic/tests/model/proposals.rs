@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{
-    Finish, FinishOutcome, Gate, Id, Policy, Propose, Record, Start, Step as LedgerStep, Via,
+    Finish, FinishOutcome, Gate, Id, Override, OverrideOrder, Policy, Propose, Record, Start,
+    Step as LedgerStep, Via,
 };
 use homeostat_logic::ledger::state::FoldState;
 
@@ -27,6 +28,8 @@ struct Setup {
     failures: u8,
     /// Outcomes that are told again as done when the action is closed.
     corrections: u8,
+    /// Cooldowns that a person clears, as seen some time before the order lands.
+    clears: u8,
     /// The configurations differ in action and key.
     rules_differ: bool,
     budgets: bool,
@@ -44,6 +47,7 @@ const CALM: Setup = Setup {
     crashes: 0,
     failures: 0,
     corrections: 0,
+    clears: 0,
     rules_differ: false,
     budgets: false,
     scheduled: false,
@@ -72,6 +76,9 @@ struct State {
     crashes: u8,
     failures: u8,
     corrections: u8,
+    clears: u8,
+    /// Orders under way: number, action, state of it that was seen.
+    orders: Vec<(u8, Id, i64)>,
     broken: Option<String>,
 }
 
@@ -88,6 +95,8 @@ enum Step {
     Start(usize),
     Finish(usize, FinishOutcome),
     Correct(usize),
+    Clear(usize),
+    LandOrder(usize),
 }
 
 struct Proposals {
@@ -242,6 +251,30 @@ impl Proposals {
         next
     }
 
+    /// A person orders what fits the action as it is now.
+    fn clear(&self, state: &State, number: usize) -> Option<State> {
+        let prefix = self.ledger.at(state.log);
+        let action_id = *self.actions.get(number)?;
+        let seen = prefix.fold.action(action_id)?.changed;
+        let mut next = state.clone();
+        next.clears = next.clears.checked_sub(1)?;
+        next.orders.push((state.clears, action_id, seen));
+        Some(next)
+    }
+
+    fn land_order(&self, state: &State, number: usize) -> State {
+        let mut next = state.clone();
+        let (order, action_id, expect) = next.orders.remove(number);
+        let record = Record::Override(Box::new(Override {
+            override_id: Id::hash(&[b"order", &[order]]),
+            order: OverrideOrder::ClearCooldown { action_id, expect },
+            who: "person".to_owned(),
+            reason: String::new(),
+        }));
+        self.append(&mut next, &Letter::new(record));
+        next
+    }
+
     fn tick(&self, state: &State) -> Option<State> {
         let timer = self.ledger.at(state.log).fold.next_timer()?;
         let mut next = state.clone();
@@ -300,6 +333,8 @@ impl Model for Proposals {
             crashes: self.setup.crashes,
             failures: self.setup.failures,
             corrections: self.setup.corrections,
+            clears: self.setup.clears,
+            orders: Vec::new(),
             broken: None,
         }
     }
@@ -317,8 +352,13 @@ impl Model for Proposals {
             }
         }
         steps.extend((0..state.orphans.len()).map(Step::LandOrphan));
+        steps.extend((0..state.orders.len()).map(Step::LandOrder));
         for number in 0..self.actions.len() {
-            steps.extend([Step::Start(number), Step::Correct(number)]);
+            steps.extend([
+                Step::Start(number),
+                Step::Correct(number),
+                Step::Clear(number),
+            ]);
             let outcomes = [
                 FinishOutcome::Done,
                 FinishOutcome::Failed,
@@ -353,6 +393,8 @@ impl Model for Proposals {
                 next.corrections = corrections;
                 Some(next)
             }
+            Step::Clear(number) => self.clear(state, number),
+            Step::LandOrder(number) => Some(self.land_order(state, number)),
             fault => self.fault(state, fault),
         }
     }
@@ -368,6 +410,7 @@ impl Model for Proposals {
                 canon.add(proposer.at);
             }
         }
+        canon.add((state.clears, &state.orders));
         canon.add((&state.orphans, &state.broken));
         std::hash::Hasher::finish(&canon)
     }
@@ -395,6 +438,7 @@ fn events_are_decided_once_and_never_lost_by_two_configurations() {
         scheduled: true,
         ..CALM
     };
+    let cleared = Setup { clears: 1, ..CALM };
     let rows = [
         (
             "proposals",
@@ -438,6 +482,7 @@ fn events_are_decided_once_and_never_lost_by_two_configurations() {
             Size::Always,
         ),
         ("proposals, scheduled", scheduled, Size::Always),
+        ("proposals, a cooldown cleared", cleared, Size::Always),
         (
             "proposals, long",
             Setup {
@@ -451,6 +496,16 @@ fn events_are_decided_once_and_never_lost_by_two_configurations() {
             Setup {
                 plan: &[1, 1, 2],
                 crashes: 2,
+                ..crash
+            },
+            Size::Large,
+        ),
+        (
+            "proposals, two cooldowns cleared, an outcome told again, crash",
+            Setup {
+                plan: &[1, 1],
+                clears: 2,
+                corrections: 1,
                 ..crash
             },
             Size::Large,
@@ -498,6 +553,22 @@ fn v6_a_proposal_skipped_by_the_own_view_loses_its_event() {
         ..CALM
     };
     search(&Proposals::new(setup), LIMITS).must_break("V6 free skip", "G5");
+}
+
+#[test]
+fn v10_clearing_the_cooldown_of_an_open_action_opens_its_key() {
+    fn opened(state: &mut FoldState) -> bool {
+        let cleared = !state.overrides.is_empty();
+        let targets = state.targets.values_mut();
+        let mut keys = targets.flat_map(|target| target.keys.values_mut());
+        cleared && keys.any(|key| key.open.take().is_some())
+    }
+    let setup = Setup {
+        tamper: opened,
+        clears: 1,
+        ..CALM
+    };
+    search(&Proposals::new(setup), LIMITS).must_break("V10 open action cleared", "G7");
 }
 
 #[test]
