@@ -16,6 +16,9 @@ use crate::ledger::times::{CHECKPOINT_MS, CHECKPOINT_RECORDS, HORIZON_MS, RESTOR
 const HOUR: Millis = 60 * MINUTE;
 const DAY: Millis = 24 * HOUR;
 
+/// Rules that come into force in the middle of a ledger.
+const NEXT_VERSION: u32 = FOLD_VERSION + 1;
+
 /// A ledger with its owner's checkpoints in it, as it is written: each with its log time.
 struct Written {
     fold: Fold,
@@ -25,7 +28,7 @@ struct Written {
 impl Written {
     fn new() -> Self {
         Self {
-            fold: Fold::new(),
+            fold: Fold::new().knowing(NEXT_VERSION),
             log: Vec::new(),
         }
     }
@@ -45,9 +48,17 @@ impl Written {
         changes
     }
 
+    /// Appends an upgrade once there are so many records.
+    fn upgrade(&mut self, at: Option<usize>) {
+        if at.is_some_and(|at| self.log.len() >= at) && self.fold.state().version < NEXT_VERSION {
+            let fold_version = NEXT_VERSION;
+            self.append(self.fold.now(), Record::Upgrade(Upgrade { fold_version }));
+        }
+    }
+
     /// Starts over with the first records gone.
     fn restarted(&self, gone: usize) -> Option<Fold> {
-        let mut restore = Restore::new(FOLD_VERSION);
+        let mut restore = Restore::new(NEXT_VERSION);
         for (offset, (time, record)) in self.log.iter().enumerate().skip(gone) {
             let number = i64::try_from(offset).unwrap();
             if let Some(mut fold) = restore.read(number, *time, Ok(record.clone())).unwrap() {
@@ -79,7 +90,11 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn g6_a_start_over_a_truncated_ledger_equals_the_full_fold(moves in moves(), gone in 1..40_usize) {
+    fn g6_a_start_over_a_truncated_ledger_equals_the_full_fold(
+        moves in moves(),
+        gone in 1..40_usize,
+        upgraded in prop::option::of(0..120_usize),
+    ) {
         let mut written = Written::new();
         let log = log_of(&moves);
         let last = log.last().unwrap().0;
@@ -87,6 +102,7 @@ proptest! {
             // The margin covers clocks that step back by less than itself; brokers' clocks differ by seconds (J).
             let earliest = written.fold.now() - RESTORE_MARGIN_MS;
             written.append(time.max(earliest), record);
+            written.upgrade(upgraded);
         }
         // Somebody goes on running, so that a checkpoint with all of H before it comes.
         let mut time = written.fold.now().max(last);
@@ -96,6 +112,7 @@ proptest! {
             number += 1;
             let proposal = propose(number, vec![keyed(number % 3)]);
             written.append(time, Record::Propose(Box::new(proposal)));
+            written.upgrade(upgraded);
             time += 5 * HOUR;
         }
         let gone = gone.min(written.log.len() / 2);

@@ -10,11 +10,11 @@ use crate::action::Action::Retrain;
 use crate::ledger::change::{Change, ChangeKind, Entered};
 use crate::ledger::codec::{self, DecodeError, EncodeError};
 use crate::ledger::fold::samples::*;
-use crate::ledger::fold::{Fold, Memory};
+use crate::ledger::fold::{FOLD_VERSION, Fold, Memory};
 use crate::ledger::phase::Phase;
 use crate::ledger::reason::Cause;
 use crate::ledger::record::FinishOutcome::NotSent;
-use crate::ledger::record::{Gate, Id, Millis, Policy, Record, Step};
+use crate::ledger::record::{Gate, Id, Millis, Policy, Record, Step, Upgrade};
 use crate::ledger::state::{ActionState, FoldState, OverrideVerdict};
 
 /// Folds a log and shows each record's changes with the fold behind it.
@@ -381,6 +381,31 @@ proptest! {
             let open = actions.filter(|action| action.phase.is_open()).count();
             assert_eq!(fold.open_actions().count(), open);
         });
+    }
+
+    #[test]
+    fn g6_an_upgrade_stops_those_who_do_not_know_it_there_and_nobody_else(moves in moves(), at in 0..80_usize) {
+        let mut log = log_of(&moves);
+        let at = at.min(log.len());
+        let time = log.get(at).or(log.last()).unwrap().0;
+        let fold_version = FOLD_VERSION + 1;
+        log.insert(at, (time, Record::Upgrade(Upgrade { fold_version })));
+        let stop = i64::try_from(at).unwrap();
+        let (mut old, mut new) = (Fold::new(), Fold::new().knowing(fold_version));
+        for (offset, (time, record)) in log.iter().enumerate() {
+            let offset = i64::try_from(offset).unwrap();
+            let changes = new.apply(offset, *time, Ok(record.clone()));
+            let stopped = old.apply(offset, *time, Ok(record.clone()));
+            if offset < stop {
+                prop_assert_eq!(stopped, changes);
+                prop_assert_eq!(old.hash(), new.hash());
+            } else if offset > stop {
+                prop_assert!(stopped.is_empty());
+            }
+            prop_assert_eq!(new.state().version, FOLD_VERSION + u32::from(offset >= stop));
+        }
+        prop_assert_eq!((old.halted(), old.offset()), (Some(fold_version), stop));
+        prop_assert_eq!(new.halted(), None);
     }
 
     #[test]
