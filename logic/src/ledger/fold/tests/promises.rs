@@ -387,7 +387,7 @@ proptest! {
     fn g6_an_upgrade_stops_those_who_do_not_know_it_there_and_nobody_else(moves in moves(), at in 0..80_usize) {
         let mut log = log_of(&moves);
         let at = at.min(log.len());
-        let time = log.get(at).or(log.last()).unwrap().0;
+        let time = log.get(at).or_else(|| log.last()).unwrap().0;
         let fold_version = FOLD_VERSION + 1;
         log.insert(at, (time, Record::Upgrade(Upgrade { fold_version })));
         let stop = i64::try_from(at).unwrap();
