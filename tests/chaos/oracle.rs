@@ -1,19 +1,17 @@
-//! What must have come of the events: exactly one decision each, or a dead letter; a request for each accepted action, and at
-//! most one for each attempt.
+//! What must have come of the events: exactly one decision each, or a dead letter; a request for each accepted action, at
+//! most one for each attempt, and at most one effect where the target can be asked.
 
 use std::collections::BTreeMap;
 
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::Policy;
 
+use crate::action_target::Requests;
 use crate::faults::Fault;
 use crate::ledger::{Act, Ledger};
 use crate::letters::Letters;
 use crate::load::Event;
 use crate::report::Row;
-
-/// Requests by action and attempt.
-type Requests = BTreeMap<String, BTreeMap<u32, usize>>;
 
 /// What is wrong, with the event that it is about.
 #[derive(Default)]
@@ -86,11 +84,12 @@ impl Verdict {
 
     fn judge_acts(&mut self, acts: &BTreeMap<String, Act>, requests: &Requests) {
         for (id, act) in acts {
-            let sent = requests.contains_key(id);
+            let sent = requests.sent.contains_key(id);
+            let effects = requests.effects.get(id).copied().unwrap_or_default();
             let fault = Fault::of_event(&act.event_id);
             match act.phase {
-                Phase::Done if sent => {}
-                Phase::Done => self.lost(&act.event_id, format!("{id} is done and was never sent")),
+                Phase::Done if effects > 0 => {}
+                Phase::Done => self.lost(&act.event_id, format!("{id} is done without an effect")),
                 _ if act.phase.is_open() => {
                     self.lost(&act.event_id, format!("{id} does not end: {:?}", act.phase));
                 }
@@ -105,7 +104,7 @@ impl Verdict {
     }
 
     fn judge_requests(&mut self, acts: &BTreeMap<String, Act>, requests: &Requests) {
-        for (id, attempts) in requests {
+        for (id, attempts) in &requests.sent {
             let Some(act) = acts.get(id) else {
                 self.duplicated("", format!("{id} was sent and never decided"));
                 continue;
@@ -113,6 +112,10 @@ impl Verdict {
             for (attempt, count) in attempts.iter().filter(|(_, count)| **count > 1) {
                 let what = format!("attempt {attempt} of {id} was sent {count} times");
                 self.duplicated(&act.event_id, what);
+            }
+            let effects = requests.effects.get(id).copied().unwrap_or_default();
+            if act.policy == Policy::Verify && effects > 1 {
+                self.duplicated(&act.event_id, format!("{id} took effect {effects} times"));
             }
             if act.policy == Policy::AtMostOnce && attempts.len() > 1 {
                 self.duplicated(&act.event_id, format!("{id} was sent again: {attempts:?}"));

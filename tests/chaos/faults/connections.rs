@@ -15,8 +15,13 @@ const AWAY: Duration = Duration::from_secs(3);
 const LATE: Duration = Duration::from_millis(200);
 const SLOW: Duration = Duration::from_secs(8);
 
-pub(super) fn restart_broker(world: &World<'_>) -> Vec<Millis> {
-    world.site.broker.stop();
+/// It ends as it should or by `kill -9`, and comes back.
+pub(super) fn restart_broker(world: &mut World<'_>) -> Vec<Millis> {
+    if world.chance.bool() {
+        world.site.broker.kill();
+    } else {
+        world.site.broker.stop();
+    }
     std::thread::sleep(AWAY);
     world.site.broker.start();
     let since = now();

@@ -35,7 +35,7 @@ pub(crate) enum Fault {
     Poison,
     /// Ten times as many events.
     Burst,
-    /// The broker ends and comes back.
+    /// The broker ends, cleanly or by `kill -9`, and comes back.
     BrokerRestart,
     /// One instance is cut off from the broker, loudly or silently.
     NetworkCut,

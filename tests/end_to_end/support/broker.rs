@@ -49,6 +49,11 @@ impl Broker {
         self.script(&["stop"]);
     }
 
+    /// `kill -9`.
+    pub(crate) fn kill(&self) {
+        self.script(&["kill"]);
+    }
+
     fn script(&self, arguments: &[&str]) -> String {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
         let output = Command::new(script)
