@@ -464,6 +464,7 @@ async fn what_the_log_did_not_acknowledge_is_named() {
     for (error, status) in [
         (LogError::Unavailable("no leader".to_owned()), 503),
         (LogError::Refused("too large".to_owned()), 422),
+        (LogError::Denied("no permission".to_owned()), 503),
         (LogError::Fatal("fenced".to_owned()), 503),
     ] {
         outside.log.order(Order::Fail(1, error));

@@ -48,8 +48,8 @@ impl Connector for LogConnector {
     }
 }
 
-/// Nothing but an acknowledged append is done. An append that was refused had certainly no effect and never will; one
-/// without answer may have been written, and the next attempt publishes the same event id again.
+/// Nothing but an acknowledged append is done. An append that was refused or denied had certainly no effect, and one that was
+/// refused never will; one without answer may have been written, and the next attempt publishes the same event id again.
 fn answer(appended: Option<Result<Appended, LogError>>) -> Answer {
     let (outcome, permanent, detail) = match appended {
         Some(Ok(at)) => (
@@ -63,6 +63,7 @@ fn answer(appended: Option<Result<Appended, LogError>>) -> Answer {
         Some(Err(error)) if error.class() == ErrorClass::Reject => {
             (FinishOutcome::Failed, true, error.to_string())
         }
+        Some(Err(error @ LogError::Denied(_))) => (FinishOutcome::Failed, false, error.to_string()),
         Some(Err(error)) => (FinishOutcome::Unknown, false, error.to_string()),
         None => (
             FinishOutcome::Unknown,

@@ -64,7 +64,7 @@ mod tests {
     fn each_kind_of_failure_has_its_code_however_it_is_wrapped() {
         let wrapped = |error: anyhow::Error| Err::<(), _>(error).context("the start").unwrap_err();
         let text = || "x".to_owned();
-        let cases: [(anyhow::Error, u8); 7] = [
+        let cases: [(anyhow::Error, u8); 8] = [
             (anyhow::Error::msg("anything"), 1),
             (LedgerError::Topic(text()).into(), 3),
             (
@@ -77,6 +77,7 @@ mod tests {
             ),
             (LedgerError::Log(LogError::Fatal(text())).into(), 4),
             (LedgerError::Log(LogError::Refused(text())).into(), 1),
+            (LedgerError::Log(LogError::Denied(text())).into(), 1),
             (LogError::Fatal(text()).into(), 4),
             (KafkaSettingsError::Client { reason: text() }.into(), 2),
         ];

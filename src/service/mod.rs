@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_actors::ports::log::{ErrorClass, EventLog, GroupSettings};
+use homeostat_actors::ports::log::{EventLog, GroupSettings, LogError};
 use homeostat_actors::roster::Roster;
 use homeostat_actors::supervision::GaveUp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -221,7 +221,7 @@ async fn prepare_topics(
         };
         match prepared {
             Ok(()) => return Ok(()),
-            Err(topics::LedgerError::Log(error)) if error.class() == ErrorClass::Retry => {
+            Err(topics::LedgerError::Log(error @ LogError::Unavailable(_))) => {
                 tracing::warn!(%error, "the event log is not ready; asking again");
                 state.waiting_for(error.to_string());
                 tokio::time::sleep(RETRY).await;

@@ -41,7 +41,7 @@ conformance! {
     reading_starts_where_asked_and_stops_at_the_bound
     a_key_always_goes_to_the_same_partition_and_as_kafka_places_it
     records_of_a_caller_keep_their_order
-    an_unknown_topic_or_partition_is_refused_and_its_neighbours_are_not
+    an_unknown_topic_or_partition_is_denied_and_its_neighbours_are_not
     a_record_that_is_too_large_is_refused
     topics_are_created_once_and_described
     a_topic_of_the_ledgers_kind_is_stamped_by_the_log_and_not_compacted
@@ -54,7 +54,7 @@ conformance! {
     a_tail_reads_from_its_offset_and_then_live
     a_tail_from_beyond_the_end_starts_at_the_beginning
     what_is_deleted_is_gone_for_every_reader_and_stays_gone
-    deleting_what_is_not_there_is_refused_or_nothing
+    deleting_what_is_not_there_is_an_error_or_nothing
     two_groups_each_get_everything
     a_closed_log_takes_nothing
     a_sink_that_panics_is_reported_and_its_partitions_go_to_others

@@ -115,7 +115,7 @@ pub(crate) fn records_of_a_caller_keep_their_order(world: &World) {
     }
 }
 
-pub(crate) fn an_unknown_topic_or_partition_is_refused_and_its_neighbours_are_not(world: &World) {
+pub(crate) fn an_unknown_topic_or_partition_is_denied_and_its_neighbours_are_not(world: &World) {
     let (log, name) = world.with_topic(1);
     let records = vec![
         record(&unique("absent"), 0, "x"),
@@ -124,13 +124,13 @@ pub(crate) fn an_unknown_topic_or_partition_is_refused_and_its_neighbours_are_no
     ];
     let answers = run(log.append(records));
     assert!(
-        matches!(answers[0], Err(LogError::Refused(_))),
+        matches!(answers[0], Err(LogError::Denied(_))),
         "{:?}",
         answers[0]
     );
     assert_eq!(answers[1].as_ref().unwrap().offset, 0);
     assert!(
-        matches!(answers[2], Err(LogError::Refused(_))),
+        matches!(answers[2], Err(LogError::Denied(_))),
         "{:?}",
         answers[2]
     );
@@ -452,14 +452,15 @@ pub(crate) fn what_is_deleted_is_gone_for_every_reader_and_stays_gone(world: &Wo
     assert_eq!(stored.len(), 1, "offsets go on");
 }
 
-pub(crate) fn deleting_what_is_not_there_is_refused_or_nothing(world: &World) {
+pub(crate) fn deleting_what_is_not_there_is_an_error_or_nothing(world: &World) {
     let (log, name) = world.with_topic(1);
     fill(&log, &name, 0, 0, 5);
     let delete = |place, offset| run(log.delete_before(place, offset));
     let refused = |answer| matches!(answer, Err(LogError::Refused(_)));
+    let denied = |answer| matches!(answer, Err(LogError::Denied(_)));
     assert!(refused(delete(place(&name, 0), 6)), "beyond the end");
-    assert!(refused(delete(place(&name, 7), 1)), "no such partition");
-    assert!(refused(delete(place(&unique("absent"), 0), 1)), "no topic");
+    assert!(denied(delete(place(&name, 7), 1)), "no such partition");
+    assert!(denied(delete(place(&unique("absent"), 0), 1)), "no topic");
     for (offset, low) in [(-1, 0), (0, 0), (3, 3), (1, 3), (5, 5)] {
         assert_eq!(delete(place(&name, 0), offset), Ok(()), "{offset}");
         let described = run(log.describe_topics(vec![name.clone()])).unwrap();

@@ -151,9 +151,12 @@ pub enum LogError {
     /// Passing: the same call may go through later.
     #[error("the event log did not answer: {0}; it is tried again")]
     Unavailable(String),
-    /// This record or request will never be taken (unknown topic, too large).
+    /// This record or request will never be taken (too large).
     #[error("the event log refused it: {0}")]
     Refused(String),
+    /// No fault of this record: a topic, a partition or a permission is missing. Lasts until somebody mends that.
+    #[error("the event log does not let this service do it: {0}; create or permit what is missing")]
+    Denied(String),
     /// The client is beyond repair; the process must be restarted.
     #[error("the event log client has failed for good: {0}; restart the process")]
     Fatal(String),
@@ -174,7 +177,7 @@ impl LogError {
     /// Its class.
     pub const fn class(&self) -> ErrorClass {
         match self {
-            Self::Unavailable(_) => ErrorClass::Retry,
+            Self::Unavailable(_) | Self::Denied(_) => ErrorClass::Retry,
             Self::Refused(_) => ErrorClass::Reject,
             Self::Fatal(_) => ErrorClass::Stop,
         }

@@ -26,6 +26,7 @@ const ROUND: Duration = Duration::from_millis(1);
 pub(crate) enum Fault {
     Unavailable,
     Refused,
+    Denied,
     /// Records with a value above this size are refused.
     TooLarge(usize),
 }
@@ -218,6 +219,7 @@ impl State {
             let size = record.value.as_ref().map_or(0, Vec::len);
             let answer = match fault {
                 Fault::Unavailable => Some(LogError::Unavailable("no broker".to_owned())),
+                Fault::Denied => Some(LogError::Denied("no permission".to_owned())),
                 Fault::Refused => Some(LogError::Refused("not this one".to_owned())),
                 Fault::TooLarge(limit) => (size > *limit)
                     .then(|| LogError::Refused(format!("{size} bytes are too large"))),

@@ -13,9 +13,15 @@ const DRIFT: &str = "data.drift.detected";
 
 #[actix::test]
 async fn proposals_wait_for_the_ledger_and_are_appended_with_the_same_bytes() {
+    for fault in [Fault::Unavailable, Fault::Denied] {
+        proposals_wait_while(fault).await;
+    }
+}
+
+async fn proposals_wait_while(fault: Fault) {
     let partition = place(DRIFT, 0);
     let bench = Bench::start(Plan::default(), &[&partition]).await;
-    bench.log.fail(LEDGER, Fault::Unavailable);
+    bench.log.fail(LEDGER, fault);
     for offset in 0..20 {
         bench.log.produce(&partition, drift(format!("m{offset}")));
     }
@@ -97,7 +103,7 @@ async fn an_event_waits_until_its_drift_alert_is_durable() {
 async fn a_partition_waits_for_the_dead_letter_topic_and_others_go_on() {
     let (waiting, other) = (place(DRIFT, 0), place(DRIFT, 1));
     let bench = Bench::start(Plan::default(), &[&waiting, &other]).await;
-    for fault in [Fault::Unavailable, Fault::Refused] {
+    for fault in [Fault::Unavailable, Fault::Refused, Fault::Denied] {
         let settled = bench.log.settled(&waiting);
         let letters = bench.dead_letters().len();
         let tried = bench.log.tried().len();

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_actors::ports::log::{ErrorClass, EventLog, LogError, NewRecord};
+use homeostat_actors::ports::log::{EventLog, LogError, NewRecord};
 use reqwest::{StatusCode, Url};
 use serde_json::Value;
 
@@ -199,9 +199,12 @@ async fn append(log: &dyn EventLog, batch: &Batch) -> Try {
 /// What may pass is tried again first; what is refused then is refused again.
 fn worsen(fault: &mut Option<Fault>, topic: &str, error: &LogError) {
     let problem = format!("{topic}: {error}");
-    match (error.class(), &fault) {
-        (ErrorClass::Reject, None) => *fault = Some(Fault::Refused(problem)),
-        (ErrorClass::Retry | ErrorClass::Stop, None | Some(Fault::Refused(_))) => {
+    match (error, &fault) {
+        // A person is there to mend what is denied.
+        (LogError::Refused(_) | LogError::Denied(_), None) => {
+            *fault = Some(Fault::Refused(problem));
+        }
+        (LogError::Unavailable(_) | LogError::Fatal(_), None | Some(Fault::Refused(_))) => {
             *fault = Some(Fault::Unreachable(problem));
         }
         _ => {}

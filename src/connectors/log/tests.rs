@@ -162,6 +162,11 @@ async fn only_an_acknowledged_append_is_done() {
             true,
         ),
         (
+            LogError::Denied("x".to_owned()),
+            FinishOutcome::Failed,
+            false,
+        ),
+        (
             LogError::Fatal("x".to_owned()),
             FinishOutcome::Unknown,
             false,

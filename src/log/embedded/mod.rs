@@ -125,12 +125,11 @@ impl EmbeddedLog {
 
     /// Finds the record's place, or why there is none.
     fn address(&self, record: NewRecord) -> Addressed {
-        let topic = self.shared.topics.get(&record.topic).ok_or_else(|| {
-            LogError::Refused(format!(
-                "there is no topic {}; create it first",
-                record.topic
-            ))
-        })?;
+        let topic = self
+            .shared
+            .topics
+            .get(&record.topic)
+            .ok_or_else(|| LogError::Denied(format!("there is no topic {}", record.topic)))?;
         let size = payload_size(&record);
         if size > MAX_RECORD_BYTES {
             return Err(LogError::Refused(format!(
@@ -149,7 +148,7 @@ impl EmbeddedLog {
                 .unwrap_or(0),
         };
         if partition >= count {
-            return Err(LogError::Refused(format!(
+            return Err(LogError::Denied(format!(
                 "topic {} has {count} partitions, no partition {}",
                 record.topic,
                 record.partition.unwrap_or(-1)

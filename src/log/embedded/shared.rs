@@ -87,7 +87,7 @@ impl Shared {
         partition: &TopicPartition,
     ) -> Result<(Arc<Topic>, usize), LogError> {
         self.find(partition)
-            .ok_or_else(|| LogError::Refused(format!("there is no partition {partition}")))
+            .ok_or_else(|| LogError::Denied(format!("there is no partition {partition}")))
     }
 
     pub(super) fn watermarks(&self, partition: &TopicPartition) -> Option<Watermarks> {

@@ -184,7 +184,7 @@ fn grow(
     index: usize,
     record: &NewRecord,
 ) -> Result<(PartitionId, Appended, u64), LogError> {
-    let missing = || LogError::Refused(format!("topic {} has no partition {index}", topic.name));
+    let missing = || LogError::Denied(format!("topic {} has no partition {index}", topic.name));
     let partition = topic.partitions.get(index).ok_or_else(missing)?;
     let grown = growth.entry(partition.id).or_insert_with(|| {
         let extent = partition.extent();

@@ -27,12 +27,13 @@ pub(super) fn classify_code(text: String, code: Code) -> LogError {
         | Code::InvalidTimestamp
         | Code::InvalidPartitions
         | Code::InvalidReplicationFactor
-        | Code::PolicyViolation
-        | Code::UnknownTopic
+        | Code::PolicyViolation => LogError::Refused(text),
+        Code::UnknownTopic
         | Code::UnknownTopicOrPartition
         | Code::UnknownPartition
         | Code::TopicAuthorizationFailed
-        | Code::ClusterAuthorizationFailed => LogError::Refused(text),
+        | Code::GroupAuthorizationFailed
+        | Code::ClusterAuthorizationFailed => LogError::Denied(text),
         _ => LogError::Unavailable(text),
     }
 }
@@ -49,13 +50,15 @@ mod tests {
             (Code::BrokerTransportFailure, "retry"),
             (Code::NotEnoughReplicas, "retry"),
             (Code::MessageSizeTooLarge, "refused"),
-            (Code::UnknownTopicOrPartition, "refused"),
+            (Code::UnknownTopicOrPartition, "denied"),
+            (Code::TopicAuthorizationFailed, "denied"),
             (Code::Fatal, "fatal"),
         ];
         for (code, expected) in cases {
             let class = match classify("append", &KafkaError::MessageProduction(code)) {
                 LogError::Unavailable(_) => "retry",
                 LogError::Refused(_) => "refused",
+                LogError::Denied(_) => "denied",
                 LogError::Fatal(_) => "fatal",
             };
             assert_eq!(class, expected, "{code:?}");

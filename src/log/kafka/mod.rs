@@ -244,7 +244,7 @@ impl Clients {
     async fn answers(&self, sent: Vec<Sent>) -> Vec<Result<Appended, LogError>> {
         let answer = |(topic, delivery): Sent| async move {
             let answer = self.producers.delivered(&topic, delivery?).await;
-            if matches!(answer, Err(LogError::Refused(_))) {
+            if matches!(answer, Err(LogError::Denied(_))) {
                 // It may have been deleted meanwhile: ask again next time.
                 self.topics.forget(&topic);
             }

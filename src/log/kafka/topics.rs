@@ -59,11 +59,9 @@ impl TopicAdmin {
     /// Asks the cluster for the topic. Blocking.
     pub(super) fn look_up(&self, topic: &str, partition: Option<i32>) -> Result<(), LogError> {
         match self.partitions(topic)? {
-            None => Err(LogError::Refused(format!(
-                "there is no topic {topic}; create it first"
-            ))),
+            None => Err(LogError::Denied(format!("there is no topic {topic}"))),
             Some(_) if self.is_known(topic, partition) => Ok(()),
-            Some(count) => Err(LogError::Refused(format!(
+            Some(count) => Err(LogError::Denied(format!(
                 "topic {topic} has {count} partitions, no partition {}",
                 partition.unwrap_or(-1)
             ))),
