@@ -13,7 +13,7 @@ use homeostat_logic::dead_letters::breaker::Stop;
 use homeostat_logic::topic;
 use tokio::sync::watch;
 
-use crate::flight::{Flight, SubscriptionSlot};
+use crate::flight::{Flight, Standstill, SubscriptionSlot};
 use crate::partition::{PartitionConsumer, PartitionContext};
 use crate::ports::log::{
     Assignment, Epoch, GroupHandler, LogError, PartitionSink, RecordView, Subscription,
@@ -100,6 +100,22 @@ impl Partitions {
         self.lock()
             .get(partition)
             .map(|owned| owned.flight.in_flight())
+    }
+
+    /// For how long the watermark of a partition with records in flight has not moved, if it is owned and has any.
+    pub fn standstill_of(&self, partition: &TopicPartition, now: Instant) -> Option<Standstill> {
+        self.lock().get(partition)?.flight.standstill(now)
+    }
+
+    /// The same of every owned partition.
+    pub fn standstills(&self, now: Instant) -> Vec<(TopicPartition, Standstill)> {
+        let owned = self.lock();
+        owned
+            .iter()
+            .filter_map(|(partition, owned)| {
+                Some((partition.clone(), owned.flight.standstill(now)?))
+            })
+            .collect()
     }
 
     /// Owned partitions that stand because too many of their records were dead.

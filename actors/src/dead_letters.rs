@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use homeostat_logic::topic::{DEAD_LETTERS, ORIGIN_HEADER};
 
+use crate::flight::Flight;
 use crate::ports::log::{
     ErrorClass, EventLog, Header, LogError, NewRecord, RecordView, TopicPartition,
 };
@@ -62,8 +63,8 @@ impl DeadLetters {
     /// Writes it, as long as that takes: while the dead-letter topic does not answer, the partition waits and nothing is
     /// skipped. A letter that the log refuses for its size is written without its value (or what else is large); the
     /// source position says where the bytes stand. Returns whether it is durable; `false` when the partition went away before.
-    pub async fn write(&self, mut letter: NewRecord, ended: impl Fn() -> bool) -> bool {
-        while !ended() {
+    pub async fn write(&self, mut letter: NewRecord, flight: &Flight) -> bool {
+        while !flight.ended() {
             let reason = match self.log.append(vec![letter.clone()]).await.pop() {
                 Some(Ok(_)) => return true,
                 Some(Err(error)) if refused_for_size(&letter, &error) => {
@@ -80,6 +81,7 @@ impl DeadLetters {
                     "a dead letter was not written; its partition waits"
                 );
             }
+            flight.held_up(reason);
             tokio::time::sleep(RETRY).await;
         }
         false

@@ -10,7 +10,7 @@ pub(crate) mod tests;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homeostat_logic::dead_letters::breaker::{Breaker, BreakerSettings, Stop, Verdict};
 use homeostat_logic::offsets::Watermark;
@@ -75,7 +75,24 @@ struct State {
     /// On their way into the dead letters.
     condemned: BTreeSet<i64>,
     returned: Vec<Returned>,
+    /// When the watermark moved last, or a record was delivered when there was none.
+    moved: Instant,
+    /// Why the log did not take what a record needs to be settled; until the watermark moves.
+    obstacle: Option<String>,
+    /// How often it did not.
+    refusals: u64,
     ended: bool,
+}
+
+/// Records were delivered and the watermark does not move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standstill {
+    /// For how long.
+    pub lasting: Duration,
+    /// What the log said last, if it is the log that they wait for.
+    pub obstacle: Option<String>,
+    /// How often the log has said so in this epoch. It grows while they wait for the log: then nothing here is stuck.
+    pub refusals: u64,
 }
 
 /// A record that an actor gave back unfinished.
@@ -117,6 +134,9 @@ impl Flight {
             failures: BTreeMap::new(),
             condemned: BTreeSet::new(),
             returned: Vec::new(),
+            moved: Instant::now(),
+            obstacle: None,
+            refusals: 0,
             ended: false,
         };
         Self {
@@ -153,6 +173,9 @@ impl Flight {
     /// Records a batch was delivered.
     pub fn delivered(&self, batch: &Arc<Batch>) {
         let mut state = self.lock();
+        if state.watermark.in_flight() == 0 {
+            state.moved = Instant::now();
+        }
         for record in batch.iter() {
             state.watermark.delivered(record.offset);
             state.breaker.delivered(record.offset);
@@ -174,6 +197,8 @@ impl Flight {
             moved = state.watermark.settle(offset).or(moved);
         }
         let Some(next) = moved else { return };
+        state.moved = Instant::now();
+        state.obstacle = None;
         while state
             .batches
             .front()
@@ -330,6 +355,25 @@ impl Flight {
     /// Records delivered and not below the watermark.
     pub fn in_flight(&self) -> usize {
         self.lock().watermark.in_flight()
+    }
+
+    /// The log did not take what a record needs to be settled, for this reason; it is tried again.
+    pub fn held_up(&self, reason: String) {
+        let mut state = self.lock();
+        state.obstacle = Some(reason);
+        state.refusals += 1;
+    }
+
+    /// For how long records are in flight and the watermark has not moved; `None` with nothing in flight, and for a partition that
+    /// has stopped and says so elsewhere.
+    pub fn standstill(&self, now: Instant) -> Option<Standstill> {
+        let state = self.lock();
+        let stands = state.watermark.in_flight() > 0 && state.breaker.stopped().is_none();
+        stands.then(|| Standstill {
+            lasting: now.saturating_duration_since(state.moved),
+            obstacle: state.obstacle.clone(),
+            refusals: state.refusals,
+        })
     }
 
     /// Ends the epoch: later settlements change nothing.

@@ -201,7 +201,7 @@ impl PartitionConsumer {
         let (flight, observer) = (Arc::clone(&self.flight), Arc::clone(&self.context.observer));
         tokio::spawn(async move {
             fail_point::pass(Point::BeforeDeadLetter);
-            if dead_letters.write(letter, || flight.ended()).await {
+            if dead_letters.write(letter, &flight).await {
                 fail_point::pass(Point::AfterDeadLetter);
                 flight.settle([offset]);
                 observer.consumed(topic, Consumed::DeadLettered, 1);

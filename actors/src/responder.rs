@@ -17,6 +17,7 @@ use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::{LEDGER, ORIGIN_HEADER, Use};
 
 use crate::fail_point::{self, Point};
+use crate::flight::Flight;
 use crate::ports::clock::Clock;
 use crate::ports::log::{ErrorClass, EventLog, NewRecord, RecordView};
 use crate::ports::observer::{Consumed, Observer};
@@ -107,7 +108,7 @@ impl Responder {
         &self,
         item: &Item,
         record: RecordView<'_>,
-        flight: &crate::flight::Flight,
+        flight: &Flight,
         now: Millis,
         judged: &mut Judged,
     ) {
@@ -182,11 +183,11 @@ fn notice_record(notice: Notice) -> NewRecord {
 async fn append_all(
     log: Arc<dyn EventLog>,
     mut outgoing: Vec<Outgoing>,
-    ended: impl Fn() -> bool,
+    flight: &Flight,
 ) -> Vec<(i64, String)> {
     let mut refused = Vec::new();
     let mut pause = RETRY_FIRST;
-    while !outgoing.is_empty() && !ended() {
+    while !outgoing.is_empty() && !flight.ended() {
         let records = outgoing.iter().map(|one| one.record.clone()).collect();
         fail_point::pass(Point::BeforePropose);
         let mut answers = log.append(records).await.into_iter();
@@ -213,6 +214,7 @@ async fn append_all(
                     "proposals are not durable yet; appending again"
                 );
             }
+            flight.held_up(reason.unwrap_or_else(|| "the event log gave no answer".to_owned()));
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_MAX);
         }
@@ -239,10 +241,8 @@ impl Handle<Work> for Responder {
         }
         let mut offsets: Vec<i64> = judged.outgoing.iter().map(|one| one.offset).collect();
         offsets.dedup();
-        let flight = Arc::clone(work.flight());
-        let appended = append_all(Arc::clone(&self.context.log), judged.outgoing, move || {
-            flight.ended()
-        });
+        let (log, flight) = (Arc::clone(&self.context.log), Arc::clone(work.flight()));
+        let appended = async move { append_all(log, judged.outgoing, &flight).await };
         scope.spawn(appended, move |_, refused, _| {
             fail_point::pass(Point::AfterPropose);
             offsets.retain(|offset| !refused.iter().any(|(other, _)| other == offset));

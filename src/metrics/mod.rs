@@ -25,8 +25,9 @@ use inventory::{
     DECISION_LATENCY, DECISIONS, DECODE_REJECTS, EVENTS_CONSUMED, HTTP_REQUESTS,
     LEDGER_BOUNDARY_COVERS, LEDGER_BOUNDARY_HASH, LEDGER_FOLD_ENTRIES, LEDGER_LAG,
     LEDGER_OPEN_ACTIONS, LEDGER_OWNED, LEDGER_POSITION, LEDGER_TIME_AHEAD, LEDGER_UNDELIVERED,
-    LEDGER_VOIDS, PARTITION_STOPPED, PROCESS_START_TIME, PUBLISH_REQUESTS, PUBLISHED_EVENTS,
-    RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED, WATCHDOG_STEPS,
+    LEDGER_VOIDS, PARTITION_STANDSTILL, PARTITION_STOPPED, PROCESS_START_TIME, PUBLISH_REQUESTS,
+    PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED,
+    WATCHDOG_STEPS,
 };
 
 /// Types of SPEC §4 that are not the type of a topic.
@@ -73,6 +74,8 @@ pub struct PartitionGauges {
     pub in_flight: u64,
     /// Whether it stands for too many dead letters.
     pub stopped: bool,
+    /// Whole seconds for which records have been in flight and the settled offset has not moved.
+    pub standstill: u64,
 }
 
 /// Brings gauges up to date; must not block.
@@ -88,6 +91,7 @@ pub struct Metrics {
     decode_rejects: IntCounterVec,
     dead_letters: IntCounterVec,
     partition_stopped: IntGaugeVec,
+    partition_standstill: IntGaugeVec,
     records_in_flight: IntGaugeVec,
     consumer_lag: IntGaugeVec,
     settled_offset: IntGaugeVec,
@@ -142,6 +146,7 @@ impl Metrics {
             decode_rejects: counter(&DECODE_REJECTS)?,
             dead_letters: counter(&DEAD_LETTERS)?,
             partition_stopped: gauge(&PARTITION_STOPPED)?,
+            partition_standstill: gauge(&PARTITION_STANDSTILL)?,
             records_in_flight: gauge(&RECORDS_IN_FLIGHT)?,
             consumer_lag: gauge(&CONSUMER_LAG)?,
             settled_offset: gauge(&SETTLED_OFFSET)?,
@@ -237,6 +242,9 @@ impl Metrics {
         self.partition_stopped
             .with_label_values(&labels)
             .set(i64::from(gauges.stopped));
+        self.partition_standstill
+            .with_label_values(&labels)
+            .set(i64::try_from(gauges.standstill).unwrap_or(i64::MAX));
         if let Some(high) = gauges.high {
             let lag = high.saturating_sub(gauges.settled).max(0);
             self.consumer_lag.with_label_values(&labels).set(lag);
@@ -249,6 +257,7 @@ impl Metrics {
         let labels = [topic_label(topic), partition.as_str()];
         for family in [
             &self.partition_stopped,
+            &self.partition_standstill,
             &self.settled_offset,
             &self.records_in_flight,
             &self.consumer_lag,

@@ -14,6 +14,7 @@ fn used() -> Metrics {
     metrics.dead_lettered("data.ingested", "attempts");
     let gauges = PartitionGauges {
         stopped: true,
+        standstill: 0,
         settled: 7,
         high: Some(9),
         in_flight: 2,

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
+use homeostat_actors::flight::Standstill;
 use homeostat_actors::ports::log::TopicPartition;
 use homeostat_actors::supervision::{ActorSnapshot, Supervisor, Watchdog};
 
@@ -74,6 +76,12 @@ fn refresh(
         .flatten()
         .map(|(partition, _)| partition)
         .collect();
+    let now = Instant::now();
+    let standstills = state
+        .partitions()
+        .map(|partitions| partitions.standstills(now));
+    let standstills: BTreeMap<TopicPartition, Standstill> =
+        standstills.into_iter().flatten().collect();
     for one in &status {
         let TopicPartition { topic, partition } = &one.partition;
         let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);
@@ -82,6 +90,9 @@ fn refresh(
             high: one.high,
             in_flight: waiting.map_or(0, |(_, count)| *count as u64),
             stopped: stopped.contains(&one.partition),
+            standstill: standstills
+                .get(&one.partition)
+                .map_or(0, |standstill| standstill.lasting.as_secs()),
         };
         metrics.partition(topic, *partition, gauges);
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use homeostat_actors::assignment::Partitions;
 use homeostat_actors::cooldown::SharedHistory;
+use homeostat_actors::flight::Standstill;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::supervision::{ActorState, Supervisor};
@@ -17,8 +18,8 @@ use super::execution::ExecutionGroup;
 use super::ledger_health::LedgerHealth;
 use crate::http::{Queries, Readiness};
 
-/// A consumer loop that has not gone round for this long is not progressing. The longest regular pause is the drain of a
-/// rebalance, below five seconds.
+/// A consumer loop that has not gone round for this long, or a partition whose records in flight do not get settled for so
+/// long, is not progressing. The longest regular pause is the drain of a rebalance, below five seconds.
 const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Why the service is not ready for reasons of its own, beside what it can look up.
@@ -180,19 +181,11 @@ impl ServiceState {
             }
         }
         reasons.extend(self.ledger_reasons());
-        if self
-            .partitions()
-            .is_some_and(|partitions| partitions.count() == 0)
-        {
-            reasons.push("no partition is assigned to this instance".to_owned());
-        }
-        let stopped = self.partitions().map(|partitions| partitions.stopped());
-        reasons.extend(stopped.into_iter().flatten().map(|(partition, stop)| {
-            format!(
-                "{partition} has stopped: {} of its last {} records are dead letters; mend what reads or writes them, then `homeostat dead-letters resume --topic {}`",
-                stop.dead, stop.records, partition.topic
-            )
-        }));
+        reasons.extend(
+            self.partitions()
+                .into_iter()
+                .flat_map(|all| partition_reasons(all)),
+        );
         if let Some(consumption) = self.consumption() {
             if !consumption.connected() {
                 reasons.push("the event log cannot be reached".to_owned());
@@ -228,6 +221,38 @@ impl ServiceState {
         let now = self.clock.now();
         self.views.iter().flat_map(|view| ask(view, now)).collect()
     }
+}
+
+/// What the owned partitions say against being ready.
+fn partition_reasons(partitions: &Partitions) -> Vec<String> {
+    let mut reasons = Vec::new();
+    if partitions.count() == 0 {
+        reasons.push("no partition is assigned to this instance".to_owned());
+    }
+    reasons.extend(partitions.stopped().into_iter().map(|(partition, stop)| {
+        format!(
+            "{partition} has stopped: {} of its last {} records are dead letters; mend what reads or writes them, then `homeostat dead-letters resume --topic {}`",
+            stop.dead, stop.records, partition.topic
+        )
+    }));
+    let standstills = partitions.standstills(Instant::now()).into_iter();
+    let long = standstills.filter(|(_, standstill)| standstill.lasting > IDLE_MAX);
+    reasons.extend(long.map(
+        |(
+            partition,
+            Standstill {
+                lasting, obstacle, ..
+            },
+        )| {
+            let why = obstacle
+                .unwrap_or_else(|| "neither the log nor an actor has answered yet".to_owned());
+            format!(
+                "{partition}: nothing has been settled for {} s: {why}",
+                lasting.as_secs()
+            )
+        },
+    ));
+    reasons
 }
 
 impl Queries for ServiceState {

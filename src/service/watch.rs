@@ -1,7 +1,7 @@
 //! What the watchdog looks at, and the steps by which it heals: actor, then consumer client, then process (DESIGN §3).
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::log::{PartitionStatus, TopicPartition};
@@ -82,10 +82,12 @@ fn watch_handling(
     let supervisor = supervisor.clone();
     let probe = move || {
         let status = status(&probed, &of_probe)?;
-        let lag = probed.partitions()?.in_flight_of(&of_probe)? as u64;
+        let partitions = probed.partitions()?;
+        let standstill = partitions.standstill_of(&of_probe, Instant::now())?;
         Some(Progress {
-            lag,
-            position: position(&status),
+            lag: partitions.in_flight_of(&of_probe)? as u64,
+            // What the log does not take waits for as long as that lasts; starting over would not help it.
+            position: position(&status).saturating_add(standstill.refusals),
         })
     };
     let restart = Step::new("restart_consumer", move |_| {

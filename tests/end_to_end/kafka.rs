@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use homeostat::log::kafka::{KafkaLog, KafkaSettings};
 use homeostat_actors::ports::log::EventLog as _;
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};
 
 use crate::support::broker::Broker;
@@ -12,7 +14,7 @@ use crate::support::client::run;
 use crate::support::load::Load;
 use crate::support::service::{Launch, Service};
 use crate::support::target::Target;
-use crate::support::wait_until;
+use crate::support::{wait_for, wait_until};
 use crate::{census, dead_letters, operators, raw_records};
 
 fn on_kafka(launch: Launch, bootstrap: &str) -> Launch {
@@ -118,6 +120,66 @@ fn a_broker_that_comes_late_and_goes_away_under_load_loses_nothing() {
         assert_eq!(decisions[id]["outcome"], "executed", "{:#}", decisions[id]);
     }
     service.ready();
+    service.stop();
+}
+
+#[test]
+fn a_partition_whose_dead_letter_has_no_topic_waits_and_says_so_and_others_go_on() {
+    const TOPIC: &str = "homeostat.dead-letters";
+    let Some(broker) = Broker::new() else { return };
+    let bootstrap = broker.start();
+    let launch = on_kafka(Launch::new(), &bootstrap).with("SUPERVISION__STALL_MAX_MS", "15000");
+    let service = launch.start();
+    let log = KafkaLog::open(KafkaSettings::new(&bootstrap)).unwrap();
+    let letters = || dead_letters::dead_letters(&launch, &service, &["list"]).len();
+    let bury = |value: &str| run(log.append(vec![dead_letters::poison(value)]))[0].clone();
+    bury("poison").unwrap();
+    wait_until("the letter is written", || letters() == 1);
+
+    let admin: AdminClient<DefaultClientContext> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", &bootstrap)
+        .create()
+        .unwrap();
+    let deleted = admin.delete_topics(&[TOPIC], &AdminOptions::new());
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(deleted).unwrap()[0]
+        .as_ref()
+        .unwrap();
+    bury("more poison").unwrap();
+    // An append to a topic that has just vanished takes the client ten seconds.
+    let told = wait_for("the service says what the partition waits for", || {
+        let text = service.get("/readyz").text;
+        text.contains(TOPIC).then_some(text)
+    });
+    let begins = "data.drift.detected/0: nothing has been settled for";
+    assert!(told.contains(begins), "{told}");
+    let standing = || {
+        let labels = "{partition=\"0\",topic=\"data.drift.detected\"} ";
+        let line = format!("homeostat_partition_standstill_seconds{labels}");
+        let metrics = service.get("/metrics").text;
+        let found = metrics
+            .lines()
+            .find_map(|other| other.strip_prefix(&line)?.parse::<u64>().ok());
+        found.unwrap()
+    };
+    wait_until(
+        "it stands for longer than the watchdog lets stand what it can heal",
+        || standing() > 18,
+    );
+    let metrics = service.get("/metrics").text;
+    assert!(
+        !metrics.contains("homeostat_watchdog_steps_total{"),
+        "{metrics}"
+    );
+    let elsewhere = json!({"model_name": "other", "action_required": "RETRAIN"});
+    service.decide("model.performance.degraded", &elsewhere);
+
+    let created = launch.command(&["topics", "create"]).output().unwrap();
+    assert!(created.status.success(), "{created:?}");
+    wait_until("the letter is written and the service is ready", || {
+        service.get("/readyz").status == 200 && letters() == 1
+    });
+    log.close();
     service.stop();
 }
 

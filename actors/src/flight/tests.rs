@@ -98,6 +98,30 @@ fn the_position_moves_over_what_is_settled_without_a_gap() {
 }
 
 #[test]
+fn a_standstill_lasts_from_the_last_move_and_tells_what_the_log_said_last() {
+    let (flight, _) = flight_with(WIDE);
+    let (soon, late) = (Duration::from_secs(100), Duration::from_secs(200));
+    let at = |ahead| flight.standstill(Instant::now() + ahead);
+    assert_eq!(at(soon), None, "nothing is in flight");
+    deliver(&flight, [0, 1]);
+    let standing = at(soon).unwrap();
+    assert!(standing.lasting >= soon && standing.lasting < late);
+    assert_eq!((standing.obstacle, standing.refusals), (None, 0));
+    flight.held_up("no leader".to_owned());
+    flight.held_up("no permission".to_owned());
+    // Behind the record that waits: that is no progress.
+    flight.settle([1]);
+    let standing = at(soon).unwrap();
+    assert_eq!(standing.obstacle.as_deref(), Some("no permission"));
+    assert_eq!(standing.refusals, 2);
+    deliver(&flight, [2]);
+    flight.settle([0]);
+    assert_eq!(at(soon).unwrap().obstacle, None, "the watermark has moved");
+    flight.settle([2]);
+    assert_eq!(at(late), None);
+}
+
+#[test]
 fn a_limit_of_records_or_bytes_leaves_no_credit_until_something_is_settled() {
     let (flight, _) = flight_with(FlightLimits {
         records_max: 3,

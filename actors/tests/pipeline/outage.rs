@@ -1,7 +1,9 @@
 //! The log takes nothing for a while, or never takes a record: nothing is skipped, nothing is lost.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
 
+use homeostat_actors::ports::log::TopicPartition;
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::record::{Id, Record};
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER, SYSTEM_ALERTS};
@@ -35,6 +37,7 @@ async fn proposals_wait_while(fault: Fault) {
     .await;
     assert_eq!(bench.log.settled(&partition), 0);
     assert!(bench.decided(&partition).is_empty());
+    assert!(obstacle(&bench, &partition).contains("event log"));
     bench.log.heal(LEDGER);
     bench.until_settled(&partition).await;
     assert_eq!(bench.decided(&partition), (0..20).collect());
@@ -44,6 +47,13 @@ async fn proposals_wait_while(fault: Fault) {
         assert_eq!(distinct.len(), 1, "{event} was written in different ways");
     }
     bench.end().await;
+}
+
+/// Why the partition stands.
+fn obstacle(bench: &Bench, partition: &TopicPartition) -> String {
+    let standstill = bench.roster.partitions();
+    let standstill = standstill.standstill_of(partition, Instant::now());
+    standstill.and_then(|one| one.obstacle).unwrap_or_default()
 }
 
 /// Bytes of the proposals tried while the ledger was away, by event.
@@ -117,6 +127,7 @@ async fn a_partition_waits_for_the_dead_letter_topic_and_others_go_on() {
         })
         .await;
         assert_eq!(bench.log.settled(&waiting), settled);
+        assert!(obstacle(&bench, &waiting).contains("event log"));
         bench.log.heal(DEAD_LETTERS);
         bench.until_settled(&waiting).await;
         assert_eq!(bench.dead_letters().len(), letters + 1);
