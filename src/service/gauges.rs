@@ -87,7 +87,7 @@ fn refresh(
         let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);
         let gauges = PartitionGauges {
             settled: one.settled,
-            high: one.high,
+            high: state.unread().end_of(one),
             in_flight: waiting.map_or(0, |(_, count)| *count as u64),
             stopped: stopped.contains(&one.partition),
             standstill: standstills

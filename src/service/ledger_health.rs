@@ -31,7 +31,7 @@ pub(super) struct LedgerHealth {
 }
 
 /// Ends the questions when dropped.
-pub(super) struct Asking(tokio::task::JoinHandle<()>);
+pub(super) struct Asking(pub(super) tokio::task::JoinHandle<()>);
 
 impl Drop for Asking {
     fn drop(&mut self) {

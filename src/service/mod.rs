@@ -11,6 +11,7 @@ mod ledger_topic;
 mod observation;
 mod state;
 mod topics;
+mod unread;
 mod watch;
 mod wiring;
 
@@ -30,6 +31,7 @@ use consumption::Consumption;
 use execution::ExecutionGroup;
 use exit::Exit;
 use state::ServiceState;
+use unread::Unread;
 
 pub use assembly::{open_log, roster_settings};
 pub use topics::topics;
@@ -152,7 +154,7 @@ struct Running {
     /// Set when the watchdog has no smaller step left.
     hopeless: tokio::sync::watch::Receiver<Option<String>>,
     _watching: watch::Watching,
-    _asking: ledger_health::Asking,
+    _asking: [ledger_health::Asking; 2],
 }
 
 /// Topics, ledger, actors, group: each waits for the one before. The log may be away: it is asked until it answers.
@@ -188,9 +190,10 @@ async fn start(
     let partitions = Arc::clone(roster.partitions());
     let consumption = Consumption::join(Arc::clone(log), group, partitions)?;
     state.joined(Arc::new(consumption));
-    let asking = state
+    let ledger = state
         .health()
         .start(Arc::clone(log), state.views().to_vec());
+    let unread = Unread::start(Arc::clone(log), Arc::clone(&state));
     let hopeless = tokio::sync::watch::Sender::new(None);
     let stall_max = Duration::from_millis(settings.supervision.stall_max_ms);
     let watching = watch::start(&state, roster.supervisor(), stall_max, &hopeless)?;
@@ -205,7 +208,7 @@ async fn start(
         roster,
         hopeless: hopeless.subscribe(),
         _watching: watching,
-        _asking: asking,
+        _asking: [ledger, unread],
     })))
 }
 

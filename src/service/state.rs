@@ -8,6 +8,7 @@ use homeostat_actors::cooldown::SharedHistory;
 use homeostat_actors::flight::Standstill;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::log::PartitionStatus;
 use homeostat_actors::supervision::{ActorState, Supervisor};
 use homeostat_logic::history::{ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page};
 use homeostat_logic::ledger::record::{Id, Millis};
@@ -16,11 +17,12 @@ use homeostat_logic::ledger::times::CLOCK_STEP_MS;
 use super::consumption::Consumption;
 use super::execution::ExecutionGroup;
 use super::ledger_health::LedgerHealth;
+use super::unread::Unread;
 use crate::http::{Queries, Readiness};
 
 /// A consumer loop that has not gone round for this long, or a partition whose records in flight do not get settled for so
 /// long, is not progressing. The longest regular pause is the drain of a rebalance, below five seconds.
-const IDLE_MAX: Duration = Duration::from_secs(10);
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(10);
 
 /// Why the service is not ready for reasons of its own, beside what it can look up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +42,7 @@ pub(super) struct ServiceState {
     consumption: OnceLock<Arc<Consumption>>,
     execution: OnceLock<Arc<ExecutionGroup>>,
     health: Arc<LedgerHealth>,
+    unread: Unread,
 }
 
 /// The parts that exist once the actors run.
@@ -66,6 +69,7 @@ impl ServiceState {
             consumption: OnceLock::new(),
             execution: OnceLock::new(),
             health: Arc::default(),
+            unread: Unread::default(),
         }
     }
 
@@ -129,6 +133,11 @@ impl ServiceState {
         &self.health
     }
 
+    /// Where the partitions end that cannot be read.
+    pub(super) const fn unread(&self) -> &Unread {
+        &self.unread
+    }
+
     /// How far log time is ahead of the own clock, in ms; the most of any ledger partition.
     pub(super) fn time_ahead(&self) -> Millis {
         let now = self.clock.now();
@@ -190,6 +199,13 @@ impl ServiceState {
             if !consumption.connected() {
                 reasons.push("the event log cannot be reached".to_owned());
             }
+            let in_flight = |status: &PartitionStatus| {
+                self.partitions()
+                    .and_then(|partitions| partitions.in_flight_of(&status.partition))
+                    .unwrap_or_default()
+            };
+            let unread = |status: &PartitionStatus| self.unread.reason(status, in_flight(status));
+            reasons.extend(consumption.status().iter().filter_map(unread));
             if let Some(idle) = consumption.idle().filter(|idle| *idle > IDLE_MAX) {
                 reasons.push(format!(
                     "the consumer loop has stood still for {} s",

@@ -256,6 +256,17 @@ pub struct PartitionStatus {
     pub settled: i64,
     /// Offset the next record of the log gets; `None` until known.
     pub high: Option<i64>,
+    /// Why reading fails; gone with the next record. A log that does not fail so has none.
+    pub refusal: Option<Refusal>,
+}
+
+/// Reading a partition fails.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Since the first failure.
+    pub lasting: Duration,
+    /// The last failure.
+    pub reason: String,
 }
 
 /// A group to join.

@@ -92,6 +92,7 @@ impl Subscription for Membership {
                     .or_else(|| watermarks.map(|marks| marks.low))
                     .unwrap_or(0),
                 high: watermarks.map(|marks| marks.high),
+                refusal: None,
                 partition: owned.partition,
             }
         };

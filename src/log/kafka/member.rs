@@ -194,6 +194,7 @@ impl Session {
                         .find(|owned| owned.inlet.takes(&message))
                     {
                         owned.inlet.route(&message);
+                        self.member.progress.delivered(&owned.inlet.partition);
                         busiest = Round::Delivered;
                     }
                 }
@@ -202,8 +203,17 @@ impl Session {
         }
         for owned in &mut lock(&context.desk).owned {
             match owned.inlet.deliver() {
+                Ok(Round::Delivered) => {
+                    self.member.progress.delivered(&owned.inlet.partition);
+                    busiest = Round::Delivered;
+                }
                 Ok(round) => busiest = busiest.max(round),
-                Err(error) => report(&error)?,
+                Err(error) => {
+                    report(&error)?;
+                    let reason = error.to_string();
+                    let partition = &owned.inlet.partition;
+                    self.member.progress.refused(partition, reason);
+                }
             }
         }
         Ok(busiest)

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
-use homeostat_actors::ports::log::{Epoch, PartitionStatus, TopicPartition};
+use homeostat_actors::ports::log::{Epoch, PartitionStatus, Refusal, TopicPartition};
 
 use crate::log::sync::lock;
 
@@ -14,6 +15,8 @@ struct Position {
     /// What the client was told to commit.
     stored: i64,
     high: Option<i64>,
+    /// Since when reading fails, and how it did last.
+    refused: Option<(Instant, String)>,
 }
 
 /// The partitions a member owns, and whether its brokers can be reached.
@@ -31,6 +34,7 @@ impl Progress {
             settled: position,
             stored: position,
             high: None,
+            refused: None,
         };
         lock(&self.positions).insert(partition, begun);
     }
@@ -76,6 +80,21 @@ impl Progress {
         }
     }
 
+    /// Reading it failed. The client tries on and tells each kind of failure once.
+    pub(super) fn refused(&self, partition: &TopicPartition, reason: String) {
+        if let Some(position) = lock(&self.positions).get_mut(partition) {
+            let since = position.refused.as_ref().map(|(since, _)| *since);
+            position.refused = Some((since.unwrap_or_else(Instant::now), reason));
+        }
+    }
+
+    /// Records of it came.
+    pub(super) fn delivered(&self, partition: &TopicPartition) {
+        if let Some(position) = lock(&self.positions).get_mut(partition) {
+            position.refused = None;
+        }
+    }
+
     /// The client saw whether any broker is up.
     pub(super) fn reachable(&self, reachable: bool) {
         self.unreachable.store(!reachable, Ordering::Relaxed);
@@ -93,6 +112,10 @@ impl Progress {
             epoch: position.epoch,
             settled: position.settled,
             high: position.high,
+            refusal: position.refused.as_ref().map(|(since, reason)| Refusal {
+                lasting: since.elapsed(),
+                reason: reason.clone(),
+            }),
         };
         lock(&self.positions).iter().map(status).collect()
     }
@@ -129,5 +152,25 @@ mod tests {
         progress.end(&partition);
         progress.settle(&partition, Epoch(2), 20);
         assert_eq!(progress.due(), []);
+    }
+
+    #[test]
+    fn a_failure_to_read_lasts_from_the_first_one_until_records_come() {
+        let partition = TopicPartition {
+            topic: "t".to_owned(),
+            partition: 0,
+        };
+        let progress = Progress::default();
+        let refused = || lock(&progress.positions)[&partition].refused.clone();
+        progress.begin(partition.clone(), Epoch(1), 0);
+        assert_eq!(refused(), None);
+        progress.refused(&partition, "first".to_owned());
+        let (since, _) = refused().unwrap();
+        progress.refused(&partition, "second".to_owned());
+        assert_eq!(refused(), Some((since, "second".to_owned())));
+        let told = progress.status().remove(0).refusal.unwrap();
+        assert_eq!(told.reason, "second");
+        progress.delivered(&partition);
+        assert_eq!(progress.status().remove(0).refusal, None);
     }
 }
