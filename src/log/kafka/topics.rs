@@ -30,6 +30,9 @@ const MAX_MESSAGE_BYTES: &str = "1310720";
 /// Pause before a topic just created is looked for again.
 const PROPAGATION: Duration = Duration::from_millis(20);
 
+/// Longest wait for a partition to get a leader.
+const ELECTION: Duration = Duration::from_secs(5);
+
 /// The admin client and what it learnt.
 pub(super) struct TopicAdmin {
     client: AdminClient<DefaultClientContext>,
@@ -177,16 +180,7 @@ impl TopicAdmin {
             let Some(count) = self.partitions(name)? else {
                 continue;
             };
-            let watermarks = |partition| {
-                let (low, high) = self
-                    .client
-                    .inner()
-                    .fetch_watermarks(name, partition, TIMEOUT)
-                    .map_err(|error| {
-                        classify(&format!("watermarks of {name}/{partition}"), &error)
-                    })?;
-                Ok(Watermarks { low, high })
-            };
+            let watermarks = |partition| self.watermarks(name, partition);
             described.push(TopicDescription {
                 name: name.clone(),
                 partitions: (0..count)
@@ -263,16 +257,31 @@ impl TopicAdmin {
         }
     }
 
-    /// First and next offset of a partition. Blocking.
+    /// First and next offset of a partition; waits a moment for one that has no leader yet. Blocking.
     pub(super) fn watermarks(&self, topic: &str, partition: i32) -> Result<Watermarks, LogError> {
-        let failed = |error| classify(&format!("watermarks of {topic}/{partition}"), &error);
-        let (low, high) = self
-            .client
-            .inner()
-            .fetch_watermarks(topic, partition, TIMEOUT)
-            .map_err(failed)?;
-        Ok(Watermarks { low, high })
+        let end = Instant::now() + ELECTION;
+        let client = self.client.inner();
+        loop {
+            match client.fetch_watermarks(topic, partition, TIMEOUT) {
+                Ok((low, high)) => return Ok(Watermarks { low, high }),
+                Err(error) if leaderless(&error) && Instant::now() < end => {
+                    std::thread::sleep(PROPAGATION);
+                }
+                Err(error) => {
+                    let asked = format!("watermarks of {topic}/{partition}");
+                    return Err(classify(&asked, &error));
+                }
+            }
+        }
     }
+}
+
+/// The partition's leader is being found: it was just created, or its leader is gone.
+fn leaderless(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::NotLeaderForPartition | RDKafkaErrorCode::LeaderNotAvailable)
+    )
 }
 
 fn new_topic<'a>(topic: &'a TopicSettings, retention: &'a str) -> NewTopic<'a> {
