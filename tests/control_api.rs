@@ -264,6 +264,8 @@ async fn what_is_no_order_is_refused_before_anything_is_written() {
             (400, "malformed-order"),
             "{name} {told}"
         );
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(detail.ends_with("; nothing was ordered"), "{name} {detail}");
     }
     let (status, problem) = order(&outside, "dance", "k", json!({"reason": "x"})).await;
     assert_eq!((status, slug(&problem)), (404, "not-found"));
@@ -517,7 +519,7 @@ async fn a_cooldown_is_cleared_and_a_waiting_step_approved() {
 #[tokio::test]
 async fn a_silence_has_an_end_and_may_concern_one_partition() {
     let outside = Outside::with_operator(LIMIT);
-    let body = json!({"minutes": 30, "partition": 1, "reason": "x"});
+    let body = json!({"minutes": 30, "partition": 1, "target": null, "reason": "x"});
     let (status, told) = order(&outside, "silence", "s1", body.clone()).await;
     assert_eq!(
         (status, told["records"].as_array().unwrap().len()),

@@ -114,7 +114,7 @@ pub(super) fn parts<'a>(
             }
             if parts.is_empty() || (silence.partition.is_some() && of_target.is_some()) {
                 let detail = format!(
-                    "a silence names a target, or one of the {} ledger partitions, or neither",
+                    "a silence names a target, or one of the {} ledger partitions, or neither; nothing was ordered",
                     control.views.len()
                 );
                 return Err(Problem::new(Kind::MalformedOrder, detail));

@@ -220,7 +220,17 @@ fn malformed(problem: impl std::fmt::Display) -> Problem {
 
 /// Reads `model/NAME` or `service/NAME`.
 fn target<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Target, D::Error> {
-    let text = String::deserialize(deserializer)?;
+    parse_target(&String::deserialize(deserializer)?)
+}
+
+fn optional_target<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Target>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.as_deref().map(parse_target).transpose()
+}
+
+fn parse_target<E: serde::de::Error>(text: &str) -> Result<Target, E> {
     let found = text.split_once('/').and_then(|(kind, name)| {
         let kinds = [TargetKind::Model, TargetKind::Service];
         let kind = kinds.into_iter().find(|known| known.name() == kind)?;
@@ -229,15 +239,7 @@ fn target<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Target, D
             .then(|| name.to_owned())?;
         Some(Target { kind, name })
     });
-    found.ok_or_else(|| {
-        serde::de::Error::custom("target: write model/NAME or service/NAME, at most 256 bytes")
-    })
-}
-
-fn optional_target<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Target>, D::Error> {
-    target(deserializer).map(Some)
+    found.ok_or_else(|| E::custom("target: write model/NAME or service/NAME, at most 256 bytes"))
 }
 
 fn severity<'de, D: serde::Deserializer<'de>>(
