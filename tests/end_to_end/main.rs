@@ -14,6 +14,7 @@
 mod census;
 mod crash;
 mod dead_letters;
+mod denied;
 mod gates_over_api;
 mod kafka;
 mod ledger_topic;

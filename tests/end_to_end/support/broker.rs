@@ -31,41 +31,47 @@ impl Broker {
 
     /// Starts it, at the port of the last time; its address.
     pub(crate) fn start(&self) -> String {
-        self.script(&["start"])
+        self.script("start", &[])
     }
 
     /// Starts it at this port.
     pub(crate) fn start_at(&self, port: u16) -> String {
-        self.script(&["start", "--port", &port.to_string()])
+        self.script("start", &["--port", &port.to_string()])
     }
 
     /// Starts it with a second listener behind a proxy at this port; its own address, and where the proxy has to connect.
     pub(crate) fn start_behind(&self, proxy: u16) -> (String, String) {
-        let address = self.script(&["start", "--proxy", &proxy.to_string()]);
-        (address, self.script(&["behind"]))
+        let address = self.script("start", &["--proxy", &proxy.to_string()]);
+        (address, self.script("behind", &[]))
     }
 
     pub(crate) fn stop(&self) {
-        self.script(&["stop"]);
+        self.script("stop", &[]);
     }
 
     /// `kill -9`.
     pub(crate) fn kill(&self) {
-        self.script(&["kill"]);
+        self.script("kill", &[]);
     }
 
-    fn script(&self, arguments: &[&str]) -> String {
+    /// Changes its access rules by these options of kafka-acls.
+    pub(crate) fn acls(&self, options: &[&str]) {
+        self.script("acls", &[&["--"], options].concat());
+    }
+
+    fn script(&self, command: &str, options: &[&str]) -> String {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
         let output = Command::new(script)
-            .args(arguments)
+            .arg(command)
             .arg("--dir")
             .arg(self.folder.path())
+            .args(options)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(
             output.status.success(),
-            "scripts/kafka {arguments:?}: {said}"
+            "scripts/kafka {command} {options:?}: {said}"
         );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
