@@ -3,7 +3,8 @@
 //!
 //! Input: the records of its ledger partition, from the first one on; where older ones are gone, from a checkpoint on
 //! (ledger-protocol §8). Output: changes, to the executor and into the decision history, and while this instance owns the
-//! partition checkpoints, behind which old records are removed. A restart folds from the first record left again.
+//! partition checkpoints, behind which old records are removed. A restart folds from the first record left again; so does
+//! an actor that was overtaken by a removal.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -14,16 +15,18 @@ use homeostat_logic::ledger::change::{Change, ChangeKind, CheckpointVerdict};
 use homeostat_logic::ledger::codec::{DecodeError, Undecodable, decode};
 use homeostat_logic::ledger::fold::FOLD_VERSION;
 use homeostat_logic::ledger::fold::restore::Restore;
+use homeostat_logic::ledger::placement::partition_of_target;
 use homeostat_logic::ledger::record::{Millis, Record};
 use homeostat_logic::topic::LEDGER;
 
 use crate::batch::Batch;
 use crate::checkpoints::Checkpoints;
+use crate::continuity::{Break, Remedy, first_break};
 use crate::executor::Folded;
 use crate::fail_point::{self, Point};
 use crate::ledger_view::{LedgerView, Progress};
 use crate::ports::clock::Clock;
-use crate::ports::log::{EventLog, Tail, TopicPartition, Watermarks};
+use crate::ports::log::{EventLog, RecordView, Tail, TopicPartition, Watermarks};
 use crate::ports::observer::Observer;
 use crate::sink::{BatchSink, Gauge, Outlet};
 use crate::supervision::{Failure, Handle, Recipient, Scope, SendError, Worker};
@@ -70,6 +73,8 @@ pub struct CooldownContext {
     pub view: Arc<LedgerView>,
     /// Least age of a ledger record that may be removed behind a checkpoint, in ms.
     pub keep_ms: Millis,
+    /// Partitions of the ledger, fixed for its life.
+    pub partitions: usize,
     /// Who sends; empty until it was started.
     pub executor: Arc<OnceLock<Recipient<Folded>>>,
 }
@@ -78,6 +83,8 @@ pub struct CooldownContext {
 pub struct Cooldown {
     context: CooldownContext,
     reading: Reading,
+    /// Offset of the record to come.
+    next: i64,
     /// Offset at which the fold has caught up with what was there at the start.
     live_from: i64,
     /// Looks for a state to start from, while records are gone and none was found yet.
@@ -98,6 +105,28 @@ impl Gauge for Unlimited {
     fn departing(&self, _: &Arc<Batch>) {}
 }
 
+impl CooldownContext {
+    /// A record's contents, undecodable ones included; or why nothing more may be folded.
+    fn readable(&self, record: RecordView<'_>) -> Result<Result<Record, Undecodable>, Progress> {
+        let offset = record.offset;
+        match decode(record.value.unwrap_or_default()) {
+            Ok(Record::Propose(propose)) => {
+                let home = partition_of_target(&propose.target, self.partitions);
+                if home != self.view.partition {
+                    let target = propose.target.to_string();
+                    return Err(Progress::Misplaced { offset, target });
+                }
+                Ok(Ok(Record::Propose(propose)))
+            }
+            Ok(record) => Ok(Ok(record)),
+            Err(DecodeError::Undecodable(reason)) => Ok(Err(reason)),
+            Err(error @ DecodeError::NewerVersion { .. }) => {
+                Err(Progress::Refused(format!("offset {offset}: {error}")))
+            }
+        }
+    }
+}
+
 impl Cooldown {
     /// An actor that has folded nothing yet; `incarnation` differs for each one of a partition.
     pub fn new(context: CooldownContext, incarnation: u64) -> Self {
@@ -112,6 +141,7 @@ impl Cooldown {
                 incarnation,
                 number: 0,
             },
+            next: 0,
             live_from: 0,
             restore: None,
             tail: None,
@@ -122,33 +152,42 @@ impl Cooldown {
     /// Asks for the extent of the ledger, then follows it from its first record. The log may be away: it is asked until
     /// it answers.
     fn open(&mut self, scope: &mut Scope<'_, Self>) {
-        let names = vec![LEDGER.to_owned()];
-        let describe = self.context.log.describe_topics(names);
-        scope.spawn(describe, |worker, answer, scope| {
-            let index = usize::try_from(worker.context.view.partition).unwrap_or(usize::MAX);
-            let extent = answer.map(|topics| {
-                topics
-                    .first()
-                    .and_then(|topic| topic.partitions.get(index).copied())
-            });
+        scope.spawn(self.extent(), |worker, extent, scope| {
             match extent {
-                Ok(Some(extent)) => worker.follow(extent, scope),
-                Ok(None) => worker.reopen("the ledger has no such partition yet", scope),
-                Err(error) => worker.reopen(&error.to_string(), scope),
+                Ok(extent) => worker.follow(extent, scope),
+                Err(reason) => worker.reopen(&reason, scope),
             }
             Ok(())
         });
     }
 
-    fn reopen(&mut self, reason: &str, scope: &mut Scope<'_, Self>) {
-        if let Some(more) = UNREADABLE.pass() {
-            let partition = self.context.view.partition;
-            tracing::warn!(partition, reason, more, "the ledger cannot be read yet");
+    /// What the log has of the partition now, or why that is not known.
+    fn extent(&self) -> impl Future<Output = Result<Watermarks, String>> + use<> {
+        let describe = self.context.log.describe_topics(vec![LEDGER.to_owned()]);
+        let index = usize::try_from(self.context.view.partition).unwrap_or(usize::MAX);
+        async move {
+            let topics = describe.await.map_err(|error| error.to_string())?;
+            let partitions = topics.first().map(|topic| &topic.partitions);
+            let extent = partitions.and_then(|partitions| partitions.get(index));
+            extent
+                .copied()
+                .ok_or_else(|| "the ledger has no such partition yet".to_owned())
         }
+    }
+
+    fn reopen(&self, reason: &str, scope: &mut Scope<'_, Self>) {
+        self.unreadable(reason);
         scope.run_later(RETRY, |worker, scope| {
             worker.open(scope);
             Ok(())
         });
+    }
+
+    fn unreadable(&self, reason: &str) {
+        if let Some(more) = UNREADABLE.pass() {
+            let partition = self.context.view.partition;
+            tracing::warn!(partition, reason, more, "the ledger cannot be read yet");
+        }
     }
 
     fn follow(&mut self, extent: Watermarks, scope: &mut Scope<'_, Self>) {
@@ -166,6 +205,7 @@ impl Cooldown {
     fn read_from(&mut self, offset: i64, scope: &mut Scope<'_, Self>) {
         let outlet: Outlet<LedgerBatch> = Arc::new(OnceLock::from(scope.address().recipient()));
         self.reading.number += 1;
+        self.next = offset;
         let reading = self.reading;
         let wrap = move |batch| LedgerBatch { reading, batch };
         let sink = BatchSink::new(outlet, wrap, Unlimited, RECORDS_MAX);
@@ -197,9 +237,9 @@ impl Cooldown {
             return;
         };
         for record in batch.iter() {
-            let found = match readable(record.value) {
+            let found = match self.context.readable(record) {
                 Ok(decoded) => restore.read(record.offset, record.timestamp, decoded),
-                Err(reason) => return self.stop(Progress::Refused(reason)),
+                Err(why) => return self.stop(why),
             };
             match found {
                 Ok(None) => {}
@@ -236,13 +276,53 @@ impl Cooldown {
         }
     }
 
+    /// Nothing of the batch is folded before it is certain that nothing was missed. The log may be away: it is asked
+    /// until it answers.
+    fn ask_about(&mut self, found: Break, batch: Arc<Batch>, scope: &mut Scope<'_, Self>) {
+        scope.hold(self.extent(), move |worker, extent, scope| {
+            let remedy = match extent {
+                Ok(extent) => found.remedy(worker.next, extent),
+                Err(reason) => {
+                    worker.unreadable(&reason);
+                    scope.hold(tokio::time::sleep(RETRY), move |worker, (), scope| {
+                        worker.ask_about(found, batch, scope);
+                        Ok(())
+                    });
+                    return Ok(());
+                }
+            };
+            match remedy {
+                Remedy::GoOn => worker.take(&batch, scope),
+                Remedy::StartOver(reason) => return Err(Failure::new(reason)),
+                Remedy::Refuse(reason) => worker.stop(Progress::Refused(reason)),
+            }
+            Ok(())
+        });
+    }
+
+    fn take(&mut self, batch: &Batch, scope: &mut Scope<'_, Self>) {
+        if let Some(last) = batch.iter().last() {
+            self.next = last.offset.saturating_add(1);
+        }
+        if self.restore.is_some() {
+            return self.look_for_state(batch, scope);
+        }
+        fail_point::pass(Point::BeforeFold);
+        let changes = self.fold(batch);
+        self.remember(&changes);
+        if self.context.view.is_live() {
+            self.outbox.push_back(Folded(changes));
+            self.send(scope);
+        }
+    }
+
     fn fold(&mut self, batch: &Batch) -> Vec<Change> {
         let mut changes = Vec::new();
         for record in batch.iter() {
-            let decoded = match readable(record.value) {
+            let decoded = match self.context.readable(record) {
                 Ok(decoded) => decoded,
-                Err(reason) => {
-                    self.stop(Progress::Refused(reason));
+                Err(why) => {
+                    self.stop(why);
                     break;
                 }
             };
@@ -308,15 +388,6 @@ impl Cooldown {
     }
 }
 
-/// A record's contents, undecodable ones included; or why nothing more may be folded.
-fn readable(value: Option<&[u8]>) -> Result<Result<Record, Undecodable>, String> {
-    match decode(value.unwrap_or_default()) {
-        Ok(record) => Ok(Ok(record)),
-        Err(DecodeError::Undecodable(reason)) => Ok(Err(reason)),
-        Err(error @ DecodeError::NewerVersion { .. }) => Err(error.to_string()),
-    }
-}
-
 /// Why nothing more may be folded behind this change.
 fn stopping(change: &ChangeKind) -> Option<String> {
     match change {
@@ -359,16 +430,10 @@ impl Handle<LedgerBatch> for Cooldown {
         if !goes_on || message.reading != self.reading {
             return Ok(());
         }
-        if self.restore.is_some() {
-            self.look_for_state(&message.batch, scope);
-            return Ok(());
-        }
-        fail_point::pass(Point::BeforeFold);
-        let changes = self.fold(&message.batch);
-        self.remember(&changes);
-        if self.context.view.is_live() {
-            self.outbox.push_back(Folded(changes));
-            self.send(scope);
+        let offsets = message.batch.iter().map(|record| record.offset);
+        match first_break(self.next, offsets) {
+            None => self.take(&message.batch, scope),
+            Some(found) => self.ask_about(found, message.batch, scope),
         }
         Ok(())
     }

@@ -26,6 +26,14 @@ pub enum Progress {
         /// Offset of the first record left.
         low: i64,
     },
+    /// It holds a proposal for a target of another partition: the ledger once had another number of them, and what it
+    /// knows of many targets is not where it is looked for (ledger-protocol §8: fixed N).
+    Misplaced {
+        /// Offset of the proposal.
+        offset: i64,
+        /// Its target.
+        target: String,
+    },
 }
 
 impl std::fmt::Display for Progress {
@@ -37,6 +45,10 @@ impl std::fmt::Display for Progress {
             Self::Truncated { low } => write!(
                 formatter,
                 "ledger truncated: its first record is at offset {low}, and no checkpoint with eight days before it is left"
+            ),
+            Self::Misplaced { offset, target } => write!(
+                formatter,
+                "the proposal for {target} at offset {offset} belongs to another partition: the ledger had another number of partitions before"
             ),
         }
     }

@@ -8,6 +8,7 @@
 pub mod assignment;
 pub mod batch;
 mod checkpoints;
+mod continuity;
 pub mod cooldown;
 pub mod dead_letters;
 pub mod executor;

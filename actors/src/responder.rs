@@ -12,6 +12,7 @@ use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::decide::propose::{Context, Notice, propose};
 use homeostat_logic::event::Event;
 use homeostat_logic::ledger::codec::{EncodeError, encode};
+use homeostat_logic::ledger::placement::partition_of_target;
 use homeostat_logic::ledger::record::{Millis, Record};
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::{LEDGER, ORIGIN_HEADER, Use};
@@ -63,6 +64,8 @@ pub struct ResponderContext {
     pub observer: Arc<dyn Observer>,
     /// Configured generation of source topics (ledger-protocol §3).
     pub topic_generation: u32,
+    /// Partitions of the ledger, fixed for its life.
+    pub ledger_partitions: usize,
 }
 
 /// The actor of one role.
@@ -137,11 +140,17 @@ impl Responder {
             rules,
         };
         let proposal = propose(&context, &verdict);
-        let key = proposal.propose.target.to_string();
+        let target = &proposal.propose.target;
+        // Placed here and not by the log's client, which would spread over partitions that somebody added to the topic.
+        let partition = partition_of_target(target, self.context.ledger_partitions);
+        let key = target.to_string();
         match ledger_record(key, &Record::Propose(Box::new(proposal.propose))) {
             Ok(record) => judged.outgoing.push(Outgoing {
                 offset: item.offset,
-                record,
+                record: NewRecord {
+                    partition: Some(partition),
+                    ..record
+                },
             }),
             Err(error) => {
                 judged.refused.push((item.offset, error.to_string()));

@@ -30,6 +30,7 @@ pub(crate) fn start(
     ledger_partitions: i32,
 ) -> Roster {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let partitions = usize::try_from(ledger_partitions).unwrap();
     let responder = ResponderContext {
         rules: Arc::new(rules),
         judge: Arc::new(ByRules),
@@ -37,6 +38,7 @@ pub(crate) fn start(
         clock: Arc::clone(&clock),
         observer: Arc::clone(observer),
         topic_generation: 1,
+        ledger_partitions: partitions,
     };
     let history = Arc::new(RwLock::new(History::new(1_000)));
     let under_way = Arc::new(AtomicUsize::new(0));
@@ -56,6 +58,7 @@ pub(crate) fn start(
             history: Arc::clone(&history),
             view: Arc::clone(&view),
             keep_ms: KEEP_MS_MIN,
+            partitions,
             executor: Arc::new(OnceLock::new()),
         };
         let executor = ExecutorContext {

@@ -178,7 +178,7 @@ async fn start_empty(log: &dyn EventLog, who: &str) -> Result<(), Failure> {
     }
     match emptied {
         0 => Err(Failure::Failed(
-            "refused: every partition can be started from as it is; nothing was ordered".to_owned(),
+            "refused: no partition has lost what it would be started from; nothing was ordered. What else keeps one from being folded: homeostat ledger status".to_owned(),
         )),
         _ => print("start the instances again; they begin at the empty state\n"),
     }

@@ -32,8 +32,8 @@ Examples:
 Configuration: built-in defaults, then each --config FILE in order, then the environment
 (HOMEOSTAT__SECTION__KEY).
 
-Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the ledger cannot be used (a person has
-to mend it), 4 the client of the event log has failed for good (start again).";
+Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the ledger or the embedded log cannot be
+used (a person has to mend it), 4 the client of the event log has failed for good (start again).";
 
 /// Keeps an ML platform in balance: reads its events, decides by readable rules, acts, and records why.
 #[derive(Debug, Parser)]

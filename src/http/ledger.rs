@@ -31,7 +31,9 @@ fn partition(view: &LedgerView) -> Value {
     let (progress, problem) = match &state.progress {
         Progress::Restoring => ("restoring", None),
         Progress::Live => ("live", None),
-        why @ Progress::Refused(_) => ("refused", Some(why.to_string())),
+        why @ (Progress::Refused(_) | Progress::Misplaced { .. }) => {
+            ("refused", Some(why.to_string()))
+        }
         why @ Progress::Truncated { .. } => ("truncated", Some(why.to_string())),
     };
     let boundary = fold.boundary();

@@ -3,14 +3,13 @@
 
 pub mod embedded;
 pub mod kafka;
-mod partitioner;
 mod sync;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use homeostat_actors::ports::log::{LogError, NewRecord};
 
-pub use partitioner::partition_of_key;
+pub use homeostat_logic::ledger::placement::partition_of_key;
 
 /// Largest record taken, in bytes of key, value and headers together, on both logs: an event of the largest size (1 MiB)
 /// with its key, and with the headers that a dead letter of it has.

@@ -155,6 +155,7 @@ impl Assembly {
 
     pub(super) fn start_actors(&self) -> Result<Roster, StartError> {
         let observer: Arc<dyn Observer> = Arc::new(Observation(Arc::clone(&self.metrics)));
+        let ledger_partitions = self.state.views().len();
         let responder = ResponderContext {
             rules: Arc::clone(&self.rules),
             judge: Arc::new(ByRules),
@@ -162,6 +163,7 @@ impl Assembly {
             clock: Arc::clone(&self.clock),
             observer: Arc::clone(&observer),
             topic_generation: self.settings.kafka.topic_generation,
+            ledger_partitions,
         };
         let owner: Arc<str> = format!("{}@{}", std::process::id(), uuid::Uuid::new_v4()).into();
         let under_way = Arc::clone(&self.under_way);
@@ -173,6 +175,7 @@ impl Assembly {
                 history: Arc::clone(&self.history),
                 view: Arc::clone(view),
                 keep_ms: self.settings.ledger.keep_ms(),
+                partitions: ledger_partitions,
                 executor: Arc::new(OnceLock::new()),
             };
             let executor = ExecutorContext {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use homeostat_actors::ports::log::{ErrorClass, LogError};
 
 use super::topics::LedgerError;
+use crate::log::embedded::OpenError;
 use crate::log::kafka::KafkaSettingsError;
 
 /// Why the process ends, as far as its caller can do something about it.
@@ -15,7 +16,7 @@ pub(super) enum Exit {
     Failed = 1,
     /// Usage or configuration: correct it first.
     Usage = 2,
-    /// The ledger cannot be used: a person has to mend it.
+    /// The ledger, or the embedded log that holds it, cannot be used: a person has to mend it.
     Ledger = 3,
     /// The log's client has failed for good: start it again.
     Log = 4,
@@ -32,9 +33,14 @@ impl Exit {
         let of_log = |error: &LogError| (error.class() == ErrorClass::Stop).then_some(Self::Log);
         if let Some(error) = cause.downcast_ref::<LedgerError>() {
             return match error {
-                LedgerError::Topic(_) | LedgerError::Truncated { .. } => Some(Self::Ledger),
+                LedgerError::Topic(_)
+                | LedgerError::Truncated { .. }
+                | LedgerError::Misplaced { .. } => Some(Self::Ledger),
                 LedgerError::Log(error) => of_log(error),
             };
+        }
+        if let Some(OpenError::Damaged { .. }) = cause.downcast_ref() {
+            return Some(Self::Ledger);
         }
         if cause.is::<KafkaSettingsError>() {
             return Some(Self::Usage);
@@ -64,7 +70,8 @@ mod tests {
     fn each_kind_of_failure_has_its_code_however_it_is_wrapped() {
         let wrapped = |error: anyhow::Error| Err::<(), _>(error).context("the start").unwrap_err();
         let text = || "x".to_owned();
-        let cases: [(anyhow::Error, u8); 8] = [
+        let directory = std::path::PathBuf::new;
+        let cases: [(anyhow::Error, u8); 11] = [
             (anyhow::Error::msg("anything"), 1),
             (LedgerError::Topic(text()).into(), 3),
             (
@@ -74,6 +81,30 @@ mod tests {
                 }
                 .into(),
                 3,
+            ),
+            (
+                LedgerError::Misplaced {
+                    partition: 0,
+                    partitions: 8,
+                    why: text(),
+                }
+                .into(),
+                3,
+            ),
+            (
+                OpenError::Damaged {
+                    directory: directory(),
+                    reason: text(),
+                }
+                .into(),
+                3,
+            ),
+            (
+                OpenError::InUse {
+                    directory: directory(),
+                }
+                .into(),
+                1,
             ),
             (LedgerError::Log(LogError::Fatal(text())).into(), 4),
             (LedgerError::Log(LogError::Refused(text())).into(), 1),

@@ -54,14 +54,8 @@ pub(super) fn examine(
     durability: Durability,
 ) -> Findings {
     let mut findings = Findings::default();
-    let found = ledger.partitions.len();
-    if usize::try_from(partitions) != Ok(found) {
-        findings.refused.push(Difference {
-            what: format!(
-                "it has {found} partitions and the configuration says {partitions}; with another number keys would move to other partitions"
-            ),
-            mend: Mend::Words(format!("set ledger.partitions = {found}")),
-        });
+    if usize::try_from(partitions) != Ok(ledger.partitions.len()) {
+        findings.partitions(ledger, partitions);
     }
     if ledger.append_time == Some(false) {
         findings.refuse(
@@ -88,6 +82,26 @@ pub(super) fn examine(
 impl Findings {
     fn refuse(&mut self, what: impl Into<String>, setting: (&'static str, &str)) {
         self.refused.push(setting_differs(what, setting));
+    }
+
+    /// Keys would move to other partitions, where nothing is known of them. How many there were when the records were
+    /// written is not known here: the fold refuses what does not belong where it stands.
+    fn partitions(&mut self, ledger: &TopicDescription, configured: i32) {
+        let found = ledger.partitions.len();
+        let empty = ledger.partitions.iter().all(|marks| marks.high == 0);
+        let mend = if empty {
+            format!("set ledger.partitions = {found}")
+        } else {
+            format!(
+                "set ledger.partitions = {found} if the topic had {found} from the beginning; if partitions were added later, stop every instance, delete the topic and start again, which forgets open actions, cooldowns and budgets"
+            )
+        };
+        self.refused.push(Difference {
+            what: format!(
+                "it has {found} partitions and the configuration says {configured}; with another number keys would move to other partitions"
+            ),
+            mend: Mend::Words(mend),
+        });
     }
 
     fn retention(&mut self, retention_ms: Option<Millis>) {

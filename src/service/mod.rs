@@ -45,7 +45,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 const REQUESTS_LIMIT: Duration = Duration::from_secs(3);
 /// And for leaving the executor's group, in which nothing has to be drained.
 const LEAVE_LIMIT: Duration = Duration::from_millis(500);
-/// Pause before the log is asked again at the start.
+/// Pause before the log is asked again at the start, and between two looks at whether the ledger is still there.
 const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two looks at the ledger's progress.
 const LOOK: Duration = Duration::from_millis(20);
@@ -61,6 +61,8 @@ enum End {
     Stalled(String),
     #[error("{0}")]
     Log(String),
+    #[error(transparent)]
+    Ledger(topics::LedgerError),
 }
 
 impl End {
@@ -69,6 +71,7 @@ impl End {
         match self {
             Self::Signal => None,
             Self::Log(_) => Some(Exit::Log),
+            Self::Ledger(_) => Some(Exit::Ledger),
             Self::GaveUp(_) | Self::Stalled(_) => Some(Exit::Failed),
         }
     }
@@ -176,8 +179,8 @@ async fn start(
         () = signals.any() => return Ok(Started::Interrupted),
         () = ledger_folded(&roster) => {}
     }
-    if let Some((partition, low)) = truncated(&roster) {
-        return Err(topics::LedgerError::Truncated { partition, low }.into());
+    if let Some(error) = unusable(&roster) {
+        return Err(error.into());
     }
     let views = roster.views().to_vec();
     let execution = ExecutionGroup::join(&**log, &settings.kafka.group_id, views)?;
@@ -246,16 +249,34 @@ async fn ledger_folded(roster: &Roster) {
     }
 }
 
-/// A ledger partition that nobody can start from, and its first offset.
-fn truncated(roster: &Roster) -> Option<(i32, i64)> {
+/// Resolves when this instance can no longer go on from what the ledger holds: it ends, so that an instance which folded
+/// what is gone executes its partitions.
+async fn ledger_lost(roster: &Roster) -> topics::LedgerError {
+    loop {
+        tokio::time::sleep(RETRY).await;
+        if let Some(error) = unusable(roster) {
+            return error;
+        }
+    }
+}
+
+/// Why nobody can start from what a ledger partition holds. A partition that is refused for a reason of its own leaves the
+/// others at work; a wrong number of partitions is everybody's.
+fn unusable(roster: &Roster) -> Option<topics::LedgerError> {
     use homeostat_actors::ledger_view::Progress;
-    roster
-        .views()
-        .iter()
-        .find_map(|view| match view.read().progress {
-            Progress::Truncated { low } => Some((view.partition, low)),
+    use topics::LedgerError;
+    roster.views().iter().find_map(|view| {
+        let partition = view.partition;
+        match &view.read().progress {
+            &Progress::Truncated { low } => Some(LedgerError::Truncated { partition, low }),
+            why @ Progress::Misplaced { .. } => Some(LedgerError::Misplaced {
+                partition,
+                partitions: roster.views().len(),
+                why: why.to_string(),
+            }),
             _ => None,
-        })
+        }
+    })
 }
 
 async fn until_end(
@@ -284,6 +305,7 @@ async fn until_end(
             hopeless.ok().and_then(|reason| reason.clone()).map(End::Stalled)
         }
         () = signals.any() => return End::Signal,
+        error = ledger_lost(roster) => return End::Ledger(error),
         gave_up = gave_up.wait_for(Option::is_some) => {
             gave_up.ok().and_then(|reason| reason.clone()).map(End::GaveUp)
         }

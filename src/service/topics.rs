@@ -27,6 +27,18 @@ pub(super) enum LedgerError {
         /// Its first offset.
         low: i64,
     },
+    /// It was written with another number of partitions.
+    #[error(
+        "{LEDGER} cannot be used with {partitions} partitions: partition {partition}: {why}. If ledger.partitions was changed, set it back; if partitions were added to the topic, stop every instance, delete the topic and start again, which forgets open actions, cooldowns and budgets"
+    )]
+    Misplaced {
+        /// Where it shows.
+        partition: i32,
+        /// As configured and found.
+        partitions: usize,
+        /// What stands there.
+        why: String,
+    },
     /// The log has no such topic, or cannot be asked.
     #[error(transparent)]
     Log(#[from] LogError),

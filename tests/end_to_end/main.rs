@@ -17,6 +17,7 @@ mod dead_letters;
 mod denied;
 mod gates_over_api;
 mod kafka;
+mod ledger_changed;
 mod ledger_topic;
 mod life_cycle;
 mod operators;

@@ -175,6 +175,79 @@ fn a_second_opener_is_told_which_directory_is_in_use() {
     );
 }
 
+/// Whatever file or folder of the database is taken away: the log says so, or everything is there.
+#[test]
+fn a_part_that_is_gone_is_told_and_never_begun_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let log: Arc<dyn EventLog> =
+        Arc::new(EmbeddedLog::open(EmbeddedSettings::new(directory.path())).unwrap());
+    run(log.ensure_topics(vec![topic("kept", 2)])).unwrap();
+    fill(&log, "kept", 0, 0, 10);
+    fill(&log, "kept", 1, 0, 10);
+    run(log.delete_before(place("kept", 0), 4)).unwrap();
+    let recorder = Recorder::default();
+    let subscription = log
+        .subscribe(group("readers", "kept"), recorder.handler())
+        .unwrap();
+    recorder.wait("all records left", |seen| seen.values().len() == 16);
+    let owned = recorder.seen().owned.clone();
+    for (partition, assignment) in owned {
+        subscription.settle(&partition, assignment.epoch, 10);
+    }
+    subscription.close(PATIENCE);
+    log.close();
+    let extents = |directory: &std::path::Path| {
+        let log = EmbeddedLog::open(EmbeddedSettings::new(directory))?;
+        let described = run(log.describe_topics(vec!["kept".to_owned()])).unwrap();
+        Ok::<_, OpenError>(described.into_iter().next().map(|one| one.partitions))
+    };
+    let whole = extents(directory.path()).unwrap();
+    let folders = std::fs::read_dir(directory.path().join("keyspaces")).unwrap();
+    let mut parts: Vec<_> = folders.map(|one| one.unwrap().path()).collect();
+    parts.push(directory.path().join("keyspaces"));
+    parts.extend(journals(directory.path()));
+    assert!(parts.len() >= 6, "{parts:?}");
+    let mut told = 0;
+    for part in parts {
+        let part = part.strip_prefix(directory.path()).unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        copy_all(directory.path(), copy.path());
+        let gone = copy.path().join(part);
+        if gone.is_dir() {
+            std::fs::remove_dir_all(gone).unwrap();
+        } else {
+            std::fs::remove_file(gone).unwrap();
+        }
+        match extents(copy.path()) {
+            Ok(found) => assert_eq!(found, whole, "without {}", part.display()),
+            Err(OpenError::Damaged { .. }) => told += 1,
+            Err(error) => panic!("without {}: {error}", part.display()),
+        }
+    }
+    assert!(told > 0);
+}
+
+fn journals(directory: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let files = std::fs::read_dir(directory).unwrap();
+    let files = files.map(|one| one.unwrap().path());
+    files
+        .filter(|one| one.extension().is_some_and(|extension| extension == "jnl"))
+        .collect()
+}
+
+fn copy_all(from: &std::path::Path, to: &std::path::Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let copy = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy_all(&path, &copy);
+        } else {
+            std::fs::copy(&path, &copy).unwrap();
+        }
+    }
+}
+
 fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let until = Instant::now() + PATIENCE;
     while !done() {

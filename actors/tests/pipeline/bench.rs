@@ -273,6 +273,7 @@ impl Bench {
                 history: Arc::clone(&history),
                 view: Arc::clone(&view),
                 keep_ms: KEEP_MS_MIN,
+                partitions: LEDGER_PARTITIONS,
                 executor: Arc::new(OnceLock::new()),
             };
             let executor = ExecutorContext {
@@ -296,6 +297,7 @@ impl Bench {
                 clock: Arc::clone(&time),
                 observer: Arc::clone(&observer),
                 topic_generation: 1,
+                ledger_partitions: LEDGER_PARTITIONS,
             },
             decode: plan.decode,
             ledger: ledger.collect(),

@@ -15,3 +15,4 @@ mod memory_log;
 mod outage;
 #[cfg(test)]
 mod poison;
+mod removal;

@@ -61,6 +61,10 @@ struct State {
     /// First offset kept, where records were removed; what is before it is only out of reach.
     low: BTreeMap<TopicPartition, i64>,
     faults: BTreeMap<String, Fault>,
+    /// Offsets that no reader gets, as the markers of transactions.
+    markers: BTreeSet<(TopicPartition, i64)>,
+    /// Tails get nothing, as if their process were stopped.
+    tails_stopped: bool,
     /// Topics whose appends wait, and how many do.
     held: BTreeSet<String>,
     waiting: usize,
@@ -175,7 +179,30 @@ impl MemoryLog {
     }
 
     pub(crate) fn records(&self, topic: &str, partition: usize) -> Vec<StoredRecord> {
-        self.lock().topics[topic][partition].clone()
+        let state = self.lock();
+        let here = place(topic, i32::try_from(partition).unwrap());
+        let records = state.topics[topic][partition].iter();
+        let read = records.filter(|one| !state.markers.contains(&(here.clone(), one.offset)));
+        read.cloned().collect()
+    }
+
+    /// Appends something that takes an offset and is no record.
+    pub(crate) fn mark(&self, place: &TopicPartition) {
+        let now = self.0.clock.now();
+        let mut state = self.lock();
+        let record = NewRecord {
+            topic: place.topic.clone(),
+            partition: Some(place.partition),
+            ..NewRecord::default()
+        };
+        let marker = state.append(record, now).unwrap();
+        state.markers.insert((place.clone(), marker.offset));
+    }
+
+    /// Stops the tails, or lets them go on.
+    pub(crate) fn stop_tails(&self, stopped: bool) {
+        self.lock().tails_stopped = stopped;
+        self.0.changed.notify_all();
     }
 
     /// Appends to topics while they had a fault.
@@ -347,6 +374,9 @@ fn take(cursors: &mut Vec<Cursor>, partition: &TopicPartition) -> Option<Epoch> 
 fn round(inner: &Inner, cursor: &mut Cursor) {
     let credit = cursor.sink.credit().min(ROUND_RECORDS);
     let mut state = inner.lock();
+    if cursor.epoch.is_none() && state.tails_stopped {
+        return;
+    }
     cursor.next = cursor.next.max(state.low(&cursor.partition));
     let left = state.partition(&cursor.partition);
     let from = usize::try_from(cursor.next).unwrap();
@@ -363,9 +393,13 @@ fn round(inner: &Inner, cursor: &mut Cursor) {
             .or_default();
         *high = in_flight.max(*high);
     }
+    let markers = state.markers.clone();
     drop(state);
     for record in records {
         cursor.next = record.offset + 1;
+        if markers.contains(&(cursor.partition.clone(), record.offset)) {
+            continue;
+        }
         cursor.sink.push(RecordView {
             offset: record.offset,
             timestamp: record.timestamp,

@@ -13,6 +13,7 @@ pub mod fold;
 pub mod identity;
 pub mod limits;
 pub mod phase;
+pub mod placement;
 pub mod reason;
 pub mod record;
 pub mod retention;

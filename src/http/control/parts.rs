@@ -6,6 +6,7 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::log::NewRecord;
 use homeostat_logic::decide::force::{Forced, force};
 use homeostat_logic::ledger::codec::encode;
+use homeostat_logic::ledger::placement::partition_of_target;
 use homeostat_logic::ledger::record::{Id, Override, OverrideOrder, Record};
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
@@ -16,7 +17,6 @@ use super::super::ApiState;
 use super::super::problem::{Kind, Problem};
 use super::Control;
 use super::request::{Asked, OnAction, Order};
-use crate::log::partition_of_key;
 
 /// One record of an order: a request about the whole ledger has one for each partition.
 pub(super) struct Part<'a> {
@@ -165,8 +165,7 @@ fn holder(control: &Control, id: Id, action: Id) -> Result<&LedgerView, Problem>
 }
 
 fn partition(control: &Control, target: &Target) -> i32 {
-    let partition = partition_of_key(target.to_string().as_bytes(), control.views.len());
-    i32::try_from(partition).unwrap_or(i32::MAX)
+    partition_of_target(target, control.views.len())
 }
 
 pub(super) fn not_folded(partition: i32, why: &str) -> Problem {

@@ -71,6 +71,18 @@ impl Groups {
         })
     }
 
+    /// Every settled position, with its group.
+    pub(super) fn settled(&self) -> Vec<(String, TopicPartition, i64)> {
+        let groups = lock(&self.by_name);
+        let of_group = |(name, group): (&String, &Group)| {
+            let settled = group.settled.iter();
+            settled
+                .map(|(place, next)| (name.clone(), place.clone(), *next))
+                .collect::<Vec<_>>()
+        };
+        groups.iter().flat_map(of_group).collect()
+    }
+
     /// Adds a member; every member then finds its share by [`Self::to_release`] and [`Self::acquire`].
     pub(super) fn join(&self, group: &str, read: Vec<String>, topics: &Topics) -> MemberId {
         let member = self.members.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@ mod balance;
 mod codec;
 mod cursor;
 mod groups;
+mod integrity;
 mod keeper;
 mod removal;
 mod shared;
@@ -63,7 +64,7 @@ impl EmbeddedSettings {
     }
 }
 
-/// Why an embedded log cannot be opened. Each is a reason to stop: nothing changes by itself.
+/// Why an embedded log cannot be opened. Each is a reason to stop; damage is mended by no restart.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     /// Another process, or another log of this one, has it open.
@@ -74,6 +75,17 @@ pub enum OpenError {
     InUse {
         /// Directory of the log.
         directory: PathBuf,
+    },
+    /// A part of what was written is gone or not what was written.
+    #[error(
+        "the embedded log in {} is damaged: {reason}; restore the directory, or move it away to begin anew, which forgets events, open actions, cooldowns and budgets",
+        directory.display()
+    )]
+    Damaged {
+        /// Directory of the log.
+        directory: PathBuf,
+        /// What is missing or wrong.
+        reason: String,
     },
     /// The directory or the files in it cannot be used.
     #[error(
@@ -169,7 +181,9 @@ impl EventLog for EmbeddedLog {
     ) -> BoxFuture<'static, Result<(), LogError>> {
         let shared = Arc::clone(&self.shared);
         blocking(move || {
-            if shared.topics.ensure(&shared.store, topics)? {
+            let created = shared.topics.ensure(&shared.store, topics)?;
+            integrity::note_begun(&shared.settings.directory)?;
+            if created {
                 shared.groups.rebalance(&shared.topics);
                 shared.signal.notify();
             }

@@ -8,6 +8,7 @@ use homeostat_actors::ports::log::{LogError, TopicPartition, Watermarks};
 use homeostat_logic::ledger::record::Millis;
 
 use super::groups::Groups;
+use super::integrity;
 use super::store::Store;
 use super::tail::NewTails;
 use super::topics::{Topic, Topics};
@@ -50,6 +51,11 @@ impl Shared {
         let store = Store::open(&settings.directory)?;
         let topics = Topics::load(&store).map_err(failed)?;
         let groups = Groups::load(&store).map_err(failed)?;
+        let damage = integrity::damage(&settings.directory, &store, &topics, &groups);
+        if let Some(reason) = damage.map_err(failed)? {
+            let directory = settings.directory.clone();
+            return Err(OpenError::Damaged { directory, reason });
+        }
         Ok(Self {
             clock: Mutex::new(latest(&topics)),
             settings,

@@ -137,7 +137,13 @@ fn open_database(directory: &Path) -> Result<Opened, OpenError> {
         fjall::Error::Locked => OpenError::InUse {
             directory: directory.to_owned(),
         },
-        other => unusable(format!("{other:?}")),
+        fjall::Error::Io(error) | fjall::Error::Storage(fjall::LsmError::Io(error)) => {
+            unusable(error.to_string())
+        }
+        other => OpenError::Damaged {
+            directory: directory.to_owned(),
+            reason: format!("{other:?}"),
+        },
     };
     std::fs::create_dir_all(directory).map_err(|error| unusable(error.to_string()))?;
     let database = Database::builder(directory)

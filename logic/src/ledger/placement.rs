@@ -1,4 +1,7 @@
-//! Which partition a key belongs to: murmur2, as Kafka's own clients place keys by default.
+//! Which partition a key belongs to: murmur2, as Kafka's own clients place keys by default. All records of a target stand
+//! in one partition of the ledger, and the number of partitions is fixed for its life (ledger-protocol §8).
+
+use crate::target::Target;
 
 /// The partition, out of `partitions`, of the records with this key; 0 when there are none.
 pub fn partition_of_key(key: &[u8], partitions: usize) -> usize {
@@ -7,6 +10,12 @@ pub fn partition_of_key(key: &[u8], partitions: usize) -> usize {
         .unwrap_or(0)
         .checked_rem(partitions)
         .unwrap_or(0)
+}
+
+/// The partition of the ledger that holds everything about this target, out of `partitions`.
+pub fn partition_of_target(target: &Target, partitions: usize) -> i32 {
+    let partition = partition_of_key(target.to_string().as_bytes(), partitions);
+    i32::try_from(partition).unwrap_or(i32::MAX)
 }
 
 /// The 32-bit murmur2 hash with the seed of Kafka's Java client.
