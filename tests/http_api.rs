@@ -11,6 +11,7 @@
 mod outside;
 
 use std::io::{Read as _, Write as _};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use homeostat::http::{EVENTS_MAX, ServeError, Server, routes};
@@ -690,6 +691,47 @@ async fn dead_letters_are_listed_newest_first_in_pages_and_by_filter() {
         let (status, problem) = get(&outside, &format!("{LETTERS}?{query}")).await;
         assert_eq!(status, 400, "{problem}");
     }
+}
+
+#[tokio::test]
+async fn a_time_finds_letters_also_behind_those_of_a_slow_clock() {
+    let outside = Outside::start();
+    for _ in 0..3 {
+        let ours = letter("data.ingested", "handler", b"{}", &[]);
+        outside.log.store(ours);
+    }
+    let hour_ago = (NOW - 3_600_000).to_string();
+    for _ in 0..130 {
+        let slow = letter("data.ingested", "handler", b"{}", &[("stamped", &hour_ago)]);
+        outside.log.store(slow);
+    }
+    let since = format!("{LETTERS}?since=2026-01-01T00:00:00Z");
+    let (_, some) = get(&outside, &since).await;
+    assert_eq!(ids(&some), ["0-2", "0-1", "0-0"]);
+}
+
+#[tokio::test]
+async fn a_missing_dead_letter_topic_is_told_and_not_taken_for_no_letters() {
+    let outside = Outside::start();
+    outside.log.no_dead_letters.store(true, Ordering::SeqCst);
+    for path in [LETTERS.to_owned(), format!("{LETTERS}/0-0")] {
+        let (status, problem) = get(&outside, &path).await;
+        assert_eq!(status, 503, "{problem}");
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(
+            detail.contains("no topic homeostat.dead-letters"),
+            "{detail}"
+        );
+    }
+    let replay = json!({"ids": ["0-0"]}).to_string();
+    let (_, answer) = post(&outside, &format!("{LETTERS}/replay"), replay).await;
+    let result = &answer["results"][0];
+    assert_eq!(result["outcome"], "refused");
+    let detail = result["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("no topic homeostat.dead-letters"),
+        "{detail}"
+    );
 }
 
 #[tokio::test]

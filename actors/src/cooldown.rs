@@ -303,6 +303,7 @@ impl Cooldown {
     fn take(&mut self, batch: &Batch, scope: &mut Scope<'_, Self>) {
         if let Some(last) = batch.iter().last() {
             self.next = last.offset.saturating_add(1);
+            self.context.view.write().read_to = self.next;
         }
         if self.restore.is_some() {
             return self.look_for_state(batch, scope);
@@ -424,8 +425,7 @@ impl Handle<LedgerBatch> for Cooldown {
     type Reply = ();
 
     fn handle(&mut self, message: LedgerBatch, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
-        let progress = self.context.view.read().progress.clone();
-        let goes_on = matches!(progress, Progress::Restoring | Progress::Live);
+        let goes_on = self.context.view.read().progress.goes_on();
         // A batch for an earlier reading would leave a gap in this one's fold.
         if !goes_on || message.reading != self.reading {
             return Ok(());

@@ -36,6 +36,13 @@ pub enum Progress {
     },
 }
 
+impl Progress {
+    /// Whether records are still folded.
+    pub const fn goes_on(&self) -> bool {
+        matches!(self, Self::Restoring | Self::Live)
+    }
+}
+
 impl std::fmt::Display for Progress {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -71,6 +78,8 @@ pub struct State {
     pub fold: Fold,
     /// How far it is.
     pub progress: Progress,
+    /// Offset behind the newest record read, also of those read only to find a state to start from.
+    pub read_to: i64,
     /// Boot time at which the newest record was read.
     pub read_at: Duration,
 }

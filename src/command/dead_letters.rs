@@ -188,9 +188,9 @@ fn letter_row(item: &Value) -> String {
         Some(Value::Bool(false)) => "no",
         _ => "?",
     };
-    let text = |name| field(item, name).unwrap_or_default();
+    let text = |name| printable(&field(item, name).unwrap_or_default().replace('\n', " "));
     // A terminal is as wide as it is; the whole error is in `show`.
-    let error: String = text("error").replace('\n', " ");
+    let error = text("error");
     let error = if std::io::stdout().is_terminal() {
         error.chars().take(60).collect()
     } else {
@@ -219,9 +219,22 @@ async fn show(service: &Service, id: &str, json: bool) -> Result<(), Failure> {
             }
             other => other.to_string(),
         };
-        line(&mut text, format_args!("{name:<12} {shown}"));
+        line(&mut text, format_args!("{name:<12} {}", printable(&shown)));
     }
     print(&text)
+}
+
+/// Bytes of strangers command no terminal; lines and tabs stay.
+fn printable(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() && !"\n\t".contains(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
 }
 
 fn wanted(ids: &[String], filter: &Filter) -> Result<Map<String, Value>, Failure> {
@@ -319,4 +332,17 @@ fn field(document: &Value, name: &str) -> Option<String> {
 fn line(text: &mut String, line: impl std::fmt::Display) {
     // Writing to a string cannot fail.
     writeln!(text, "{line}").unwrap_or_default();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_of_strangers_command_no_terminal() {
+        let shown = printable("a\u{1b}[2Jb\tc\nd\u{9b}e ä");
+        assert_eq!(shown, "a\\u{1b}[2Jb\tc\nd\\u{9b}e ä");
+        let row = letter_row(&json!({"id": "0-1", "reason": "x\ny\r", "error": "\u{7}"}));
+        assert!(!row.contains(char::is_control), "{row:?}");
+    }
 }

@@ -18,7 +18,7 @@ use homeostat_actors::ports::log::ErrorClass;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::ledger::state::OverrideEntry;
 use homeostat_logic::rules::Rules;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use tokio::time::Instant;
 
 use self::parts::{Part, not_folded, parts};
@@ -31,6 +31,8 @@ pub(super) use self::answer::holds;
 
 /// Orders that wait to be read back at once.
 const WAITING_MAX: usize = 64;
+/// Places for keys of orders under way.
+const KEYS: usize = 64;
 
 /// What orders need.
 pub struct Control {
@@ -44,12 +46,31 @@ pub struct Control {
     pub read_back_limit: Duration,
 }
 
-/// Room for orders.
-pub(super) struct Admission(Semaphore);
+/// Room for orders, and who is at it under which key.
+pub(super) struct Admission {
+    room: Semaphore,
+    keys: [Mutex<()>; KEYS],
+}
 
 impl Admission {
     pub(super) fn shared() -> Data<Self> {
-        Data::new(Self(Semaphore::new(WAITING_MAX)))
+        Data::new(Self {
+            room: Semaphore::new(WAITING_MAX),
+            keys: std::array::from_fn(|_| Mutex::default()),
+        })
+    }
+
+    /// One order of a key at a time: two that concern different partitions would not see each other in the ledger before
+    /// both are in it. Other keys may have to wait for the same place.
+    async fn alone(&self, id: Id, deadline: Instant) -> Result<MutexGuard<'_, ()>, Problem> {
+        let place = id.0.first().map_or(0, |byte| usize::from(*byte) % KEYS);
+        let busy = || {
+            let detail = "another order of this Idempotency-Key is under way; repeat the request; nothing was ordered";
+            Problem::new(Kind::Busy, detail)
+        };
+        let key = self.keys.get(place).ok_or_else(busy)?;
+        let alone = tokio::time::timeout_at(deadline, key.lock()).await;
+        alone.map_err(|_| busy())
     }
 }
 
@@ -64,14 +85,15 @@ pub(super) async fn order(
     token::check(state.control.operator_token.as_ref(), request.headers())?;
     decisions::parameters(&request, &[])?;
     let id = request::override_id(&request)?;
-    let _permit = admission.0.try_acquire().map_err(|_| {
+    let _permit = admission.room.try_acquire().map_err(|_| {
         let detail = "too many orders wait to be read back; try again; nothing was ordered";
         Problem::new(Kind::Busy, detail)
     })?;
     let asked = request::read(&name, &body::read(payload).await?)?;
+    let deadline = Instant::now() + state.control.read_back_limit;
+    let _alone = admission.alone(id, deadline).await?;
     let parts = parts(&state, id, &asked)?;
     answer::own_key(&state.control.views, &parts, id)?;
-    let deadline = Instant::now() + state.control.read_back_limit;
     append(&state, id, &asked, &parts, deadline).await?;
     let mut entries = Vec::new();
     for part in &parts {
@@ -146,5 +168,21 @@ async fn read_back(view: &LedgerView, id: Id, deadline: Instant) -> Result<Overr
                 Problem::new(Kind::NotReadBack, detail)
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn orders_of_one_key_come_one_after_the_other() {
+        let admission = Admission::shared();
+        // Without patience: what is free is had all the same.
+        let first = admission.alone(Id([1; 16]), Instant::now()).await.unwrap();
+        assert!(admission.alone(Id([1; 16]), Instant::now()).await.is_err());
+        assert!(admission.alone(Id([2; 16]), Instant::now()).await.is_ok());
+        drop(first);
+        assert!(admission.alone(Id([1; 16]), Instant::now()).await.is_ok());
     }
 }

@@ -58,7 +58,7 @@ families! {
     PARTITION_STOPPED = Gauge "partition_stopped" ["topic", "partition"]
         "1 while an owned partition stands because too many of its records were dead letters.";
     PARTITION_STANDSTILL = Gauge "partition_standstill_seconds" ["topic", "partition"]
-        "Whole seconds for which an owned partition has had records in flight and its settled offset has not moved.";
+        "Whole seconds for which an owned partition has had records in flight and its settled offset has not moved; 0 for one that stopped for too many dead letters.";
     RECORDS_IN_FLIGHT = Gauge "records_in_flight" ["topic", "partition"]
         "Records read and not yet settled.";
     CONSUMER_LAG = Gauge "consumer_lag_records" ["topic", "partition"]

@@ -35,7 +35,8 @@ impl Exit {
             return match error {
                 LedgerError::Topic(_)
                 | LedgerError::Truncated { .. }
-                | LedgerError::Misplaced { .. } => Some(Self::Ledger),
+                | LedgerError::Misplaced { .. }
+                | LedgerError::Lost(_) => Some(Self::Ledger),
                 LedgerError::Log(error) => of_log(error),
             };
         }

@@ -14,6 +14,9 @@ const PERIOD: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(15);
 /// A fold with records left that has not moved for this long is told as a reason.
 const STILL_MAX: Duration = Duration::from_secs(30);
+/// Answers in a row that make it certain that the log ends before what was folded: a broker that has just become leader
+/// may know less for a moment.
+const SHORT_MAX: u32 = 3;
 
 /// What was seen of a partition at the last answer.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +25,18 @@ struct Seen {
     position: i64,
     /// Since when the fold stands at this position with records left.
     still_since: Option<Instant>,
+    /// Answers in a row by which the log ends before what was folded.
+    short: u32,
+}
+
+/// The log ends before what was folded from it: it has lost records, or its topic was created anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) partition: i32,
+    /// Where the log ends; 0 as well when there is no topic.
+    pub(super) end: i64,
+    /// Everything before this offset was folded.
+    pub(super) folded: i64,
 }
 
 /// The answers so far. Bound: one entry per ledger partition.
@@ -70,22 +85,36 @@ impl LedgerHealth {
         let mut seen = self.lock();
         for view in views {
             let index = usize::try_from(view.partition).unwrap_or(usize::MAX);
-            let Some(Watermarks { high, .. }) = marks.get(index).copied() else {
-                continue;
-            };
+            let high = marks.get(index).map_or(0, |marks| marks.high);
             let position = position(view);
-            let before = seen
-                .get(&view.partition)
-                .filter(|one| one.position == position);
+            let last = seen.get(&view.partition);
+            let before = last.filter(|one| one.position == position);
             let still_since =
                 (position < high).then(|| before.and_then(|one| one.still_since).unwrap_or(now));
+            let short = if position > high {
+                last.map_or(0, |one| one.short).saturating_add(1)
+            } else {
+                0
+            };
             let one = Seen {
                 high,
                 position,
                 still_since,
+                short,
             };
             seen.insert(view.partition, one);
         }
+    }
+
+    /// A partition of which the log certainly has less than was folded.
+    pub(super) fn lost(&self) -> Option<Lost> {
+        let seen = self.lock();
+        let lost = seen.iter().find(|(_, one)| one.short >= SHORT_MAX);
+        lost.map(|(partition, one)| Lost {
+            partition: *partition,
+            end: one.high,
+            folded: one.position,
+        })
     }
 
     /// While the log does not answer, standing still is nobody's fault.
@@ -102,6 +131,12 @@ impl LedgerHealth {
     /// Why a live fold is not as far as it should be.
     pub(super) fn reason(&self, view: &LedgerView, now: Instant) -> Option<String> {
         let seen = *self.lock().get(&view.partition)?;
+        if seen.short > 1 {
+            return Some(format!(
+                "ledger partition {}: the log ends at offset {}, and everything before {} was folded",
+                view.partition, seen.high, seen.position
+            ));
+        }
         let still = now.saturating_duration_since(seen.still_since?);
         let stands = view.read().progress == Progress::Live && position(view) == seen.position;
         (stands && still > STILL_MAX).then(|| {
@@ -127,6 +162,8 @@ pub(super) fn position(view: &LedgerView) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use homeostat_logic::ledger::record::Record;
+
     use super::*;
 
     #[test]
@@ -153,5 +190,41 @@ mod tests {
         assert!(told.contains("offset 0 for 60 s"), "{told}");
         health.unknown();
         assert_eq!(health.reason(&view, later), None, "the log is away");
+    }
+
+    #[test]
+    fn a_log_that_ends_before_what_was_folded_is_told_and_then_certain() {
+        let (health, view) = (LedgerHealth::default(), LedgerView::new(0));
+        let mut state = view.write();
+        state.progress = Progress::Live;
+        state.fold.apply(6, 1_000, Ok(Record::Tick));
+        drop(state);
+        let views = [Arc::clone(&view)];
+        let now = Instant::now();
+        let marks = |high| [Watermarks { low: 0, high }];
+        let lost = Some(Lost {
+            partition: 0,
+            end: 2,
+            folded: 7,
+        });
+        for (answers, high, told, certain) in [
+            (1, 7, false, None),
+            (2, 6, true, None),
+            (1, 7, false, None),
+            (3, 2, true, lost),
+        ] {
+            for _ in 0..answers {
+                health.answered(&marks(high), &views, now);
+            }
+            assert_eq!(
+                health.reason(&view, now).is_some(),
+                told,
+                "{answers} {high}"
+            );
+            assert_eq!(health.lost(), certain, "{answers} {high}");
+        }
+        // The topic itself is gone.
+        health.answered(&[], &views, now);
+        assert_eq!(health.lost().map(|lost| lost.end), Some(0));
     }
 }

@@ -251,10 +251,11 @@ async fn ledger_folded(roster: &Roster) {
 
 /// Resolves when this instance can no longer go on from what the ledger holds: it ends, so that an instance which folded
 /// what is gone executes its partitions.
-async fn ledger_lost(roster: &Roster) -> topics::LedgerError {
+async fn ledger_lost(roster: &Roster, state: &ServiceState) -> topics::LedgerError {
     loop {
         tokio::time::sleep(RETRY).await;
-        if let Some(error) = unusable(roster) {
+        let lost = state.health().lost().map(topics::LedgerError::Lost);
+        if let Some(error) = unusable(roster).or(lost) {
             return error;
         }
     }
@@ -305,7 +306,7 @@ async fn until_end(
             hopeless.ok().and_then(|reason| reason.clone()).map(End::Stalled)
         }
         () = signals.any() => return End::Signal,
-        error = ledger_lost(roster) => return End::Ledger(error),
+        error = ledger_lost(roster, state) => return End::Ledger(error),
         gave_up = gave_up.wait_for(Option::is_some) => {
             gave_up.ok().and_then(|reason| reason.clone()).map(End::GaveUp)
         }

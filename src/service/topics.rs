@@ -5,6 +5,7 @@ use std::time::Duration;
 use homeostat_actors::ports::log::{EventLog, LogError, TopicSettings};
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER, TOPICS};
 
+use super::ledger_health::Lost;
 use super::ledger_topic;
 use crate::configuration::{Ledger, Settings};
 
@@ -39,6 +40,12 @@ pub(super) enum LedgerError {
         /// What stands there.
         why: String,
     },
+    /// Less is in the log than was folded from it.
+    #[error(
+        "the log has lost records of {LEDGER}, or its topic was deleted: partition {} ends at offset {}, and everything before {} was folded; restore the topic, or start again to go on by what is there, which forgets actions, cooldowns and budgets",
+        .0.partition, .0.end, .0.folded
+    )]
+    Lost(Lost),
     /// The log has no such topic, or cannot be asked.
     #[error(transparent)]
     Log(#[from] LogError),

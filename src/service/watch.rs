@@ -9,7 +9,6 @@ use homeostat_actors::supervision::{Progress, RunningWatchdog, Step, Supervisor,
 use homeostat_logic::topic::{LEDGER, TOPICS, Use};
 use tokio::sync::watch;
 
-use super::ledger_health;
 use super::state::ServiceState;
 
 const PERIOD: Duration = Duration::from_secs(1);
@@ -164,12 +163,15 @@ fn watch_fold(
     let name = format!("{LEDGER}/{} folding", view.partition);
     let cooldown = format!("ledger-{}/cooldown", view.partition);
     let probe = move || {
-        if !probed.is_live() {
+        let state = probed.read();
+        let (read_to, folds) = (state.read_to, state.progress.goes_on());
+        drop(state);
+        if !folds {
             return None;
         }
         Some(Progress {
             lag: lag(&probed)?,
-            position: u64::try_from(ledger_health::position(&probed)).unwrap_or_default(),
+            position: u64::try_from(read_to).unwrap_or_default(),
         })
     };
     let restart = Step::new("restart_fold", move |_| {
@@ -254,6 +256,8 @@ mod tests {
         .await
         .unwrap();
         assert_eq!(*hopeless.borrow(), None);
+        // Folding from the beginning again, it gets no further.
+        view.restart();
         look_until(15, 20);
         let reason = hopeless.borrow().clone().unwrap();
         assert!(reason.contains("homeostat.ledger/1 folding"), "{reason}");

@@ -110,3 +110,30 @@ fn g6_an_instance_that_a_removal_overtook_ends_and_another_goes_on() {
     decide(&whole, 60..80);
     whole.stop();
 }
+
+#[test]
+fn an_instance_whose_ledger_topic_was_made_anew_ends_and_says_so() {
+    let Some(broker) = Broker::new() else { return };
+    let bootstrap = broker.start();
+    let launch = Launch::new().with("KAFKA__BOOTSTRAP_SERVERS", &bootstrap);
+    let mut service = launch.start();
+    service.ready();
+    decide(&service, 0..12);
+    let admin: AdminClient<DefaultClientContext> = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", &bootstrap)
+        .create()
+        .unwrap();
+    let deleted = run(admin.delete_topics(&[LEDGER], &AdminOptions::new()));
+    deleted.unwrap()[0].as_ref().unwrap();
+    wait_until("the topic is made anew", || {
+        let made = launch.command(&["topics", "create"]).output().unwrap();
+        made.status.success()
+    });
+    let (status, said) = service.ended();
+    assert_eq!(status.code(), Some(3), "{said}");
+    assert!(said.contains("or its topic was deleted"), "{said}");
+    let again = launch.start();
+    again.ready();
+    decide(&again, 20..32);
+    again.stop();
+}

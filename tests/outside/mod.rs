@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use homeostat_logic::ledger::record::*;
 use homeostat_logic::rules::Rules;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
-use homeostat_logic::topic::LEDGER;
+use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NOW: Millis = 1_767_225_600_000;
@@ -37,6 +38,8 @@ pub(crate) enum Order {
 #[derive(Default)]
 pub(crate) struct MemoryLog {
     pub(crate) records: Mutex<BTreeMap<String, Vec<NewRecord>>>,
+    /// Somebody deleted the dead-letter topic.
+    pub(crate) no_dead_letters: AtomicBool,
     pub(crate) orders: Mutex<VecDeque<Order>>,
     /// Views that fold the ledger as it is appended to, one for each partition.
     pub(crate) ledger: Mutex<Vec<Arc<LedgerView>>>,
@@ -116,8 +119,12 @@ impl EventLog for MemoryLog {
         names: Vec<String>,
     ) -> BoxFuture<'static, Result<Vec<TopicDescription>, LogError>> {
         let records = self.records.lock().unwrap();
+        let missing = self.no_dead_letters.load(Ordering::SeqCst);
         let describe = |name: String| {
-            let high = i64::try_from(records.get(&name)?.len()).unwrap();
+            // The dead-letter topic is there from the start.
+            let kept = records.get(&name).map(Vec::len);
+            let kept = kept.or_else(|| (name == DEAD_LETTERS && !missing).then_some(0))?;
+            let high = i64::try_from(kept).unwrap();
             Some(TopicDescription {
                 name,
                 partitions: vec![Watermarks { low: 0, high }],
@@ -177,10 +184,15 @@ impl EventLog for MemoryLog {
     ) -> BoxFuture<'static, Result<Vec<StoredRecord>, LogError>> {
         let records = self.records.lock().unwrap();
         let records = records.get(&partition.topic).into_iter().flatten();
-        // A record a second from NOW on.
+        // A record a second from NOW on, unless another clock stamped it.
+        let stamped = |record: &NewRecord| {
+            let mut headers = record.headers.iter();
+            let (_, time) = headers.find(|(name, _)| name == "original.stamped")?;
+            std::str::from_utf8(time).unwrap().parse().ok()
+        };
         let stored = (0..).zip(records).map(|(offset, record)| StoredRecord {
             offset,
-            timestamp: NOW + offset * 1_000,
+            timestamp: stamped(record).unwrap_or(NOW + offset * 1_000),
             key: record.key.clone(),
             value: record.value.clone(),
             headers: record.headers.clone(),

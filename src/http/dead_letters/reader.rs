@@ -22,6 +22,9 @@ const READ_TIME: Duration = Duration::from_secs(5);
 /// Replays remembered in memory; beyond, the oldest letters count as not yet known.
 const MARKERS_MAX: usize = 100_000;
 
+/// How far clocks may differ: a chunk older than that before what is asked for has nothing of it before it.
+const CLOCKS_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// Which letters are wanted.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Filter {
@@ -92,7 +95,8 @@ impl Reader {
     async fn marks(&self) -> Result<Vec<Watermarks>, LogError> {
         let described = self.log.describe_topics(vec![DEAD_LETTERS.to_owned()]);
         let described = described.await?.into_iter().next();
-        Ok(described.map(|topic| topic.partitions).unwrap_or_default())
+        let missing = || LogError::Denied(format!("there is no topic {DEAD_LETTERS}"));
+        Ok(described.ok_or_else(missing)?.partitions)
     }
 
     /// Records of `from..to`, at most [`CHUNK`].
@@ -160,12 +164,12 @@ impl Reader {
                 let start = marks.low.max(end - CHUNK);
                 let mut records = self.read(partition, start, end).await?;
                 allowance.records -= end - start;
-                // The log's times may step back a little from one record to the next, not by a whole chunk.
+                // The times are those of the clocks of whoever buried the records.
                 let newest = records.iter().map(|record| record.timestamp).max();
                 let too_old = filter
                     .since
                     .zip(newest)
-                    .is_some_and(|(since, time)| time < since);
+                    .is_some_and(|(since, time)| time < since.saturating_sub(CLOCKS_MS));
                 if too_old {
                     break;
                 }
@@ -217,7 +221,7 @@ impl Reader {
         while seen.to < marks.high && !allowance.is_used_up() {
             let end = marks.high.min(seen.to + CHUNK);
             let records = self.read(from.partition, seen.to, end).await?;
-            seen.note(&records);
+            seen.note(from.partition, &records);
             allowance.records -= end - seen.to;
             seen.to = end;
         }
@@ -225,7 +229,7 @@ impl Reader {
         while seen.to >= marks.high && seen.from > first && !allowance.is_used_up() {
             let start = first.max(seen.from - CHUNK);
             let records = self.read(from.partition, start, seen.from).await?;
-            seen.note(&records);
+            seen.note(from.partition, &records);
             allowance.records -= seen.from - start;
             seen.from = start;
         }
@@ -253,8 +257,10 @@ impl Reader {
 }
 
 impl Seen {
-    fn note(&mut self, records: &[StoredRecord]) {
-        for (id, to) in records.iter().filter_map(marker) {
+    /// A marker stands in the partition of its letter.
+    fn note(&mut self, partition: i32, records: &[StoredRecord]) {
+        let markers = records.iter().filter_map(marker);
+        for (id, to) in markers.filter(|(id, _)| id.partition == partition) {
             self.insert(id.offset, to);
         }
     }

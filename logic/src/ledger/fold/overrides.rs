@@ -219,7 +219,9 @@ impl Fold {
         if until <= now || until > now.saturating_add(HORIZON_MS) {
             return Err(Refusal::Time { now });
         }
-        self.state.holds.silenced_until = Some(until);
+        // Another, shorter silence of the same partition, of another target perhaps, ends none: that is what resume is for.
+        let longer = self.state.holds.silenced_until.max(Some(until));
+        self.state.holds.silenced_until = longer;
         Ok(None)
     }
 

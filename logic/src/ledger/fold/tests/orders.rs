@@ -323,6 +323,9 @@ fn pause_and_silence_hold_back_proposals_and_bids_and_nothing_else() {
     // Silence ends by log time.
     let until = T0 + 10 * MINUTE;
     assert_eq!(bench.order(9, 3, OverrideOrder::Silence { until }), Ok(()));
+    // A shorter one ends it no earlier.
+    let until = T0 + MINUTE;
+    assert_eq!(bench.order(9, 4, OverrideOrder::Silence { until }), Ok(()));
     let third = Step {
         cooldown_key: "third".to_owned(),
         ..step(Alert)
