@@ -389,6 +389,24 @@ fn dead_letters_are_listed_shown_and_replayed_once() {
         assert!(out(&replayed).contains(outcome), "{}", out(&replayed));
     }
     assert_eq!(outside.log.values("data.ingested"), ["{\"x\": 1}"]);
+    // Behind the first replay's marker; the newer one is replayed already and does not count.
+    for _ in 0..2 {
+        let more = letter("data.ingested", "handler", b"{}", &[]);
+        outside.log.store(more);
+    }
+    out(&run(&["replay", "0-4"]));
+    let rest = out(&run(&[
+        "replay",
+        "--topic",
+        "data.ingested",
+        "--limit",
+        "1",
+    ]));
+    assert!(rest.contains("0-4        already_replayed"), "{rest}");
+    assert!(rest.contains("0-3        replayed"), "{rest}");
+    assert!(rest.contains("--limit"), "{rest}");
+    let none = out(&run(&["replay", "--topic", "model.deployed"]));
+    assert_eq!(none, "no dead letters\n");
     assert_eq!(
         out(&run(&["resume", "--topic", "system.health"])),
         "going on: system.health/1\n"
@@ -417,6 +435,7 @@ fn dead_letters_that_cannot_be_had_end_with_a_message_and_a_code() {
         ),
         (&["replay", "0-5", "--url", &url], 1, "1 not replayed"),
         (&["replay", "--url", &url], 2, "name the letters"),
+        (&["list", "--limit", "0", "--url", &url], 2, "--limit"),
         (&["list", "--url", "nonsense"], 2, "--url nonsense"),
     ] {
         let mut all = vec!["dead-letters"];

@@ -649,3 +649,20 @@ async fn the_ledger_shows_how_far_each_partition_is_and_what_is_held() {
     );
     assert_ne!(first["hash"], second["hash"]);
 }
+
+#[tokio::test]
+async fn an_order_that_the_ledger_could_not_read_back_is_refused_before_it_is_written() {
+    let outside = Outside::with_operator(LIMIT);
+    for (depth, expected) in [(60, 200), (70, 400), (119, 400), (100_000, 400)] {
+        let (open, close) = ("{\"a\":".repeat(depth), "}".repeat(depth));
+        let body = format!(
+            r#"{{"reason":"x","action":"retrain","target":"model/m{depth}","event":{open}1{close}}}"#
+        );
+        let url = outside.url("/api/v1/control/force");
+        let asked = outside.client.post(url).bearer_auth(TOKEN);
+        let key = format!("deep-{depth}");
+        let (status, told) = answer(asked.header("idempotency-key", key).body(body)).await;
+        assert_eq!(status, expected, "{depth}: {told}");
+    }
+    assert_eq!(written(&outside).len(), 1);
+}

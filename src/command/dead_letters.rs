@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::IsTerminal as _;
+use std::num::NonZeroUsize;
 
 use clap::Subcommand;
 use reqwest::Method;
@@ -85,9 +86,9 @@ struct Filter {
     /// Only those written before this time (RFC 3339).
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// Letters at most.
-    #[arg(long, default_value_t = 100)]
-    limit: usize,
+    /// Letters at most; a replay does not count those that were replayed before.
+    #[arg(long, default_value = "100")]
+    limit: NonZeroUsize,
 }
 
 /// Letters of one request; the service takes no more.
@@ -121,7 +122,7 @@ pub(super) async fn dead_letters(arguments: &Arguments) -> Result<(), Failure> {
             dry_run,
         } => {
             let wanted = wanted(ids, filter)?;
-            replay(&service, wanted, filter.limit, *dry_run, json).await
+            replay(&service, wanted, filter.limit.get(), *dry_run, json).await
         }
         Command::Resume { topic } => resume(&service, topic.as_deref(), json).await,
     }
@@ -141,7 +142,7 @@ async fn post(service: &Service, what: &str, body: Option<Value>) -> Result<Valu
 }
 
 async fn list(service: &Service, filter: &Filter, json: bool) -> Result<(), Failure> {
-    let (mut left, mut cursor) = (filter.limit, None::<String>);
+    let (mut left, mut cursor) = (filter.limit.get(), None::<String>);
     let mut heading = true;
     while left > 0 {
         let limit = left.min(PAGE).to_string();
@@ -268,7 +269,7 @@ async fn replay(
     json: bool,
 ) -> Result<(), Failure> {
     wanted.insert("dry_run".to_owned(), json!(dry_run));
-    let (mut left, mut refused) = (limit, 0);
+    let (mut left, mut found, mut refused) = (limit, 0, 0);
     loop {
         if wanted.contains_key("filter") {
             wanted.insert("limit".to_owned(), json!(left.min(REPLAYS)));
@@ -292,11 +293,22 @@ async fn replay(
             }
         }
         print(&text)?;
-        left = left.saturating_sub(results.len());
+        found += results.len();
+        // Who repeats the command after a fix means the letters that are left.
+        let done =
+            |result: &&Value| field(result, "outcome").as_deref() != Some("already_replayed");
+        left = left.saturating_sub(results.iter().filter(done).count());
         match field(&answer, "next") {
             Some(next) if left > 0 => wanted.insert("cursor".to_owned(), json!(next)),
+            Some(_) if !json => {
+                print("there may be more: repeat the command, or raise --limit\n")?;
+                break;
+            }
             _ => break,
         };
+    }
+    if found == 0 && !json {
+        print("no dead letters\n")?;
     }
     match refused {
         0 => Ok(()),
@@ -315,7 +327,8 @@ async fn resume(service: &Service, topic: Option<&str>, json: bool) -> Result<()
         .filter_map(Value::as_str)
         .collect();
     if resumed.is_empty() {
-        return print("no partition of this instance had stopped\n");
+        let of = topic.map_or_else(String::new, |topic| format!(" of {topic}"));
+        return print(&format!("no partition{of} had stopped on this instance\n"));
     }
     print(&format!("going on: {}\n", resumed.join(", ")))
 }

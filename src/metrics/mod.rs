@@ -246,7 +246,9 @@ impl Metrics {
             .with_label_values(&labels)
             .set(i64::try_from(gauges.standstill).unwrap_or(i64::MAX));
         if let Some(high) = gauges.high {
-            let lag = high.saturating_sub(gauges.settled).max(0);
+            // What was delivered may be known before where the partition ends.
+            let delivered = i64::try_from(gauges.in_flight).unwrap_or(i64::MAX);
+            let lag = high.saturating_sub(gauges.settled).max(delivered);
             self.consumer_lag.with_label_values(&labels).set(lag);
         }
     }

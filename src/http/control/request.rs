@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderValue;
 use homeostat_logic::action::Action;
+use homeostat_logic::event::{DEPTH_MAX, too_deep_at};
 use homeostat_logic::ledger::record::{Id, Millis, Resolution};
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::{Target, TargetKind};
@@ -175,6 +176,12 @@ pub(super) fn read(order: &str, body: &[u8]) -> Result<Asked, Problem> {
     if !ORDERS.contains(&order) {
         let detail = format!("there is no such order; there are {}", ORDERS.join(", "));
         return Err(Problem::new(Kind::NotFound, detail));
+    }
+    // The ledger wraps the order further, and what no parser takes back is no record.
+    if let Some(byte) = too_deep_at(body) {
+        return Err(malformed(format!(
+            "byte {byte}: nested deeper than {DEPTH_MAX} levels; nothing was ordered"
+        )));
     }
     let mut fields: serde_json::Map<String, Value> =
         serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
