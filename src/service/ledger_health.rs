@@ -64,11 +64,18 @@ impl LedgerHealth {
         let health = Arc::clone(self);
         Asking(tokio::spawn(async move {
             loop {
+                // Before the question: while it is under way the fold goes on, and so does the log.
+                let folded: Vec<i64> = views.iter().map(|view| position(view)).collect();
                 let asked = log.describe_topics(vec![LEDGER.to_owned()]);
                 match tokio::time::timeout(ANSWER, asked).await {
                     Ok(Ok(topics)) => {
                         let marks = topics.into_iter().next().map(|topic| topic.partitions);
-                        health.answered(&marks.unwrap_or_default(), &views, Instant::now());
+                        health.answered(
+                            &marks.unwrap_or_default(),
+                            &folded,
+                            &views,
+                            Instant::now(),
+                        );
                     }
                     Ok(Err(error)) => {
                         tracing::debug!(%error, "the end of the ledger is not known now");
@@ -81,9 +88,16 @@ impl LedgerHealth {
         }))
     }
 
-    fn answered(&self, marks: &[Watermarks], views: &[Arc<LedgerView>], now: Instant) {
+    /// `folded`: where the views were when the question was asked.
+    fn answered(
+        &self,
+        marks: &[Watermarks],
+        folded: &[i64],
+        views: &[Arc<LedgerView>],
+        now: Instant,
+    ) {
         let mut seen = self.lock();
-        for view in views {
+        for (view, folded) in views.iter().zip(folded) {
             let index = usize::try_from(view.partition).unwrap_or(usize::MAX);
             let high = marks.get(index).map_or(0, |marks| marks.high);
             let position = position(view);
@@ -91,7 +105,7 @@ impl LedgerHealth {
             let before = last.filter(|one| one.position == position);
             let still_since =
                 (position < high).then(|| before.and_then(|one| one.still_since).unwrap_or(now));
-            let short = if position > high {
+            let short = if *folded > high {
                 last.map_or(0, |one| one.short).saturating_add(1)
             } else {
                 0
@@ -174,18 +188,18 @@ mod tests {
         let start = Instant::now();
         assert_eq!(health.lag(&view), None, "not known yet");
         let marks = |high| [Watermarks { low: 0, high }];
-        health.answered(&marks(0), &views, start);
+        health.answered(&marks(0), &[0], &views, start);
         let later = start + STILL_MAX * 2;
         assert_eq!(
             (health.lag(&view), health.reason(&view, later)),
             (Some(0), None)
         );
-        health.answered(&marks(7), &views, start);
+        health.answered(&marks(7), &[0], &views, start);
         assert_eq!(
             (health.lag(&view), health.reason(&view, start)),
             (Some(7), None)
         );
-        health.answered(&marks(9), &views, later);
+        health.answered(&marks(9), &[0], &views, later);
         let told = health.reason(&view, later).unwrap();
         assert!(told.contains("offset 0 for 60 s"), "{told}");
         health.unknown();
@@ -214,7 +228,7 @@ mod tests {
             (3, 2, true, lost),
         ] {
             for _ in 0..answers {
-                health.answered(&marks(high), &views, now);
+                health.answered(&marks(high), &[7], &views, now);
             }
             assert_eq!(
                 health.reason(&view, now).is_some(),
@@ -224,7 +238,12 @@ mod tests {
             assert_eq!(health.lost(), certain, "{answers} {high}");
         }
         // The topic itself is gone.
-        health.answered(&[], &views, now);
+        health.answered(&[], &[7], &views, now);
         assert_eq!(health.lost().map(|lost| lost.end), Some(0));
+        // What was folded while the question was under way is nothing that the answer lacks.
+        for _ in 0..9 {
+            health.answered(&marks(5), &[4], &views, now);
+        }
+        assert_eq!((health.reason(&view, now), health.lost()), (None, None));
     }
 }
