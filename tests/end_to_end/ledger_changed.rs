@@ -3,6 +3,7 @@
 
 use homeostat::log::kafka::{KafkaLog, KafkaSettings};
 use homeostat_actors::ports::log::{EventLog as _, TopicPartition};
+use homeostat_logic::topic::LEDGER;
 use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
 use rdkafka::client::DefaultClientContext;
 use serde_json::{Value, json};
@@ -12,7 +13,13 @@ use crate::support::client::{Client, run};
 use crate::support::service::Launch;
 use crate::support::{wait_for, wait_until};
 
-const LEDGER: &str = "homeostat.ledger";
+fn admin(bootstrap: &str) -> AdminClient<DefaultClientContext> {
+    let mut settings = rdkafka::ClientConfig::new();
+    settings
+        .set("bootstrap.servers", bootstrap)
+        .create()
+        .unwrap()
+}
 
 fn drifts(names: std::ops::Range<u32>) -> Value {
     let event = |number| json!({"model_version": format!("m{number}@1"), "severity": "HIGH"});
@@ -38,10 +45,7 @@ fn g8_partitions_added_to_the_ledger_are_neither_used_nor_taken_for_the_ledgers(
     let service = launch.start();
     service.ready();
     decide(&service, 0..12);
-    let admin: AdminClient<DefaultClientContext> = rdkafka::ClientConfig::new()
-        .set("bootstrap.servers", &bootstrap)
-        .create()
-        .unwrap();
+    let admin = admin(&bootstrap);
     let more = NewPartitions::new(LEDGER, 8);
     let added = run(admin.create_partitions([&more], &AdminOptions::new()));
     added.unwrap()[0].as_ref().unwrap();
@@ -119,10 +123,7 @@ fn an_instance_whose_ledger_topic_was_made_anew_ends_and_says_so() {
     let mut service = launch.start();
     service.ready();
     decide(&service, 0..12);
-    let admin: AdminClient<DefaultClientContext> = rdkafka::ClientConfig::new()
-        .set("bootstrap.servers", &bootstrap)
-        .create()
-        .unwrap();
+    let admin = admin(&bootstrap);
     let deleted = run(admin.delete_topics(&[LEDGER], &AdminOptions::new()));
     deleted.unwrap()[0].as_ref().unwrap();
     wait_until("the topic is made anew", || {

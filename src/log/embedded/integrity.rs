@@ -77,8 +77,8 @@ fn settled_beyond_the_end(topics: &Topics, groups: &Groups) -> Option<String> {
         let index = usize::try_from(place.partition).ok()?;
         Some(topic.partitions.get(index)?.extent().high)
     };
-    let settled = groups.settled().into_iter();
-    settled.into_iter().find_map(|(group, place, settled)| {
+    let mut settled = groups.settled().into_iter();
+    settled.find_map(|(group, place, settled)| {
         let end = end(&place).unwrap_or(0);
         (settled > end).then(|| {
             format!(
