@@ -24,7 +24,7 @@ const ALLOWED: [&str; 12] = [
     "socket.timeout.ms",
 ];
 
-/// Options users may set in a build with the feature `kafka-ssl`.
+/// Options of TLS and SASL.
 const SECURITY: [&str; 13] = [
     "sasl.mechanism",
     "sasl.mechanisms",
@@ -71,11 +71,7 @@ impl KafkaSettings {
     /// Checks the options of the user.
     pub fn check(&self) -> Result<(), KafkaSettingsError> {
         for name in self.options.keys() {
-            if SECURITY.contains(&name.as_str()) {
-                if cfg!(not(feature = "kafka-ssl")) {
-                    return Err(KafkaSettingsError::NeedsTls { name: name.clone() });
-                }
-            } else if !ALLOWED.contains(&name.as_str()) {
+            if !SECURITY.contains(&name.as_str()) && !ALLOWED.contains(&name.as_str()) {
                 return Err(KafkaSettingsError::NotAllowed {
                     name: name.clone(),
                     allowed: ALLOWED.join(", "),
@@ -220,14 +216,6 @@ pub enum KafkaSettingsError {
         /// The list.
         allowed: String,
     },
-    /// This build has no TLS.
-    #[error(
-        "the Kafka option {name} needs a build with TLS and SASL; build with `--features kafka-ssl`"
-    )]
-    NeedsTls {
-        /// Its name.
-        name: String,
-    },
     /// librdkafka did not take a value.
     #[error("the Kafka client cannot be created: {reason}; correct the Kafka options")]
     Client {
@@ -268,12 +256,9 @@ mod tests {
     }
 
     #[test]
-    fn harmless_options_are_taken_and_security_needs_the_feature() {
-        for name in ALLOWED {
+    fn harmless_and_security_options_are_taken() {
+        for name in ALLOWED.iter().chain(&SECURITY) {
             assert_eq!(check(name), Ok(()), "{name}");
-        }
-        for name in SECURITY {
-            assert_eq!(check(name).is_ok(), cfg!(feature = "kafka-ssl"), "{name}");
         }
     }
 
