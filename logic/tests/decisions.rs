@@ -373,7 +373,7 @@ fn whether_critical_and_scheduled_answers_are_gated_is_configuration() {
             &rules(overlay),
             night,
         );
-        (verdict.action, verdict.scheduled)
+        (verdict.action, !verdict.start.is_now())
     };
     assert_eq!(judged("", "medium"), (Alert, false));
     assert_eq!(
@@ -418,15 +418,66 @@ fn medium_drift_waits_for_a_maintenance_window_and_grave_drift_does_not() {
             serde_json::json!([1]),
             "unknown fields travel along"
         );
-        assert_eq!(!step.windows.is_empty(), scheduled);
+        assert_eq!(!step.start.is_now(), scheduled);
+        let reasons = proposal.propose.decisions[0].reasons.join("; ");
+        assert_eq!(
+            reasons.contains("maintenance window"),
+            scheduled,
+            "{reasons}"
+        );
         let expected = if scheduled {
-            assert_eq!(step.windows[0].from, at("2026-03-03T02:00:00Z"));
-            step.windows.last().unwrap().to
+            let windows: Vec<_> = step.start.windows().collect();
+            assert_eq!(windows[0].from, at("2026-03-03T02:00:00Z"));
+            windows.last().unwrap().to
         } else {
             noon() + 86_400_000
         };
         assert_eq!(proposal.propose.not_after, expected);
     }
+}
+
+#[test]
+fn the_reason_says_whether_a_maintenance_window_is_waited_for() {
+    let rules = rules("[working_hours]\nenabled = false\n[maintenance]\ndays = [\"mon\"]");
+    let judged = |now: &str| {
+        let raw = r#"{"severity":"medium","model_version":"fraud@7"}"#;
+        let propose = proposed("data.drift.detected", raw, &rules, at(now)).propose;
+        let decision = &propose.decisions[0];
+        let from = decision.ladder[0].start.windows().next().unwrap().from;
+        (from, decision.reasons.last().unwrap().clone())
+    };
+    // 2026-03-02 is a Monday; its window is 02:00 to 05:00 UTC.
+    let waits = "waits for the next maintenance window, 2026-03-02T02:00:00";
+    let (from, reason) = judged("2026-03-02T01:59:59Z");
+    assert_eq!(from, at("2026-03-02T02:00:00Z"));
+    assert!(reason.starts_with(waits), "{reason}");
+    let (from, reason) = judged("2026-03-02T02:00:00Z");
+    assert_eq!(from, at("2026-03-02T02:00:00Z"));
+    let open = "starts in the maintenance window that is open until 2026-03-02T05:00:00";
+    assert!(reason.starts_with(open), "{reason}");
+    // It closed today: the retraining waits a week, and never means now.
+    let (from, reason) = judged("2026-03-02T05:00:00Z");
+    assert_eq!(from, at("2026-03-09T02:00:00Z"));
+    let waits = "waits for the next maintenance window, 2026-03-09T02:00:00";
+    assert!(reason.starts_with(waits), "{reason}");
+}
+
+#[test]
+fn without_any_window_people_are_alerted_and_nothing_starts_now() {
+    let rules = rules("working_hours.enabled = false");
+    let end = chrono::DateTime::<chrono::Utc>::MAX_UTC.timestamp_millis();
+    let raw = r#"{"severity":"medium","model_version":"fraud@7"}"#;
+    let verdict = judged("data.drift.detected", raw, &rules, end);
+    assert_eq!((verdict.proposed, verdict.action), (Retrain, Alert));
+    let reasons = proposed("data.drift.detected", raw, &rules, end)
+        .propose
+        .decisions[0]
+        .reasons
+        .join("; ");
+    assert!(
+        reasons.contains("no maintenance window begins within 400 days"),
+        "{reasons}"
+    );
 }
 
 #[test]

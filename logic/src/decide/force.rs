@@ -8,7 +8,7 @@ use crate::action::Action;
 use crate::event::{ActionRequired, Declared, Event};
 use crate::field::Field;
 use crate::ledger::identity;
-use crate::ledger::record::{Id, Millis, Propose};
+use crate::ledger::record::{Id, Millis, Propose, When};
 use crate::ledger::times::REFIRE_START_MS;
 use crate::rules::Rules;
 use crate::severity::Severity;
@@ -126,6 +126,7 @@ fn verdict(forced: &Forced<'_>) -> Verdict {
         proposed: forced.action,
         action: forced.action,
         after_hours: None,
-        scheduled: false,
+        start: When::Now,
+        no_window: false,
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::action::Action;
 use crate::event::{ActionRequired, Declared, Event};
 use crate::field::{Field, Length};
-use crate::ledger::record::Millis;
+use crate::ledger::record::{Millis, When};
 use crate::rules::compiled::Raise;
 use crate::rules::hours::HourCheck;
 use crate::rules::{Rule, Rules};
@@ -33,8 +33,11 @@ pub struct Verdict {
     pub action: Action,
     /// Set when working hours changed the action.
     pub after_hours: Option<HourCheck>,
-    /// Whether the action waits for a maintenance window.
-    pub scheduled: bool,
+    /// When the action may start: now, or in the coming maintenance windows.
+    pub start: When,
+    /// Set when there is no maintenance window to wait for, which changed the action to an alert: it must neither start
+    /// outside a window nor be forgotten. Only a clock beyond the calendar brings it about.
+    pub no_window: bool,
 }
 
 /// Which rule decided.
@@ -109,6 +112,12 @@ pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
         && source == RuleSource::Matrix
         && rule.scheduled.contains(&severity);
     let after_hours = outside_working_hours(rule, proposed, severity, scheduled, now);
+    let start = if scheduled && after_hours.is_none() {
+        rules.maintenance.next(now).map(When::Within)
+    } else {
+        Some(When::Now)
+    };
+    let no_window = start.is_none();
     let (target_kind, target) = match (&event.model, proposed) {
         // A service's event that names the model to roll back: the cooldown belongs to what is acted on.
         (Some(model), Action::Retrain | Action::Rollback) => (TargetKind::Model, Arc::clone(model)),
@@ -121,13 +130,14 @@ pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
         severity_reason,
         rule: source,
         proposed,
-        action: if after_hours.is_some() {
+        action: if after_hours.is_some() || no_window {
             Action::Alert
         } else {
             proposed
         },
         after_hours,
-        scheduled: scheduled && after_hours.is_none(),
+        start: start.unwrap_or_default(),
+        no_window,
     }
 }
 

@@ -10,7 +10,10 @@ use crate::action::Action;
 use crate::event::{ActionRequired, Event};
 use crate::field::{Field, Object, Text, lenient_struct};
 use crate::history::format_time;
-use crate::ledger::record::{Decision, EventBody, Id, Millis, Propose, RawJson, Source};
+use crate::ledger::record::{
+    Decision, EventBody, Id, Millis, Propose, RawJson, Source, When, Window,
+};
+use crate::rules::maintenance::AHEAD_DAYS_MAX;
 use crate::rules::{Rule, Rules};
 use crate::severity::Severity;
 use crate::target::TargetKind;
@@ -120,7 +123,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
     let not_after = decision
         .ladder
         .iter()
-        .flat_map(|step| step.windows.iter().map(|window| window.to))
+        .flat_map(|step| step.start.windows().map(|window| window.to))
         .max()
         .unwrap_or(src.ts + rule.max_event_age_ms);
     let notice = (&*context.event.event_type == "data_drift_detected")
@@ -201,7 +204,7 @@ impl Writer<'_> {
             severity: verdict.severity,
             severity_reason: verdict.severity_reason.to_string(),
             proposed_action: verdict.proposed,
-            reasons: reasons(event, verdict, self.rule),
+            reasons: reasons(event, verdict, self.rule, self.context.now),
             ladder: self.ladder(),
             escalation: self.step(Action::Alert),
         }
@@ -310,7 +313,7 @@ impl Writer<'_> {
 }
 
 /// One sentence per thing that shaped the first step.
-fn reasons(event: &Event, verdict: &Verdict, rule: &Rule) -> Vec<String> {
+fn reasons(event: &Event, verdict: &Verdict, rule: &Rule, now: Millis) -> Vec<String> {
     let mut reasons = Vec::new();
     let fields = [
         ("drift_score", "a number", event.drift_score.wrong()),
@@ -353,8 +356,26 @@ fn reasons(event: &Event, verdict: &Verdict, rule: &Rule) -> Vec<String> {
             check.hour, hours.timezone, hours.start, hours.end, verdict.proposed
         ));
     }
-    if verdict.scheduled {
-        reasons.push("waits for the next maintenance window".to_owned());
-    }
+    reasons.extend(waiting(verdict, now));
     reasons
+}
+
+/// Whether the action waits for a maintenance window, and for which one.
+fn waiting(verdict: &Verdict, now: Millis) -> Option<String> {
+    if verdict.no_window {
+        return Some(format!(
+            "no maintenance window begins within {AHEAD_DAYS_MAX} days; {} became alert",
+            verdict.proposed
+        ));
+    }
+    let When::Within(windows) = &verdict.start else {
+        return None;
+    };
+    let Window { from, to } = windows.first();
+    let (from, to) = (format_time(from), format_time(to));
+    Some(if now < windows.first().from {
+        format!("waits for the next maintenance window, {from} to {to}")
+    } else {
+        format!("starts in the maintenance window that is open until {to}")
+    })
 }

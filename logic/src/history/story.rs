@@ -45,7 +45,7 @@ pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Opti
         max_attempts: step.max_attempts,
         not_after: propose.not_after,
         cooldown_ms: step.cooldown_ms,
-        windows: step.windows.clone(),
+        windows: step.start.windows().copied().collect(),
         gates: entered.gates.clone(),
         attempts: Vec::new(),
         escalation: None,
@@ -113,7 +113,7 @@ pub(super) fn judged_again(story: &mut DecisionStory, judged: &Judged) {
     story.policy = step.policy;
     story.max_attempts = step.max_attempts;
     story.cooldown_ms = step.cooldown_ms;
-    story.windows.clone_from(&step.windows);
+    story.windows = step.start.windows().copied().collect();
     story.summary.reasons.extend(refusals(&judged.gates));
     story.gates.clone_from(&judged.gates);
 }

@@ -126,7 +126,7 @@ fn what_a_gate_held_back_says_why_with_the_numbers() {
 fn a_scheduled_action_that_falls_back_shows_the_step_it_fell_to() {
     let mut told = Told::new(10);
     let scheduled = Step {
-        windows: vec![window(MINUTE, 2 * MINUTE)],
+        start: within(&[window(MINUTE, 2 * MINUTE)]),
         ..budgeted(Retrain, 1)
     };
     let action = told.propose(0, propose(1, vec![scheduled, step(Monitor)]));

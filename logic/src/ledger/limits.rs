@@ -8,8 +8,6 @@ use super::times::{HORIZON_MS, LEASE_MS_MIN};
 pub const DECISIONS_MAX: usize = 8;
 /// Steps of a ladder at most.
 pub const LADDER_MAX: usize = 5;
-/// Windows of a step at most.
-pub const WINDOWS_MAX: usize = 8;
 /// Attempts of an action at most.
 pub const ATTEMPTS_MAX: u32 = 10;
 /// `verify.next` may be nested this deep. An addition: it bounds the recursion over a record.
@@ -34,13 +32,13 @@ pub enum Breach {
         /// Steps of its ladder.
         found: usize,
     },
-    /// Too many windows.
-    #[error("step `{step}` has {found} windows; at most {WINDOWS_MAX} are allowed")]
-    Windows {
+    /// The fold starts a derived step at once, so it cannot wait for a window or for a person.
+    #[error(
+        "step `{step}` is an escalation or a `verify.next` and has windows or needs approval; such a step starts at once"
+    )]
+    DerivedWaits {
         /// Action of the step.
         step: &'static str,
-        /// Their number.
-        found: usize,
     },
     /// No attempt, or too many.
     #[error("step `{step}` allows {found} attempts; set `max_attempts` to 1 to {ATTEMPTS_MAX}")]
@@ -90,23 +88,27 @@ pub fn validate(propose: &Propose) -> Result<(), Breach> {
                 found: decision.ladder.len(),
             });
         }
-        for step in decision.ladder.iter().chain([&decision.escalation]) {
+        for step in &decision.ladder {
             validate_step(step, 0)?;
         }
+        starts_at_once(&decision.escalation)?;
+        validate_step(&decision.escalation, 0)?;
     }
     Ok(())
+}
+
+const fn starts_at_once(step: &Step) -> Result<(), Breach> {
+    if step.start.is_now() && !step.approval {
+        return Ok(());
+    }
+    let step = step.action.name();
+    Err(Breach::DerivedWaits { step })
 }
 
 fn validate_step(step: &Step, depth: usize) -> Result<(), Breach> {
     let name = step.action.name();
     if depth > VERIFY_DEPTH_MAX {
         return Err(Breach::VerifyDepth { step: name });
-    }
-    if step.windows.len() > WINDOWS_MAX {
-        return Err(Breach::Windows {
-            step: name,
-            found: step.windows.len(),
-        });
     }
     if !(1..=ATTEMPTS_MAX).contains(&step.max_attempts) {
         return Err(Breach::Attempts {
@@ -145,7 +147,10 @@ fn validate_step(step: &Step, depth: usize) -> Result<(), Breach> {
         });
     }
     match step.verify.as_ref().and_then(|verify| verify.next.as_ref()) {
-        Some(next) => validate_step(next, depth + 1),
+        Some(next) => {
+            starts_at_once(next)?;
+            validate_step(next, depth + 1)
+        }
         None => Ok(()),
     }
 }

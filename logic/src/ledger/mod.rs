@@ -19,3 +19,4 @@ pub mod record;
 pub mod retention;
 pub mod state;
 pub mod times;
+pub mod when;

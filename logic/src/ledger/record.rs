@@ -7,6 +7,8 @@ use crate::action::Action;
 use crate::severity::Severity;
 use crate::target::Target;
 
+pub use super::when::{When, Window, Windows};
+
 /// Milliseconds since the Unix epoch, UTC.
 pub type Millis = i64;
 
@@ -160,9 +162,8 @@ pub struct Step {
     pub lease_ms: Millis,
     /// How long an attempt in doubt is asked about.
     pub probe_for_ms: Millis,
-    /// Absolute UTC windows in which it may start; empty = now. At most 8.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub windows: Vec<Window>,
+    /// When it may start for the first time. Always written: a record without it cannot be decoded.
+    pub start: When,
     /// Waits for a person's approval before it may start (ledger-protocol §9 `approve`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub approval: bool,
@@ -191,15 +192,6 @@ pub struct Backoff {
     pub factor: u32,
     /// Longest pause.
     pub max_ms: Millis,
-}
-
-/// A time window in UTC, `from` included, `to` excluded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// Start.
-    pub from: Millis,
-    /// End.
-    pub to: Millis,
 }
 
 /// The signal that shows an action worked.

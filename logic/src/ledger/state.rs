@@ -245,7 +245,7 @@ pub struct Winner {
 impl ActionState {
     /// The window of the step by index.
     pub fn window(&self, window: Option<usize>) -> Option<Window> {
-        self.step.windows.get(window?).copied()
+        self.step.start.windows().nth(window?).copied()
     }
 
     /// When log time alone moves the action (ledger-protocol §4 `advance`). Due as soon as log time is beyond it.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::maintenance::Windows;
+use super::maintenance::Schedule;
 use super::settings::{
     ActionSettings, CooldownOverlay, Defaults, RuleOverlay, RuleSettings, TargetOverlay,
     WorkingHours,
@@ -106,7 +106,7 @@ pub struct Rules {
     /// Names used when an event has none.
     pub defaults: Defaults,
     /// When scheduled actions run.
-    pub maintenance: Windows,
+    pub maintenance: Schedule,
     actions: BTreeMap<Action, ActionSettings>,
     general: Table,
     targets: BTreeMap<String, Table>,
@@ -120,7 +120,7 @@ impl Rules {
     pub fn new(settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
         let mut errors = check_actions(settings);
         errors.extend(check_budgets(settings));
-        let maintenance = Windows::new(&settings.maintenance)
+        let maintenance = Schedule::new(&settings.maintenance)
             .map_err(|error| errors.push(error))
             .ok();
         let general = table(settings, None, &mut errors);

@@ -103,7 +103,7 @@ fn records_of(step: Move, depth: i32, fold: &Fold, now: Millis) -> Vec<Record> {
                 from: now + UNIT,
                 to: now + 3 * UNIT,
             };
-            propose.decisions[0].ladder[0].windows = vec![window];
+            propose.decisions[0].ladder[0].start = records::within(vec![window]);
             vec![Record::Propose(Box::new(propose))]
         }
         Move::Again => vec![Record::Propose(Box::new(proposal(0, 1, 1, now)))],

@@ -209,9 +209,9 @@ impl Facts {
         if now > not_after.unwrap_or(action.not_after) {
             return Some("not_after: started too late".to_owned());
         }
-        let mut windows = action.step.windows.iter();
+        let mut windows = action.step.start.windows();
         let inside = windows.any(|window| (window.from..window.to).contains(&now));
-        let scheduled = !action.step.windows.is_empty() && attempt.1 == 1;
+        let scheduled = !action.step.start.is_now() && attempt.1 == 1;
         (scheduled && !inside).then(|| "G9: started outside its windows".to_owned())
     }
 }

@@ -120,7 +120,7 @@ fn proposal(setup: &Setup, configuration: usize, event: usize) -> Propose {
         ..records::step(action, Policy::AtMostOnce)
     };
     if setup.scheduled && event == 0 {
-        step.windows = vec![records::window(1, 2)];
+        step.start = records::within(vec![records::window(1, 2)]);
     }
     if setup.budgets {
         step.gates = vec![Gate {

@@ -3,7 +3,7 @@
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::identity;
 use homeostat_logic::ledger::record::{
-    Backoff, Decision, EventBody, Id, Millis, Policy, Propose, RawJson, Record, Source, Step,
+    Backoff, Decision, EventBody, Id, Millis, Policy, Propose, RawJson, Record, Source, Step, When,
     Window,
 };
 use homeostat_logic::severity::Severity;
@@ -41,7 +41,7 @@ pub(crate) fn step(action: Action, policy: Policy) -> Step {
         },
         lease_ms: homeostat_logic::ledger::times::LEASE_MS_MIN,
         probe_for_ms: 60 * UNIT,
-        windows: Vec::new(),
+        start: When::Now,
         approval: false,
         verify: None,
     }
@@ -53,6 +53,11 @@ pub(crate) fn window(from: i64, to: i64) -> Window {
         from: T0 + from * UNIT,
         to: T0 + to * UNIT,
     }
+}
+
+/// Only inside these windows.
+pub(crate) fn within(windows: Vec<Window>) -> When {
+    When::Within(windows.try_into().unwrap())
 }
 
 /// The proposal of the event of that number, with one decision.

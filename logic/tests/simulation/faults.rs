@@ -3,7 +3,7 @@
 use homeostat_logic::ledger::identity::forced_key;
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{
-    Id, Observe, Override, OverrideOrder, Propose, Record, Resolution,
+    Id, Observe, Override, OverrideOrder, Propose, Record, Resolution, When,
 };
 use std::rc::Rc;
 
@@ -178,7 +178,7 @@ impl World {
         propose.not_after = self.now + 30 * MINUTE;
         let ladder = &mut propose.decisions[0].ladder;
         ladder.truncate(1);
-        ladder[0].windows.clear();
+        ladder[0].start = When::Now;
         ladder[0].approval = false;
         self.give_order_named(override_id, ledger, OverrideOrder::Force(Box::new(propose)));
     }

@@ -233,15 +233,12 @@ impl Promises {
         if self.winners.insert((action, attempt), start_id).is_some() {
             self.broken("G1", format!("two bids won attempt {attempt} of {action}"));
         }
-        let windows = &self.actions[&action].step.windows;
-        let inside = windows
-            .iter()
+        let start = &self.actions[&action].step.start;
+        let inside = start
+            .windows()
             .any(|window| (window.from..window.to).contains(&at));
-        if attempt == 1 && !windows.is_empty() && !inside {
-            self.broken(
-                "G9",
-                format!("{action} started at {at}, outside {windows:?}"),
-            );
+        if attempt == 1 && !start.is_now() && !inside {
+            self.broken("G9", format!("{action} started at {at}, outside {start:?}"));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use homeostat_logic::action::Action;
-use homeostat_logic::ledger::record::{Millis, Propose, Verify, Window};
+use homeostat_logic::ledger::record::{Millis, Propose, Verify, When, Window};
 use homeostat_logic::rules::Rules;
 
 use crate::profile::MINUTE;
@@ -77,12 +77,14 @@ pub(crate) fn configure(propose: &mut Propose, rules: usize, now: Millis) {
                 next,
             })
         });
-        if rules == 3 && !step.windows.is_empty() {
+        if rules == 3 && !step.start.is_now() {
             let window = |from: Millis| Window {
                 from: now + from * MINUTE,
                 to: now + (from + 2) * MINUTE,
             };
-            step.windows = vec![window(1), window(6)];
+            if let Ok(windows) = vec![window(1), window(6)].try_into() {
+                step.start = When::Within(windows);
+            }
             propose.not_after = now + 8 * MINUTE;
         }
     }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Writer;
 use crate::action::Action;
-use crate::ledger::record::{Backoff, Gate, Millis, Policy, Step};
+use crate::ledger::record::{Backoff, Gate, Millis, Policy, Step, When};
 
 /// The hour of SPEC §4's budget.
 const BUDGET_WINDOW_MS: Millis = 3_600_000;
@@ -107,14 +107,14 @@ impl Writer<'_> {
         (gates, charges)
     }
 
-    /// A step outside all budgets, which starts as soon as its windows let it: the escalation is one.
+    /// A step outside all budgets, which starts as soon as the verdict lets it: the escalation is one.
     pub(super) fn step(&self, action: Action) -> Step {
         let (event_type, target) = (&self.context.event.event_type, self.verdict.target());
         let settings = self.context.rules.action(action);
-        let windows = if action == Action::Retrain && self.verdict.scheduled {
-            self.context.rules.maintenance.after(self.context.now)
-        } else {
-            Vec::new()
+        // What stands in for the action, and what tells people about it, waits for no window.
+        let start = match action {
+            Action::Retrain => self.verdict.start.clone(),
+            _ => When::Now,
         };
         Step {
             action,
@@ -129,7 +129,7 @@ impl Writer<'_> {
             backoff: settings.map_or(NO_BACKOFF, |settings| settings.backoff),
             lease_ms: LEASE_MS,
             probe_for_ms: PROBE_FOR_MS,
-            windows,
+            start,
             approval: false,
             verify: None,
         }

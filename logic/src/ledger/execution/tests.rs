@@ -159,9 +159,9 @@ fn nothing_is_bid_for_before_it_is_due() {
 #[test]
 fn nothing_is_bid_for_outside_its_window_or_after_its_end() {
     let mut desk = Desk::new();
-    let windows = vec![window(MINUTE, 2 * MINUTE)];
+    let start = within(&[window(MINUTE, 2 * MINUTE)]);
     let ladder = vec![crate::ledger::record::Step {
-        windows,
+        start,
         ..step(Retrain)
     }];
     let limited = Propose {

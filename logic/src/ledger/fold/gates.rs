@@ -112,7 +112,7 @@ impl Fold {
             suppression.map_or(Ok(()), Err)
         };
         let open = key.open.filter(|open| Some(*open) != own);
-        let now = step.windows.is_empty() && !step.approval;
+        let now = step.start.is_now() && !step.approval;
         let busy = open.filter(|open| !(now && self.is_waiting(*open)));
         judge(
             "in_progress",

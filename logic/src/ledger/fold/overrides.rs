@@ -200,15 +200,16 @@ impl Fold {
         if action.phase != Phase::Approval {
             return Err(wrong(action.phase));
         }
-        let mut windows = action.step.windows.iter();
-        let next = windows.position(|window| now < window.to);
+        let start = &action.step.start;
+        let next = start.windows().position(|window| now < window.to);
+        let at_once = start.is_now();
         match next.and_then(|window| Some((window, action.window(Some(window))?))) {
             Some((window, times)) if now < times.from => {
                 self.move_to(id, now, Phase::Waiting { window }, cause);
             }
             // Only now slots are taken, so the gates are asked again (V14).
             Some((window, _)) => self.activate(id, Some(window), now, cause),
-            None if action.step.windows.is_empty() => self.activate(id, None, now, cause),
+            None if at_once => self.activate(id, None, now, cause),
             None => return Err(wrong(Phase::Expired)),
         }
         Ok(Some(id))
@@ -243,7 +244,7 @@ impl Fold {
         if propose.event_key != key {
             return invalid("its event_key is not that of the order");
         }
-        if !step.windows.is_empty() || step.approval {
+        if !step.start.is_now() || step.approval {
             return invalid("a forced action starts now, without window and approval");
         }
         if now > propose.not_after {

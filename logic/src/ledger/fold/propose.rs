@@ -145,7 +145,7 @@ impl Fold {
     pub(super) const fn first_phase(&self, step: &Step) -> Phase {
         if step.approval {
             Phase::Approval
-        } else if step.windows.is_empty() {
+        } else if step.start.is_now() {
             Phase::Ready {
                 attempt: 1,
                 from: self.state.now,

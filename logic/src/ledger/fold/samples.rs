@@ -9,6 +9,7 @@ use crate::ledger::record::{
     OverrideOrder, Policy, Propose, RawJson, Record, Source, Start, Step, Via, Window,
 };
 use crate::ledger::state::OverrideVerdict;
+pub(crate) use crate::ledger::when::When;
 use crate::severity::Severity;
 use crate::target::Target;
 
@@ -41,7 +42,7 @@ pub(crate) fn step(action: Action) -> Step {
         },
         lease_ms: LEASE,
         probe_for_ms: PROBE,
-        windows: Vec::new(),
+        start: When::Now,
         approval: false,
         verify: None,
     }
@@ -76,6 +77,11 @@ pub(crate) fn window(from: Millis, to: Millis) -> Window {
         from: T0 + from,
         to: T0 + to,
     }
+}
+
+/// Only inside these windows.
+pub(crate) fn within(windows: &[Window]) -> When {
+    When::Within(windows.to_vec().try_into().unwrap())
 }
 
 pub(crate) fn decision(ladder: Vec<Step>) -> Decision {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::execution::{Execution, Moment};
-use homeostat_logic::ledger::record::{FinishOutcome, Id, Policy, Record, Step as LedgerStep};
+use homeostat_logic::ledger::record::{FinishOutcome, Id, Policy, Record};
 use homeostat_logic::ledger::state::FoldState;
 use homeostat_logic::ledger::times::{CLOCK_STEP_MS, TARGET_LATENESS_MS};
 
@@ -224,12 +224,13 @@ impl Setup {
             Action::Ignore
         };
         let windows = self.windows.iter();
-        let step = LedgerStep {
-            windows: windows
-                .map(|(from, to)| records::window(*from, *to))
-                .collect(),
-            ..records::step(Action::Retrain, self.policy)
-        };
+        let windows: Vec<_> = windows
+            .map(|(from, to)| records::window(*from, *to))
+            .collect();
+        let mut step = records::step(Action::Retrain, self.policy);
+        if !windows.is_empty() {
+            step.start = records::within(windows);
+        }
         let escalation = records::step(escalation, Policy::Idempotent);
         let mut propose = records::propose(0, vec![step], escalation);
         if let Some(unit) = self.written_limit() {

@@ -48,7 +48,21 @@ fn a_proposal_at_a_limit_is_valid_and_one_beyond_it_names_the_breach() {
             }];
         })
     };
-    let windows = |count| with(|step| step.windows = vec![window(0, 1); count]);
+    fn waits() -> When {
+        within(&[window(0, 1)])
+    }
+    let derived = |change: fn(&mut Step)| {
+        let mut proposal = propose(1, vec![step(Retrain)]);
+        change(&mut proposal.decisions[0].escalation);
+        proposal
+    };
+    let verified = |change: fn(&mut Step)| {
+        with(|step| {
+            *step = nested(1);
+            let next = step.verify.as_mut().and_then(|verify| verify.next.as_mut());
+            change(next.unwrap());
+        })
+    };
     let attempts = |count| with(|step| step.max_attempts = count);
     let cooldown = |ms| with(|step| step.cooldown_ms = ms);
     let lease = |ms| with(|step| step.lease_ms = ms);
@@ -56,7 +70,7 @@ fn a_proposal_at_a_limit_is_valid_and_one_beyond_it_names_the_breach() {
         decisions(1),
         decisions(8),
         ladder(5),
-        windows(8),
+        with(|step| step.start = within(&[window(0, 1)])),
         attempts(1),
         attempts(10),
         cooldown(0),
@@ -74,7 +88,10 @@ fn a_proposal_at_a_limit_is_valid_and_one_beyond_it_names_the_breach() {
         (decisions(9), "9 decisions"),
         (ladder(0), "ladder of 0"),
         (ladder(6), "ladder of 6"),
-        (windows(9), "9 windows"),
+        (derived(|step| step.start = waits()), "starts at once"),
+        (derived(|step| step.approval = true), "starts at once"),
+        (verified(|step| step.start = waits()), "starts at once"),
+        (verified(|step| step.approval = true), "starts at once"),
         (attempts(0), "0 attempts"),
         (attempts(11), "11 attempts"),
         (escalation(11), "11 attempts"),

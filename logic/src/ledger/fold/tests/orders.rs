@@ -109,7 +109,7 @@ fn what_is_being_sent_can_be_neither_cancelled_nor_fired_again() {
 #[test]
 fn every_phase_that_waits_can_be_cancelled() {
     let window = Step {
-        windows: vec![window(HOUR, 2 * HOUR)],
+        start: within(&[window(HOUR, 2 * HOUR)]),
         ..step(Retrain)
     };
     let approval = Step {
@@ -124,7 +124,7 @@ fn every_phase_that_waits_can_be_cancelled() {
     ] {
         let mut bench = Bench::new();
         let policy = step.policy;
-        let waits = !step.windows.is_empty() || step.approval;
+        let waits = !step.start.is_now() || step.approval;
         let action = bench.propose(0, propose(1, vec![step]));
         if !waits {
             bench.start(SECOND, action, 1, 1);
@@ -424,7 +424,7 @@ fn g9_an_approved_schedule_waits_for_its_window() {
     let scheduled = |key: &str| Step {
         approval: true,
         cooldown_key: key.to_owned(),
-        windows: vec![window(HOUR, 2 * HOUR), window(3 * HOUR, 4 * HOUR)],
+        start: within(&[window(HOUR, 2 * HOUR), window(3 * HOUR, 4 * HOUR)]),
         ..step(Retrain)
     };
     let mut bench = Bench::new();
@@ -494,7 +494,7 @@ fn a_forced_action_skips_the_gates_takes_its_slot_and_respects_an_open_one() {
 fn a_forced_action_that_is_none_is_refused() {
     let mut bench = Bench::new();
     let windows = Step {
-        windows: vec![window(HOUR, 2 * HOUR)],
+        start: within(&[window(HOUR, 2 * HOUR)]),
         ..step(Retrain)
     };
     let another = Propose {

@@ -305,9 +305,9 @@ proptest! {
             for change in changes {
                 let ChangeKind::BidWon { action, attempt: 1, .. } = change.kind else { continue };
                 let action = fold.action(action).unwrap();
-                let windows = &action.step.windows;
-                let inside = windows.iter().any(|w| (w.from..w.to).contains(&fold.now()));
-                assert!(windows.is_empty() || inside);
+                let start = &action.step.start;
+                let inside = start.windows().any(|w| (w.from..w.to).contains(&fold.now()));
+                assert!(start.is_now() || inside);
             }
         });
     }

@@ -12,7 +12,7 @@ use crate::target::Target;
 
 fn scheduled(windows: &[Window]) -> Step {
     Step {
-        windows: windows.to_vec(),
+        start: within(windows),
         ..budgeted(Retrain, 1)
     }
 }
@@ -306,7 +306,7 @@ fn a_scheduled_action_goes_from_window_to_window_and_expires_with_an_alert() {
     let mut bench = Bench::new();
     let windows = [window(MINUTE, 2 * MINUTE), window(5 * MINUTE, 6 * MINUTE)];
     let ladder = vec![Step {
-        windows: windows.to_vec(),
+        start: within(&windows),
         ..step(Retrain)
     }];
     let action = bench.propose(0, propose(1, ladder));

@@ -84,10 +84,10 @@ fn random_proposal(number: i64, time: Millis, a: u8, b: u8) -> Propose {
     let mut first = keyed(and_budget("day", day, u32::from(a % 4) + 1, first), 0);
     if a.is_multiple_of(5) {
         let from = time - T0 + i64::from(b) * MINUTE;
-        first.windows = vec![
+        first.start = within(&[
             window(from, from + 20 * MINUTE),
             window(from + 60 * MINUTE, from + 70 * MINUTE),
-        ];
+        ]);
     }
     first.approval = a.is_multiple_of(7);
     if b.is_multiple_of(5) {
@@ -185,7 +185,7 @@ fn random_order(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
             let mut forced = random_proposal(number, fold.now(), a | 1, b);
             forced.event_key = identity::forced_key(override_id);
             for step in &mut forced.decisions[0].ladder {
-                step.windows.clear();
+                step.start = When::Now;
                 step.approval = false;
             }
             OverrideOrder::Force(Box::new(forced))

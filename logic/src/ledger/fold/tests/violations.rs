@@ -76,13 +76,13 @@ fn v8_memory_is_a_constant_of_the_protocol_and_the_same_when_rebuilt() {
 #[test]
 fn v9_a_start_behind_the_end_of_its_action_is_void() {
     let mut bench = Bench::new();
-    let windows = vec![window(30 * MINUTE, 60 * MINUTE)];
+    let start = within(&[window(30 * MINUTE, 60 * MINUTE)]);
     let waiting = bench.propose(
         0,
         propose(
             1,
             vec![Step {
-                windows,
+                start,
                 ..step(Retrain)
             }],
         ),
@@ -140,16 +140,16 @@ fn v13_the_escalation_needs_no_record_of_its_own() {
 #[test]
 fn v14_slots_are_taken_at_activation() {
     let mut bench = Bench::new();
-    let keyed = |key: &str, windows| Step {
+    let keyed = |key: &str, start| Step {
         cooldown_key: key.to_owned(),
-        windows,
+        start,
         ..budgeted(Retrain, 1)
     };
-    let opens = vec![window(MINUTE, 5 * MINUTE)];
+    let opens = within(&[window(MINUTE, 5 * MINUTE)]);
     let scheduled = bench.propose(0, propose(1, vec![keyed("a", opens)]));
     bench.tick(MINUTE + 1);
     assert_eq!(bench.phase(scheduled), "ready");
-    bench.propose(MINUTE + 2, propose(2, vec![keyed("b", Vec::new())]));
+    bench.propose(MINUTE + 2, propose(2, vec![keyed("b", When::Now)]));
     assert_eq!(
         bench.entered().unwrap().2,
         "budget",
