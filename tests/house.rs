@@ -15,7 +15,7 @@ mod support {
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use homeostat::metrics::inventory::INVENTORY;
+use homeostat::metrics::inventory::{INVENTORY, PROCESS};
 use homeostat_logic::topic::Role;
 use serde_json::Value;
 
@@ -374,6 +374,7 @@ fn the_readme_lists_every_metric() {
         .collect();
     let expected: Vec<String> = INVENTORY
         .iter()
+        .chain(&PROCESS)
         .map(|family| {
             let labels: Vec<String> = family
                 .labels

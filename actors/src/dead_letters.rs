@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use homeostat_logic::event::Reject;
 use homeostat_logic::topic::{DEAD_LETTERS, ORIGIN_HEADER};
+use strum::VariantNames as _;
 
 use crate::flight::Flight;
 use crate::ports::log::{
@@ -17,6 +19,17 @@ const REASON_BYTES_MAX: usize = 2_048;
 const RETRY: Duration = Duration::from_millis(500);
 /// A letter is little larger than its record, which the log took: one smaller than this is never refused for its size.
 const REFUSED_FOR_SIZE_BYTES_MIN: usize = 64 * 1_024;
+
+/// The reason of an event that its role failed on each time.
+pub const HANDLER: &str = "handler";
+/// The reason of an event whose proposal the ledger will never take.
+pub const REFUSED: &str = "refused";
+
+/// Every reason a record can be dead for: a closed list, of which letters are filtered and counted.
+pub fn reasons() -> impl Iterator<Item = &'static str> {
+    let rejects = Reject::VARIANTS.iter().copied();
+    rejects.chain([HANDLER, REFUSED])
+}
 
 /// Before the names of the record's own headers.
 pub const ORIGINAL: &str = "original.";

@@ -13,7 +13,7 @@ use homeostat_logic::event::{Event, Names, Reject};
 use homeostat_logic::topic::{Role, Topic, Use};
 
 use crate::batch::Batch;
-use crate::dead_letters::{DeadLetters, Verdict};
+use crate::dead_letters::{DeadLetters, HANDLER, REFUSED, Verdict};
 use crate::fail_point::{self, Point};
 use crate::flight::{Cause, Flight, Returned};
 use crate::ports::observer::{Consumed, Observer};
@@ -232,7 +232,7 @@ impl PartitionConsumer {
                     let path = self.handler_path(offset, scope.path());
                     self.retry_or_bury(offset, failures, &path, scope);
                 }
-                Cause::Refused(reason) => self.bury(offset, "refused", reason, 1),
+                Cause::Refused(reason) => self.bury(offset, REFUSED, reason, 1),
             }
         }
         again.sort_unstable();
@@ -247,7 +247,7 @@ impl PartitionConsumer {
             let why = (self.context.last_failure)(path);
             let why = why.unwrap_or_else(|| "reason unknown".to_owned());
             let error = format!("{path} failed on this event each time; last: {why}");
-            return self.bury(offset, "handler", error, failures);
+            return self.bury(offset, HANDLER, error, failures);
         }
         let doublings = failures.saturating_sub(1).min(16);
         let pause = retry.first.saturating_mul(1 << doublings).min(retry.max);

@@ -162,7 +162,26 @@ async fn an_idle_actor_is_never_stuck() {
     for now in 0..100 {
         watchdog.look(second(now));
     }
-    assert!(watchdog.steps_taken().is_empty());
+    assert_eq!(
+        watchdog.steps_taken().into_iter().collect::<Vec<_>>(),
+        [("restart_actor", 0)]
+    );
+}
+
+#[actix::test]
+async fn a_step_is_counted_from_0_as_soon_as_it_may_be_taken() {
+    let step = |name| Step::new(name, |_| {});
+    let watchdog = Watchdog::new(&tree(), vec![step("end_process")]);
+    let _watch = watchdog.watch("orders/3", second(1), || None, vec![step("rejoin_group")]);
+    let counted: Vec<_> = watchdog.steps_taken().into_iter().collect();
+    assert_eq!(
+        counted,
+        [
+            ("end_process", 0),
+            ("rejoin_group", 0),
+            ("restart_actor", 0)
+        ]
+    );
 }
 
 #[actix::test]

@@ -63,7 +63,10 @@ pub struct Event {
 }
 
 /// Why a record is not an event. Each goes to the dead letters.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Reject {
     /// A tombstone.
     #[error("the record has no value")]
@@ -99,27 +102,10 @@ pub enum Reject {
 }
 
 impl Reject {
-    /// The reason as a metric label.
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::NoValue => "no_value",
-            Self::TooLarge { .. } => "too_large",
-            Self::NotUtf8 { .. } => "not_utf8",
-            Self::TooDeep => "too_deep",
-            Self::NotAnObject(_) => "not_an_object",
-            Self::NameTooLong { .. } => "name_too_long",
-        }
+    /// The reason as a metric label: one of [`strum::VariantNames::VARIANTS`].
+    pub fn label(&self) -> &'static str {
+        self.into()
     }
-
-    /// Every label.
-    pub const LABELS: [&'static str; 6] = [
-        "no_value",
-        "too_large",
-        "not_utf8",
-        "too_deep",
-        "not_an_object",
-        "name_too_long",
-    ];
 }
 
 lenient_struct! {

@@ -2,6 +2,7 @@
 //! counted, and pages of other sites are kept from publishing through somebody's browser.
 
 use std::panic::AssertUnwindSafe;
+use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -21,6 +22,7 @@ pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
+    let began = Instant::now();
     // The request itself must not be kept: actix routes by mutating it, which needs it unshared.
     let path = request.path().to_owned();
     if is_cross_site(&request) {
@@ -30,6 +32,7 @@ pub(super) async fn guard(
         );
         return Ok(finish(
             request.into_response(problem.at(&path).error_response()),
+            began,
         ));
     }
     let state = request.app_data::<web::Data<ApiState>>().cloned();
@@ -39,13 +42,13 @@ pub(super) async fn guard(
             "an HTTP handler panicked; the request was answered with 500"
         );
         if let Some(state) = state {
-            state.metrics.http_request("other", 500);
+            state.metrics.http_request("other", 500, began.elapsed());
         }
         let detail = "the handler failed; the log of the service says why";
         return Err(Problem::new(Kind::Internal, detail).at(&path).into());
     };
     let response = result?.map_into_boxed_body();
-    Ok(finish(as_problem(response, &path)))
+    Ok(finish(as_problem(response, &path), began))
 }
 
 fn as_problem(response: ServiceResponse<BoxBody>, path: &str) -> ServiceResponse<BoxBody> {
@@ -76,13 +79,13 @@ fn is_problem(headers: &HeaderMap) -> bool {
         .is_some_and(|value| value.as_bytes() == MEDIA_TYPE.as_bytes())
 }
 
-fn finish(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+fn finish(mut response: ServiceResponse<BoxBody>, began: Instant) -> ServiceResponse<BoxBody> {
     let route = response.request().match_pattern();
     if let Some(state) = response.request().app_data::<web::Data<ApiState>>() {
         let route = route.as_deref().unwrap_or("other");
         state
             .metrics
-            .http_request(route, response.status().as_u16());
+            .http_request(route, response.status().as_u16(), began.elapsed());
     }
     let headers = response.headers_mut();
     for (name, value) in [

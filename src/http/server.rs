@@ -109,6 +109,9 @@ fn serve(
     state: Data<ApiState>,
     started: &SyncSender<std::io::Result<ServerHandle>>,
 ) -> std::io::Result<()> {
+    for (_, route, _) in routes::table() {
+        state.metrics.http_route(route);
+    }
     actix_rt::System::new().block_on(async move {
         let admission = publish::Admission::shared();
         let orders = control::Admission::shared();

@@ -95,6 +95,10 @@ families! {
         "Whole seconds by which the time of the ledger is ahead of this machine's clock, 0 if it is not.";
     LEDGER_UNDELIVERED = Gauge "ledger_undelivered_alerts" []
         "Alerts about failed actions of the last eight days that reached nobody.";
+    LEDGER_PAUSED = Gauge "ledger_paused" ["partition"]
+        "1 while an operator's pause holds the ledger partition.";
+    LEDGER_SILENCED = Gauge "ledger_silenced" ["partition"]
+        "1 while an operator's silence holds the ledger partition, also during a pause.";
     LEDGER_FOLD_ENTRIES = Gauge "ledger_fold_entries" ["kind"]
         "Entries that the fold of the ledger holds in memory, by kind.";
     LEDGER_VOIDS = Counter "ledger_voids_total" ["reason"]
@@ -107,6 +111,8 @@ families! {
         "Events acknowledged to publishers over HTTP.";
     HTTP_REQUESTS = Counter "http_requests_total" ["route", "status"]
         "HTTP requests, by route and status class.";
+    HTTP_DURATION = Histogram "http_request_duration_seconds" ["route"]
+        "From the head of an HTTP request to the head of its answer, by route.";
     MAILBOX_DEPTH = Gauge "mailbox_depth" ["actor"]
         "Messages waiting in an actor's mailbox.";
     MAILBOX_HIGH_WATER = Gauge "mailbox_high_water" ["actor"]
@@ -125,4 +131,52 @@ families! {
         "Always 1; the label says what runs.";
     PROCESS_START_TIME = Gauge "process_start_time_seconds" []
         "When the process started, in seconds since the Unix epoch.";
+}
+
+/// What the `prometheus` crate reads of this process, on Linux only, under the names that every exporter uses.
+pub const PROCESS: [Family; 7] = [
+    process(
+        "process_cpu_seconds_total",
+        Kind::Counter,
+        "Total user and system CPU time spent in seconds.",
+    ),
+    process(
+        "process_max_fds",
+        Kind::Gauge,
+        "Maximum number of open file descriptors.",
+    ),
+    process(
+        "process_open_fds",
+        Kind::Gauge,
+        "Number of open file descriptors.",
+    ),
+    process(
+        "process_resident_memory_bytes",
+        Kind::Gauge,
+        "Resident memory size in bytes.",
+    ),
+    process(
+        "process_start_time_seconds",
+        Kind::Gauge,
+        "Start time of the process since unix epoch in seconds.",
+    ),
+    process(
+        "process_threads",
+        Kind::Gauge,
+        "Number of OS threads in the process.",
+    ),
+    process(
+        "process_virtual_memory_bytes",
+        Kind::Gauge,
+        "Virtual memory size in bytes.",
+    ),
+];
+
+const fn process(name: &'static str, kind: Kind, help: &'static str) -> Family {
+    Family {
+        name,
+        kind,
+        labels: &[],
+        help,
+    }
 }

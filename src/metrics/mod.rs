@@ -6,6 +6,7 @@
 mod actors;
 mod families;
 pub mod inventory;
+mod zero;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
@@ -22,12 +23,12 @@ pub use actors::{ACTORS_MAX, ActorSample, ActorSource};
 use families::{counter, gauge, histogram, registered};
 use inventory::{
     ACTION_DURATION, ACTIONS, ACTIONS_IN_FLIGHT, BUILD_INFO, CONSUMER_LAG, DEAD_LETTERS,
-    DECISION_LATENCY, DECISIONS, DECODE_REJECTS, EVENTS_CONSUMED, HTTP_REQUESTS,
+    DECISION_LATENCY, DECISIONS, DECODE_REJECTS, EVENTS_CONSUMED, HTTP_DURATION, HTTP_REQUESTS,
     LEDGER_BOUNDARY_COVERS, LEDGER_BOUNDARY_HASH, LEDGER_FOLD_ENTRIES, LEDGER_LAG,
-    LEDGER_OPEN_ACTIONS, LEDGER_OWNED, LEDGER_POSITION, LEDGER_TIME_AHEAD, LEDGER_UNDELIVERED,
-    LEDGER_VOIDS, PARTITION_STANDSTILL, PARTITION_STOPPED, PROCESS_START_TIME, PUBLISH_REQUESTS,
-    PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED,
-    WATCHDOG_STEPS,
+    LEDGER_OPEN_ACTIONS, LEDGER_OWNED, LEDGER_PAUSED, LEDGER_POSITION, LEDGER_SILENCED,
+    LEDGER_TIME_AHEAD, LEDGER_UNDELIVERED, LEDGER_VOIDS, PARTITION_STANDSTILL, PARTITION_STOPPED,
+    PROCESS_START_TIME, PUBLISH_REQUESTS, PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY,
+    SETTLED_OFFSET, SUPPRESSED, WATCHDOG_STEPS,
 };
 
 /// Types of SPEC §4 that are not the type of a topic.
@@ -40,6 +41,9 @@ const MATRIX_TYPES: [&str; 4] = [
 
 /// Most event types named by the configuration that get a label value of their own.
 const CONFIGURED_TYPES_MAX: usize = 64;
+
+/// Label values of HTTP statuses.
+const STATUS_CLASSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 
 /// What became of a request to publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,12 +114,15 @@ pub struct Metrics {
     ledger_open_actions: IntGaugeVec,
     ledger_time_ahead: IntGaugeVec,
     ledger_undelivered: IntGaugeVec,
+    ledger_paused: IntGaugeVec,
+    ledger_silenced: IntGaugeVec,
     ledger_fold_entries: IntGaugeVec,
     ledger_voids: IntCounterVec,
     watchdog_steps: IntCounterVec,
     publish_requests: IntCounterVec,
     published_events: IntCounterVec,
     http_requests: IntCounterVec,
+    http_duration: HistogramVec,
 }
 
 impl Metrics {
@@ -138,6 +145,10 @@ impl Metrics {
         let counter = |family| registered(&registry, counter(family));
         let gauge = |family| registered(&registry, gauge(family));
         let histogram = |family| registered(&registry, histogram(family));
+        #[cfg(target_os = "linux")]
+        registry.register(Box::new(
+            prometheus::process_collector::ProcessCollector::for_self(),
+        ))?;
         let metrics = Self {
             event_types: known_types(event_types),
             actors: source,
@@ -165,35 +176,19 @@ impl Metrics {
             ledger_open_actions: gauge(&LEDGER_OPEN_ACTIONS)?,
             ledger_time_ahead: gauge(&LEDGER_TIME_AHEAD)?,
             ledger_undelivered: gauge(&LEDGER_UNDELIVERED)?,
+            ledger_paused: gauge(&LEDGER_PAUSED)?,
+            ledger_silenced: gauge(&LEDGER_SILENCED)?,
             ledger_fold_entries: gauge(&LEDGER_FOLD_ENTRIES)?,
             ledger_voids: counter(&LEDGER_VOIDS)?,
             watchdog_steps: counter(&WATCHDOG_STEPS)?,
             publish_requests: counter(&PUBLISH_REQUESTS)?,
             published_events: counter(&PUBLISHED_EVENTS)?,
             http_requests: counter(&HTTP_REQUESTS)?,
+            http_duration: histogram(&HTTP_DURATION)?,
             registry,
         };
         metrics.start_at_zero();
         Ok(metrics)
-    }
-
-    /// Series whose absence would look like health: a rate over a counter that appears with its first error misses it.
-    fn start_at_zero(&self) {
-        for topic in &topic::TOPICS {
-            for outcome in Consumed::ALL {
-                self.events_consumed(topic.name, outcome, 0);
-            }
-        }
-        for outcome in [
-            Published::Accepted,
-            Published::Refused,
-            Published::Unacknowledged,
-        ] {
-            self.publish_requests
-                .with_label_values(&[outcome.name()])
-                .inc_by(0);
-        }
-        self.actions_in_flight(0);
     }
 
     /// Where the actors' samples come from. The first source set stays.
@@ -385,6 +380,17 @@ impl Metrics {
             .set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    /// Which orders of operators hold a ledger partition.
+    pub fn ledger_holds(&self, partition: i32, paused: bool, silenced: bool) {
+        let labels = [partition.to_string()];
+        self.ledger_paused
+            .with_label_values(&labels)
+            .set(i64::from(paused));
+        self.ledger_silenced
+            .with_label_values(&labels)
+            .set(i64::from(silenced));
+    }
+
     /// The fold holds this many entries of a kind.
     pub fn ledger_fold_entries(&self, kind: &'static str, count: usize) {
         self.ledger_fold_entries
@@ -415,15 +421,19 @@ impl Metrics {
         }
     }
 
-    /// An HTTP request was answered. `route` is the pattern of the route, never the path.
-    pub fn http_request(&self, route: &str, status: u16) {
+    /// An HTTP request was answered after this time. `route` is the pattern of the route, never the path.
+    pub fn http_request(&self, route: &str, status: u16, took: Duration) {
+        let [success, redirection, client_error, server_error] = STATUS_CLASSES;
         let class = match status {
-            0..300 => "2xx",
-            300..400 => "3xx",
-            400..500 => "4xx",
-            500.. => "5xx",
+            0..300 => success,
+            300..400 => redirection,
+            400..500 => client_error,
+            500.. => server_error,
         };
         self.http_requests.with_label_values(&[route, class]).inc();
+        self.http_duration
+            .with_label_values(&[route])
+            .observe(took.as_secs_f64());
     }
 
     /// The Prometheus text format, version 0.0.4.

@@ -3,8 +3,13 @@
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use super::inventory::{INVENTORY, Kind};
+use super::inventory::{INVENTORY, Kind, PROCESS};
 use super::*;
+use crate::connectors;
+use homeostat_actors::dead_letters;
+use homeostat_logic::ledger::reason::VoidReason;
+use homeostat_logic::topic::Use;
+use strum::VariantNames as _;
 
 /// Metrics of which every family has been used.
 fn used() -> Metrics {
@@ -33,11 +38,12 @@ fn used() -> Metrics {
     metrics.ledger_open_actions("ready", 1);
     metrics.ledger_time_ahead(5);
     metrics.ledger_undelivered_alerts(0);
+    metrics.ledger_holds(0, true, false);
     metrics.ledger_fold_entries("actions", 5);
     metrics.ledger_void("duplicate");
     metrics.published("data.ingested", Published::Accepted, 1);
     metrics.watchdog_steps("actor", 1);
-    metrics.http_request("/livez", 200);
+    metrics.http_request("/livez", 200, Duration::from_millis(3));
     metrics.watch_actors(Box::new(|| {
         vec![ActorSample {
             path: "root/drift".to_owned(),
@@ -56,14 +62,15 @@ fn the_inventory_is_exactly_what_is_printed() {
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '))
         .collect();
-    let mut listed: Vec<(&str, &str)> = INVENTORY
-        .iter()
+    let families = INVENTORY.iter().chain(&PROCESS);
+    let mut listed: Vec<(&str, &str)> = families
+        .clone()
         .map(|family| (family.name, family.kind.name()))
         .collect();
     printed.sort_unstable();
     listed.sort_unstable();
     assert_eq!(printed, listed);
-    for family in INVENTORY {
+    for family in families {
         assert!(text.contains(&format!("# HELP {} {}\n", family.name, family.help)));
         assert_eq!(
             family.kind == Kind::Counter,
@@ -149,4 +156,46 @@ fn promtool_finds_nothing_to_object_to() {
     let output = promtool.wait_with_output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}{text}");
+}
+
+/// A counter that appears with its first error is missed by a rate over it: each has its series from the start.
+#[test]
+fn every_counter_of_closed_labels_starts_at_zero_for_every_value() {
+    let metrics = Metrics::new([], 0).unwrap();
+    metrics.http_route("/livez");
+    let text = metrics.render().unwrap();
+    let series = |start: &str| {
+        let found = text.lines().filter(|line| line.starts_with(start));
+        found
+            .inspect(|line| assert!(line.ends_with(" 0"), "{line}"))
+            .count()
+    };
+    let read = topic::TOPICS
+        .iter()
+        .filter(|topic| topic.usage != Use::Produce)
+        .count();
+    let reasons = dead_letters::reasons().count();
+    for (name, expected) in [
+        ("dead_letters_total", read * reasons),
+        ("decode_rejects_total", reasons - 2),
+        ("suppressed_total", 6),
+        ("ledger_voids_total", VoidReason::VARIANTS.len()),
+        (
+            "actions_total",
+            Action::ALL.len() * connectors::NAMES.len() * 4,
+        ),
+        ("http_requests_total", 4),
+        ("published_events_total", topic::TOPICS.len()),
+        ("publish_requests_total", 3),
+    ] {
+        assert_eq!(series(&format!("homeostat_{name}{{")), expected, "{name}");
+    }
+    for example in [
+        r#"dead_letters_total{reason="handler",topic="data.drift.detected"} 0"#,
+        r#"decode_rejects_total{reason="not_an_object"} 0"#,
+        r#"suppressed_total{reason="cooldown"} 0"#,
+        r#"actions_total{action="retrain",connector="webhook",outcome="not_sent"} 0"#,
+    ] {
+        assert!(text.contains(example), "{example}");
+    }
 }

@@ -114,6 +114,12 @@ fn refresh(
         if let Some(boundary) = view_state.fold.boundary() {
             metrics.ledger_boundary(view.partition, boundary.covers, &boundary.hash);
         }
+        let (holds, now) = (
+            view_state.fold.holds(),
+            view_state.moment(state.clock()).log,
+        );
+        let silenced = holds.silenced_until.is_some_and(|until| now < until);
+        metrics.ledger_holds(view.partition, holds.paused, silenced);
         drop(view_state);
         metrics.ledger_lag(view.partition, state.health().lag(view));
     }

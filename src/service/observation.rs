@@ -5,11 +5,14 @@ use std::time::Duration;
 
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_logic::action::Action;
+use homeostat_logic::event::Reject;
 use homeostat_logic::history::Outcome;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
+
+use strum::VariantNames as _;
 
 use crate::metrics::Metrics;
 
@@ -22,7 +25,9 @@ impl Observer for Observation {
     }
 
     fn rejected(&self, topic: &'static str, reason: &'static str) {
-        self.0.decode_rejected(reason);
+        if Reject::VARIANTS.contains(&reason) {
+            self.0.decode_rejected(reason);
+        }
         self.0.dead_lettered(topic, reason);
     }
 
@@ -61,8 +66,7 @@ impl Observer for Observation {
             .into_iter()
             .find(|name| *name == connector)
             .unwrap_or("none");
-        self.0
-            .attempted(action, connector, outcome_label(outcome), took);
+        self.0.attempted(action, connector, outcome.into(), took);
     }
 }
 
@@ -92,13 +96,4 @@ fn approval_awaited(action: Id, phase: Phase) {
 
 fn millis(value: Millis) -> Duration {
     Duration::from_millis(u64::try_from(value).unwrap_or_default())
-}
-
-const fn outcome_label(outcome: FinishOutcome) -> &'static str {
-    match outcome {
-        FinishOutcome::Done => "done",
-        FinishOutcome::Failed => "failed",
-        FinishOutcome::NotSent => "not_sent",
-        FinishOutcome::Unknown => "unknown",
-    }
 }

@@ -138,6 +138,11 @@ impl ServiceState {
         &self.unread
     }
 
+    /// What time it is.
+    pub(super) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
     /// How far log time is ahead of the own clock, in ms; the most of any ledger partition.
     pub(super) fn time_ahead(&self) -> Millis {
         let now = self.clock.now();

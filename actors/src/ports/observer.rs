@@ -45,7 +45,7 @@ pub trait Observer: Send + Sync + 'static {
     /// Records of a topic were settled.
     fn consumed(&self, topic: &'static str, outcome: Consumed, records: u64);
 
-    /// A record was rejected; the label is one of [`homeostat_logic::event::Reject::LABELS`], `handler` or `refused`.
+    /// A record was rejected; the label is one of [`crate::dead_letters::reasons`].
     fn rejected(&self, topic: &'static str, reason: &'static str);
 
     /// The fold changed after start-up; not called for what is only read again.

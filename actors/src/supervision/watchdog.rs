@@ -81,13 +81,24 @@ impl Watchdog {
     /// ([`ChildSpec::stuck_after`](super::ChildSpec::stuck_after)): a stuck one is restarted, which helps if it
     /// waits, then `steps` follow, for one that blocks. Nothing happens before [`Self::run`].
     pub fn new(supervisor: &Supervisor, steps: Vec<Step>) -> Self {
-        Self(Arc::new(Inner {
+        let watchdog = Self(Arc::new(Inner {
             shared: Arc::clone(supervisor.shared()),
             kind: "watch".into(),
             entries: Mutex::default(),
-            actors: Mutex::new((BTreeMap::new(), steps)),
-            taken: Mutex::default(),
-        }))
+            actors: Mutex::default(),
+            taken: Mutex::new(BTreeMap::from([(RESTART_ACTOR, 0)])),
+        }));
+        watchdog.may_take(&steps);
+        lock(&watchdog.0.actors).1 = steps;
+        watchdog
+    }
+
+    /// From now on the steps are listed, also before the first one is taken.
+    fn may_take(&self, steps: &[Step]) {
+        let mut taken = lock(&self.0.taken);
+        for step in steps {
+            taken.entry(step.name).or_default();
+        }
     }
 
     /// Watches something else until the returned watch is dropped. The probe runs on the watchdog's thread each
@@ -99,6 +110,7 @@ impl Watchdog {
         probe: impl Fn() -> Option<Progress> + Send + 'static,
         steps: Vec<Step>,
     ) -> Watch {
+        self.may_take(&steps);
         let state = WatchState::default();
         let entry = Entry {
             name: name.into(),
@@ -118,7 +130,7 @@ impl Watchdog {
         }
     }
 
-    /// Steps taken so far, by name.
+    /// How often each step was taken so far, by name; 0 for one that was registered and not yet taken.
     pub fn steps_taken(&self) -> BTreeMap<&'static str, u64> {
         lock(&self.0.taken).clone()
     }

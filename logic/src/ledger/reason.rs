@@ -6,11 +6,15 @@ use super::limits::Breach;
 use super::record::{FinishOutcome, Id, Millis};
 use crate::history::format_time;
 
-/// Why a decision leads to no action.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a decision leads to no action. The name of a variant is the gate that held it back, in the API and in metrics.
+#[derive(
+    Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum Suppression {
     /// Too old when it was judged.
     #[error("not acted on after {}, and it is {}", format_time(*.not_after), format_time(*.now))]
+    #[strum(serialize = "not_after")]
     Expired {
         /// The limit.
         not_after: Millis,
@@ -25,6 +29,7 @@ pub enum Suppression {
     },
     /// Another source position carried an event of the same name.
     #[error("duplicate of an event of the same source and id")]
+    #[strum(serialize = "duplicate")]
     DuplicateEvent {
         /// hash(source, id).
         identity: Id,
@@ -57,6 +62,13 @@ pub enum Suppression {
         /// Length of the sliding window.
         window_ms: Millis,
     },
+}
+
+impl Suppression {
+    /// The gate that held the decision back: one of [`strum::VariantNames::VARIANTS`].
+    pub fn gate(&self) -> &'static str {
+        self.into()
+    }
 }
 
 /// Why an action changed its phase.
@@ -217,7 +229,10 @@ pub(crate) const fn outcome_in_words(outcome: FinishOutcome) -> &'static str {
 }
 
 /// Why a record has no effect.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr, strum::VariantNames,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum VoidReason {
     /// Not readable.
     #[error("{0}")]
@@ -254,6 +269,7 @@ pub enum VoidReason {
     },
     /// A person's order that has no effect.
     #[error("{0}")]
+    #[strum(serialize = "refused_override")]
     Refused(Refusal),
     /// The action waits for no signal.
     #[error("the action waits for no signal")]
@@ -330,28 +346,9 @@ pub enum VoidReason {
 }
 
 impl VoidReason {
-    /// Name for metrics, from a closed set.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Undecodable(_) => "undecodable",
-            Self::Breach(_) => "breach",
-            Self::DuplicateProposal { .. } => "duplicate_proposal",
-            Self::OlderThanMemory { .. } => "older_than_memory",
-            Self::Held => "held",
-            Self::DuplicateOverride { .. } => "duplicate_override",
-            Self::Refused(_) => "refused_override",
-            Self::NotVerifying => "not_verifying",
-            Self::OldVersion { .. } => "old_version",
-            Self::UnknownAction(_) => "unknown_action",
-            Self::WrongPhase { .. } => "wrong_phase",
-            Self::WrongAttempt { .. } => "wrong_attempt",
-            Self::TooEarly { .. } => "too_early",
-            Self::TooLate { .. } => "too_late",
-            Self::WindowClosed { .. } => "window_closed",
-            Self::NoEvidence { .. } => "no_evidence",
-            Self::NoAttemptLeft { .. } => "no_attempt_left",
-            Self::NotTheWinner { .. } => "not_the_winner",
-        }
+    /// Name for metrics: one of [`strum::VariantNames::VARIANTS`].
+    pub fn name(&self) -> &'static str {
+        self.into()
     }
 
     /// Whether somebody should look: the record itself is wrong. The others are the ordinary course of redeliveries and

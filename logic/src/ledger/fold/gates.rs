@@ -77,7 +77,7 @@ impl Fold {
             };
             let passed = used < gate.cap;
             gates.push(verdict(
-                "budget",
+                full.gate(),
                 &gate.scope,
                 step,
                 passed,
@@ -156,13 +156,13 @@ impl Fold {
 }
 
 /// A verdict on a step that a gate other than budget, key and cooldown gave.
-pub(super) fn refusal(gate: &'static str, step: &Step, reason: &Suppression) -> GateVerdict {
+pub(super) fn refusal(step: &Step, reason: &Suppression) -> GateVerdict {
     let scope = match reason {
         Suppression::Expired { not_after, .. } => format_time(*not_after),
         Suppression::DuplicateEvent { identity } => identity.to_string(),
         _ => String::new(),
     };
-    verdict(gate, &scope, step, false, reason.to_string())
+    verdict(reason.gate(), &scope, step, false, reason.to_string())
 }
 
 /// That a person's order skipped the gates of a step.

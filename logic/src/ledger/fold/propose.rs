@@ -167,19 +167,19 @@ impl Fold {
         let first = decision.ladder.first()?;
         let (now, holds) = (self.state.now, self.state.holds);
         let not_after = propose.not_after;
-        let (gate, reason) = match duplicate {
-            Some(duplicate) => ("duplicate", duplicate.clone()),
+        let reason = match duplicate {
+            Some(duplicate) => duplicate.clone(),
             None if first.action == Action::Ignore => return None,
-            None if now > not_after => ("not_after", Suppression::Expired { not_after, now }),
+            None if now > not_after => Suppression::Expired { not_after, now },
             None if holds.active(now) => {
                 let until = holds.silenced_until.filter(|_| !holds.paused);
-                ("held", Suppression::Held { until })
+                Suppression::Held { until }
             }
             None => return None,
         };
         Some(Judgement {
             step: 0,
-            gates: vec![refusal(gate, first, &reason)],
+            gates: vec![refusal(first, &reason)],
             verdict: Err(reason),
         })
     }
