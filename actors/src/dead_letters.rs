@@ -5,20 +5,17 @@ use std::time::Duration;
 
 use homeostat_logic::event::Reject;
 use homeostat_logic::topic::{DEAD_LETTERS, ORIGIN_HEADER};
+use sha2::{Digest as _, Sha256};
 use strum::VariantNames as _;
 
 use crate::flight::Flight;
-use crate::ports::log::{
-    ErrorClass, EventLog, Header, LogError, NewRecord, RecordView, TopicPartition,
-};
+use crate::ports::log::{EventLog, Header, LogError, NewRecord, RecordView, TopicPartition};
 use crate::throttle::Throttle;
 
 /// Longest reason kept, in bytes.
 const REASON_BYTES_MAX: usize = 2_048;
 /// Pause between two tries to write a dead letter while the log does not answer.
 const RETRY: Duration = Duration::from_millis(500);
-/// A letter is little larger than its record, which the log took: one smaller than this is never refused for its size.
-const REFUSED_FOR_SIZE_BYTES_MIN: usize = 64 * 1_024;
 
 /// The reason of an event that its role failed on each time.
 pub const HANDLER: &str = "handler";
@@ -74,16 +71,14 @@ impl DeadLetters {
     }
 
     /// Writes it, as long as that takes: while the dead-letter topic does not answer, the partition waits and nothing is
-    /// skipped. A letter that the log refuses for its size is written without its value (or what else is large); the
-    /// source position says where the bytes stand. Returns whether it is durable; `false` when the partition went away before.
+    /// skipped. A letter that alone is too large for the topic is written without its value (or what else is large), with the
+    /// value's SHA-256; the source position says where the bytes stand (issue 13, row 13). Returns whether it is durable;
+    /// `false` when the partition went away before.
     pub async fn write(&self, mut letter: NewRecord, flight: &Flight) -> bool {
         while !flight.ended() {
             let reason = match self.log.append(vec![letter.clone()]).await.pop() {
                 Some(Ok(_)) => return true,
-                Some(Err(error)) if refused_for_size(&letter, &error) => {
-                    leave_out(&mut letter);
-                    continue;
-                }
+                Some(Err(LogError::TooLarge(_))) if leave_out(&mut letter) => continue,
                 Some(Err(error)) => error.to_string(),
                 None => "the event log gave no answer".to_owned(),
             };
@@ -135,28 +130,30 @@ fn letter(
     }
 }
 
-fn refused_for_size(letter: &NewRecord, error: &LogError) -> bool {
-    let part = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
-    let headers = letter.headers.iter();
-    let headers: usize = headers.map(|(name, value)| name.len() + value.len()).sum();
-    let bytes = part(&letter.key) + part(&letter.value) + headers;
-    error.class() == ErrorClass::Reject && bytes >= REFUSED_FOR_SIZE_BYTES_MIN
-}
-
-/// Leaves out the value, then the record's own headers, then its key; what stays is small.
-fn leave_out(letter: &mut NewRecord) {
+/// Leaves out the value, then the record's own headers, then its key; `false` when nothing is left to leave out.
+fn leave_out(letter: &mut NewRecord) -> bool {
     let (part, bytes) = if let Some(value) = letter.value.take() {
+        let hash = Sha256::digest(&value);
+        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        letter.headers.push(header("value-sha256", &hash));
         ("value", value.len())
     } else if letter.headers.iter().any(is_original) {
         let before = letter.headers.len();
         letter.headers.retain(|header| !is_original(header));
         ("headers", before - letter.headers.len())
+    } else if let Some(key) = letter.key.take() {
+        ("key", key.len())
     } else {
-        ("key", letter.key.take().map_or(0, |key| key.len()))
+        return false;
     };
-    tracing::warn!(part, "a dead letter does not fit; a part of it is left out");
+    tracing::warn!(
+        part,
+        bytes,
+        "a dead letter is larger than {DEAD_LETTERS} takes; this part of the record is left out"
+    );
     let omitted = header(&format!("{part}-omitted"), &bytes.to_string());
     letter.headers.push(omitted);
+    true
 }
 
 fn is_original((name, _): &Header) -> bool {
@@ -222,39 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_refused_letter_that_may_be_too_large_loses_its_value() {
-        let refused = LogError::Refused("no".to_owned());
-        let away = LogError::Unavailable("away".to_owned());
-        let small = sample(b"", "bad");
-        let rest = small.headers.iter();
-        let rest: usize = rest.map(|(name, value)| name.len() + value.len()).sum();
-        let limit = REFUSED_FOR_SIZE_BYTES_MIN - rest - b"k".len();
-        for (bytes, error, omitted) in [
-            (limit - 1, &refused, false),
-            (limit, &refused, true),
-            (limit, &away, false),
-        ] {
-            let letter = sample(&vec![b'x'; bytes], "bad");
-            assert_eq!(refused_for_size(&letter, error), omitted, "{bytes} {error}");
-        }
-    }
-
-    #[test]
     fn what_is_left_out_is_told_and_what_stays_is_small() {
-        let refused = LogError::Refused("no".to_owned());
-        let mut letter = sample(&vec![b'x'; 70_000], "bad");
+        let mut letter = sample(b"abc", "bad");
         letter.key = Some(vec![b'k'; 70_000]);
-        letter
-            .headers
-            .push(header("original.big", &"h".repeat(70_000)));
+        letter.headers.push(header("original.big", "h"));
         let mut left_out = Vec::new();
-        while refused_for_size(&letter, &refused) {
-            leave_out(&mut letter);
+        while leave_out(&mut letter) {
             let (name, value) = letter.headers.last().cloned().unwrap();
             left_out.push((name, String::from_utf8(value).unwrap()));
         }
         let expected = [
-            ("value-omitted", "70000"),
+            ("value-omitted", "3"),
             ("headers-omitted", "2"),
             ("key-omitted", "70000"),
         ];
@@ -262,6 +237,10 @@ mod tests {
             left_out,
             expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
         );
-        assert!(letter.headers.iter().any(|(name, _)| name == "offset"));
+        let named = |wanted: &str| letter.headers.iter().find(|(name, _)| name == wanted);
+        assert!(named("offset").is_some());
+        // As `printf abc | sha256sum` tells it.
+        let hash = b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(named("value-sha256").unwrap().1, hash);
     }
 }

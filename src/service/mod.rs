@@ -10,6 +10,7 @@ mod ledger_health;
 mod ledger_topic;
 mod observation;
 mod state;
+mod topic_limits;
 mod topics;
 mod unread;
 mod watch;
@@ -226,7 +227,10 @@ async fn prepare_topics(
             Err(error) => Err(error.into()),
         };
         match prepared {
-            Ok(()) => return Ok(()),
+            Ok(()) => {
+                topic_limits::warn(&**log, settings).await;
+                return Ok(());
+            }
             Err(topics::LedgerError::Log(error @ LogError::Unavailable(_))) => {
                 tracing::warn!(%error, "the event log is not ready; asking again");
                 state.waiting_for(error.to_string());

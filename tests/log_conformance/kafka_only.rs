@@ -7,6 +7,10 @@ use std::time::{Duration, Instant};
 use homeostat::log::kafka::{KafkaLog, KafkaSettings};
 use homeostat_actors::ports::log::{BrokerSettings, EventLog, LogError, TopicSettings};
 use rdkafka::ClientConfig;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -294,4 +298,80 @@ fn a_topic_of_the_ledgers_kind_is_created_safe_and_described_as_it_is() {
     assert_eq!(ledger.brokers.as_ref(), Some(&expected));
     assert_eq!(other.retention_ms, Some(3_600_000));
     assert_eq!(other.append_time, Some(false));
+}
+
+fn admin(address: &str) -> AdminClient<DefaultClientContext> {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", address);
+    config.create().unwrap()
+}
+
+/// Sixteen records, of which only the sixth is larger than 2,000 bytes: it alone is refused, and the others keep their order.
+fn append_one_too_large_among_sixteen(log: &Arc<dyn EventLog>, name: &str, next: i64) {
+    let value = |number: usize| {
+        let bytes = if number == 5 { 5_000 } else { 400 };
+        // What compresses well would fit after all.
+        let noise = (0..bytes).map(|_| fastrand::alphanumeric());
+        format!("{number} {}", noise.collect::<String>())
+    };
+    let values: Vec<String> = (0..16).map(value).collect();
+    let records = values.iter().map(|value| record(name, 0, value.as_str()));
+    let answers = run(log.append(records.collect()));
+    for (number, answer) in answers.iter().enumerate() {
+        match answer {
+            Ok(_) => assert_ne!(number, 5),
+            Err(LogError::TooLarge(reason)) => {
+                assert_eq!(number, 5, "{reason}");
+                assert!(reason.contains(name) && reason.contains("max.message.bytes"));
+            }
+            Err(other) => panic!("record {number}: {other}"),
+        }
+    }
+    let stored = run(log.read(place(name, 0), next, 100)).unwrap();
+    let stored: Vec<_> = stored
+        .into_iter()
+        .map(|record| String::from_utf8(record.value.unwrap()).unwrap())
+        .collect();
+    let taken: Vec<_> = values
+        .into_iter()
+        .filter(|value| value.len() < 2_000)
+        .collect();
+    assert_eq!(stored, taken);
+}
+
+/// Issue 13, row 13: a batch that the topic refuses for its size is split down to the one record that is too large.
+#[test]
+fn a_record_that_its_topic_finds_too_large_is_refused_alone_and_its_batch_is_not() {
+    let Some((World::Kafka(settings), address)) = World::kafka().zip(bootstrap()) else {
+        return;
+    };
+    for codec in ["none", "lz4", "zstd"] {
+        let mut settings = settings.clone();
+        let codec = ("compression.type".to_owned(), codec.to_owned());
+        settings.options.insert(codec.0, codec.1);
+        let world = World::Kafka(settings);
+        // The limit is known before the first record.
+        let name = unique("narrow");
+        let narrow = NewTopic::new(&name, 1, TopicReplication::Fixed(1));
+        let narrow = narrow.set("max.message.bytes", "2000");
+        let options = AdminOptions::new();
+        run(admin(&address).create_topics(&[narrow], &options)).unwrap()[0]
+            .as_ref()
+            .unwrap();
+        let log = world.open();
+        // Left as it is; brokers may tell of it a moment after it was created.
+        run(log.ensure_topics(vec![topic(&name, 1)])).unwrap();
+        append_one_too_large_among_sixteen(&log, &name, 0);
+        append_one_too_large_among_sixteen(&log, &name, 15);
+        // The limit is lowered while the log is open.
+        let (log, name) = world.with_topic(1);
+        fill(&log, &name, 0, 0, 3);
+        let lowered = AlterConfig::new(ResourceSpecifier::Topic(&name));
+        let lowered = lowered.set("max.message.bytes", "2000");
+        run(admin(&address).alter_configs(&[lowered], &options)).unwrap()[0]
+            .as_ref()
+            .unwrap();
+        append_one_too_large_among_sixteen(&log, &name, 3);
+        append_one_too_large_among_sixteen(&log, &name, 18);
+    }
 }

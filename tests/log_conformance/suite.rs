@@ -142,11 +142,22 @@ pub(crate) fn a_record_that_is_too_large_is_refused(world: &World) {
     let largest = "x".repeat(homeostat::log::MAX_RECORD_BYTES - 1024);
     let answers = run(log.append(vec![record(&name, 0, large), record(&name, 0, largest)]));
     assert!(
-        matches!(answers[0], Err(LogError::Refused(_))),
+        matches!(answers[0], Err(LogError::TooLarge(_))),
         "{:?}",
         answers[0]
     );
     assert_eq!(answers[1].as_ref().unwrap().offset, 0);
+    // One among many fails alone, and the others keep their order.
+    let value = |number: usize| match number {
+        5 => "x".repeat(homeostat::log::MAX_RECORD_BYTES + 1),
+        _ => number.to_string(),
+    };
+    let many = (0..16).map(|number| record(&name, 0, value(number)));
+    let answers = run(log.append(many.collect()));
+    let (large, taken): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_err);
+    assert_eq!(large.len(), 1);
+    let offsets = taken.into_iter().map(|answer| answer.unwrap().offset);
+    assert_eq!(offsets.collect::<Vec<_>>(), (1..16).collect::<Vec<_>>());
 }
 
 pub(crate) fn topics_are_created_once_and_described(world: &World) {

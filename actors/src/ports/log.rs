@@ -151,9 +151,12 @@ pub enum LogError {
     /// Passing: the same call may go through later.
     #[error("the event log did not answer: {0}; it is tried again")]
     Unavailable(String),
-    /// This record or request will never be taken (too large).
+    /// This record or request will never be taken.
     #[error("the event log refused it: {0}")]
     Refused(String),
+    /// This record alone, without the others of its batch, is larger than the log or its topic takes.
+    #[error("the event log refused it: {0}")]
+    TooLarge(String),
     /// No fault of this record: a topic, a partition or a permission is missing. Lasts until somebody mends that.
     #[error("the event log does not let this service do it: {0}; create or permit what is missing")]
     Denied(String),
@@ -178,7 +181,7 @@ impl LogError {
     pub const fn class(&self) -> ErrorClass {
         match self {
             Self::Unavailable(_) | Self::Denied(_) => ErrorClass::Retry,
-            Self::Refused(_) => ErrorClass::Reject,
+            Self::Refused(_) | Self::TooLarge(_) => ErrorClass::Reject,
             Self::Fatal(_) => ErrorClass::Stop,
         }
     }
@@ -299,7 +302,8 @@ pub trait EventLog: Send + Sync + 'static {
     ) -> BoxFuture<'static, Result<Vec<TopicDescription>, LogError>>;
 
     /// Appends in order; resolves when every record is durable or has failed, one answer per record. Records of one
-    /// partition that are appended by one caller keep their order.
+    /// partition that are appended by one caller keep their order. A record that is too large fails alone: its neighbours
+    /// are appended (issue 13, row 13).
     fn append(
         &self,
         records: Vec<NewRecord>,

@@ -249,7 +249,7 @@ impl State {
                 Fault::Denied => Some(LogError::Denied("no permission".to_owned())),
                 Fault::Refused => Some(LogError::Refused("not this one".to_owned())),
                 Fault::TooLarge(limit) => (size > *limit)
-                    .then(|| LogError::Refused(format!("{size} bytes are too large"))),
+                    .then(|| LogError::TooLarge(format!("{size} bytes are too large"))),
             };
             self.tried.push(record.clone());
             if let Some(error) = answer {

@@ -141,15 +141,15 @@ async fn a_partition_waits_for_the_dead_letter_topic_and_others_go_on() {
 async fn a_letter_that_does_not_fit_is_written_without_its_value() {
     let partition = place(DRIFT, 0);
     let bench = Bench::start(Plan::default(), &[&partition]).await;
-    bench.log.fail(DEAD_LETTERS, Fault::TooLarge(70_000));
-    bench.log.produce(&partition, "x".repeat(70_001));
-    bench.log.produce(&partition, "y".repeat(70_000));
+    bench.log.fail(DEAD_LETTERS, Fault::TooLarge(700));
+    bench.log.produce(&partition, "x".repeat(701));
+    bench.log.produce(&partition, "y".repeat(700));
     bench.until_settled(&partition).await;
     let mut letters = bench.dead_letters();
     letters.sort_by_key(|letter| header(letter, "offset"));
     assert_eq!(letters[0].value, None);
-    assert_eq!(header(&letters[0], "value-omitted"), "70001");
-    assert_eq!(letters[1].value.as_ref().map(Vec::len), Some(70_000));
+    assert_eq!(header(&letters[0], "value-omitted"), "701");
+    assert_eq!(letters[1].value.as_ref().map(Vec::len), Some(700));
     assert_eq!(letters.len(), 2);
     bench.end().await;
 }

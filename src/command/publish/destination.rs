@@ -201,7 +201,7 @@ fn worsen(fault: &mut Option<Fault>, topic: &str, error: &LogError) {
     let problem = format!("{topic}: {error}");
     match (error, &fault) {
         // A person is there to mend what is denied.
-        (LogError::Refused(_) | LogError::Denied(_), None) => {
+        (LogError::Refused(_) | LogError::TooLarge(_) | LogError::Denied(_), None) => {
             *fault = Some(Fault::Refused(problem));
         }
         (LogError::Unavailable(_) | LogError::Fatal(_), None | Some(Fault::Refused(_))) => {

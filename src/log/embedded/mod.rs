@@ -144,7 +144,7 @@ impl EmbeddedLog {
             .ok_or_else(|| LogError::Denied(format!("there is no topic {}", record.topic)))?;
         let size = payload_size(&record);
         if size > MAX_RECORD_BYTES {
-            return Err(LogError::Refused(format!(
+            return Err(LogError::TooLarge(format!(
                 "a record of {size} bytes for topic {} is larger than {MAX_RECORD_BYTES}",
                 record.topic
             )));

@@ -19,9 +19,8 @@ pub(super) fn classify(what: &str, error: &KafkaError) -> LogError {
 pub(super) fn classify_code(text: String, code: Code) -> LogError {
     match code {
         Code::Fatal => LogError::Fatal(text),
-        Code::MessageSizeTooLarge
-        | Code::MessageBatchTooLarge
-        | Code::InvalidMessage
+        Code::MessageSizeTooLarge | Code::MessageBatchTooLarge => LogError::TooLarge(text),
+        Code::InvalidMessage
         | Code::InvalidRecord
         | Code::InvalidTopic
         | Code::InvalidTimestamp
@@ -49,7 +48,9 @@ mod tests {
             (Code::MessageTimedOut, "retry"),
             (Code::BrokerTransportFailure, "retry"),
             (Code::NotEnoughReplicas, "retry"),
-            (Code::MessageSizeTooLarge, "refused"),
+            (Code::MessageSizeTooLarge, "too large"),
+            (Code::MessageBatchTooLarge, "too large"),
+            (Code::InvalidRecord, "refused"),
             (Code::UnknownTopicOrPartition, "denied"),
             (Code::TopicAuthorizationFailed, "denied"),
             (Code::Fatal, "fatal"),
@@ -58,6 +59,7 @@ mod tests {
             let class = match classify("append", &KafkaError::MessageProduction(code)) {
                 LogError::Unavailable(_) => "retry",
                 LogError::Refused(_) => "refused",
+                LogError::TooLarge(_) => "too large",
                 LogError::Denied(_) => "denied",
                 LogError::Fatal(_) => "fatal",
             };

@@ -14,6 +14,7 @@ mod settings;
 mod tails;
 mod topics;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,13 +25,12 @@ use homeostat_actors::ports::log::{
     StoredRecord, Subscription, Tail, TopicDescription, TopicPartition, TopicSettings,
 };
 use rdkafka::error::KafkaError;
-use rdkafka::producer::DeliveryFuture;
 
 pub use self::settings::{KafkaSettings, KafkaSettingsError};
 
 use self::client::Failure;
 use self::member::Membership;
-use self::producer::Producers;
+use self::producer::{Delivering, Producers, Undelivered};
 use self::reader::BoundedReader;
 use self::tails::Tails;
 use self::topics::TopicAdmin;
@@ -102,6 +102,12 @@ impl EventLog for KafkaLog {
             let asked = Arc::clone(&clients);
             let mut described = blocking(move || asked.topics.describe(&names)).await?;
             clients.topics.add_settings(&mut described).await?;
+            for topic in &described {
+                let limit = topic.brokers.as_ref().and_then(|of| of.max_message_bytes);
+                if let Some(limit) = limit {
+                    clients.producers.limited_to(&topic.name, limit);
+                }
+            }
             Ok(described)
         }
         .boxed()
@@ -121,11 +127,23 @@ impl EventLog for KafkaLog {
         let count = records.len();
         async move {
             let asked = Arc::clone(&clients);
-            let sent = blocking(move || Ok(asked.look_up_and_send(records))).await;
-            match sent {
-                Ok(sent) => clients.answers(sent).await,
-                Err(error) => (0..count).map(|_| Err(error.clone())).collect(),
+            let looked_up = blocking(move || Ok(asked.look_up(records))).await;
+            let (records, new) = match looked_up {
+                Ok(looked_up) => looked_up,
+                Err(error) => return (0..count).map(|_| Err(error.clone())).collect(),
+            };
+            for topic in new {
+                // Before the first batch, so that none is refused for its size.
+                if let Some(limit) = clients.topics.max_message_bytes(&topic).await {
+                    clients.producers.limited_to(&topic, limit);
+                }
             }
+            let send = |(record, found): (NewRecord, Result<(), LogError>)| match found {
+                Ok(()) => clients.send_one(record),
+                Err(error) => (record.topic, Err(error)),
+            };
+            let sent = records.into_iter().map(send).collect();
+            clients.answers(sent).await
         }
         .boxed()
     }
@@ -204,7 +222,10 @@ impl Drop for KafkaLog {
 }
 
 /// A record on its way: its topic and the broker's answer to come.
-type Sent = (String, Result<DeliveryFuture, LogError>);
+type Sent = (String, Result<Delivering, LogError>);
+
+/// Records with what was found out about their topics, and the topics seen for the first time.
+type LookedUp = (Vec<(NewRecord, Result<(), LogError>)>, Vec<String>);
 
 impl Clients {
     fn send(&self, records: Vec<NewRecord>) -> Vec<Sent> {
@@ -217,7 +238,7 @@ impl Clients {
     fn send_one(&self, record: NewRecord) -> Sent {
         let size = payload_size(&record);
         let sent = if size > MAX_RECORD_BYTES {
-            Err(LogError::Refused(format!(
+            Err(LogError::TooLarge(format!(
                 "a record of {size} bytes for topic {} is larger than {MAX_RECORD_BYTES}",
                 record.topic
             )))
@@ -227,29 +248,111 @@ impl Clients {
         (record.topic, sent)
     }
 
-    /// For records of topics not seen before. A producer would wait for them in vain, or have them created. Blocking.
-    fn look_up_and_send(&self, records: Vec<NewRecord>) -> Vec<Sent> {
-        let send = |record: NewRecord| {
+    /// For records of topics not seen before. A producer would wait for them in vain, or have them created. Each place is
+    /// asked for once. Blocking.
+    fn look_up(&self, records: Vec<NewRecord>) -> LookedUp {
+        let mut asked: HashMap<(String, Option<i32>), Result<(), LogError>> = HashMap::new();
+        let mut new = Vec::new();
+        let look_up = |record: NewRecord| {
             if self.topics.is_known(&record.topic, record.partition) {
-                return self.send_one(record);
+                return (record, Ok(()));
             }
-            match self.topics.look_up(&record.topic, record.partition) {
-                Ok(()) => self.send_one(record),
-                Err(error) => (record.topic, Err(error)),
-            }
+            let place = (record.topic.clone(), record.partition);
+            let found = asked.entry(place).or_insert_with(|| {
+                let is_new = !self.topics.is_known(&record.topic, None);
+                let found = self.topics.look_up(&record.topic, record.partition);
+                if is_new && found.is_ok() {
+                    new.push(record.topic.clone());
+                }
+                found
+            });
+            let found = found.clone();
+            (record, found)
         };
-        records.into_iter().map(send).collect()
+        (records.into_iter().map(look_up).collect(), new)
     }
 
+    /// Waits for the answers. Records whose batch was refused are sent again one by one: all of them are queued before one is
+    /// awaited, so that they keep their order.
     async fn answers(&self, sent: Vec<Sent>) -> Vec<Result<Appended, LogError>> {
-        let answer = |(topic, delivery): Sent| async move {
-            let answer = self.producers.delivered(&topic, delivery?).await;
-            if matches!(answer, Err(LogError::Denied(_))) {
-                // It may have been deleted meanwhile: ask again next time.
-                self.topics.forget(&topic);
-            }
-            answer
+        let first = sent
+            .into_iter()
+            .map(|(topic, sent)| async move { (self.answer(&topic, sent).await, topic) });
+        let second: Vec<_> = join_all(first)
+            .await
+            .into_iter()
+            .map(|(answer, topic)| match answer {
+                Ok(appended) => Ok(Ok(appended)),
+                Err(Undelivered::Failed(error)) => Ok(Err(error)),
+                Err(Undelivered::WithItsBatch(message)) => {
+                    Err((topic, self.producers.send_alone(&message)))
+                }
+            })
+            .collect();
+        let last = second.into_iter().map(|answer| async move {
+            let (topic, sent) = match answer {
+                Ok(answer) => return answer,
+                Err(again) => again,
+            };
+            self.answer(&topic, sent)
+                .await
+                .map_err(|undelivered| match undelivered {
+                    Undelivered::Failed(error) => error,
+                    Undelivered::WithItsBatch(_) => LogError::Refused(format!("topic {topic}")),
+                })
+        });
+        join_all(last).await
+    }
+
+    async fn answer(
+        &self,
+        topic: &str,
+        sent: Result<Delivering, LogError>,
+    ) -> Result<Appended, Undelivered> {
+        let answer = match sent {
+            Ok(delivering) => self.producers.delivered(topic, delivering).await,
+            Err(error) => Err(Undelivered::Failed(error)),
         };
-        join_all(sent.into_iter().map(answer)).await
+        if matches!(answer, Err(Undelivered::Failed(LogError::Denied(_)))) {
+            // It may have been deleted meanwhile: ask again next time.
+            self.topics.forget(topic);
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+    use super::*;
+
+    fn record(value: &str) -> NewRecord {
+        NewRecord {
+            topic: "topic".to_owned(),
+            value: Some(value.as_bytes().to_vec()),
+            ..NewRecord::default()
+        }
+    }
+
+    /// Whichever record is at fault: the broker tells only that the batch is too large.
+    #[tokio::test]
+    async fn a_batch_that_is_refused_is_sent_again_record_by_record() {
+        use RDKafkaRespErr::{
+            RD_KAFKA_RESP_ERR_INVALID_RECORD as INVALID,
+            RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE as LARGE, RD_KAFKA_RESP_ERR_NO_ERROR as NONE,
+            RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE as LIST,
+        };
+        for (batch, single) in [(LARGE, LARGE), (LIST, LARGE), (INVALID, INVALID)] {
+            let cluster = MockCluster::new(1).unwrap();
+            cluster.create_topic("topic", 1, 1).unwrap();
+            cluster.request_errors(RDKafkaApiKey::Produce, &[batch, NONE, single]);
+            let log = KafkaLog::open(KafkaSettings::new(cluster.bootstrap_servers())).unwrap();
+            let answers = log.append(["a", "b", "c"].map(record).to_vec()).await;
+            let answers: Vec<_> = answers.iter().map(Result::is_ok).collect();
+            assert_eq!(answers, [true, false, true], "{batch:?}");
+            log.close();
+        }
     }
 }

@@ -7,6 +7,9 @@ use rdkafka::ClientConfig;
 
 use crate::log::MAX_RECORD_BYTES;
 
+/// Largest batch of several records, in bytes before compression. A single larger record still has a batch of its own.
+pub(super) const BATCH_BYTES: i64 = 1_000_000;
+
 /// librdkafka options users may set. Everything else is refused: it is owned by the adapter (a wrong
 /// `enable.auto.offset.store` loses data), or dangerous (`plugin.library.paths` loads code).
 const ALLOWED: [&str; 12] = [
@@ -117,6 +120,7 @@ impl KafkaSettings {
                 "message.max.bytes",
                 (MAX_RECORD_BYTES + 64 * 1024).to_string(),
             )
+            .set("batch.size", BATCH_BYTES.to_string())
             .set("queue.buffering.max.messages", "100000")
             .set("queue.buffering.max.kbytes", "65536");
         config

@@ -24,6 +24,9 @@ use crate::log::sync::lock;
 /// Longest wait for one answer of the cluster.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Longest wait for a topic's settings where the service can do without.
+const SETTINGS: Duration = Duration::from_secs(2);
+
 /// Brokers count a whole batch with its framing: the largest record and a little.
 const MAX_MESSAGE_BYTES: &str = "1310720";
 
@@ -222,6 +225,21 @@ impl TopicAdmin {
             }
         }
         Ok(())
+    }
+
+    /// The largest batch that a topic takes; `None` when the cluster does not tell, for which there can be many harmless
+    /// reasons, such as a missing `DescribeConfigs`.
+    pub(super) async fn max_message_bytes(&self, topic: &str) -> Option<i64> {
+        let options = AdminOptions::new().request_timeout(Some(SETTINGS));
+        let asked = [ResourceSpecifier::Topic(topic)];
+        let answers = self.client.describe_configs(&asked, &options).await;
+        let untold = |reason: &dyn std::fmt::Display| {
+            tracing::debug!(topic, %reason, "kafka: the limit of a topic is not told");
+        };
+        let answers = answers.inspect_err(|error| untold(error)).ok()?;
+        let settings = answers.into_iter().next()?;
+        let settings = settings.inspect_err(|code| untold(code)).ok()?;
+        number(&settings, "max.message.bytes")
     }
 
     /// Has the brokers remove what is before `offset` (`DeleteRecords`).
