@@ -14,7 +14,8 @@ use std::borrow::Cow;
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use homeostat_logic::event::{Names, decode};
+use homeostat_logic::envelope::decode_record;
+use homeostat_logic::event::Names;
 use serde::Deserialize;
 
 use support::events::SAMPLES;
@@ -64,12 +65,13 @@ fn decoding(criterion: &mut Criterion) {
         let topic = sample.topic();
         let events: Vec<String> = (0..EVENTS).map(sample.event).collect();
         let mut names = Names::default();
-        let known = decode(Some(events[0].as_bytes()), topic, &mut names).unwrap();
-        assert_eq!(&*known.event_type, sample.name);
+        let known = decode_record(Some(events[0].as_bytes()), &[], topic, &mut names).unwrap();
+        assert_eq!(&*known.event.event_type, sample.name);
         let ours = || {
             timed(|| {
                 for event in &events {
-                    let event = decode(Some(black_box(event.as_bytes())), topic, &mut names);
+                    let event =
+                        decode_record(Some(black_box(event.as_bytes())), &[], topic, &mut names);
                     black_box(event.unwrap());
                 }
             })
@@ -97,7 +99,8 @@ fn decoding(criterion: &mut Criterion) {
             let mut names = Names::default();
             bencher.iter(|| {
                 for event in &events {
-                    black_box(decode(Some(event.as_bytes()), topic, &mut names).unwrap());
+                    let event = decode_record(Some(event.as_bytes()), &[], topic, &mut names);
+                    black_box(event.unwrap());
                 }
             });
         });

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat_logic::dead_letters::breaker::{Stop, Verdict as Breaker};
+use homeostat_logic::envelope::{self, Decoded, HeaderView};
 use homeostat_logic::event::{Event, Names, Reject};
 use homeostat_logic::topic::{Role, Topic, Use};
 
@@ -16,6 +17,7 @@ use crate::batch::Batch;
 use crate::dead_letters::{DeadLetters, HANDLER, REFUSED, Verdict};
 use crate::fail_point::{self, Point};
 use crate::flight::{Cause, Flight, Returned};
+use crate::ports::log::RecordView;
 use crate::ports::observer::{Consumed, Observer};
 use crate::sink::Deliver;
 use crate::supervision::{Failure, Handle, Recipient, Scope, SendError, Worker};
@@ -44,8 +46,10 @@ pub struct RetrySettings {
 /// Who answers which role, by role name for failure texts.
 pub type Routes = BTreeMap<Role, Recipient<Work>>;
 
-/// How a record's value becomes an event: [`homeostat_logic::event::decode`]; tests put something in its place that fails.
-pub type Decoder = fn(Option<&[u8]>, &Topic, &mut Names) -> Result<Event, Reject>;
+/// How a record's value and headers become an event: [`envelope::decode_record`]; tests put something in its place that
+/// fails.
+pub type Decoder =
+    fn(Option<&[u8]>, &[HeaderView<'_>], &Topic, &mut Names) -> Result<Decoded, Reject>;
 
 /// Tells why an actor failed last, by its path.
 pub type LastFailure = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -119,12 +123,13 @@ impl PartitionConsumer {
                 continue;
             }
             self.flight.decoding(Some(*offset));
-            match (self.context.decode)(record.value, topic, &mut self.names) {
+            match self.decode(record) {
                 Ok(_) if topic.usage == Use::Observe => observed.push(*offset),
-                Ok(event) => {
+                Ok(Decoded { event, text }) => {
                     routed.entry(event.role).or_default().push(Item {
                         offset: *offset,
                         event,
+                        text,
                     });
                 }
                 Err(reject) => self.bury(*offset, reject.label(), reject.to_string(), 1),
@@ -268,8 +273,18 @@ impl PartitionConsumer {
 
     fn peek(&mut self, offset: i64) -> Option<Event> {
         let batch = self.flight.batch_of(offset)?;
-        let value = batch.at_offset(offset)?.value;
-        (self.context.decode)(value, self.flight.topic, &mut self.names).ok()
+        let decoded = self.decode(batch.at_offset(offset)?);
+        decoded.ok().map(|decoded| decoded.event)
+    }
+
+    /// Most records have no header that decoding reads; then this allocates nothing.
+    fn decode(&mut self, record: RecordView<'_>) -> Result<Decoded, Reject> {
+        let headers = record.headers.iter();
+        let headers: Vec<HeaderView<'_>> = headers
+            .filter(|(name, _)| envelope::reads_header(name))
+            .map(|(name, value)| (name.as_str(), value.as_slice()))
+            .collect();
+        (self.context.decode)(record.value, &headers, self.flight.topic, &mut self.names)
     }
 }
 

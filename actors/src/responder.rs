@@ -115,10 +115,12 @@ impl Responder {
         now: Millis,
         judged: &mut Judged,
     ) {
-        let raw = record
-            .value
-            .and_then(|value| std::str::from_utf8(value).ok())
-            .unwrap_or_default();
+        let value = || std::str::from_utf8(record.value.unwrap_or_default());
+        let raw = match item.text.as_deref().map_or_else(value, Ok) {
+            Ok(raw) => raw,
+            // Decoding leaves no such record; were it not so, nothing may be decided on an empty event.
+            Err(error) => return judged.refused.push((item.offset, error.to_string())),
+        };
         let rules = &self.context.rules;
         let verdict = self.context.judge.judge(&item.event, raw, rules, now);
         if verdict.action == Action::Ignore && flight.topic.usage == Use::DecideByType {

@@ -26,6 +26,8 @@ pub struct Item {
     pub offset: i64,
     /// The event.
     pub event: Event,
+    /// Its bare text, where that is not the record's value ([`homeostat_logic::envelope`]).
+    pub text: Option<Box<str>>,
 }
 
 impl Work {
@@ -116,6 +118,7 @@ mod tests {
         let item = |offset| Item {
             offset,
             event: event.clone(),
+            text: None,
         };
         let items = offsets.map(item).collect();
         (Arc::clone(&flight), Work::new(flight, batch, items))

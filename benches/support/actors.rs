@@ -77,7 +77,7 @@ pub(crate) fn start(
     let settings = load(&[], BTreeMap::new()).unwrap().settings;
     let context = RosterContext {
         responder,
-        decode: homeostat_logic::event::decode,
+        decode: homeostat_logic::envelope::decode_record,
         ledger: ledger.collect(),
         dead_letters: DeadLetters::new(Arc::clone(log), "bench"),
         observer: Arc::clone(observer),

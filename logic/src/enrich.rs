@@ -7,7 +7,10 @@ use std::borrow::Cow;
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::envelope::bytes::stumbled;
+use crate::envelope::{self, FormError};
 use crate::event::{Names, too_deep_at};
+use crate::field::name_of;
 use crate::ledger::record::Millis;
 use crate::topic::{SOURCE, Topic};
 
@@ -29,6 +32,9 @@ pub struct Enriched {
     pub text: String,
     /// Its id: its own, else the stamp's. An own id that is no string is given as its JSON text.
     pub event_id: String,
+    /// Key that the event names itself ([`envelope::cloud_events::BareEvent::key`]); for the record unless the caller
+    /// names one.
+    pub key: Option<String>,
 }
 
 /// Why bytes are not an event. All are rejections: the same bytes never become one.
@@ -65,6 +71,9 @@ pub enum EventError {
     /// Nothing that could be decided: it would be acknowledged only to become a dead letter.
     #[error("{0}")]
     Undecidable(crate::event::Reject),
+    /// An envelope or a form that is recognised and cannot be read.
+    #[error(transparent)]
+    Form(#[from] FormError),
     /// JSON, but no object.
     #[error("byte {offset}: an event is a JSON object, this is {found}")]
     NotAnObject {
@@ -80,7 +89,7 @@ impl EventError {
     pub const fn offset(&self) -> usize {
         match self {
             Self::TooLarge { .. } => EVENT_BYTES_MAX,
-            Self::Undecidable(_) => 0,
+            Self::Undecidable(_) | Self::Form(_) => 0,
             Self::NotUtf8 { offset }
             | Self::Syntax { offset, .. }
             | Self::TooDeep { offset }
@@ -92,6 +101,8 @@ impl EventError {
 /// A field of an object, its value verbatim.
 pub(crate) struct Field<'a> {
     pub(crate) name: Cow<'a, str>,
+    /// The name as it is written, with its quotes.
+    pub(crate) quoted_name: &'a str,
     pub(crate) value: &'a RawValue,
 }
 
@@ -137,14 +148,25 @@ pub fn enrich(event: &[u8], stamp: Stamp<'_>) -> Result<Enriched, EventError> {
     if text.len() > EVENT_BYTES_MAX {
         return Err(EventError::TooLarge { bytes: text.len() });
     }
-    Ok(Enriched { text, event_id })
+    Ok(Enriched {
+        text,
+        event_id,
+        key: None,
+    })
 }
 
-/// As [`enrich`], and checks that a consumer of the topic can decide about the event.
+/// As [`enrich`], but opens the event's envelopes first and checks that a consumer of the topic can decide about it.
 pub fn enrich_for(topic: &Topic, event: &[u8], stamp: Stamp<'_>) -> Result<Enriched, EventError> {
-    let enriched = enrich(event, stamp)?;
+    let text = envelope::bytes::text_of(event)?;
+    let enriched = match envelope::open_text(text)? {
+        None => enrich(text.as_bytes(), stamp)?,
+        Some(bare) => Enriched {
+            key: bare.key,
+            ..enrich(bare.text.as_bytes(), stamp)?
+        },
+    };
     let text = Some(enriched.text.as_bytes());
-    match crate::event::decode(text, topic, &mut Names::default()) {
+    match envelope::decode_record(text, &[], topic, &mut Names::default()) {
         Ok(_) => Ok(enriched),
         Err(reject) => Err(EventError::Undecidable(reject)),
     }
@@ -180,6 +202,11 @@ pub(crate) fn as_text(bytes: &[u8]) -> Result<&str, EventError> {
     if bytes.len() > EVENT_BYTES_MAX {
         return Err(EventError::TooLarge { bytes: bytes.len() });
     }
+    utf8(bytes)
+}
+
+/// The bytes as text of any size.
+pub(crate) fn utf8(bytes: &[u8]) -> Result<&str, EventError> {
     std::str::from_utf8(bytes).map_err(|error| EventError::NotUtf8 {
         offset: error.valid_up_to(),
     })
@@ -206,15 +233,25 @@ pub(crate) fn object_fields(text: &str) -> Result<Vec<Field<'_>>, EventError> {
             });
         }
         Some(b'[') => "an array",
+        Some(b'"') if holds_json(text) => "a string that holds JSON: it was encoded twice",
         Some(b'"') => "a string",
         Some(b't') if text.trim() == "true" => "true",
         Some(b'f') if text.trim() == "false" => "false",
         Some(b'n') if text.trim() == "null" => "null",
         Some(b'-' | b'0'..=b'9') => "a number",
         Some(0xEF) => "text behind a byte order mark, which JSON does not allow",
-        Some(_) => "no JSON at all",
+        Some(b'<') => "XML or HTML",
+        Some(_) => match stumbled(text, offset) {
+            Some(problem) => return Err(EventError::Syntax { offset, problem }),
+            None => "no JSON at all",
+        },
     };
     Err(EventError::NotAnObject { offset, found })
+}
+
+fn holds_json(text: &str) -> bool {
+    let held = serde_json::from_str::<String>(text);
+    held.is_ok_and(|held| held.trim_start().starts_with(['{', '[']))
 }
 
 /// Where the parser stopped, as an offset instead of line and column.
@@ -224,12 +261,16 @@ pub fn syntax_error(text: &str, error: &serde_json::Error) -> EventError {
         .take(error.line().saturating_sub(1))
         .map(str::len)
         .sum::<usize>();
-    let message = error.to_string();
-    let problem = message.split(" at line ").next().unwrap_or_default();
-    EventError::Syntax {
-        offset: (line_start + error.column().saturating_sub(1)).min(text.len()),
-        problem: problem.to_owned(),
-    }
+    let offset = (line_start + error.column().saturating_sub(1)).min(text.len());
+    let problem = stumbled(text, offset).unwrap_or_else(|| {
+        let message = error.to_string();
+        message
+            .split(" at line ")
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    });
+    EventError::Syntax { offset, problem }
 }
 
 struct FieldsVisitor;
@@ -243,18 +284,16 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut fields = Vec::new();
-        while let Some(Name(name)) = map.next_key()? {
-            let value = map.next_value()?;
-            fields.push(Field { name, value });
+        while let Some(name) = map.next_key::<&'de RawValue>()? {
+            fields.push(Field {
+                name: name_of(name.get()),
+                quoted_name: name.get(),
+                value: map.next_value()?,
+            });
         }
         Ok(fields)
     }
 }
-
-/// A key, borrowed where it has no escapes.
-#[derive(serde::Deserialize)]
-#[serde(transparent)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// Position of a part within the text that it was borrowed from.
 fn position_in(text: &str, part: &str) -> usize {

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::field::{Field, Length, Text, lenient_struct};
+use crate::enrich::{EventError, as_text, object_fields};
+use crate::envelope::FormError;
+use crate::field::{Field, Length, Present, Text, lenient_struct};
 use crate::severity::Severity;
 use crate::target::Target;
 use crate::topic::{Role, Topic, Use};
@@ -89,6 +91,9 @@ pub enum Reject {
     /// Not JSON, or not an object.
     #[error("the event is not a JSON object: {0}")]
     NotAnObject(String),
+    /// An envelope or a form that is recognised and cannot be read.
+    #[error(transparent)]
+    UnreadableForm(FormError),
     /// A name is over its limit.
     #[error("the event's {field} has {bytes} bytes; the limit is {limit}")]
     NameTooLong {
@@ -108,9 +113,25 @@ impl Reject {
     }
 }
 
+impl From<EventError> for Reject {
+    fn from(error: EventError) -> Self {
+        match error {
+            EventError::TooLarge { bytes } => Self::TooLarge { bytes },
+            EventError::NotUtf8 { offset } => Self::NotUtf8 { at: offset },
+            EventError::TooDeep { .. } => Self::TooDeep,
+            EventError::Form(form) => Self::UnreadableForm(form),
+            EventError::Undecidable(reject) => reject,
+            EventError::Syntax { .. } | EventError::NotAnObject { .. } => {
+                Self::NotAnObject(error.to_string())
+            }
+        }
+    }
+}
+
 lenient_struct! {
     /// The fields that rules look at, borrowed from the record.
-    struct Wire<'a> {
+    #[allow(non_snake_case, reason = "a name of CloudEvents 0.1")]
+    pub(crate) struct Wire<'a> {
         event_type: Text<'a>,
         severity: Text<'a>,
         model_name: Text<'a>,
@@ -121,6 +142,35 @@ lenient_struct! {
         affected_features: Length,
         performance_drop: f64,
         action_required: Text<'a>,
+        // Of envelopes.
+        specversion: Present,
+        cloudEventsVersion: Present,
+        payload: Present,
+        op: Present,
+        __deleted: Present,
+    }
+}
+
+impl<'a> Wire<'a> {
+    /// Reads the text of a JSON object.
+    pub(crate) fn read(text: &'a str) -> Result<Self, Reject> {
+        serde_json::from_str(text).map_err(|error| {
+            // Read again, for words that say more and a place in bytes.
+            let found = object_fields(text).err();
+            found.map_or_else(|| Reject::NotAnObject(error.to_string()), Reject::from)
+        })
+    }
+
+    /// Whether it has a field that marks an envelope; only a look at all fields tells.
+    pub(crate) fn may_be_an_envelope(&self) -> bool {
+        let marks = [
+            self.specversion,
+            self.cloudEventsVersion,
+            self.payload,
+            self.op,
+            self.__deleted,
+        ];
+        marks.iter().any(|mark| *mark != Field::Missing)
     }
 }
 
@@ -149,27 +199,23 @@ impl Names {
 /// # Errors
 /// The [`Reject`] that says what is wrong.
 pub fn check_text(value: Option<&[u8]>) -> Result<&str, Reject> {
-    let bytes = value.ok_or(Reject::NoValue)?;
-    if bytes.len() > EVENT_BYTES_MAX {
-        return Err(Reject::TooLarge { bytes: bytes.len() });
-    }
-    let text = std::str::from_utf8(bytes).map_err(|error| Reject::NotUtf8 {
-        at: error.valid_up_to(),
-    })?;
-    if too_deep_at(bytes).is_some() {
+    let text = as_text(value.ok_or(Reject::NoValue)?)?;
+    if too_deep_at(text.as_bytes()).is_some() {
         return Err(Reject::TooDeep);
     }
     Ok(text)
 }
 
-/// Decodes an event of a topic.
+/// Decodes a bare event of a topic. Records may hold envelopes: [`crate::envelope::decode_record`].
 ///
 /// # Errors
 /// The [`Reject`] that belongs into the dead letter.
 pub fn decode(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
-    let text = check_text(value)?;
-    let wire: Wire<'_> =
-        serde_json::from_str(text).map_err(|error| Reject::NotAnObject(error.to_string()))?;
+    event_of(Wire::read(check_text(value)?)?, topic, names)
+}
+
+/// The event of a topic that these fields make.
+pub(crate) fn event_of(wire: Wire<'_>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
     let event_type = match (topic.usage, wire.event_type.value()) {
         (Use::DecideByType, Some(Text(own))) if !own.trim().is_empty() => {
             bounded("event_type", own.trim(), EVENT_TYPE_BYTES_MAX)?;

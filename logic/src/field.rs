@@ -50,6 +50,16 @@ impl<T> Field<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
+/// Any value, null included: the field is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Present;
+
+impl<'de> Deserialize<'de> for Field<Present> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        IgnoredAny::deserialize(deserializer).map(|_| Self::Value(Present))
+    }
+}
+
 /// An object, whatever is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object;
@@ -186,6 +196,15 @@ impl<'de: 'a, 'a> Deserialize<'de> for Field<Text<'a>> {
     }
 }
 
+/// The text of a name in quotes. A name that no text can hold (half a surrogate pair) is given as it is written.
+pub(crate) fn name_of(quoted: &str) -> Cow<'_, str> {
+    let inside = quoted.trim_matches('"');
+    if !inside.contains('\\') {
+        return Cow::Borrowed(inside);
+    }
+    serde_json::from_str(quoted).map_or(Cow::Borrowed(inside), Cow::Owned)
+}
+
 /// Defines a struct of lenient fields that reads itself from a JSON object: unknown fields are passed over, and of a
 /// repeated name the last counts, as in most JSON readers. Anything but an object is refused, while a derived reader
 /// would take a list as the fields in order.
@@ -214,9 +233,8 @@ macro_rules! lenient_struct {
                         mut map: A,
                     ) -> Result<Self::Value, A::Error> {
                         let mut read = $name::default();
-                        while let Some(key) = map.next_key::<$crate::field::Field<$crate::field::Text<'de>>>()? {
-                            let $crate::field::Field::Value($crate::field::Text(key)) = key else { continue };
-                            match &*key {
+                        while let Some(key) = map.next_key::<&'de serde_json::value::RawValue>()? {
+                            match &*$crate::field::name_of(key.get()) {
                                 $(stringify!($field) => {
                                     read.$field = $crate::field::read_field(map.next_value()?);
                                 })+

@@ -3,7 +3,7 @@
 //! Data flows one way through these modules:
 //!
 //! ```text
-//! bytes ─► decode ─► event ─► rules ─► decide ─► ledger::record ─► ledger::fold ─► ledger::execution ─► history
+//! bytes ─► envelope ─► event ─► rules ─► decide ─► ledger::record ─► ledger::fold ─► ledger::execution ─► history
 //!                                                                       │
 //! offsets ◄──────────── settled when the effect is durable ◄────────────┘
 //! ```
@@ -12,10 +12,10 @@
 //! inputs give equal outputs and any decision can be replayed. Nothing here panics on any input.
 
 pub mod action;
-pub mod cloud_events;
 pub mod dead_letters;
 pub mod decide;
 pub mod enrich;
+pub mod envelope;
 pub mod event;
 pub mod field;
 pub mod history;

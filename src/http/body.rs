@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use actix_web::web::Payload;
 use futures_util::StreamExt as _;
-use homeostat_logic::cloud_events::{self, BareEvent, CloudEventError};
 use homeostat_logic::enrich::{EventError, syntax_error};
+use homeostat_logic::envelope::FormError;
+use homeostat_logic::envelope::bytes::text_of;
+use homeostat_logic::envelope::cloud_events::{self, BareEvent, Fault};
 use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -48,6 +50,7 @@ impl Place {
     fn problem(self, error: &EventError) -> Problem {
         let kind = match error {
             EventError::TooLarge { .. } => Kind::TooLarge,
+            EventError::Form(_) => Kind::UnreadableForm,
             _ => Kind::MalformedEvent,
         };
         self.refuse(kind, error)
@@ -85,12 +88,9 @@ impl Incoming {
         }
     }
 
-    fn cloud(place: Place, event: Result<BareEvent, CloudEventError>) -> Result<Self, Problem> {
-        match event {
-            Ok(event) => Ok(Self { event, place }),
-            Err(CloudEventError::Event(error)) => Err(place.problem(&error)),
-            Err(error) => Err(place.refuse(Kind::MalformedEvent, &error)),
-        }
+    fn cloud(place: Place, event: Result<BareEvent, EventError>) -> Result<Self, Problem> {
+        let event = event.map_err(|error| place.problem(&error))?;
+        Ok(Self { event, place })
     }
 }
 
@@ -140,7 +140,7 @@ pub(super) fn split(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Incoming>, P
                 .map(structured)
                 .collect::<Result<_, _>>()?
         }
-        Some(media) if media.starts_with("application/cloudevents") => {
+        Some(media) if media.starts_with(cloud_events::ANY) => {
             let detail = format!(
                 "{media} is not read; send {} or {}",
                 cloud_events::STRUCTURED,
@@ -148,9 +148,9 @@ pub(super) fn split(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Incoming>, P
             );
             return Err(Problem::new(Kind::UnsupportedMediaType, detail));
         }
-        _ if headers.contains_key("ce-specversion") => {
-            let attributes = attributes(headers)
-                .map_err(|error| Place::WHOLE.refuse(Kind::MalformedEvent, &error))?;
+        _ if cloud_events::is_declared(attribute_headers(headers).map(|(name, _)| name)) => {
+            let attributes =
+                attributes(headers).map_err(|error| Place::WHOLE.problem(&error.into()))?;
             let event = cloud_events::from_binary(attributes, content_type, body);
             vec![Incoming::cloud(Place::WHOLE, event)?]
         }
@@ -259,24 +259,22 @@ fn too_many() -> Problem {
 }
 
 fn as_text(body: &[u8]) -> Result<&str, Problem> {
-    std::str::from_utf8(body).map_err(|error| {
-        Place::WHOLE.problem(&EventError::NotUtf8 {
-            offset: error.valid_up_to(),
-        })
-    })
+    text_of(body).map_err(|error| Place::WHOLE.problem(&error))
 }
 
 /// `ce-*` headers, decoded, without their prefix.
-fn attributes(headers: &HeaderMap) -> Result<Vec<(String, String)>, CloudEventError> {
-    headers
-        .iter()
-        .filter_map(|(name, value)| {
-            let name = name.as_str().strip_prefix(cloud_events::HTTP_PREFIX)?;
-            Some((name, value))
-        })
-        .map(|(name, value)| {
-            let value = cloud_events::decode_header(name, value.as_bytes())?;
-            Ok((name.to_owned(), value))
-        })
-        .collect()
+fn attributes(headers: &HeaderMap) -> Result<Vec<(String, String)>, FormError> {
+    let decoded = attribute_headers(headers).map(|(name, value)| {
+        let value = cloud_events::decode_header(name, value.as_bytes())?;
+        Ok((name.to_owned(), value))
+    });
+    let decoded: Result<_, Fault> = decoded.collect();
+    decoded.map_err(FormError::CloudEvent)
+}
+
+fn attribute_headers(headers: &HeaderMap) -> impl Iterator<Item = (&str, &HeaderValue)> {
+    headers.iter().filter_map(|(name, value)| {
+        let name = name.as_str().strip_prefix(cloud_events::HTTP_PREFIX)?;
+        Some((name, value))
+    })
 }

@@ -27,6 +27,8 @@ pub enum Kind {
     UnknownDeadLetter,
     /// The body is no event.
     MalformedEvent,
+    /// An event in an envelope or a form that is recognised and cannot be read.
+    UnreadableForm,
     /// The body, an event or the number of events is beyond its limit.
     TooLarge,
     /// The body is in a form that is not read.
@@ -87,6 +89,11 @@ impl Kind {
                 Code::NOT_FOUND,
             ),
             Self::MalformedEvent => ("malformed-event", "malformed event", Code::BAD_REQUEST),
+            Self::UnreadableForm => (
+                "unreadable-form",
+                "event in a form that is not read",
+                Code::UNPROCESSABLE_ENTITY,
+            ),
             Self::TooLarge => ("too-large", "too large", Code::PAYLOAD_TOO_LARGE),
             Self::UnsupportedMediaType => (
                 "unsupported-media-type",

@@ -85,7 +85,11 @@ async fn prepare(
             .map_err(|error| incoming.problem(&error))?;
         let record = NewRecord {
             topic: topic.name.to_owned(),
-            key: key.clone().or(incoming.event.key).map(String::into_bytes),
+            key: key
+                .clone()
+                .or(incoming.event.key)
+                .or(enriched.key)
+                .map(String::into_bytes),
             value: Some(enriched.text.into_bytes()),
             ..NewRecord::default()
         };

@@ -193,7 +193,7 @@ impl Assembly {
         });
         let context = RosterContext {
             responder,
-            decode: homeostat_logic::event::decode,
+            decode: homeostat_logic::envelope::decode_record,
             ledger: ledger.collect(),
             dead_letters: DeadLetters::new(Arc::clone(&self.log), env!("CARGO_PKG_VERSION")),
             observer: Arc::clone(&observer),

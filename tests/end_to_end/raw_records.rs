@@ -26,7 +26,18 @@ fn unreadable() -> Vec<(Option<Vec<u8>>, &'static str)> {
         (text("{\"severity\": \"HIGH\""), "not a JSON object"),
         (text("[{\"severity\": \"HIGH\"}]"), "not a JSON object"),
         (text("null"), "not a JSON object"),
-        (text("\u{feff}{}"), "not a JSON object"),
+        (text("{\"drift_score\": NaN}"), "NaN is not a JSON number"),
+        (Some(b"\0\0\0\0\x07\x02\x10churn".to_vec()), "Confluent's"),
+        (Some(b"Obj\x01\x04".to_vec()), "Avro object container"),
+        (Some(b"\x1f\x8b\x08\0".to_vec()), "gzip"),
+        (
+            text(r#"{"specversion":"1.0","id":"1","source":"s","type":"t"}"#),
+            "CloudEvent has no data",
+        ),
+        (
+            text(r#"{"schema":{"type":"struct"},"payload":{"op":"d","source":{},"before":{}}}"#),
+            "Debezium",
+        ),
         (Some(b"{\"severity\": \"\xc3\x28\"}".to_vec()), "not UTF-8"),
         (text(&format!("{{\"a\": {deep}}}")), "deeper"),
         (text(&long_name), "bytes; the limit is"),
@@ -47,7 +58,39 @@ fn record(key: Option<&str>, value: Option<Vec<u8>>, headers: &[(&str, &[u8])]) 
     }
 }
 
-/// Good and bad records in turn, then one that names a field twice, and one of the service's own.
+/// One CloudEvent in both modes of Kafka, and other envelopes around events about `raw-enveloped-*`.
+fn enveloped() -> Vec<NewRecord> {
+    let drift = |name: &str| json!({"model_version": format!("raw-enveloped-{name}@1"), "severity": "HIGH"});
+    let text = |value: Value| Some(value.to_string().into_bytes());
+    let cloud_event = json!({"specversion": "1.0", "id": "raw", "source": "/raw", "type": "drift", "data": drift("cloud")});
+    let attributes: [(&str, &[u8]); 5] = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"raw"),
+        ("ce_source", b"/raw"),
+        ("ce_type", b"drift"),
+        ("content-type", b"application/json"),
+    ];
+    let media: [(&str, &[u8]); 1] = [(
+        "Content-Type",
+        b"application/cloudevents+json; charset=utf-8",
+    )];
+    let change = json!({"op": "c", "source": {}, "before": null, "after": drift("debezium")});
+    let connect = json!({"schema": {"type": "struct"}, "payload": change});
+    let mut prefixed = vec![0, 0, 0, 1, 0xC8];
+    prefixed.extend(drift("prefix").to_string().into_bytes());
+    vec![
+        record(None, text(cloud_event.clone()), &media),
+        record(None, text(cloud_event), &[]),
+        record(None, text(drift("cloud")), &attributes),
+        record(None, text(connect), &[TRACE]),
+        record(None, Some(prefixed), &[]),
+    ]
+}
+
+/// Targets of [`enveloped`].
+const ENVELOPED: usize = 3;
+
+/// Good and bad records in turn, then enveloped ones, then one that names a field twice, and one of the service's own.
 /// The offsets of the bad ones.
 pub(crate) fn append(log: &dyn EventLog) -> Vec<i64> {
     let mut records = Vec::new();
@@ -58,6 +101,7 @@ pub(crate) fn append(log: &dyn EventLog) -> Vec<i64> {
         let key = (number % 2 == 0).then_some("key");
         records.push(record(key, Some(good.to_string().into_bytes()), &[TRACE]));
     }
+    records.extend(enveloped());
     // The last one counts.
     let twice = br#"{"model_version": "twice@1", "severity": "LOW", "severity": "CRITICAL"}"#;
     records.push(record(None, Some(twice.to_vec()), &[]));
@@ -131,12 +175,14 @@ pub(crate) fn check_dead_letters(log: &dyn EventLog, offsets: &[i64]) {
 
 /// Each readable one is answered, and nothing else.
 pub(crate) fn check_decisions(client: &Client) {
-    let good = unreadable().len() + 1;
+    let good = unreadable().len() + ENVELOPED + 1;
     let of_ours = || -> Vec<Value> {
         let ours = |target: &str| target.starts_with("raw-") || target == "twice";
         let decisions = client.decisions().into_iter();
+        // A repetition of the one CloudEvent is told, too.
+        let duplicate = |one: &Value| one["reasons"].to_string().contains("duplicate");
         decisions
-            .filter(|decision| ours(decision["target"].as_str().unwrap()))
+            .filter(|decision| ours(decision["target"].as_str().unwrap()) && !duplicate(decision))
             .collect()
     };
     wait_until("the readable records are answered", || {

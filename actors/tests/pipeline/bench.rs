@@ -201,7 +201,7 @@ impl Default for Plan {
                 },
             },
             judge: Box::new(|_| {}),
-            decode: homeostat_logic::event::decode,
+            decode: homeostat_logic::envelope::decode_record,
             changed: Box::new(|_| {}),
             send: Box::new(|_| async { done() }.boxed()),
             probe: Box::new(|_| None),

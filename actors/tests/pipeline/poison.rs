@@ -8,7 +8,8 @@ use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::log::NewRecord;
 use homeostat_actors::ports::observer::Consumed;
 use homeostat_actors::supervision::Intensity;
-use homeostat_logic::event::{Event, Names, Reject};
+use homeostat_logic::envelope::{Decoded, HeaderView, decode_record};
+use homeostat_logic::event::{Names, Reject};
 use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::topic::{DEAD_LETTERS, Topic};
 
@@ -144,10 +145,15 @@ async fn what_is_no_event_is_buried_once_at_the_first_try() {
 }
 
 /// Decodes, and panics on one word.
-fn brittle(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
+fn brittle(
+    value: Option<&[u8]>,
+    headers: &[HeaderView<'_>],
+    topic: &Topic,
+    names: &mut Names,
+) -> Result<Decoded, Reject> {
     let raw = String::from_utf8_lossy(value.unwrap_or_default());
     assert!(!raw.contains("cyanide"), "cannot read cyanide");
-    homeostat_logic::event::decode(value, topic, names)
+    decode_record(value, headers, topic, names)
 }
 
 #[actix::test]

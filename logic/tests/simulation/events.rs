@@ -1,7 +1,7 @@
 //! What producers publish: events of every kind that leads to something, samples, duplicates, and records nobody can read.
 
-use homeostat_logic::cloud_events::from_structured;
 use homeostat_logic::enrich::{Stamp, enrich_for};
+use homeostat_logic::envelope::cloud_events::from_structured;
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::topic::{self, Topic};
 

@@ -107,7 +107,7 @@ fn event(place: String, topic: String, key: Option<String>, value: &[u8]) -> Res
         enrich_for(topic_found, value.trim_ascii(), stamp).map_err(|error| error.to_string())?;
     Ok(Event {
         topic,
-        key: key.filter(|key| !key.is_empty()),
+        key: key.filter(|key| !key.is_empty()).or(enriched.key),
         id: enriched.event_id,
         place,
         text: enriched.text,

@@ -1,0 +1,208 @@
+//! Envelopes around events: what a record or a request body holds is opened until the bare form of SPEC §2 is left, so that
+//! everything behind this module knows one form only (issue 13, row 5).
+//!
+//! One file a form: [`bytes`] looks at what stands before the JSON (a byte order mark, Confluent's prefix, a foreign format),
+//! [`cloud_events`], [`connect`] and [`debezium`] open JSON objects, [`json`] reads and writes them. Forms may be nested in
+//! any order, at most [`LAYERS_MAX`] deep. What is recognised and cannot be read is refused with its name. An event that
+//! only has a field of a name that envelopes use, too, is bare.
+
+pub mod bytes;
+pub mod cloud_events;
+mod connect;
+mod debezium;
+pub(crate) mod json;
+
+use crate::enrich::{EventError, object_fields};
+use crate::event::{EVENT_BYTES_MAX, Event, Names, Reject, Wire, decode, event_of, too_deep_at};
+use crate::topic::Topic;
+use cloud_events::{BareEvent, KAFKA_PREFIXES};
+
+/// Most envelopes around one event: Debezium's change in Connect's envelope in a CloudEvent has three.
+pub const LAYERS_MAX: usize = 4;
+
+/// Why an envelope, or a form that is not JSON, cannot be read. All are rejections: the same bytes never become an event.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FormError {
+    /// Bytes of another format.
+    #[error("this is {0}; Homeostat reads JSON, in UTF-8 and not compressed")]
+    Foreign(String),
+    /// Confluent's prefix, and no JSON behind it.
+    #[error(
+        "behind Confluent's five-byte prefix (schema id {schema_id}) there is {found}; of the formats with this prefix Homeostat reads JSON only"
+    )]
+    Confluent {
+        /// The id in the schema registry.
+        schema_id: u32,
+        /// What stands there.
+        found: String,
+    },
+    /// Connect's envelope without an object.
+    #[error(
+        "the payload of the Kafka Connect envelope {{schema, payload}} is {0}; an event is a JSON object"
+    )]
+    Connect(&'static str),
+    /// A change of a database that is no row.
+    #[error(
+        "this Debezium change event {0}; the row after a create, an update or a read is an event"
+    )]
+    Debezium(&'static str),
+    /// A CloudEvent that cannot be taken.
+    #[error(transparent)]
+    CloudEvent(#[from] cloud_events::Fault),
+    /// Too many envelopes.
+    #[error("there are more than {LAYERS_MAX} envelopes around the event")]
+    Layers,
+}
+
+/// What a record holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded {
+    /// The event.
+    pub event: Event,
+    /// Its bare text, where that is not the record's value itself. Dead letters keep the value.
+    pub text: Option<Box<str>>,
+}
+
+/// A header of a record.
+pub type HeaderView<'a> = (&'a str, &'a [u8]);
+
+/// Whether [`decode_record`] reads a header of this name. Others need not be handed to it.
+pub fn reads_header(name: &str) -> bool {
+    name.eq_ignore_ascii_case(CONTENT_TYPE) || attribute_of(name).is_some()
+}
+
+const CONTENT_TYPE: &str = "content-type";
+
+/// The attribute that a header of Kafka's binary mode carries. Bridges from HTTP write `ce-` where the standard has `ce_`.
+fn attribute_of(name: &str) -> Option<&str> {
+    KAFKA_PREFIXES.iter().find_map(|prefix| {
+        let start = name.get(..prefix.len())?;
+        start
+            .eq_ignore_ascii_case(prefix)
+            .then(|| name.get(prefix.len()..))?
+    })
+}
+
+/// Decodes a record of a topic: opens its envelopes and reads the event. Costs a bare event one look at its first byte
+/// and at four names.
+///
+/// # Errors
+/// The [`Reject`] that belongs into the dead letter.
+pub fn decode_record(
+    value: Option<&[u8]>,
+    headers: &[HeaderView<'_>],
+    topic: &Topic,
+    names: &mut Names,
+) -> Result<Decoded, Reject> {
+    if !headers.is_empty()
+        && let Some(bare) = open_by_headers(value, headers)?
+    {
+        return decode_bare(bare.text, topic, names);
+    }
+    let bytes = value.ok_or(Reject::NoValue)?;
+    if bytes.len() > EVENT_BYTES_MAX {
+        return Err(Reject::TooLarge { bytes: bytes.len() });
+    }
+    let text = bytes::text_of(bytes)?;
+    if too_deep_at(text.as_bytes()).is_some() {
+        return Err(Reject::TooDeep);
+    }
+    let wire = Wire::read(text)?;
+    if wire.may_be_an_envelope()
+        && let Some(bare) = open(text, 0)?
+    {
+        return decode_bare(bare.text, topic, names);
+    }
+    Ok(Decoded {
+        event: event_of(wire, topic, names)?,
+        text: (text.len() != bytes.len()).then(|| text.into()),
+    })
+}
+
+fn decode_bare(text: String, topic: &Topic, names: &mut Names) -> Result<Decoded, Reject> {
+    Ok(Decoded {
+        event: decode(Some(text.as_bytes()), topic, names)?,
+        text: Some(text.into_boxed_str()),
+    })
+}
+
+/// Opens what headers declare to be a CloudEvent; `None` when they declare nothing.
+fn open_by_headers(
+    value: Option<&[u8]>,
+    headers: &[HeaderView<'_>],
+) -> Result<Option<BareEvent>, EventError> {
+    let content_type = headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE))
+        .and_then(|(_, value)| std::str::from_utf8(value).ok());
+    // Spring writes header values as JSON.
+    let content_type = content_type.map(|text| text.trim().trim_matches('"'));
+    let media = content_type.map(cloud_events::media_type);
+    match media.as_deref() {
+        Some(cloud_events::STRUCTURED) => {
+            let value = value.ok_or_else(|| FormError::from(cloud_events::Fault::NoData))?;
+            return cloud_events::from_structured(value).map(Some);
+        }
+        Some(media) if media.starts_with(cloud_events::ANY) => {
+            return Err(FormError::from(cloud_events::Fault::Media(media.to_owned())).into());
+        }
+        _ => {}
+    }
+    let attributes: Vec<(&str, &[u8])> = headers
+        .iter()
+        .filter_map(|(name, value)| Some((attribute_of(name)?, *value)))
+        .collect();
+    if !cloud_events::is_declared(attributes.iter().map(|(name, _)| *name)) {
+        return Ok(None);
+    }
+    let attributes = attributes.into_iter().map(|(name, value)| {
+        let text = std::str::from_utf8(value);
+        let text = text.map_err(|_| cloud_events::Fault::Header(name.to_owned()));
+        Ok((name.to_ascii_lowercase(), text?.to_owned()))
+    });
+    let attributes: Vec<_> = attributes
+        .collect::<Result<_, _>>()
+        .map_err(FormError::CloudEvent)?;
+    let data = value.unwrap_or_default();
+    cloud_events::from_binary(attributes, content_type, data).map(Some)
+}
+
+/// Opens the envelopes around an event: its bare text, and the key that a CloudEvent names. `None` when it is bare already.
+///
+/// # Errors
+/// What is wrong with an envelope, or with the JSON.
+pub fn open_text(text: &str) -> Result<Option<BareEvent>, EventError> {
+    open(text, 0)
+}
+
+/// `layers`: how many were opened before.
+fn open(text: &str, layers: usize) -> Result<Option<BareEvent>, EventError> {
+    let fields = object_fields(text)?;
+    let opened = if cloud_events::is_one(&fields) {
+        cloud_events::open(fields, deeper(layers)?)
+    } else if let Some(payload) = connect::payload(&fields) {
+        connect::open(&payload, deeper(layers)?)
+    } else if let Some(change) = debezium::change(&fields) {
+        debezium::open(&change, deeper(layers)?)
+    } else {
+        return Ok(None);
+    };
+    opened.map(Some)
+}
+
+fn deeper(layers: usize) -> Result<usize, EventError> {
+    if layers < LAYERS_MAX {
+        Ok(layers + 1)
+    } else {
+        Err(FormError::Layers.into())
+    }
+}
+
+/// The event inside an envelope, opened further if it is one itself.
+fn inner(text: &str, layers: usize) -> Result<BareEvent, EventError> {
+    let bare = || BareEvent {
+        text: text.to_owned(),
+        key: None,
+    };
+    Ok(open(text, layers)?.unwrap_or_else(bare))
+}
