@@ -160,6 +160,12 @@ pub struct DecisionStory {
     pub gates: Vec<GateVerdict>,
     /// Each attempt.
     pub attempts: Vec<Attempt>,
+    /// Log time from which the next attempt may start: the end of the pause after the last one, or the opening of its window.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "rfc3339_option"
+    )]
+    pub next_attempt: Option<Millis>,
     /// The action derived from its failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escalation: Option<Id>,
@@ -234,6 +240,8 @@ pub struct Filter {
     pub action: Option<Action>,
     /// Outcome.
     pub outcome: Option<Outcome>,
+    /// First hex digits of the id, in lower case.
+    pub id_prefix: Option<String>,
     /// Only decisions at or after this time.
     pub since: Millis,
     /// Only decisions strictly older than this position of an earlier page.

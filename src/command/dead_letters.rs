@@ -1,6 +1,5 @@
 //! `homeostat dead-letters`: list, show, replay and resume, over the HTTP API of a running service.
 
-use std::fmt::Write as _;
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 
@@ -9,6 +8,7 @@ use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::service::{Question, Service};
+use super::text::{array, field, line, printable};
 use super::{Failure, print};
 
 const EXAMPLES: &str = "\
@@ -225,19 +225,6 @@ async fn show(service: &Service, id: &str, json: bool) -> Result<(), Failure> {
     print(&text)
 }
 
-/// Bytes of strangers command no terminal; lines and tabs stay.
-fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() && !"\n\t".contains(character) {
-            shown.extend(character.escape_unicode());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
-}
-
 fn wanted(ids: &[String], filter: &Filter) -> Result<Map<String, Value>, Failure> {
     let pairs = filter.pairs();
     if ids.is_empty() == pairs.is_empty() {
@@ -333,28 +320,12 @@ async fn resume(service: &Service, topic: Option<&str>, json: bool) -> Result<()
     print(&format!("going on: {}\n", resumed.join(", ")))
 }
 
-fn array<'a>(document: &'a Value, name: &str) -> &'a [Value] {
-    let array = document.get(name).and_then(Value::as_array);
-    array.map(Vec::as_slice).unwrap_or_default()
-}
-
-fn field(document: &Value, name: &str) -> Option<String> {
-    Some(document.get(name)?.as_str()?.to_owned())
-}
-
-fn line(text: &mut String, line: impl std::fmt::Display) {
-    // Writing to a string cannot fail.
-    writeln!(text, "{line}").unwrap_or_default();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn bytes_of_strangers_command_no_terminal() {
-        let shown = printable("a\u{1b}[2Jb\tc\nd\u{9b}e ä");
-        assert_eq!(shown, "a\\u{1b}[2Jb\tc\nd\\u{9b}e ä");
         let row = letter_row(&json!({"id": "0-1", "reason": "x\ny\r", "error": "\u{7}"}));
         assert!(!row.contains(char::is_control), "{row:?}");
     }

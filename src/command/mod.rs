@@ -4,9 +4,11 @@
 
 mod control;
 mod dead_letters;
+mod decisions;
 mod ledger;
 mod publish;
 mod service;
+mod text;
 mod topics;
 
 use std::io::Write as _;
@@ -24,6 +26,7 @@ Examples:
   homeostat check --config prod.toml                 tell every fault of a configuration
   homeostat publish --file events.jsonl              publish lines of {topic, key, value}
   echo '{\"severity\":\"high\"}' | homeostat publish data.drift.detected
+  homeostat decisions list --outcome failed          what was decided, and what came of it
   homeostat dead-letters list                        records nobody could handle
   homeostat pause --reason release                   hold every action back until resume
   homeostat override cancel ID --reason later        an order about one action
@@ -57,6 +60,8 @@ enum Command {
     Publish(publish::Arguments),
     /// List, create or describe the platform's topics in the configured event log.
     Topics(topics::Arguments),
+    /// List, show and follow decisions, on a running service.
+    Decisions(decisions::Arguments),
     /// List, show and replay the records nobody could handle, on a running service.
     DeadLetters(dead_letters::Arguments),
     /// Hold every action back, on all instances, until `resume`.
@@ -148,6 +153,7 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
         Command::Check => check(wiring, files),
         Command::Publish(arguments) => block_on(publish::publish(&arguments, wiring)),
         Command::Topics(arguments) => block_on(topics::topics(&arguments, wiring, files)),
+        Command::Decisions(arguments) => block_on(decisions::decisions(&arguments)),
         Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(&arguments)),
         Command::Pause(arguments) => block_on(control::hold("pause", &arguments)),
         Command::Resume(arguments) => block_on(control::hold("resume", &arguments)),

@@ -17,7 +17,8 @@ const LIMIT_MAX: usize = 1_000;
 const HOURS: f64 = 24.0;
 const HOURS_MAX: f64 = 87_600.0;
 /// Parameters of a listing.
-const PARAMETERS: [&str; 7] = [
+const PARAMETERS: [&str; 8] = [
+    "id",
     "event_type",
     "target",
     "action",
@@ -81,6 +82,7 @@ fn filter(parameters: &[(String, String)], now: Millis) -> Result<Filter, Proble
     let mut hours = HOURS;
     for (name, value) in parameters {
         match name.as_str() {
+            "id" => filter.id_prefix = Some(id_prefix(name, value)?),
             "event_type" => filter.event_type = Some(value.clone()),
             "target" => filter.target = Some(value.clone()),
             "action" => filter.action = Some(one_of(name, value, &Action::ALL, Action::name)?),
@@ -111,6 +113,17 @@ fn filter(parameters: &[(String, String)], now: Millis) -> Result<Filter, Proble
     let back = (hours * 3_600_000.0) as Millis;
     filter.since = now.saturating_sub(back);
     Ok(filter)
+}
+
+/// Digits of an id that are enough to look for it.
+const ID_DIGITS_MIN: usize = 4;
+
+fn id_prefix(name: &str, value: &str) -> Result<String, Problem> {
+    let digits = value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !digits || !(ID_DIGITS_MIN..=32).contains(&value.len()) {
+        return Err(bad(name, value, "the first 4 to 32 hex digits of an id"));
+    }
+    Ok(value.to_ascii_lowercase())
 }
 
 fn one_of<T: Copy>(
@@ -159,7 +172,7 @@ mod tests {
         assert_eq!((none.limit, none.since), (100, 100_000_000 - 86_400_000));
         let id = Id([7; 16]);
         let all = read(&format!(
-            "event_type=a%20b&target=model/m&action=scale_up&outcome=unknown&hours=0.5&limit=1000&cursor=12-{id}"
+            "id=0A0b&event_type=a%20b&target=model/m&action=scale_up&outcome=unknown&hours=0.5&limit=1000&cursor=12-{id}"
         ))
         .unwrap();
         let expected = Filter {
@@ -167,6 +180,7 @@ mod tests {
             target: Some("model/m".to_owned()),
             action: Some(Action::ScaleUp),
             outcome: Some(Outcome::Unknown),
+            id_prefix: Some("0a0b".to_owned()),
             since: 100_000_000 - 1_800_000,
             before: Some(Cursor { time: 12, id }),
             limit: 1_000,
@@ -180,6 +194,8 @@ mod tests {
             ("action=explode", "action", "retrain, rollback, scale_up"),
             ("action=Retrain", "action", "retrain"),
             ("outcome=", "outcome", "pending, executed"),
+            ("id=abc", "id", "4 to 32 hex"),
+            ("id=0xabcd", "id", "4 to 32 hex"),
             ("hours=0", "hours", "above 0"),
             ("hours=-1", "hours", "above 0"),
             ("hours=NaN", "hours", "above 0"),

@@ -14,6 +14,7 @@
 mod census;
 mod crash;
 mod dead_letters;
+mod decisions;
 mod denied;
 mod gates_over_api;
 mod kafka;

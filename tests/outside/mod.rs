@@ -327,6 +327,7 @@ fn story() -> DecisionStory {
         windows: Vec::new(),
         gates: Vec::new(),
         attempts: Vec::new(),
+        next_attempt: None,
         escalation: None,
         rule_rev: "r".to_owned(),
     }

@@ -121,6 +121,7 @@ impl History {
             } => self.tell(*action, |story| {
                 story.summary.outcome = Outcome::of(*phase, story.summary.action);
                 story.summary.phase = phase.name();
+                story.next_attempt = story::next_attempt(*phase, &story.windows);
                 story.summary.changed = change.offset;
                 if !matches!(cause, Cause::Won { .. }) {
                     story.summary.reasons.push(cause.to_string());
@@ -244,10 +245,12 @@ fn matches(summary: &DecisionSummary, filter: &Filter) -> bool {
                 kind == summary.target_kind.name() && name == summary.target
             })
     };
+    let id = |prefix: &String| summary.id.to_string().starts_with(prefix.as_str());
     filter
         .event_type
         .as_ref()
         .is_none_or(|wanted| *wanted == summary.event_type)
+        && filter.id_prefix.as_ref().is_none_or(id)
         && filter.target.as_ref().is_none_or(target)
         && filter.action.is_none_or(|wanted| wanted == summary.action)
         && filter

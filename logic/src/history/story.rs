@@ -6,13 +6,14 @@ use super::{DecisionStory, DecisionSummary, GateVerdict, Outcome};
 use crate::history::format_time;
 use crate::ledger::change::{Derived, Entered, Judged};
 use crate::ledger::phase::Phase;
-use crate::ledger::record::{EventBody, Millis, RawJson, Step};
+use crate::ledger::record::{EventBody, Millis, RawJson, Step, Window};
 
 /// The story of a decision as it was judged; `None` when the change names what the proposal does not hold.
 pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Option<DecisionStory> {
     let propose = &entered.propose;
     let decision = propose.decisions.get(entered.decision)?;
     let step = decision.ladder.get(entered.step)?;
+    let windows: Vec<Window> = step.start.windows().copied().collect();
     let mut reasons = decision.reasons.clone();
     reasons.extend(refusals(&entered.gates));
     reasons.extend(approval_awaited(entered.phase, propose.not_after));
@@ -45,7 +46,8 @@ pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Opti
         max_attempts: step.max_attempts,
         not_after: propose.not_after,
         cooldown_ms: step.cooldown_ms,
-        windows: step.start.windows().copied().collect(),
+        next_attempt: next_attempt(entered.phase, &windows),
+        windows,
         gates: entered.gates.clone(),
         attempts: Vec::new(),
         escalation: None,
@@ -99,6 +101,7 @@ pub(super) fn of_derived(
         windows: Vec::new(),
         gates: Vec::new(),
         attempts: Vec::new(),
+        next_attempt: next_attempt(derived.phase, &[]),
         escalation: None,
         rule_rev: subject.rule_rev.clone(),
     }
@@ -116,6 +119,15 @@ pub(super) fn judged_again(story: &mut DecisionStory, judged: &Judged) {
     story.windows = step.start.windows().copied().collect();
     story.summary.reasons.extend(refusals(&judged.gates));
     story.gates.clone_from(&judged.gates);
+}
+
+/// Log time from which an action may be sent next, if it waits for nothing but time.
+pub(super) fn next_attempt(phase: Phase, windows: &[Window]) -> Option<Millis> {
+    match phase {
+        Phase::Ready { from, .. } => Some(from),
+        Phase::Waiting { window } => windows.get(window).map(|window| window.from),
+        _ => None,
+    }
 }
 
 /// What people are asked for when an action waits for them.
