@@ -383,6 +383,23 @@ fn each_value_outside_its_range_or_kind_is_refused() {
         ("actions.retrain.backoff.factor = 0", "out of range"),
         ("ledger.partitions = 0", "out of range"),
         ("log_output.format = \"xml\"", "auto, text, json"),
+        (
+            "http.allowed_hosts = \"a\"",
+            "write a list of host or host:port",
+        ),
+        ("http.allowed_hosts = [1]", "holds a whole number"),
+        (
+            "http.allowed_hosts = [\"http://a\"]",
+            "`http://a` is neither a host nor host:port",
+        ),
+        (
+            "http.allowed_hosts = [\"*.a\"]",
+            "without scheme, path or wildcard",
+        ),
+        (
+            "http.allowed_hosts = [\"a\", \"a:0x1\"]",
+            "`a:0x1` is neither",
+        ),
         ("unknown.x = 1", "unknown key"),
     ];
     for (text, expected) in table {
@@ -391,6 +408,15 @@ fn each_value_outside_its_range_or_kind_is_refused() {
         assert!(found[0].starts_with("site.toml:1: "), "{found:#?}");
         assert!(found[0].contains(expected), "{text}: {found:#?}");
     }
+}
+
+#[test]
+fn hosts_are_allowed_in_a_file_or_by_the_environment() {
+    let text = "http.allowed_hosts = [\"Proxy.example\", \"10.1.2.3:8470\", \"[::1]:80\"]";
+    assert_eq!(loaded(text, &[]).settings.http.allowed_hosts.len(), 3);
+    let variable = [("HOMEOSTAT__HTTP__ALLOWED_HOSTS", "[\"proxy.example\"]")];
+    assert_eq!(loaded(text, &variable).settings.http.allowed_hosts.len(), 1);
+    assert!(loaded("", &[]).settings.http.allowed_hosts.is_empty());
 }
 
 #[test]

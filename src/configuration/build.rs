@@ -94,6 +94,7 @@ impl Build<'_> {
         #[derive(serde::Deserialize)]
         struct Plain {
             listen: std::net::SocketAddr,
+            allowed_hosts: Vec<crate::http::Authority>,
             body_bytes_max: usize,
             event_bytes_max: usize,
         }
@@ -101,6 +102,7 @@ impl Build<'_> {
         let plain: Plain = self.section("http")?;
         Some(Http {
             listen: plain.listen,
+            allowed_hosts: plain.allowed_hosts,
             body_bytes_max: plain.body_bytes_max,
             event_bytes_max: plain.event_bytes_max,
             operator_token,

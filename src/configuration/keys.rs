@@ -5,8 +5,8 @@ use homeostat_logic::action::Action;
 use homeostat_logic::severity::Severity;
 
 use super::shape::Shape::{
-    self, ClientOptions, Flag, Map, MapOf, Number, OneOf, Open, Table, Text, TimeOfDay, Whole,
-    Words, Zone,
+    self, ClientOptions, Flag, Hosts, Map, MapOf, Number, OneOf, Open, Table, Text, TimeOfDay,
+    Whole, Words, Zone,
 };
 use crate::connectors;
 
@@ -108,6 +108,7 @@ pub(super) fn configuration() -> Shape {
 fn http() -> Shape {
     Table(vec![
         ("listen", Text { empty: false }),
+        ("allowed_hosts", Hosts),
         ("body_bytes_max", Whole(1_024, GIB)),
         ("event_bytes_max", Whole(1_024, GIB)),
         ("operator_token", Text { empty: true }),

@@ -11,6 +11,7 @@ use serde::Deserialize;
 
 use super::secrets::Secret;
 use crate::connectors::webhook::Endpoint;
+use crate::http::Authority;
 
 /// Everything but the rules.
 #[derive(Clone, Debug)]
@@ -42,6 +43,8 @@ pub struct Settings {
 pub struct Http {
     /// Loopback address and port.
     pub listen: SocketAddr,
+    /// Hosts that requests may name besides this machine.
+    pub allowed_hosts: Vec<Authority>,
     /// Largest request body.
     pub body_bytes_max: usize,
     /// Largest event.

@@ -28,6 +28,8 @@ pub(super) enum Shape {
     ClientOptions,
     /// A list of values out of a closed list, without repetition.
     Words(Vec<&'static str>),
+    /// A list of `host` or `host:port`.
+    Hosts,
     /// True or false.
     Flag,
     /// Text; whether it may be empty.
@@ -195,6 +197,7 @@ impl Shape {
                 }
             }
             (Self::Words(words), Value::Array(items)) => check_words(words, items),
+            (Self::Hosts, Value::Array(items)) => check_hosts(items),
             (Self::Zone, Value::String(name)) => {
                 if name.parse::<chrono_tz::Tz>().is_ok() {
                     return Ok(());
@@ -225,6 +228,7 @@ impl Shape {
             }
             Self::Map(_) | Self::ClientOptions => "a table".to_owned(),
             Self::Words(words) => format!("a list out of {}", words.join(", ")),
+            Self::Hosts => "a list of host or host:port, such as [\"proxy.example\"]".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Text { empty: true } | Self::Anything => "text in quotes".to_owned(),
             Self::Text { empty: false } => "text in quotes, not empty".to_owned(),
@@ -253,6 +257,20 @@ fn check_words(words: &[&str], items: &[Value]) -> Result<(), (String, String)> 
             return Err((format!("`{word}` stands twice"), "write it once".to_owned()));
         }
         seen.push(word);
+    }
+    Ok(())
+}
+
+fn check_hosts(items: &[Value]) -> Result<(), (String, String)> {
+    for item in items {
+        let Some(text) = item.as_str() else {
+            let remedy = format!("write {}", Shape::Hosts.wanted());
+            return Err((format!("holds {}", kind(item)), remedy));
+        };
+        if let Err(error) = crate::http::Authority::parse(text) {
+            let remedy = "write it as it stands in a Host header, without scheme, path or wildcard";
+            return Err((format!("`{text}` {error}"), remedy.to_owned()));
+        }
     }
     Ok(())
 }

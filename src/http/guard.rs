@@ -1,40 +1,51 @@
-//! Around every request: a panic becomes a 500, every error a problem document, every answer gets its headers and is
-//! counted, and pages of other sites are kept from publishing through somebody's browser.
+//! Around every request: what is not meant for this service is refused, pages of other sites are kept from reading and
+//! publishing through a person's browser, a panic becomes a 500, every error a problem document, and every answer gets its
+//! headers and is counted.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Version;
 use actix_web::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderValue, ORIGIN,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    ORIGIN, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
-use actix_web::{Error, ResponseError as _, web};
+use actix_web::web::{self, Data};
+use actix_web::{Error, ResponseError as _};
 use futures_util::FutureExt as _;
 
 use super::ApiState;
+use super::connections::{Connection, Underway};
+use super::hosts::{Authority, Hosts};
 use super::problem::{Kind, MEDIA_TYPE, Problem};
+
+/// Answered even when too many requests are under way.
+const EXEMPT: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+/// At most this much of a header is repeated.
+const ECHO_CHARS_MAX: usize = 100;
 
 /// The middleware.
 pub(super) async fn guard(
+    hosts: Data<Hosts>,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let began = Instant::now();
     // The request itself must not be kept: actix routes by mutating it, which needs it unshared.
     let path = request.path().to_owned();
-    if is_cross_site(&request) {
-        let problem = Problem::new(
-            Kind::CrossSite,
-            "a page of another site may not write; send the request without an Origin header",
-        );
-        return Ok(finish(
-            request.into_response(problem.at(&path).error_response()),
-            began,
-        ));
-    }
+    let checked = check_sender(&hosts, &request).and_then(|()| begin(&request));
+    let _underway = match checked {
+        Ok(underway) => underway,
+        Err(problem) => {
+            return Ok(finish(
+                request.into_response(problem.at(&path).error_response()),
+                began,
+            ));
+        }
+    };
     let state = request.app_data::<web::Data<ApiState>>().cloned();
     let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
         tracing::error!(
@@ -101,18 +112,104 @@ fn finish(mut response: ServiceResponse<BoxBody>, began: Instant) -> ServiceResp
     response
 }
 
-/// Browsers send `Origin` with every cross-site write, and without any preflight if the body looks like a form. The
-/// API has no such clients, so an origin other than the host asked for is refused.
-fn is_cross_site(request: &ServiceRequest) -> bool {
-    let text = |name| {
-        request
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
+/// Counts the request while it is under way. Without a connection there is nothing to count: actix's own tests.
+fn begin(request: &ServiceRequest) -> Result<Option<Underway>, Problem> {
+    let Some(connection) = request.conn_data::<Connection>() else {
+        return Ok(None);
     };
-    let Some(origin) = text(ORIGIN) else {
-        return false;
+    let underway = connection.begin(EXEMPT.contains(&request.path().trim_end_matches('/')));
+    let underway = underway.ok_or_else(|| {
+        let detail = "too many requests are under way; try again";
+        Problem::new(Kind::Busy, detail)
+    })?;
+    Ok(Some(underway))
+}
+
+/// Whether the request is meant for this service, and not sent by a page of another site (see [`super::hosts`]).
+fn check_sender(hosts: &Hosts, request: &ServiceRequest) -> Result<(), Problem> {
+    let host = host(hosts, request)?;
+    // A target in absolute form names the host as well, and goes before the header (RFC 9112 §3.2.2).
+    let target = request.uri().authority();
+    let target = target
+        .map(|target| authority(target.as_str()))
+        .transpose()?;
+    for authority in [&host, &target].into_iter().flatten() {
+        if !hosts.takes_host(&authority.1) {
+            return Err(misdirected(hosts, &authority.0));
+        }
+    }
+    if request.method().is_safe() {
+        return Ok(());
+    }
+    check_origin(
+        hosts,
+        request,
+        target.or(host).as_ref().map(|(_, host)| host),
+    )
+}
+
+type Named = (String, Authority);
+
+fn authority(text: &str) -> Result<Named, Problem> {
+    let parsed = Authority::parse(text).map_err(|error| {
+        let text: String = text.chars().take(ECHO_CHARS_MAX).collect();
+        Problem::new(Kind::BadRequest, format!("Host: `{text}` {error}"))
+    })?;
+    Ok((text.to_owned(), parsed))
+}
+
+/// What `Host` says. HTTP/1.1 wants exactly one; HTTP/1.0 may leave it out, but then nothing says who is meant.
+fn host(hosts: &Hosts, request: &ServiceRequest) -> Result<Option<Named>, Problem> {
+    let listen = hosts.listen();
+    match single(request.headers(), HOST) {
+        Ok(Some(text)) => authority(text).map(Some),
+        Ok(None) if request.version() <= Version::HTTP_10 => {
+            let detail = format!("the request names no host; send the header `Host: {listen}`");
+            Err(Problem::new(Kind::Misdirected, detail))
+        }
+        Ok(None) | Err(()) => {
+            let detail =
+                format!("one readable Host header is wanted; send the header `Host: {listen}`");
+            Err(Problem::new(Kind::BadRequest, detail))
+        }
+    }
+}
+
+fn misdirected(hosts: &Hosts, host: &str) -> Problem {
+    let (host, listen): (String, _) = (host.chars().take(ECHO_CHARS_MAX).collect(), hosts.listen());
+    let detail = format!(
+        "this service does not go by the name {host}; send the request to {listen}, or, if a proxy or a name of your own leads here, add \"{host}\" to http.allowed_hosts and restart"
+    );
+    Problem::new(Kind::Misdirected, detail).with("host", host)
+}
+
+/// Browsers send `Origin` with every write of a page, and without any preflight if the body looks like a form.
+fn check_origin(
+    hosts: &Hosts,
+    request: &ServiceRequest,
+    host: Option<&Authority>,
+) -> Result<(), Problem> {
+    let origin = match single(request.headers(), ORIGIN) {
+        Ok(None) => return Ok(()),
+        Ok(Some(origin)) if hosts.takes_origin(origin, host) => return Ok(()),
+        Ok(Some(origin)) => origin,
+        Err(()) => "an Origin that cannot be read",
     };
-    let authority = origin.split_once("://").map(|(_, authority)| authority);
-    !request.method().is_safe() && (authority.is_none() || authority != text(HOST))
+    let origin: String = origin.chars().take(ECHO_CHARS_MAX).collect();
+    let detail = format!(
+        "a page of another site ({origin}) may not write; send the request without an Origin header, or add the origin's host and port to http.allowed_hosts and restart"
+    );
+    Err(Problem::new(Kind::CrossSite, detail))
+}
+
+/// A header's value; several, or one that is no text, are an error and not nothing.
+fn single(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, ()> {
+    let mut values = headers.get_all(name);
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(());
+    }
+    first
+        .map(|value| value.to_str().map_err(|_| ()))
+        .transpose()
 }

@@ -6,10 +6,12 @@
 //! stands in [`routes::table`] and in `openapi.json`; a test compares them.
 
 mod body;
+mod connections;
 mod control;
 mod dead_letters;
 mod decisions;
 mod guard;
+mod hosts;
 mod ledger;
 pub mod problem;
 mod publish;
@@ -27,7 +29,9 @@ use homeostat_logic::ledger::record::Id;
 use crate::metrics::Metrics;
 
 pub use body::{BODY_BYTES_MAX, EVENTS_MAX};
+pub use connections::CONNECTIONS_MAX;
 pub use control::Control;
+pub use hosts::{Authority, NoAuthority};
 pub use server::{ServeError, Server};
 
 /// What the handlers need.
@@ -42,6 +46,8 @@ pub struct ApiState {
     pub metrics: Arc<Metrics>,
     /// Publishers learn within this time whether the log acknowledged; see [`ACKNOWLEDGE_LIMIT`].
     pub acknowledge_limit: Duration,
+    /// Names that the service goes by besides its own: `http.allowed_hosts`.
+    pub allowed_hosts: Vec<Authority>,
     /// What operators' orders need.
     pub control: Control,
 }

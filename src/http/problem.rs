@@ -35,6 +35,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The request comes from another site's page in a browser.
     CrossSite,
+    /// The request is meant for another host.
+    Misdirected,
     /// The client took too long to send its request.
     SlowRequest,
     /// The log will never take this record.
@@ -101,6 +103,11 @@ impl Kind {
                 Code::UNSUPPORTED_MEDIA_TYPE,
             ),
             Self::CrossSite => ("cross-site", "request from another site", Code::FORBIDDEN),
+            Self::Misdirected => (
+                "misdirected",
+                "not a host of this service",
+                Code::MISDIRECTED_REQUEST,
+            ),
             Self::SlowRequest => ("slow-request", "request too slow", Code::REQUEST_TIMEOUT),
             Self::RefusedByLog => (
                 "refused-by-log",
@@ -174,6 +181,26 @@ impl Problem {
         problem
     }
 
+    /// Which one it is.
+    pub(super) const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Type, title, status and detail, with its further members.
+    pub(super) fn document(&self) -> Map<String, Value> {
+        let (slug, title, status) = self.kind.parts();
+        let mut document = self.extensions.clone();
+        for (name, value) in [
+            ("type", json!(format!("urn:homeostat:problem:{slug}"))),
+            ("title", json!(title)),
+            ("status", json!(status.as_u16())),
+            ("detail", json!(self.detail)),
+        ] {
+            document.insert(name.to_owned(), value);
+        }
+        document
+    }
+
     /// Adds a member of its own.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -201,17 +228,9 @@ impl ResponseError for Problem {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (slug, title, status) = self.kind.parts();
-        let mut document = self.extensions.clone();
-        document.insert(
-            "type".to_owned(),
-            json!(format!("urn:homeostat:problem:{slug}")),
-        );
-        document.insert("title".to_owned(), json!(title));
-        document.insert("status".to_owned(), json!(status.as_u16()));
-        document.insert("detail".to_owned(), json!(self.detail));
+        let mut document = self.document();
         document.insert("instance".to_owned(), json!(self.instance));
-        let mut response = HttpResponse::build(status);
+        let mut response = HttpResponse::build(self.status_code());
         response.content_type(MEDIA_TYPE);
         if let Some(allow) = self.allow {
             response.insert_header((ALLOW, allow));

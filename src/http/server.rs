@@ -1,20 +1,27 @@
 //! The server: one thread, one worker, an end that waits for what is in flight.
 
+use std::any::Any;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
+use actix_web::dev::{Extensions, ServerHandle};
+use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::rt::net::TcpStream;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
+use super::connections::{Connections, IDLE_LIMIT};
+use super::hosts::Hosts;
 use super::{ApiState, control, dead_letters, guard, publish, routes};
 
-/// Connections at once; more wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 512;
-/// An idle connection is kept this long; scrapers come every 15 s or so.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections that wait to be taken; the kernel drops further ones, and their clients try again after a second.
+const BACKLOG: i32 = 4_096;
+/// Connections beyond the limit that actix may hold until those that give way to them have ended.
+const CONNECTIONS_ENDING: usize = 64;
+/// Idle connections are looked for this often.
+const IDLE_CHECK: Duration = Duration::from_secs(1);
 /// A client has this long to send the head of a request.
 const REQUEST_HEAD_LIMIT: Duration = Duration::from_secs(10);
 /// A client has this long to close a connection that was ended.
@@ -69,13 +76,15 @@ impl Server {
             });
         }
         let listener = TcpListener::bind(addresses.as_slice()).map_err(listen_error)?;
+        rustix::net::listen(&listener, BACKLOG).map_err(std::io::Error::from)?;
         let address = listener.local_addr()?;
+        let hosts = Hosts::new(address, state.allowed_hosts.clone());
         let (started_sender, started) = sync_channel(1);
         let (ended_sender, ended) = sync_channel(1);
         std::thread::Builder::new()
             .name("http".to_owned())
             .spawn(move || {
-                if let Err(error) = serve(listener, Data::new(state), &started_sender) {
+                if let Err(error) = serve(listener, Data::new(state), hosts, &started_sender) {
                     tracing::error!(%error, "the HTTP server ended");
                     // Nobody listens any more if it had started.
                     started_sender.try_send(Err(error)).unwrap_or_default();
@@ -107,6 +116,7 @@ impl Server {
 fn serve(
     listener: TcpListener,
     state: Data<ApiState>,
+    hosts: Hosts,
     started: &SyncSender<std::io::Result<ServerHandle>>,
 ) -> std::io::Result<()> {
     for (_, route, _) in routes::table() {
@@ -116,18 +126,25 @@ fn serve(
         let admission = publish::Admission::shared();
         let orders = control::Admission::shared();
         let reading = dead_letters::Reading::shared(&state.log);
+        let hosts = Data::new(hosts);
+        let connections = Connections::within_file_limit();
+        let connections_max = connections.limit() + CONNECTIONS_ENDING;
+        actix_rt::spawn(close_idle(Arc::clone(&connections)));
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
+                .app_data(hosts.clone())
                 .app_data(admission.clone())
                 .app_data(orders.clone())
                 .app_data(reading.clone())
+                .wrap(NormalizePath::trim())
                 .wrap(from_fn(guard::guard))
                 .configure(routes::configure)
         })
+        .on_connect(move |stream, data| admit(&connections, stream, data))
         .workers(1)
-        .max_connections(CONNECTIONS_MAX)
-        .keep_alive(KEEP_ALIVE)
+        .max_connections(connections_max)
+        .keep_alive(IDLE_LIMIT)
         .client_request_timeout(REQUEST_HEAD_LIMIT)
         .client_disconnect_timeout(DISCONNECT_LIMIT)
         .shutdown_timeout(DRAIN_SECONDS)
@@ -137,4 +154,25 @@ fn serve(
         started.send(Ok(server.handle())).unwrap_or_default();
         server.await
     })
+}
+
+/// One that cannot be taken in is ended: its requests could not be bounded.
+fn admit(connections: &Arc<Connections>, stream: &dyn Any, data: &mut Extensions) {
+    let Some(stream) = stream.downcast_ref::<TcpStream>() else {
+        return;
+    };
+    match connections.admit(stream, Instant::now()) {
+        Some(connection) => {
+            data.insert(connection);
+        }
+        // Fails only where the client has closed it already.
+        None => rustix::net::shutdown(stream, rustix::net::Shutdown::Both).unwrap_or_default(),
+    }
+}
+
+async fn close_idle(connections: Arc<Connections>) {
+    loop {
+        actix_rt::time::sleep(IDLE_CHECK).await;
+        connections.close_idle(Instant::now(), IDLE_LIMIT);
+    }
 }

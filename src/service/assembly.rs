@@ -144,6 +144,7 @@ impl Assembly {
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
             acknowledge_limit: ACKNOWLEDGE_LIMIT,
+            allowed_hosts: self.settings.http.allowed_hosts.clone(),
             control: Control {
                 views: self.state.views().to_vec(),
                 rules: Arc::clone(&self.rules),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use homeostat::configuration::Secret;
-use homeostat::http::{ApiState, Control, Queries, Readiness, Server};
+use homeostat::http::{ApiState, Authority, Control, Queries, Readiness, Server};
 use homeostat::metrics::Metrics;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
@@ -391,7 +391,12 @@ impl Outside {
     }
 
     pub(crate) fn start_with(acknowledge_limit: Duration) -> Self {
-        Self::start_on(Vec::new(), None, acknowledge_limit)
+        Self::start_on(Vec::new(), None, acknowledge_limit, &[])
+    }
+
+    /// Reached under these names too.
+    pub(crate) fn reached_as(hosts: &[&str]) -> Self {
+        Self::start_on(Vec::new(), None, Duration::from_secs(10), hosts)
     }
 
     /// With a ledger of two partitions and an operator's token.
@@ -400,14 +405,16 @@ impl Outside {
         for view in &views {
             view.write().progress = Progress::Live;
         }
-        Self::start_on(views, Some(TOKEN), acknowledge_limit)
+        Self::start_on(views, Some(TOKEN), acknowledge_limit, &[])
     }
 
     fn start_on(
         views: Vec<Arc<LedgerView>>,
         token: Option<&str>,
         acknowledge_limit: Duration,
+        hosts: &[&str],
     ) -> Self {
+        let hosts = hosts.iter().map(|host| Authority::parse(host).unwrap());
         rustls::crypto::ring::default_provider()
             .install_default()
             .unwrap_or_default();
@@ -421,6 +428,7 @@ impl Outside {
             clock: Arc::new(Still),
             metrics: Arc::clone(&metrics),
             acknowledge_limit,
+            allowed_hosts: hosts.collect(),
             control: control(views, token, acknowledge_limit),
         };
         let server = Server::start("127.0.0.1:0", state).unwrap();
