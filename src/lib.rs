@@ -3,6 +3,7 @@
 //! `homeostat_logic` says what to do, `homeostat_actors` holds state and order; here are the command line, the
 //! configuration, the event log adapters, the connectors, the HTTP API, the metrics, and the wiring of all of it.
 
+mod addressed_event;
 pub mod clock;
 pub mod command;
 pub mod configuration;

@@ -22,6 +22,15 @@ pub const EVENTS_MAX: usize = 10_000;
 /// A client has this long to send its body.
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 
+/// What kind of problem an unusable event is.
+pub(super) const fn kind_of(error: &EventError) -> Kind {
+    match error {
+        EventError::TooLarge { .. } => Kind::TooLarge,
+        EventError::Form(_) => Kind::UnreadableForm,
+        _ => Kind::MalformedEvent,
+    }
+}
+
 /// An event of the body, bare, and where it stands.
 pub(super) struct Incoming {
     pub(super) event: BareEvent,
@@ -48,12 +57,7 @@ impl Place {
 
     /// The problem of this event.
     fn problem(self, error: &EventError) -> Problem {
-        let kind = match error {
-            EventError::TooLarge { .. } => Kind::TooLarge,
-            EventError::Form(_) => Kind::UnreadableForm,
-            _ => Kind::MalformedEvent,
-        };
-        self.refuse(kind, error)
+        self.refuse(kind_of(error), error)
             .with("offset", self.offset + error.offset())
     }
 
@@ -116,14 +120,22 @@ pub(super) async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {
         })
 }
 
+/// Refuses a compressed body.
+pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let encoding = headers.get(CONTENT_ENCODING);
+    if encoding.is_none_or(|encoding| encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        return Ok(());
+    }
+    let detail = "compressed bodies are not read; send it without Content-Encoding";
+    Err(Problem::new(Kind::UnsupportedMediaType, detail))
+}
+
 /// The events of a body, at least one and at most [`EVENTS_MAX`].
 pub(super) fn split(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Incoming>, Problem> {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    if header(CONTENT_ENCODING).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
-        let detail = "compressed bodies are not read; send it without Content-Encoding";
-        return Err(Problem::new(Kind::UnsupportedMediaType, detail));
-    }
-    let content_type = header(CONTENT_TYPE);
+    check_encoding(headers)?;
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
     let events = match content_type.map(cloud_events::media_type).as_deref() {
         Some(cloud_events::STRUCTURED) => {
             vec![Incoming::cloud(
@@ -252,7 +264,7 @@ impl<'de> Visitor<'de> for Elements {
     }
 }
 
-fn too_many() -> Problem {
+pub(super) fn too_many() -> Problem {
     let detail =
         format!("a request has at most {EVENTS_MAX} events; send several; nothing was published");
     Problem::new(Kind::TooLarge, detail)

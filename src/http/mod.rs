@@ -15,6 +15,7 @@ mod hosts;
 mod ledger;
 pub mod problem;
 mod publish;
+mod publish_lines;
 pub mod routes;
 mod server;
 

@@ -8,16 +8,15 @@ use homeostat_actors::ports::log::{Appended, ErrorClass, LogError, NewRecord};
 use homeostat_logic::enrich::{Stamp, enrich_for};
 use homeostat_logic::topic::{self, NotPublishable};
 use serde_json::{Value, json};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::problem::{Kind, Problem};
 use super::{ApiState, body, decisions};
+use crate::addressed_event::KEY_BYTES_MAX;
 use crate::metrics::Published;
 
-/// Longest key in bytes; keys name a model, a service or a user.
-const KEY_BYTES_MAX: usize = 1_024;
 /// Records per append: after a time limit, the appends before are known to be durable, and their events are told.
 const APPEND_RECORDS: usize = 1_000;
 /// Requests that hold a body at once: sixteen times 8 MiB, several times over while it is split, fit any machine.
@@ -30,6 +29,17 @@ impl Admission {
     pub(super) fn shared() -> Data<Self> {
         Data::new(Self(Arc::new(Semaphore::new(BODIES_MAX))))
     }
+
+    /// Waits for its turn, as long as a publisher waits for the log.
+    pub(super) async fn enter(&self, state: &ApiState) -> Result<SemaphorePermit<'_>, Problem> {
+        let waiting = tokio::time::timeout(state.acknowledge_limit, self.0.acquire());
+        let Ok(Ok(permit)) = waiting.await else {
+            let detail =
+                "too many events are being published at once; try again; nothing was published";
+            return Err(Problem::new(Kind::Busy, detail));
+        };
+        Ok(permit)
+    }
 }
 
 /// The handler.
@@ -40,17 +50,13 @@ pub(super) async fn publish(
     request: HttpRequest,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
-    let waiting = tokio::time::timeout(state.acknowledge_limit, admission.0.acquire());
-    let Ok(Ok(_permit)) = waiting.await else {
-        let detail =
-            "too many events are being published at once; try again; nothing was published";
-        return Err(Problem::new(Kind::Busy, detail));
-    };
+    let _permit = admission.enter(&state).await?;
     let prepared = prepare(&state, &topic, &request, payload).await;
-    let records =
+    let prepared =
         prepared.inspect_err(|_| state.metrics.published(&topic, Published::Refused, 0))?;
-    let outcome = append(&state, records).await;
-    let published = if outcome.fault.is_none() {
+    let (ids, records): (Vec<String>, Vec<NewRecord>) = prepared.into_iter().unzip();
+    let outcome = Outcome::of(ids.into_iter().zip(append(&state, records).await));
+    let published = if outcome.is_complete() {
         Published::Accepted
     } else {
         Published::Unacknowledged
@@ -98,7 +104,7 @@ async fn prepare(
     Ok(records)
 }
 
-fn not_publishable(reason: NotPublishable) -> Problem {
+pub(super) fn not_publishable(reason: NotPublishable) -> Problem {
     let kind = match reason {
         NotPublishable::Unknown => Kind::UnknownTopic,
         NotPublishable::Internal => Kind::InternalTopic,
@@ -121,54 +127,111 @@ fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
     Ok(key)
 }
 
-/// What became of the records of a request.
-#[derive(Default)]
-struct Outcome {
-    acknowledged: Vec<(String, Appended)>,
-    unacknowledged: Vec<String>,
-    fault: Option<Fault>,
-}
-
-enum Fault {
+/// Why a record is not known to be durable.
+#[derive(Clone)]
+pub(super) enum Fault {
+    /// The log said so.
     Log(LogError),
+    /// The log did not answer in time.
     Timeout,
+    /// A record before it was not acknowledged and has to be sent again, so this one must not overtake it.
+    Behind,
 }
 
-/// Appends in order, within the time limit. After the first fault nothing more is appended, so that no event overtakes
-/// one that the publisher has to send again.
-async fn append(state: &ApiState, records: Vec<Prepared>) -> Outcome {
+impl Fault {
+    /// Whether the same record may be taken another time.
+    pub(super) fn may_pass(&self) -> bool {
+        !matches!(self, Self::Log(error) if error.class() == ErrorClass::Reject)
+    }
+
+    /// As a problem.
+    pub(super) fn problem(&self) -> Problem {
+        match self {
+            Self::Log(error) if self.may_pass() => {
+                Problem::new(Kind::LogUnavailable, error.to_string())
+            }
+            Self::Log(error) => Problem::new(Kind::RefusedByLog, error.to_string()),
+            Self::Timeout => Problem::new(
+                Kind::LogTimeout,
+                "the event log did not acknowledge in time",
+            ),
+            Self::Behind => Problem::new(
+                Kind::LogUnavailable,
+                "not tried: an event before it was not acknowledged, and must not be overtaken",
+            ),
+        }
+    }
+}
+
+/// Appends in order, within the time limit, and says of each record what became of it. After a fault that may pass nothing more
+/// is appended, so that no event overtakes one that the publisher has to send again.
+pub(super) async fn append(
+    state: &ApiState,
+    records: Vec<NewRecord>,
+) -> Vec<Result<Appended, Fault>> {
     let deadline = Instant::now() + state.acknowledge_limit;
-    let mut outcome = Outcome::default();
+    let mut outcomes: Vec<Result<Appended, Fault>> = Vec::with_capacity(records.len());
     let mut records = records.into_iter().peekable();
+    let mut goes_on = true;
     while records.peek().is_some() {
-        let (ids, chunk): (Vec<String>, Vec<NewRecord>) =
-            records.by_ref().take(APPEND_RECORDS).unzip();
-        if outcome.fault.is_some() {
-            outcome.unacknowledged.extend(ids);
+        let chunk: Vec<NewRecord> = records.by_ref().take(APPEND_RECORDS).collect();
+        let count = chunk.len();
+        if !goes_on {
+            outcomes.extend(std::iter::repeat_n(Err(Fault::Behind), count));
             continue;
         }
         let Ok(answers) = tokio::time::timeout_at(deadline, state.log.append(chunk)).await else {
-            outcome.unacknowledged.extend(ids);
-            outcome.fault = Some(Fault::Timeout);
+            outcomes.extend(std::iter::repeat_n(Err(Fault::Timeout), count));
+            goes_on = false;
             continue;
         };
         // A log that answers fewer records than it was given has not acknowledged the others.
         let silent = || Err(LogError::Unavailable("no answer for the record".to_owned()));
         let answers = answers.into_iter().chain(std::iter::repeat_with(silent));
-        for (id, answer) in ids.into_iter().zip(answers) {
-            match answer {
-                Ok(appended) => outcome.acknowledged.push((id, appended)),
-                Err(error) => {
-                    outcome.unacknowledged.push(id);
-                    outcome.fault.get_or_insert(Fault::Log(error));
-                }
-            }
+        for answer in answers.take(count) {
+            let outcome = answer.map_err(Fault::Log);
+            goes_on &= !matches!(&outcome, Err(fault) if fault.may_pass());
+            outcomes.push(outcome);
         }
     }
-    outcome
+    outcomes
+}
+
+/// What became of the events of a request.
+#[derive(Default)]
+struct Outcome {
+    acknowledged: Vec<(String, Appended)>,
+    unacknowledged: Vec<String>,
+    /// How many of them may be taken another time.
+    may_pass: usize,
+    /// The first one; one that may pass goes before one that will not.
+    fault: Option<Fault>,
 }
 
 impl Outcome {
+    fn of(answers: impl Iterator<Item = (String, Result<Appended, Fault>)>) -> Self {
+        let mut outcome = Self::default();
+        for (id, answer) in answers {
+            match answer {
+                Ok(appended) => outcome.acknowledged.push((id, appended)),
+                Err(fault) => {
+                    outcome.unacknowledged.push(id);
+                    if fault.may_pass() {
+                        outcome.may_pass += 1;
+                    }
+                    if outcome.fault.is_none() || (outcome.may_pass == 1 && fault.may_pass()) {
+                        outcome.fault = Some(fault);
+                    }
+                }
+            }
+        }
+        outcome
+    }
+
+    const fn is_complete(&self) -> bool {
+        self.fault.is_none()
+    }
+
     fn answer(self) -> Result<HttpResponse, Problem> {
         let ids: Vec<&String> = self.acknowledged.iter().map(|(id, _)| id).collect();
         let ids = json!(ids);
@@ -180,23 +243,23 @@ impl Outcome {
         let Some(fault) = self.fault else {
             return Ok(HttpResponse::Accepted().json(json!({"events": events, "event_ids": ids})));
         };
-        let (kind, reason) = match fault {
-            Fault::Timeout => (
-                Kind::LogTimeout,
-                "the event log did not acknowledge in time".to_owned(),
-            ),
-            Fault::Log(error) if error.class() == ErrorClass::Reject => {
-                (Kind::RefusedByLog, error.to_string())
-            }
-            Fault::Log(error) => (Kind::LogUnavailable, error.to_string()),
-        };
-        let (durable, others) = (self.acknowledged.len(), self.unacknowledged.len());
-        let detail = format!(
-            "{reason}; {durable} events are durable, {others} are not known to be: send those again with the same event_id"
-        );
-        Err(Problem::new(kind, detail)
-            .with("events", events)
-            .with("event_ids", ids)
-            .with("unacknowledged", self.unacknowledged))
+        let refused = self.unacknowledged.len() - self.may_pass;
+        let mut parts = vec![format!("durable: {}", self.acknowledged.len())];
+        if self.may_pass > 0 {
+            parts.push(format!(
+                "not known to be, to be sent again with the same event_id: {}",
+                self.may_pass
+            ));
+        }
+        if refused > 0 {
+            parts.push(format!("refused, also when sent again: {refused}"));
+        }
+        let problem = fault.problem();
+        Err(
+            Problem::new(problem.kind(), format!("{problem}; {}", parts.join(", ")))
+                .with("events", events)
+                .with("event_ids", ids)
+                .with("unacknowledged", self.unacknowledged),
+        )
     }
 }

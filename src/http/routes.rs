@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, Route};
 use serde_json::json;
 
 use super::problem::{Kind, Problem};
-use super::{ApiState, control, dead_letters, decisions, ledger, publish};
+use super::{ApiState, control, dead_letters, decisions, ledger, publish, publish_lines};
 
 /// The OpenAPI 3.1 document.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -23,6 +23,11 @@ pub fn table() -> Vec<(&'static str, &'static str, Route)> {
         ("GET", "/readyz", get().to(readyz)),
         ("GET", "/metrics", get().to(metrics)),
         ("GET", "/api/v1/actors", get().to(actors)),
+        (
+            "POST",
+            "/api/v1/events",
+            web::post().to(publish_lines::publish),
+        ),
         (
             "POST",
             "/api/v1/events/{topic}",

@@ -414,6 +414,11 @@ impl Metrics {
         self.publish_requests
             .with_label_values(&[outcome.name()])
             .inc();
+        self.published_events(topic, acknowledged);
+    }
+
+    /// So many events of a topic were acknowledged to a publisher.
+    pub fn published_events(&self, topic: &str, acknowledged: u64) {
         if acknowledged > 0 {
             self.published_events
                 .with_label_values(&[topic_label(topic)])

@@ -1,0 +1,166 @@
+//! A line `{"topic": …, "key": …, "value": {the event}}`: what `homeostat publish` reads and `POST /api/v1/events` takes.
+
+use homeostat_logic::topic::{self, NotPublishable, Topic};
+use serde_json::value::RawValue;
+
+/// Longest key in bytes; keys name a model, a service or a user.
+pub(crate) const KEY_BYTES_MAX: usize = 1_024;
+
+/// An event with where it goes.
+#[derive(Debug)]
+pub(crate) struct AddressedEvent<'a> {
+    /// One that events may be published to.
+    pub(crate) topic: &'static Topic,
+    /// Events of one key keep their order; an empty one is none.
+    pub(crate) key: Option<String>,
+    /// The event as it was written.
+    pub(crate) value: &'a str,
+}
+
+/// What is wrong with a line.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AddressError {
+    /// No object of these fields.
+    #[error("not {{topic, key, value}}: {0}")]
+    Malformed(String),
+    /// Its topic takes no events.
+    #[error("{topic}: {reason}")]
+    Topic {
+        /// As written.
+        topic: String,
+        /// Why.
+        reason: NotPublishable,
+    },
+    /// Its key is beyond the limit.
+    #[error("key: {bytes} bytes; at most {KEY_BYTES_MAX} are allowed")]
+    LongKey {
+        /// Its length.
+        bytes: usize,
+    },
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields<'a> {
+    topic: String,
+    key: Option<String>,
+    #[serde(borrow)]
+    value: &'a RawValue,
+}
+
+/// Reads a line.
+pub(crate) fn read(line: &[u8]) -> Result<AddressedEvent<'_>, AddressError> {
+    let malformed = |problem: &dyn std::fmt::Display| {
+        // There is one line only, and its number is told by whoever knows it.
+        AddressError::Malformed(
+            problem
+                .to_string()
+                .replace(" at line 1 column ", " at byte "),
+        )
+    };
+    // A list of three would be taken too.
+    if line.trim_ascii_start().first() != Some(&b'{') {
+        return Err(malformed(&"a JSON object is wanted"));
+    }
+    let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| malformed(&error))?;
+    let topic = topic::publishable(&fields.topic).map_err(|reason| AddressError::Topic {
+        topic: fields.topic.chars().take(100).collect(),
+        reason,
+    })?;
+    let key = fields.key.filter(|key| !key.is_empty());
+    match key.as_ref().map(String::len) {
+        Some(bytes) if bytes > KEY_BYTES_MAX => Err(AddressError::LongKey { bytes }),
+        _ => Ok(AddressedEvent {
+            topic,
+            key,
+            value: fields.value.get(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_an_object_of_topic_key_and_value_and_nothing_else() {
+        for (line, topic, key, value) in [
+            (
+                r#"{"topic":"data.ingested","value":{"a": 1.0}}"#,
+                "data.ingested",
+                None,
+                r#"{"a": 1.0}"#,
+            ),
+            (
+                r#" {"value":7,"key":null,"topic":"system.alerts"} "#,
+                "system.alerts",
+                None,
+                "7",
+            ),
+            (
+                r#"{"key":"","topic":"system.alerts","value":{}}"#,
+                "system.alerts",
+                None,
+                "{}",
+            ),
+            (
+                r#"{"key":"k\n","topic":"system.alerts","value":{}}"#,
+                "system.alerts",
+                Some("k\n"),
+                "{}",
+            ),
+        ] {
+            let read = read(line.as_bytes()).unwrap();
+            assert_eq!(
+                (read.topic.name, read.key.as_deref(), read.value),
+                (topic, key, value)
+            );
+        }
+        let long = format!(
+            r#"{{"topic":"data.ingested","key":"{}","value":{{}}}}"#,
+            "k".repeat(1_025)
+        );
+        for (line, expected) in [
+            (b"not json".as_slice(), "a JSON object is wanted"),
+            (b"[\"data.ingested\",null,{}]", "a JSON object is wanted"),
+            (b"{}", "missing field `topic` at byte 2"),
+            (br#"{"topic":"data.ingested"}"#, "missing field `value`"),
+            (
+                br#"{"topic":"data.ingested","kye":"k","value":{}}"#,
+                "unknown field `kye`",
+            ),
+            (
+                br#"{"topic":"data.ingested","topic":"x","value":{}}"#,
+                "duplicate field `topic`",
+            ),
+            (
+                br#"{"topic":7,"value":{}}"#,
+                "invalid type: integer `7`, expected a string",
+            ),
+            (
+                br#"{"topic":"data.ingested","key":7,"value":{}}"#,
+                "expected a string",
+            ),
+            (
+                br#"{"topic":"data.ingested","value":{}} x"#,
+                "trailing characters",
+            ),
+            (
+                b"{\"topic\":\"data.ingested\",\"value\":\"\xff\"}",
+                "invalid unicode",
+            ),
+            (
+                br#"{"topic":"data.nonsense","value":{}}"#,
+                "data.nonsense: the topic is not known",
+            ),
+            (
+                br#"{"topic":"homeostat.ledger","value":{}}"#,
+                "homeostat.ledger: topics of the prefix",
+            ),
+            (long.as_bytes(), "key: 1025 bytes; at most 1024"),
+        ] {
+            let error = read(line).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+    }
+}
