@@ -15,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use homeostat::http::{EVENTS_MAX, ServeError, Server, routes};
-use homeostat_actors::ports::log::LogError;
+use homeostat_actors::ports::log::{Header, LogError};
 use outside::{NEXT, NOW, Order, Outside, STORY, TOKEN, letter};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -1162,7 +1162,7 @@ async fn a_dead_letter_is_replayed_once_with_its_bytes_and_says_so_from_then_on(
     let headers: Vec<_> = replayed
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str(), text(value)))
+        .map(|header| (header.name_text().unwrap(), text(header.bytes())))
         .collect();
     let expected = [
         ("trace", "t".to_owned()),
@@ -1204,11 +1204,8 @@ async fn a_replay_of_a_replay_keeps_the_position_where_the_event_stood_first() {
     let records = outside.log.records.lock().unwrap();
     let headers = &records["data.ingested"][0].headers;
     let expected = [
-        ("homeostat-replay-of".to_owned(), b"0-0".to_vec()),
-        (
-            "homeostat-replay-position".to_owned(),
-            b"data.drift.detected/0/3".to_vec(),
-        ),
+        Header::new("homeostat-replay-of", "0-0"),
+        Header::new("homeostat-replay-position", "data.drift.detected/0/3"),
     ];
     assert_eq!(headers[..], expected);
 }
@@ -1220,8 +1217,7 @@ async fn what_cannot_be_replayed_is_refused_with_the_reason() {
         .log
         .store(letter("homeostat.ledger", "handler", b"{}", &[]));
     let mut cut = letter("data.ingested", "too_large", b"{}", &[]);
-    cut.headers
-        .push(("value-omitted".to_owned(), b"900".to_vec()));
+    cut.headers.push(Header::new("value-omitted", "900"));
     outside.log.store(cut);
     let path = format!("{LETTERS}/replay");
     let asked = json!({"ids": ["0-0", "0-1", "0-2", "nonsense"]}).to_string();

@@ -12,6 +12,8 @@ use crate::ports::log::{Header, RecordView};
 pub struct Batch {
     bytes: Vec<u8>,
     records: Vec<Entry>,
+    /// Everything before it was delivered or never is; for a batch without records.
+    end: Option<i64>,
 }
 
 #[derive(Debug)]
@@ -24,6 +26,20 @@ struct Entry {
 }
 
 impl Batch {
+    /// No records, and the word that everything before `next` was delivered or never is.
+    pub fn up_to(next: i64) -> Self {
+        Self {
+            end: Some(next),
+            ..Self::default()
+        }
+    }
+
+    /// The offset behind its last record, or of [`Self::up_to`].
+    pub fn next(&self) -> Option<i64> {
+        let last = self.records.last();
+        last.map(|last| last.offset.saturating_add(1)).or(self.end)
+    }
+
     /// Appends a copy of a record.
     pub fn push(&mut self, record: RecordView<'_>) {
         let key = record.key.map(|bytes| self.copy(bytes));
@@ -93,7 +109,9 @@ impl Batch {
 impl RecordView<'_> {
     /// Whether the service wrote it itself; such records never trigger it.
     pub fn is_own(&self) -> bool {
-        self.headers.iter().any(|(name, _)| name == ORIGIN_HEADER)
+        self.headers
+            .iter()
+            .any(|header| header.name == ORIGIN_HEADER.as_bytes())
     }
 }
 
@@ -103,8 +121,8 @@ mod tests {
 
     #[test]
     fn records_come_out_as_they_went_in_also_behind_gaps() {
-        let headers = [("trace".to_owned(), b"t".to_vec())];
-        let own = [(ORIGIN_HEADER.to_owned(), Vec::new())];
+        let headers = [Header::new("trace", "t")];
+        let own = [Header::new(ORIGIN_HEADER, "")];
         let record = |offset, key, value, headers| RecordView {
             offset,
             timestamp: offset * 10,
@@ -126,6 +144,7 @@ mod tests {
         let read: Vec<_> = batch.iter().map(fields).collect();
         assert_eq!(read, records.map(fields));
         assert_eq!((batch.len(), batch.size()), (3, 6));
+        assert_eq!((batch.next(), Batch::up_to(7).next()), (Some(10), Some(7)));
         let at = |offset| batch.at_offset(offset).map(|one| one.offset);
         assert_eq!(
             [3, 4, 5, 9, 10].map(at),

@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use homeostat_logic::event::Reject;
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::change::{Change, ChangeKind, CheckpointVerdict};
 use homeostat_logic::ledger::codec::{DecodeError, Undecodable, decode};
@@ -85,6 +86,8 @@ pub struct Cooldown {
     reading: Reading,
     /// Offset of the record to come.
     next: i64,
+    /// Offset of the first record left, as told when the reading began.
+    low: i64,
     /// Offset at which the fold has caught up with what was there at the start.
     live_from: i64,
     /// Looks for a state to start from, while records are gone and none was found yet.
@@ -95,7 +98,7 @@ pub struct Cooldown {
 }
 
 /// The mailbox is the only bound: what is not folded stays in the log.
-struct Unlimited;
+struct Unlimited(Arc<LedgerView>);
 
 impl Gauge for Unlimited {
     fn room(&self) -> usize {
@@ -103,12 +106,26 @@ impl Gauge for Unlimited {
     }
 
     fn departing(&self, _: &Arc<Batch>) {}
+
+    /// A ledger may end in markers of a transaction: the fold has caught up all the same.
+    fn hears_of_ends(&self) -> bool {
+        true
+    }
+
+    fn obstructed(&self, reason: Option<&str>) {
+        self.0.obstructed(reason);
+    }
 }
 
 impl CooldownContext {
     /// A record's contents, undecodable ones included; or why nothing more may be folded.
     fn readable(&self, record: RecordView<'_>) -> Result<Result<Record, Undecodable>, Progress> {
         let offset = record.offset;
+        // The protocol has no headers: one that no client reads alike makes the record void, as undecodable bytes do.
+        if let Some(header) = record.unreadable_header() {
+            let reason = Reject::header_name(&header.name).to_string();
+            return Ok(Err(Undecodable(reason)));
+        }
         match decode(record.value.unwrap_or_default()) {
             Ok(Record::Propose(propose)) => {
                 let home = partition_of_target(&propose.target, self.partitions);
@@ -142,6 +159,7 @@ impl Cooldown {
                 number: 0,
             },
             next: 0,
+            low: 0,
             live_from: 0,
             restore: None,
             tail: None,
@@ -191,7 +209,7 @@ impl Cooldown {
     }
 
     fn follow(&mut self, extent: Watermarks, scope: &mut Scope<'_, Self>) {
-        self.live_from = extent.high;
+        (self.low, self.live_from) = (extent.low, extent.high);
         self.restore = (extent.low > 0).then(|| Restore::new(FOLD_VERSION));
         if self.restore.is_some() && extent.low >= extent.high {
             return self.truncated(extent.low);
@@ -208,7 +226,9 @@ impl Cooldown {
         self.next = offset;
         let reading = self.reading;
         let wrap = move |batch| LedgerBatch { reading, batch };
-        let sink = BatchSink::new(outlet, wrap, Unlimited, RECORDS_MAX);
+        let view = Arc::clone(&self.context.view);
+        view.obstructed(None);
+        let sink = BatchSink::new(outlet, wrap, Unlimited(view), RECORDS_MAX);
         let partition = TopicPartition {
             topic: LEDGER.to_owned(),
             partition: self.context.view.partition,
@@ -256,9 +276,8 @@ impl Cooldown {
                 Err(error) => return self.stop(Progress::Refused(error.to_string())),
             }
         }
-        let read = batch.iter().last().map_or(0, |record| record.offset + 1);
-        if read >= self.live_from {
-            self.truncated(batch.iter().next().map_or(0, |record| record.offset));
+        if self.next >= self.live_from {
+            self.truncated(self.low);
         }
     }
 
@@ -301,8 +320,8 @@ impl Cooldown {
     }
 
     fn take(&mut self, batch: &Batch, scope: &mut Scope<'_, Self>) {
-        if let Some(last) = batch.iter().last() {
-            self.next = last.offset.saturating_add(1);
+        if let Some(next) = batch.next() {
+            self.next = self.next.max(next);
             self.context.view.write().read_to = self.next;
         }
         if self.restore.is_some() {
@@ -310,6 +329,8 @@ impl Cooldown {
         }
         fail_point::pass(Point::BeforeFold);
         let changes = self.fold(batch);
+        // Behind the last record there may be offsets that were never one.
+        self.catch_up(self.next.saturating_sub(1));
         self.remember(&changes);
         if self.context.view.is_live() {
             self.outbox.push_back(Folded(changes));

@@ -30,6 +30,11 @@ pub fn reasons() -> impl Iterator<Item = &'static str> {
 
 /// Before the names of the record's own headers.
 pub const ORIGINAL: &str = "original.";
+/// Before the names of the record's own headers that are no text ([`Header::name_text`]): what follows is the name in
+/// hexadecimal, so that every client can read the letter.
+pub const ORIGINAL_HEX: &str = "original-hex.";
+/// Headers of a record that its letter holds at most: with more, a letter could not be read again (librdkafka reads 100,000).
+const HEADERS_MAX: usize = 90_000;
 
 static WAITING: Throttle = Throttle::new();
 
@@ -115,12 +120,12 @@ fn letter(
         header("revision", revision),
         header(ORIGIN_HEADER, "dead-letter"),
     ];
-    headers.extend(
-        record
-            .headers
-            .iter()
-            .map(|(name, value)| (format!("{ORIGINAL}{name}"), value.clone())),
-    );
+    let own = record.headers;
+    if own.len() > HEADERS_MAX {
+        headers.push(header("headers-omitted", &own.len().to_string()));
+    } else {
+        headers.extend(own.iter().map(original));
+    }
     NewRecord {
         topic: DEAD_LETTERS.to_owned(),
         partition: None,
@@ -156,12 +161,47 @@ fn leave_out(letter: &mut NewRecord) -> bool {
     true
 }
 
-fn is_original((name, _): &Header) -> bool {
-    name.starts_with(ORIGINAL)
+/// A header of the record as its letter holds it.
+fn original(header: &Header) -> Header {
+    let name = match header.name_text() {
+        Some(name) => format!("{ORIGINAL}{name}"),
+        None => header
+            .name
+            .iter()
+            .fold(ORIGINAL_HEX.to_owned(), |name, byte| {
+                format!("{name}{byte:02x}")
+            }),
+    };
+    Header {
+        name: name.into_bytes(),
+        value: header.value.clone(),
+    }
+}
+
+/// The name of a record's own header, from the name that it has in the letter; `None` for a header of the letter itself.
+pub fn original_name(name: &[u8]) -> Option<Vec<u8>> {
+    if let Some(name) = name.strip_prefix(ORIGINAL.as_bytes()) {
+        return Some(name.to_vec());
+    }
+    let digits = name.strip_prefix(ORIGINAL_HEX.as_bytes())?;
+    let byte = |pair: &[u8]| match pair {
+        // `from_str_radix` would take a sign.
+        [b'0'..=b'9' | b'a'..=b'f', b'0'..=b'9' | b'a'..=b'f'] => {
+            u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()
+        }
+        _ => None,
+    };
+    digits.chunks(2).map(byte).collect()
+}
+
+fn is_original(header: &Header) -> bool {
+    [ORIGINAL, ORIGINAL_HEX]
+        .iter()
+        .any(|prefix| header.name.starts_with(prefix.as_bytes()))
 }
 
 fn header(name: &str, value: &str) -> Header {
-    (name.to_owned(), value.as_bytes().to_vec())
+    Header::new(name, value)
 }
 
 #[cfg(test)]
@@ -178,7 +218,10 @@ mod tests {
             timestamp: 9,
             key: Some(b"k"),
             value: Some(value),
-            headers: &[(ORIGIN_HEADER.to_owned(), b"x".to_vec())],
+            headers: &[
+                Header::new(ORIGIN_HEADER, "x"),
+                Header::new(b"\xff\x00a", b"\xfe"),
+            ],
         };
         let verdict = Verdict {
             reason: "not_json",
@@ -200,7 +243,10 @@ mod tests {
         let headers: Vec<_> = letter
             .headers
             .iter()
-            .map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap()))
+            .filter_map(|header| {
+                let value = std::str::from_utf8(header.bytes()).ok()?;
+                Some((header.name_text()?, value))
+            })
             .collect();
         let error = "ä".repeat(1_024);
         let expected = [
@@ -216,6 +262,64 @@ mod tests {
             ("original.homeostat-origin", "x"),
         ];
         assert_eq!(headers, expected);
+        let last = letter.headers.last().unwrap();
+        assert_eq!(*last, Header::new("original-hex.ff0061", b"\xfe"));
+        assert!(is_original(last));
+    }
+
+    #[test]
+    fn every_name_and_value_of_a_header_comes_out_of_its_letter_as_it_went_in() {
+        let names: [&[u8]; 7] = [
+            b"",
+            b"trace",
+            b"\xff",
+            b"a\0b",
+            "ä".as_bytes(),
+            b"hex.00",
+            b"\xc3\x28",
+        ];
+        for name in names {
+            for value in [None, Some(Vec::new()), Some(vec![0, 255])] {
+                let given = Header {
+                    name: name.to_vec(),
+                    value,
+                };
+                let kept = original(&given);
+                assert!(kept.name_text().is_some(), "{kept:?}");
+                let name = original_name(&kept.name).unwrap();
+                assert_eq!((name, kept.value), (given.name, given.value));
+            }
+        }
+        for no_original in ["topic", "original", "original-hex.0g", "original-hex.+1"] {
+            assert_eq!(original_name(no_original.as_bytes()), None, "{no_original}");
+        }
+    }
+
+    #[test]
+    fn a_letter_holds_no_more_headers_than_can_be_read_again() {
+        let headers = vec![Header::new("a", ""); HEADERS_MAX + 1];
+        let source = TopicPartition {
+            topic: "data.ingested".to_owned(),
+            partition: 0,
+        };
+        let verdict = Verdict {
+            reason: "header_name",
+            error: String::new(),
+            attempts: 1,
+        };
+        for (count, omitted) in [(HEADERS_MAX, false), (HEADERS_MAX + 1, true)] {
+            let record = RecordView {
+                offset: 0,
+                timestamp: 0,
+                key: None,
+                value: None,
+                headers: &headers[..count],
+            };
+            let letter = letter("r", &source, record, &verdict);
+            assert_eq!(letter.headers.iter().any(is_original), !omitted);
+            let told = header("headers-omitted", &count.to_string());
+            assert_eq!(letter.headers.contains(&told), omitted);
+        }
     }
 
     #[test]
@@ -225,22 +329,21 @@ mod tests {
         letter.headers.push(header("original.big", "h"));
         let mut left_out = Vec::new();
         while leave_out(&mut letter) {
-            let (name, value) = letter.headers.last().cloned().unwrap();
-            left_out.push((name, String::from_utf8(value).unwrap()));
+            left_out.push(letter.headers.last().cloned().unwrap());
         }
         let expected = [
             ("value-omitted", "3"),
-            ("headers-omitted", "2"),
+            ("headers-omitted", "3"),
             ("key-omitted", "70000"),
         ];
-        assert_eq!(
-            left_out,
-            expected.map(|(name, value)| (name.to_owned(), value.to_owned()))
-        );
-        let named = |wanted: &str| letter.headers.iter().find(|(name, _)| name == wanted);
+        assert_eq!(left_out, expected.map(|(name, value)| header(name, value)));
+        let named = |wanted: &str| {
+            let mut headers = letter.headers.iter();
+            headers.find(|one| one.name == wanted.as_bytes())
+        };
         assert!(named("offset").is_some());
         // As `printf abc | sha256sum` tells it.
         let hash = b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
-        assert_eq!(named("value-sha256").unwrap().1, hash);
+        assert_eq!(named("value-sha256").unwrap().bytes(), hash);
     }
 }

@@ -69,6 +69,7 @@ pub struct LedgerView {
     /// Rings when a person's order was folded.
     overridden: Notify,
     owner: RwLock<Option<Epoch>>,
+    obstacle: RwLock<Option<String>>,
 }
 
 /// What the view holds.
@@ -78,7 +79,8 @@ pub struct State {
     pub fold: Fold,
     /// How far it is.
     pub progress: Progress,
-    /// Offset behind the newest record read, also of those read only to find a state to start from.
+    /// Everything before it was read, also what was read only to find a state to start from, or is no record that is ever
+    /// delivered.
     pub read_to: i64,
     /// Boot time at which the newest record was read.
     pub read_at: Duration,
@@ -92,7 +94,23 @@ impl LedgerView {
             state: RwLock::default(),
             overridden: Notify::new(),
             owner: RwLock::default(),
+            obstacle: RwLock::default(),
         })
+    }
+
+    /// Why the log cannot be read further now; `None` while it can.
+    pub fn obstacle(&self) -> Option<String> {
+        let obstacle = self.obstacle.read();
+        obstacle.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Reading fails, for this reason; `None`: it goes on.
+    pub fn obstructed(&self, reason: Option<&str>) {
+        let mut obstacle = self
+            .obstacle
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *obstacle = reason.map(str::to_owned);
     }
 
     /// The epoch in which this instance executes the partition; `None` while another one does.

@@ -5,6 +5,8 @@
 //! binary's package. Every other module is one thin actor: it receives, reads the clock, calls logic, passes on the
 //! result.
 
+#![forbid(unsafe_code)]
+
 pub mod assignment;
 pub mod batch;
 mod checkpoints;

@@ -279,10 +279,12 @@ impl PartitionConsumer {
 
     /// Most records have no header that decoding reads; then this allocates nothing.
     fn decode(&mut self, record: RecordView<'_>) -> Result<Decoded, Reject> {
-        let headers = record.headers.iter();
+        if let Some(header) = record.unreadable_header() {
+            return Err(Reject::header_name(&header.name));
+        }
+        let headers = record.text_headers();
         let headers: Vec<HeaderView<'_>> = headers
             .filter(|(name, _)| envelope::reads_header(name))
-            .map(|(name, value)| (name.as_str(), value.as_slice()))
             .collect();
         (self.context.decode)(record.value, &headers, self.flight.topic, &mut self.names)
     }

@@ -20,7 +20,7 @@ use homeostat_logic::topic::{LEDGER, ORIGIN_HEADER, Use};
 use crate::fail_point::{self, Point};
 use crate::flight::Flight;
 use crate::ports::clock::Clock;
-use crate::ports::log::{ErrorClass, EventLog, NewRecord, RecordView};
+use crate::ports::log::{ErrorClass, EventLog, Header, NewRecord, RecordView};
 use crate::ports::observer::{Consumed, Observer};
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
@@ -127,8 +127,6 @@ impl Responder {
             judged.samples.push(item.offset);
             return;
         }
-        let headers = record.headers.iter();
-        let headers = headers.map(|(name, value)| (name.as_str(), value.as_slice()));
         let context = Context {
             event: &item.event,
             raw,
@@ -137,7 +135,7 @@ impl Responder {
             partition: flight.partition.partition,
             offset: item.offset,
             timestamp: record.timestamp,
-            replay: replay_identity(headers, self.context.topic_generation),
+            replay: replay_identity(record.text_headers(), self.context.topic_generation),
             now,
             rules,
         };
@@ -185,7 +183,7 @@ fn notice_record(notice: Notice) -> NewRecord {
         partition: None,
         key: Some(notice.key.into_bytes()),
         value: Some(notice.value.to_string().into_bytes()),
-        headers: vec![(ORIGIN_HEADER.to_owned(), b"notice".to_vec())],
+        headers: vec![Header::new(ORIGIN_HEADER, "notice")],
     }
 }
 

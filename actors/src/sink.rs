@@ -20,6 +20,12 @@ pub trait Gauge: Send {
     fn room(&self) -> usize;
     /// A batch is about to be sent.
     fn departing(&self, batch: &Arc<Batch>);
+    /// Whether the actor wants to hear how far the partition was passed without a record ([`Batch::up_to`]).
+    fn hears_of_ends(&self) -> bool {
+        false
+    }
+    /// Reading fails, for this reason; `None`: it goes on.
+    fn obstructed(&self, _reason: Option<&str>) {}
 }
 
 impl Gauge for Arc<Flight> {
@@ -41,6 +47,8 @@ pub struct BatchSink<M, G> {
     events_max: usize,
     pending: Batch,
     refused: Option<M>,
+    /// How far the partition was passed, not told yet.
+    end: Option<i64>,
 }
 
 impl<M: Send + 'static, G: Gauge> BatchSink<M, G> {
@@ -58,7 +66,16 @@ impl<M: Send + 'static, G: Gauge> BatchSink<M, G> {
             events_max,
             pending: Batch::default(),
             refused: None,
+            end: None,
         }
+    }
+
+    /// Sends a batch; what the mailbox does not take stays here.
+    fn send(&mut self, recipient: &Recipient<M>, batch: Batch) {
+        let batch = Arc::new(batch);
+        self.gauge.departing(&batch);
+        let sent = recipient.try_send((self.wrap)(batch));
+        self.refused = sent.err().map(crate::supervision::SendError::into_message);
     }
 
     fn has_room(&self) -> bool {
@@ -88,7 +105,8 @@ impl<M: Send + 'static, G: Gauge> PartitionSink for BatchSink<M, G> {
     }
 
     fn flush(&mut self) {
-        let Some(recipient) = self.outlet.get() else {
+        let outlet = Arc::clone(&self.outlet);
+        let Some(recipient) = outlet.get() else {
             return;
         };
         if let Some(message) = self.refused.take() {
@@ -97,13 +115,25 @@ impl<M: Send + 'static, G: Gauge> PartitionSink for BatchSink<M, G> {
                 .err()
                 .map(crate::supervision::SendError::into_message);
         }
-        if self.refused.is_some() || self.pending.is_empty() {
-            return;
+        if self.refused.is_none() && !self.pending.is_empty() {
+            let batch = std::mem::take(&mut self.pending);
+            self.send(recipient, batch);
         }
-        let batch = Arc::new(std::mem::take(&mut self.pending));
-        self.gauge.departing(&batch);
-        let sent = recipient.try_send((self.wrap)(batch));
-        self.refused = sent.err().map(crate::supervision::SendError::into_message);
+        if self.refused.is_none()
+            && let Some(end) = self.end.take()
+        {
+            self.send(recipient, Batch::up_to(end));
+        }
+    }
+
+    fn passed(&mut self, next: i64) {
+        if self.gauge.hears_of_ends() {
+            self.end = Some(next);
+        }
+    }
+
+    fn obstructed(&mut self, reason: Option<&str>) {
+        self.gauge.obstructed(reason);
     }
 }
 

@@ -73,6 +73,14 @@ pub enum Reject {
     /// A tombstone.
     #[error("the record has no value")]
     NoValue,
+    /// A header of its record has a name that is no text.
+    #[error(
+        "the name of a header is not UTF-8 without NUL: {name}; the record is not read any further, whatever its value is"
+    )]
+    HeaderName {
+        /// Its printable form.
+        name: String,
+    },
     /// Over the limit.
     #[error("the event has {bytes} bytes; the limit is {EVENT_BYTES_MAX}")]
     TooLarge {
@@ -107,6 +115,15 @@ pub enum Reject {
 }
 
 impl Reject {
+    /// For a record with a header of this name. Bound: the first 64 bytes of it are told.
+    pub fn header_name(name: &[u8]) -> Self {
+        let shown = name.get(..64).unwrap_or(name);
+        let more = if name.len() > shown.len() { "…" } else { "" };
+        Self::HeaderName {
+            name: format!("{}{more}", shown.escape_ascii()),
+        }
+    }
+
     /// The reason as a metric label: one of [`strum::VariantNames::VARIANTS`].
     pub fn label(&self) -> &'static str {
         self.into()

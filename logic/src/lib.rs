@@ -11,6 +11,8 @@
 //! Invariants: no IO, no clock, no randomness, no generated identifiers: all of them come in as arguments, so equal
 //! inputs give equal outputs and any decision can be replayed. Nothing here panics on any input.
 
+#![forbid(unsafe_code)]
+
 pub mod action;
 pub mod dead_letters;
 pub mod decide;

@@ -7,7 +7,7 @@ use chrono::{DateTime, SecondsFormat};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Order};
-use homeostat_actors::ports::log::{Appended, ErrorClass, EventLog, LogError, NewRecord};
+use homeostat_actors::ports::log::{Appended, ErrorClass, EventLog, Header, LogError, NewRecord};
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use homeostat_logic::topic::{ORIGIN_HEADER, SOURCE, SYSTEM_ALERTS};
@@ -85,7 +85,7 @@ fn record(order: &Order) -> NewRecord {
         partition: None,
         key: Some(order.target.to_string().into_bytes()),
         value: Some(Value::Object(event(order)).to_string().into_bytes()),
-        headers: vec![(ORIGIN_HEADER.to_owned(), ORIGIN.to_vec())],
+        headers: vec![Header::new(ORIGIN_HEADER, ORIGIN)],
     }
 }
 

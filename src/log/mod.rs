@@ -7,7 +7,7 @@ mod sync;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use homeostat_actors::ports::log::{LogError, NewRecord};
+use homeostat_actors::ports::log::{Header, LogError, NewRecord};
 
 pub use homeostat_logic::ledger::placement::partition_of_key;
 
@@ -17,11 +17,7 @@ pub const MAX_RECORD_BYTES: usize = (1024 + 64) * 1024;
 
 /// Bytes of key, value and headers.
 fn payload_size(record: &NewRecord) -> usize {
-    let headers: usize = record
-        .headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len())
-        .sum();
+    let headers: usize = record.headers.iter().map(Header::size).sum();
     record.key.as_ref().map_or(0, Vec::len) + record.value.as_ref().map_or(0, Vec::len) + headers
 }
 

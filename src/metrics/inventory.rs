@@ -58,13 +58,13 @@ families! {
     PARTITION_STOPPED = Gauge "partition_stopped" ["topic", "partition"]
         "1 while an owned partition stands because too many of its records were dead letters.";
     PARTITION_STANDSTILL = Gauge "partition_standstill_seconds" ["topic", "partition"]
-        "Whole seconds for which an owned partition has had records in flight and its settled offset has not moved; 0 for one that stopped for too many dead letters.";
+        "Whole seconds for which an owned partition has had records in flight and its settled offset has not moved, or for which reading it has failed; 0 for one that stopped for too many dead letters.";
     RECORDS_IN_FLIGHT = Gauge "records_in_flight" ["topic", "partition"]
         "Records read and not yet settled.";
     CONSUMER_LAG = Gauge "consumer_lag_records" ["topic", "partition"]
-        "Records of an owned partition that are not settled yet.";
+        "Records of an owned partition that are not settled yet, up to where it ends for a reader: records of an open transaction count once it is committed, markers of transactions and records of aborted ones not at all once they were passed.";
     SETTLED_OFFSET = Gauge "settled_offset" ["topic", "partition"]
-        "Offset up to which (exclusive) everything is settled.";
+        "Offset up to which (exclusive) everything is settled, or is no record.";
     DECISIONS = Counter "decisions_total" ["event_type", "action", "outcome"]
         "Decisions that came to an end, by what became of them; those still open are in ledger_fold_entries.";
     DECISION_LATENCY = Histogram "decision_latency_seconds" []
@@ -84,7 +84,7 @@ families! {
     LEDGER_OWNED = Gauge "ledger_owned" ["partition"]
         "1 if this instance executes the ledger partition, 0 if another one does. Over all instances each sums to 1.";
     LEDGER_LAG = Gauge "ledger_lag" ["partition"]
-        "Records between the fold of a ledger partition and the end of the log, as last asked; absent while the log does not answer.";
+        "Records between the fold of a ledger partition and the end of the log for a reader, as last asked; absent while the log does not answer.";
     LEDGER_BOUNDARY_COVERS = Gauge "ledger_boundary_covers" ["partition"]
         "Offset of the last record included in the state that was hashed last.";
     LEDGER_BOUNDARY_HASH = Gauge "ledger_boundary_hash" ["partition"]

@@ -85,14 +85,18 @@ fn refresh(
     for one in &status {
         let TopicPartition { topic, partition } = &one.partition;
         let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);
+        let in_flight_here = waiting.map_or(0, |(_, count)| *count);
+        let unread = state.unread().standing(one, in_flight_here);
+        let unread = unread.map_or(0, |refusal| refusal.lasting.as_secs());
         let gauges = PartitionGauges {
             settled: one.settled,
             high: state.unread().end_of(one),
-            in_flight: waiting.map_or(0, |(_, count)| *count as u64),
+            in_flight: in_flight_here as u64,
             stopped: stopped.contains(&one.partition),
             standstill: standstills
                 .get(&one.partition)
-                .map_or(0, |standstill| standstill.lasting.as_secs()),
+                .map_or(0, |standstill| standstill.lasting.as_secs())
+                .max(unread),
         };
         metrics.partition(topic, *partition, gauges);
     }

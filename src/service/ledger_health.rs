@@ -65,7 +65,7 @@ impl LedgerHealth {
         Asking(tokio::spawn(async move {
             loop {
                 // Before the question: while it is under way the fold goes on, and so does the log.
-                let folded: Vec<i64> = views.iter().map(|view| position(view)).collect();
+                let folded: Vec<i64> = views.iter().map(|view| folded(view)).collect();
                 let asked = log.describe_topics(vec![LEDGER.to_owned()]);
                 match tokio::time::timeout(ANSWER, asked).await {
                     Ok(Ok(topics)) => {
@@ -169,8 +169,13 @@ impl LedgerHealth {
     }
 }
 
-/// Offset that the fold waits for.
+/// Offset that the fold waits for: everything before it was folded, or is no record.
 pub(super) fn position(view: &LedgerView) -> i64 {
+    folded(view).max(view.read().read_to)
+}
+
+/// Offset behind the last record folded.
+fn folded(view: &LedgerView) -> i64 {
     view.read().fold.offset().saturating_add(1)
 }
 

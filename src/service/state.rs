@@ -189,9 +189,12 @@ impl ServiceState {
             Hindrance::None => {}
         }
         for view in &self.views {
-            let progress = &view.read().progress;
-            if *progress != Progress::Live {
+            let progress = view.read().progress.clone();
+            if progress != Progress::Live {
                 reasons.push(format!("ledger partition {}: {progress}", view.partition));
+            }
+            if let Some(obstacle) = view.obstacle().filter(|_| progress.goes_on()) {
+                reasons.push(format!("ledger partition {}: {obstacle}", view.partition));
             }
         }
         reasons.extend(self.ledger_reasons());

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use homeostat_actors::ports::log::{
-    EventLog, PartitionStatus, TopicDescription, TopicPartition, Watermarks,
+    EventLog, PartitionStatus, Refusal, TopicDescription, TopicPartition, Watermarks,
 };
 
 use super::ledger_health::Asking;
@@ -48,13 +48,24 @@ impl Unread {
         }
     }
 
-    /// Reading has been failing for long, and records are left as far as is known.
-    pub(super) fn reason(&self, status: &PartitionStatus, in_flight: usize) -> Option<String> {
+    /// Reading fails, and records are left as far as is known. What stands in the log and cannot be read does not pass by
+    /// itself: that counts at once.
+    pub(super) fn standing<'a>(
+        &self,
+        status: &'a PartitionStatus,
+        in_flight: usize,
+    ) -> Option<&'a Refusal> {
         let refusal = status.refusal.as_ref()?;
         let in_flight = i64::try_from(in_flight).unwrap_or(i64::MAX);
         let read = status.settled.saturating_add(in_flight);
-        let left = self.end_of(status).is_none_or(|end| end > read);
-        (left && refusal.lasting > IDLE_MAX).then(|| {
+        let left = || self.end_of(status).is_none_or(|end| end > read);
+        (refusal.at.is_some() || left()).then_some(refusal)
+    }
+
+    /// Why this partition is not read. What may pass is told only after a while.
+    pub(super) fn reason(&self, status: &PartitionStatus, in_flight: usize) -> Option<String> {
+        let refusal = self.standing(status, in_flight)?;
+        (refusal.at.is_some() || refusal.lasting > IDLE_MAX).then(|| {
             format!(
                 "{}: nothing has been read for {} s: {}",
                 status.partition,
@@ -103,7 +114,7 @@ fn ends_of(topic: &TopicDescription) -> impl Iterator<Item = (TopicPartition, i6
 
 #[cfg(test)]
 mod tests {
-    use homeostat_actors::ports::log::{Epoch, Refusal};
+    use homeostat_actors::ports::log::Epoch;
 
     use super::*;
 
@@ -146,11 +157,40 @@ mod tests {
                 refusal: lasting.map(|lasting| Refusal {
                     lasting,
                     reason: "not authorized".to_owned(),
+                    at: None,
                 }),
             };
             let reason = "t/1: nothing has been read for 11 s: not authorized".to_owned();
             let expected = told.then_some(reason);
             assert_eq!(unread.reason(&status, in_flight), expected, "{status:?}");
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_a_reason_at_once_and_counts_as_a_standstill() {
+        let status = |at| PartitionStatus {
+            partition: TopicPartition {
+                topic: "t".to_owned(),
+                partition: 1,
+            },
+            epoch: Epoch(1),
+            settled: 5,
+            high: Some(5),
+            refusal: Some(Refusal {
+                lasting: Duration::from_secs(1),
+                reason: "damaged".to_owned(),
+                at,
+            }),
+        };
+        let unread = Unread::default();
+        unread.lock().insert(status(None).partition, 5);
+        let told = |at| {
+            let status = status(at);
+            let standing = unread.standing(&status, 0).is_some();
+            (standing, unread.reason(&status, 0).is_some())
+        };
+        assert_eq!(told(Some(5)), (true, true));
+        // A partition that is refused as a whole and has nothing left.
+        assert_eq!(told(None), (false, false));
     }
 }

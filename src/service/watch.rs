@@ -101,8 +101,8 @@ fn watch_handling(
     watchdog.watch(format!("{partition} handling"), stall_max, probe, steps)
 }
 
-/// The log has records and none is delivered: a new client. Only once, because offsets of a log may end in records that
-/// are never delivered (markers of transactions), and then nothing is wrong.
+/// The log has records and none is delivered, without an error: a new client, once. Where reading fails with an error, a new
+/// client would get the same; readiness says why.
 fn watch_delivery(
     watchdog: &Watchdog,
     state: &Arc<ServiceState>,
@@ -112,6 +112,9 @@ fn watch_delivery(
     let (probed, owner, of_probe) = (Arc::clone(state), Arc::clone(state), partition.clone());
     let probe = move || {
         let status = status(&probed, &of_probe)?;
+        if status.refusal.is_some() {
+            return None;
+        }
         let in_flight = probed.partitions()?.in_flight_of(&of_probe)?;
         let lag = status.high?.saturating_sub(status.settled);
         let lag = if in_flight == 0 {

@@ -58,8 +58,11 @@ impl Letters {
 
 fn position(letter: &StoredRecord) -> Position {
     let header = |name: &str| {
-        let found = letter.headers.iter().find(|(other, _)| other == name);
-        String::from_utf8(found.unwrap().1.clone()).unwrap()
+        let found = letter
+            .headers
+            .iter()
+            .find(|header| header.name == name.as_bytes());
+        String::from_utf8(found.unwrap().bytes().to_vec()).unwrap()
     };
     (
         header("topic"),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeostat_actors::ports::log::{EventLog, NewRecord};
+use homeostat_actors::ports::log::{EventLog, Header, NewRecord};
 use serde_json::{Value, json};
 
 use crate::support::client::run;
@@ -25,13 +25,13 @@ pub(crate) fn poison(value: &str) -> NewRecord {
         partition: Some(0),
         key: Some(b"k".to_vec()),
         value: Some(value.as_bytes().to_vec()),
-        headers: vec![("trace".to_owned(), b"t-1".to_vec())],
+        headers: vec![Header::new("trace", "t-1")],
     }
 }
 
 /// The letter of an event that an earlier program could not handle and this one can.
 pub(crate) fn letter(event: &Value) -> NewRecord {
-    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    let header = |name: &str, value: &str| Header::new(name, value);
     NewRecord {
         topic: "homeostat.dead-letters".to_owned(),
         partition: Some(0),

@@ -17,7 +17,7 @@ use crate::support::target::Target;
 use crate::support::{wait_for, wait_until};
 use crate::{census, dead_letters, operators, raw_records};
 
-fn on_kafka(launch: Launch, bootstrap: &str) -> Launch {
+pub(crate) fn on_kafka(launch: Launch, bootstrap: &str) -> Launch {
     // A member that is gone is noticed as fast as the broker allows.
     launch
         .with("KAFKA__BOOTSTRAP_SERVERS", bootstrap)

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use homeostat::log::embedded::{EmbeddedLog, EmbeddedSettings};
-use homeostat_actors::ports::log::{EventLog, NewRecord, StoredRecord, TopicPartition};
+use homeostat_actors::ports::log::{EventLog, Header, NewRecord, StoredRecord, TopicPartition};
 use serde_json::{Value, json};
 
 use crate::support::client::{Client, run};
@@ -53,7 +53,7 @@ fn record(key: Option<&str>, value: Option<Vec<u8>>, headers: &[(&str, &[u8])]) 
         value,
         headers: headers
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
+            .map(|(name, value)| Header::new(*name, *value))
             .collect(),
     }
 }
@@ -144,7 +144,7 @@ fn headers(record: &StoredRecord) -> BTreeMap<&str, &[u8]> {
     record
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str(), value.as_slice()))
+        .map(|header| (header.name_text().unwrap(), header.bytes()))
         .collect()
 }
 

@@ -12,10 +12,9 @@ use rdkafka::admin::{
 };
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 
-use crate::support::kafka::{bootstrap, restart_command};
+use crate::support::kafka::{bootstrap, restart_command, transact};
 use crate::support::recorder::{PATIENCE, Recorder};
 use crate::support::world::{World, fill, group, place, record, run, topic, unique};
 
@@ -132,31 +131,8 @@ fn holes_in_the_offsets_are_passed_over() {
         return;
     };
     let (log, name) = world.with_topic(1);
-    let producer: BaseProducer = ClientConfig::new()
-        .set("bootstrap.servers", &address)
-        .set("transactional.id", unique("transaction"))
-        .create()
-        .unwrap();
-    producer.init_transactions(PATIENCE).unwrap();
     for commit in [true, false, true] {
-        producer.begin_transaction().unwrap();
-        for _ in 0..2 {
-            producer
-                .send(
-                    BaseRecord::<(), str>::to(&name)
-                        .payload(if commit { "kept" } else { "aborted" })
-                        .partition(0),
-                )
-                .map_err(|(error, _)| error)
-                .unwrap();
-        }
-        producer.flush(PATIENCE).unwrap();
-        if commit {
-            producer.commit_transaction(PATIENCE)
-        } else {
-            producer.abort_transaction(PATIENCE)
-        }
-        .unwrap();
+        transact(&address, &name, 0, 2, commit);
     }
     // Two kept, a marker, two aborted, a marker, two kept, a marker.
     let expected = [0, 1, 6, 7];

@@ -17,6 +17,7 @@ mod support;
 
 mod embedded_only;
 mod kafka_only;
+mod kafka_reading;
 mod suite;
 
 /// Runs each function of the suite on each log.

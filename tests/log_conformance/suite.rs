@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_actors::ports::log::{EventLog, LogError, NewRecord, TopicSettings, Watermarks};
+use homeostat_actors::ports::log::{
+    EventLog, Header, LogError, NewRecord, TopicSettings, Watermarks,
+};
 
 use crate::support::recorder::Recorder;
 use crate::support::world::{World, fill, group, place, record, run, topic, unique};
@@ -16,9 +18,15 @@ pub(crate) fn appended_records_read_back_with_all_their_bytes(world: &World) {
         key: Some(vec![0, 255]),
         value: Some(b"value".to_vec()),
         headers: vec![
-            ("a".to_owned(), vec![1]),
-            ("b".to_owned(), Vec::new()),
-            ("a".to_owned(), vec![0]),
+            Header::new("a", [1]),
+            Header::new("b", ""),
+            Header::new("a", [0]),
+            Header::new(b"\xff\xfe\0", [255]),
+            Header::new("", ""),
+            Header {
+                name: b"null".to_vec(),
+                value: None,
+            },
         ],
         ..record(&name, 0, "")
     };

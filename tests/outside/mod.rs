@@ -187,8 +187,8 @@ impl EventLog for MemoryLog {
         // A record a second from NOW on, unless another clock stamped it.
         let stamped = |record: &NewRecord| {
             let mut headers = record.headers.iter();
-            let (_, time) = headers.find(|(name, _)| name == "original.stamped")?;
-            std::str::from_utf8(time).unwrap().parse().ok()
+            let time = headers.find(|header| header.name == b"original.stamped")?;
+            std::str::from_utf8(time.bytes()).unwrap().parse().ok()
         };
         let stored = (0..).zip(records).map(|(offset, record)| StoredRecord {
             offset,
@@ -335,7 +335,7 @@ fn story() -> DecisionStory {
 
 /// A dead letter as the service writes it; `more` are headers of the record itself.
 pub(crate) fn letter(topic: &str, reason: &str, value: &[u8], more: &[(&str, &str)]) -> NewRecord {
-    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+    let header = |name: &str, value: &str| Header::new(name, value);
     let mut headers = vec![
         header("topic", topic),
         header("partition", "1"),

@@ -1,6 +1,10 @@
 //! Finds the Kafka broker the tests shall use.
 
 use std::sync::Once;
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 
 /// Address of the broker, from `KAFKA_BOOTSTRAP`. Without it Kafka is not tested: said once, and an error where `CI` is
 /// set, because there nobody reads.
@@ -45,4 +49,51 @@ pub(crate) fn restart_command() -> Option<impl Fn(&str) -> String + Send + 'stat
         );
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     })
+}
+
+/// Longest wait for the broker in a transaction.
+const TRANSACTION: Duration = Duration::from_secs(30);
+
+/// A transaction of so many records to one partition that is still open.
+pub(crate) fn open_transaction(
+    address: &str,
+    topic: &str,
+    partition: i32,
+    records: usize,
+) -> BaseProducer {
+    let producer: BaseProducer = ClientConfig::new()
+        .set("bootstrap.servers", address)
+        .set(
+            "transactional.id",
+            format!("transaction-{}", uuid::Uuid::new_v4()),
+        )
+        .create()
+        .unwrap();
+    producer.init_transactions(TRANSACTION).unwrap();
+    producer.begin_transaction().unwrap();
+    for _ in 0..records {
+        let record = BaseRecord::<(), str>::to(topic).payload("transaction");
+        let sent = producer.send(record.partition(partition));
+        sent.map_err(|(error, _)| error).unwrap();
+    }
+    producer.flush(TRANSACTION).unwrap();
+    producer
+}
+
+/// Ends a transaction. Its marker is one more offset of the partition.
+pub(crate) fn end_transaction(producer: &BaseProducer, commit: bool) {
+    let ended = if commit {
+        producer.commit_transaction(TRANSACTION)
+    } else {
+        producer.abort_transaction(TRANSACTION)
+    };
+    ended.unwrap();
+}
+
+/// A whole transaction.
+pub(crate) fn transact(address: &str, topic: &str, partition: i32, records: usize, commit: bool) {
+    end_transaction(
+        &open_transaction(address, topic, partition, records),
+        commit,
+    );
 }

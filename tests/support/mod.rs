@@ -2,4 +2,5 @@
 
 pub(crate) mod kafka;
 pub(crate) mod recorder;
+pub(crate) mod segments;
 pub(crate) mod world;

@@ -20,6 +20,10 @@ pub(crate) struct Seen {
     pub(crate) assignments: usize,
     pub(crate) revoked: Vec<(TopicPartition, Epoch)>,
     pub(crate) failed: Option<LogError>,
+    /// How far partitions were passed without a record.
+    pub(crate) passed: BTreeMap<TopicPartition, i64>,
+    /// Why partitions cannot be read now.
+    pub(crate) obstacles: BTreeMap<TopicPartition, String>,
     /// Records taken before the credit is gone; `None` = any number.
     pub(crate) credit: Option<usize>,
     /// Settle as records come, by this subscription.
@@ -195,4 +199,23 @@ impl PartitionSink for Sink {
     }
 
     fn flush(&mut self) {}
+
+    fn passed(&mut self, next: i64) {
+        let partition = self.partition.clone();
+        self.recorder.change(|seen| {
+            seen.passed.insert(partition, next);
+        });
+    }
+
+    fn obstructed(&mut self, reason: Option<&str>) {
+        let partition = self.partition.clone();
+        self.recorder.change(|seen| match reason {
+            Some(reason) => {
+                seen.obstacles.insert(partition, reason.to_owned());
+            }
+            None => {
+                seen.obstacles.remove(&partition);
+            }
+        });
+    }
 }

@@ -30,8 +30,40 @@ impl std::fmt::Display for TopicPartition {
     }
 }
 
-/// Header name and value.
-pub type Header = (String, Vec<u8>);
+/// A header of a record. Kafka promises neither that a name is text nor that there is a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// Its value; `None` is Kafka's null, which is not the empty value.
+    pub value: Option<Vec<u8>>,
+}
+
+impl Header {
+    /// A header with a value.
+    pub fn new(name: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
+        Self {
+            name: name.into(),
+            value: Some(value.into()),
+        }
+    }
+
+    /// Its name, if that is text that every client can read: UTF-8 without NUL, at which C clients cut.
+    pub fn name_text(&self) -> Option<&str> {
+        let text = std::str::from_utf8(&self.name).ok()?;
+        (!text.contains('\0')).then_some(text)
+    }
+
+    /// Its value, the empty one for none.
+    pub fn bytes(&self) -> &[u8] {
+        self.value.as_deref().unwrap_or_default()
+    }
+
+    /// Bytes of name and value.
+    pub fn size(&self) -> usize {
+        self.name.len() + self.bytes().len()
+    }
+}
 
 /// A record to append. A record without partition goes where its key hashes to; without key, anywhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -70,6 +102,20 @@ pub struct RecordView<'a> {
     pub value: Option<&'a [u8]>,
     /// Headers in order; empty for most records.
     pub headers: &'a [Header],
+}
+
+impl<'a> RecordView<'a> {
+    /// The first header whose name is no text ([`Header::name_text`]); such a record is not read any further.
+    pub fn unreadable_header(&self) -> Option<&'a Header> {
+        let mut headers = self.headers.iter();
+        headers.find(|header| header.name_text().is_none())
+    }
+
+    /// Names and values of the headers whose names are text, in order; a value that is null is given as empty.
+    pub fn text_headers(&self) -> impl Iterator<Item = (&'a str, &'a [u8])> + use<'a> {
+        let headers = self.headers.iter();
+        headers.filter_map(|header| Some((header.name_text()?, header.bytes())))
+    }
 }
 
 /// An owned record, for readers that are not hot.
@@ -208,6 +254,13 @@ pub trait PartitionSink: Send {
 
     /// The end of a poll round: what was pushed since the last one forms a batch.
     fn flush(&mut self);
+
+    /// Everything before `next` was pushed, or is no record that is ever delivered: a marker of a transaction, a record of
+    /// an aborted one, a gap that compaction left. Called only when that is further than the last record pushed.
+    fn passed(&mut self, _next: i64) {}
+
+    /// Reading the partition fails, for this reason; `None`: it goes on.
+    fn obstructed(&mut self, _reason: Option<&str>) {}
 }
 
 /// Hears of assignments. Called on the log's own thread.
@@ -255,9 +308,10 @@ pub struct PartitionStatus {
     pub partition: TopicPartition,
     /// Its epoch.
     pub epoch: Epoch,
-    /// Offset up to which (exclusive) all is settled.
+    /// Offset up to which (exclusive) all is settled, or is no record that is ever delivered ([`PartitionSink::passed`]).
     pub settled: i64,
-    /// Offset the next record of the log gets; `None` until known.
+    /// Offset at which the partition ends for a reader: the next record gets it, or an open transaction begins there.
+    /// `None` until known.
     pub high: Option<i64>,
     /// Why reading fails; gone with the next record. A log that does not fail so has none.
     pub refusal: Option<Refusal>,
@@ -270,6 +324,9 @@ pub struct Refusal {
     pub lasting: Duration,
     /// The last failure.
     pub reason: String,
+    /// Where it stands, if it is what stands in the log that cannot be read: everything before this offset was, and nothing
+    /// behind it is read before that is gone. `None`: the partition as a whole is refused.
+    pub at: Option<i64>,
 }
 
 /// A group to join.

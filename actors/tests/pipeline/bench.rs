@@ -446,7 +446,10 @@ pub(crate) fn drift(model: impl std::fmt::Display) -> String {
 }
 
 pub(crate) fn header(record: &StoredRecord, name: &str) -> String {
-    let found = record.headers.iter().find(|(other, _)| other == name);
-    let (_, value) = found.unwrap_or_else(|| panic!("no header {name}"));
-    String::from_utf8(value.clone()).unwrap()
+    let found = record
+        .headers
+        .iter()
+        .find(|header| header.name == name.as_bytes());
+    let found = found.unwrap_or_else(|| panic!("no header {name}"));
+    String::from_utf8(found.bytes().to_vec()).unwrap()
 }

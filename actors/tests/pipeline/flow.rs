@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use homeostat_actors::assignment::Assignments;
 use homeostat_actors::flight::FlightLimits;
-use homeostat_actors::ports::log::{Epoch, GroupHandler as _, LogError, NewRecord};
+use homeostat_actors::ports::log::{Epoch, GroupHandler as _, Header, LogError, NewRecord};
 use homeostat_actors::ports::observer::Consumed;
 use homeostat_logic::ledger::record::Record;
 use homeostat_logic::topic::{LEDGER, ORIGIN_HEADER};
@@ -206,7 +206,7 @@ async fn own_events_streams_and_samples_are_counted_and_leave_no_record() {
             topic: alerts.topic.clone(),
             partition: Some(0),
             value: Some(br#"{"event_type":"drift_alert","severity":"HIGH"}"#.to_vec()),
-            headers: vec![(ORIGIN_HEADER.to_owned(), b"notice".to_vec())],
+            headers: vec![Header::new(ORIGIN_HEADER, "notice")],
             ..NewRecord::default()
         });
         bench.log.produce(&stream, r#"{"user_id":"u"}"#);

@@ -186,6 +186,11 @@ impl MemoryLog {
         read.cloned().collect()
     }
 
+    /// Offset of the next record.
+    pub(crate) fn end(&self, topic: &str, partition: usize) -> i64 {
+        i64::try_from(self.lock().topics[topic][partition].len()).unwrap()
+    }
+
     /// Appends something that takes an offset and is no record.
     pub(crate) fn mark(&self, place: &TopicPartition) {
         let now = self.0.clock.now();
@@ -395,9 +400,11 @@ fn round(inner: &Inner, cursor: &mut Cursor) {
     }
     let markers = state.markers.clone();
     drop(state);
+    let mut passes = false;
     for record in records {
         cursor.next = record.offset + 1;
-        if markers.contains(&(cursor.partition.clone(), record.offset)) {
+        passes = markers.contains(&(cursor.partition.clone(), record.offset));
+        if passes {
             continue;
         }
         cursor.sink.push(RecordView {
@@ -409,6 +416,10 @@ fn round(inner: &Inner, cursor: &mut Cursor) {
         });
     }
     cursor.sink.flush();
+    if passes {
+        cursor.sink.passed(cursor.next);
+        cursor.sink.flush();
+    }
 }
 
 struct Following(Arc<AtomicBool>);

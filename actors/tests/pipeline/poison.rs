@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use homeostat_actors::partition::RetrySettings;
-use homeostat_actors::ports::log::NewRecord;
+use homeostat_actors::ports::log::{Header, NewRecord};
 use homeostat_actors::ports::observer::Consumed;
 use homeostat_actors::supervision::Intensity;
 use homeostat_logic::envelope::{Decoded, HeaderView, decode_record};
@@ -51,7 +51,7 @@ async fn an_event_that_a_role_panics_on_is_buried_and_all_others_are_decided_onc
                 partition: Some(0),
                 key: Some(b"k".to_vec()),
                 value: Some(poison.into()),
-                headers: vec![("trace".to_owned(), b"t-1".to_vec())],
+                headers: vec![Header::new("trace", "t-1")],
             });
         }
     }
@@ -318,7 +318,7 @@ async fn a_replayed_event_is_decided_once_however_often_it_is_replayed() {
     let partition = place(DRIFT, 0);
     let bench = Bench::start(Plan::default(), &[&partition, &place(DRIFT, 1)]).await;
     let replay = |of: &str, first: &str| {
-        let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+        let header = |name: &str, value: &str| Header::new(name, value);
         bench.log.produce_record(NewRecord {
             topic: DRIFT.to_owned(),
             partition: Some(0),

@@ -74,6 +74,45 @@ async fn g6_offsets_that_were_never_records_leave_the_fold_as_it_is() {
     bench.end().await;
 }
 
+/// The newest start finds its end behind the last record; so does a fold that starts over.
+#[actix::test]
+async fn a_ledger_that_ends_in_offsets_that_are_no_records_is_folded_to_its_end() {
+    let bench = Bench::start(Plan::default(), &[&place(DRIFT, 0)]).await;
+    decide(&bench, 0..10).await;
+    until("all were sent", || bench.orders().len() == 10).await;
+    for number in partitions() {
+        bench.log.mark(&place(LEDGER, number));
+        bench.log.mark(&place(LEDGER, number));
+    }
+    let at_the_end = || {
+        partitions()
+            .zip(bench.roster.views())
+            .all(|(number, view)| {
+                let index = usize::try_from(number).unwrap();
+                let end = bench.log.end(LEDGER, index);
+                view.is_live() && view.read().read_to == end
+            })
+    };
+    until("the markers are passed", at_the_end).await;
+    for number in partitions() {
+        let path = format!("homeostat/ledger-{number}/cooldown");
+        bench.roster.supervisor().restart(&path).unwrap();
+    }
+    let restarted = || {
+        let restarts = |number| {
+            let path = format!("homeostat/ledger-{number}/cooldown");
+            bench.actor(&path).restarts
+        };
+        partitions().all(|number| restarts(number) == 1)
+    };
+    until("the folds start over", restarted).await;
+    until("they are live at the end", at_the_end).await;
+    // And what comes behind the markers is decided and sent.
+    decide(&bench, 10..20).await;
+    until("all were sent", || bench.orders().len() == 20).await;
+    bench.end().await;
+}
+
 #[actix::test]
 async fn g8_a_ledger_of_another_number_of_partitions_is_told_and_not_folded() {
     let bench = Bench::start(Plan::default(), &[&place(DRIFT, 0)]).await;

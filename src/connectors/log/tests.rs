@@ -113,7 +113,7 @@ async fn an_alert_is_published_with_its_own_words_and_the_origin_header() {
     assert_eq!(record.key.unwrap(), b"model/fraud");
     assert_eq!(
         record.headers,
-        [("homeostat-origin".to_owned(), b"homeostat".to_vec())]
+        [Header::new("homeostat-origin", "homeostat")]
     );
     assert_eq!(event["event_type"], "alert");
     assert_eq!(event["title"], "Drift");

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use homeostat_actors::dead_letters::ORIGINAL;
+use homeostat_actors::dead_letters::original_name;
 use homeostat_actors::ports::log::{Header, NewRecord, StoredRecord};
 use homeostat_logic::dead_letters::{
     LetterId, Position, REPLAY_OF_HEADER, REPLAY_POSITION_HEADER, REPLAYED_HEADER,
@@ -48,16 +48,15 @@ pub(super) fn marker(record: &StoredRecord) -> Option<(LetterId, String)> {
 
 /// The marker to write once a letter's event is durable again. It stands in the letter's own partition, so behind it.
 pub(super) fn marker_record(id: LetterId, to: &str) -> NewRecord {
-    let header = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
     NewRecord {
         topic: DEAD_LETTERS.to_owned(),
         partition: Some(id.partition),
         key: None,
         value: None,
         headers: vec![
-            header(REPLAYED_HEADER, &id.to_string()),
-            header("replayed-to", to),
-            header(ORIGIN_HEADER, "dead-letter"),
+            Header::new(REPLAYED_HEADER, id.to_string()),
+            Header::new("replayed-to", to),
+            Header::new(ORIGIN_HEADER, "dead-letter"),
         ],
     }
 }
@@ -80,16 +79,21 @@ impl Letter {
         self.text(name)?.parse().ok()
     }
 
-    fn original(&self) -> impl Iterator<Item = (&str, &Vec<u8>)> {
-        self.record
-            .headers
-            .iter()
-            .filter_map(|(name, value)| Some((name.strip_prefix(ORIGINAL)?, value)))
+    /// The headers of the record itself, byte for byte.
+    fn original(&self) -> impl Iterator<Item = Header> {
+        self.record.headers.iter().filter_map(|header| {
+            Some(Header {
+                name: original_name(&header.name)?,
+                value: header.value.clone(),
+            })
+        })
     }
 
-    fn original_text(&self, wanted: &str) -> Option<&str> {
-        let (_, value) = self.original().find(|(name, _)| *name == wanted)?;
-        std::str::from_utf8(value).ok()
+    fn original_text(&self, wanted: &str) -> Option<String> {
+        let found = self
+            .original()
+            .find(|header| header.name == wanted.as_bytes())?;
+        String::from_utf8(found.value?).ok()
     }
 
     /// When it was written.
@@ -117,7 +121,7 @@ impl Letter {
     /// Where the event stood first: replays of replays keep it.
     fn first_position(&self) -> Option<Position> {
         let kept = self.original_text(REPLAY_POSITION_HEADER);
-        kept.and_then(Position::parse).or_else(|| {
+        kept.as_deref().and_then(Position::parse).or_else(|| {
             Some(Position {
                 topic: self.topic().to_owned(),
                 partition: self.number("partition")?.try_into().ok()?,
@@ -126,21 +130,22 @@ impl Letter {
         })
     }
 
-    /// The event as it was, to be published again.
+    /// Names of the headers that a replay leaves out, printable: with them the event would become a dead letter again.
+    pub(super) fn unreadable_headers(&self) -> Vec<String> {
+        self.original()
+            .filter(|header| header.name_text().is_none())
+            .map(|header| header.name.escape_ascii().to_string())
+            .collect()
+    }
+
+    /// The event as it was, to be published again; without its [`Self::unreadable_headers`].
     pub(super) fn replay(&self) -> NewRecord {
         let own = [REPLAY_OF_HEADER, REPLAY_POSITION_HEADER, ORIGIN_HEADER];
-        let mut headers: Vec<Header> = self
-            .original()
-            .filter(|(name, _)| !own.contains(name))
-            .map(|(name, value)| (name.to_owned(), value.clone()))
-            .collect();
-        headers.push((
-            REPLAY_OF_HEADER.to_owned(),
-            self.id.to_string().into_bytes(),
-        ));
+        let kept = |header: &Header| header.name_text().is_some_and(|name| !own.contains(&name));
+        let mut headers: Vec<Header> = self.original().filter(kept).collect();
+        headers.push(Header::new(REPLAY_OF_HEADER, self.id.to_string()));
         if let Some(first) = self.first_position() {
-            let first = first.to_string().into_bytes();
-            headers.push((REPLAY_POSITION_HEADER.to_owned(), first));
+            headers.push(Header::new(REPLAY_POSITION_HEADER, first.to_string()));
         }
         NewRecord {
             topic: self.topic().to_owned(),
@@ -177,7 +182,17 @@ impl Letter {
     pub(super) fn whole(&self, replay: &Replay) -> Value {
         let headers: Vec<Value> = self
             .original()
-            .map(|(name, value)| json!({"name": name, "value": told(value)}))
+            .map(|header| {
+                let value = header.value.as_deref().map(told);
+                match header.name_text() {
+                    Some(name) => json!({"name": name, "value": value}),
+                    None => json!({
+                        "name": header.name.escape_ascii().to_string(),
+                        "name_base64": BASE64_STANDARD.encode(&header.name),
+                        "value": value,
+                    }),
+                }
+            })
             .collect();
         let mut whole = self.summary(replay);
         if let Value::Object(fields) = &mut whole {
@@ -199,6 +214,8 @@ fn told(bytes: &[u8]) -> Value {
 }
 
 fn text_of<'a>(headers: &'a [Header], wanted: &str) -> Option<&'a str> {
-    let (_, value) = headers.iter().find(|(name, _)| name == wanted)?;
-    std::str::from_utf8(value).ok()
+    let found = headers
+        .iter()
+        .find(|header| header.name == wanted.as_bytes())?;
+    std::str::from_utf8(found.bytes()).ok()
 }

@@ -129,8 +129,14 @@ impl RequestFilter {
 
 /// What became of one letter.
 enum Outcome {
-    Replayed { to: String, marked: bool },
-    WouldReplay,
+    Replayed {
+        to: String,
+        marked: bool,
+        left_out: Vec<String>,
+    },
+    WouldReplay {
+        left_out: Vec<String>,
+    },
     AlreadyReplayed(String),
     Refused(String),
 }
@@ -138,13 +144,20 @@ enum Outcome {
 impl Outcome {
     fn told(&self, id: &str) -> Value {
         let (outcome, to, detail) = match self {
-            Self::Replayed { to, marked } => {
+            Self::Replayed {
+                to,
+                marked,
+                left_out,
+            } => {
                 let unmarked = "published, but the marker was not written: lists do not show it, and a second replay is suppressed by the ledger alone";
-                ("replayed", Some(to), (!marked).then_some(unmarked))
+                let unmarked = (!marked).then(|| unmarked.to_owned());
+                let details: Vec<_> = unmarked.into_iter().chain(without(left_out)).collect();
+                let detail = (!details.is_empty()).then(|| details.join("; "));
+                ("replayed", Some(to), detail)
             }
-            Self::WouldReplay => ("would_replay", None, None),
+            Self::WouldReplay { left_out } => ("would_replay", None, without(left_out)),
             Self::AlreadyReplayed(to) => ("already_replayed", Some(to), None),
-            Self::Refused(reason) => ("refused", None, Some(reason.as_str())),
+            Self::Refused(reason) => ("refused", None, Some(reason.clone())),
         };
         json!({"id": id, "outcome": outcome, "replayed_to": to, "detail": detail})
     }
@@ -183,8 +196,9 @@ impl Replayer<'_> {
         if let Some(why) = impossible(&letter) {
             return Ok(Outcome::Refused(why));
         }
+        let left_out = letter.unreadable_headers();
         if self.dry_run {
-            return Ok(Outcome::WouldReplay);
+            return Ok(Outcome::WouldReplay { left_out });
         }
         let topic = letter.topic().to_owned();
         let to = self.append(letter.replay()).await?;
@@ -198,7 +212,11 @@ impl Replayer<'_> {
             }
         };
         tracing::info!(%id, to, "a dead letter was replayed");
-        Ok(Outcome::Replayed { to, marked })
+        Ok(Outcome::Replayed {
+            to,
+            marked,
+            left_out,
+        })
     }
 
     /// Partition and offset of the record once it is durable.
@@ -209,6 +227,17 @@ impl Replayer<'_> {
         let appended = answer.unwrap_or_else(|| Err(silent()))?;
         Ok(format!("{}/{}", appended.partition, appended.offset))
     }
+}
+
+/// Says which headers a replay leaves out; the first ten by name.
+fn without(left_out: &[String]) -> Option<String> {
+    let count = left_out.len();
+    let named = left_out.get(..10).unwrap_or(left_out).join(", ");
+    (count > 0).then(|| {
+        format!(
+            "without {count} of its headers, whose names are no text, so that the event would be a dead letter again: {named}"
+        )
+    })
 }
 
 fn impossible(letter: &Letter) -> Option<String> {

@@ -8,6 +8,8 @@ use crate::log::payload_size;
 const FORMAT: u8 = 1;
 const HAS_KEY: u8 = 1;
 const HAS_VALUE: u8 = 2;
+/// Stands for the length of a header value that is null; no value is so long.
+const NULL: usize = u32::MAX as usize;
 
 /// Place of a partition in the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,11 +103,11 @@ pub(super) fn encode_record(record: &NewRecord, timestamp: Millis, bytes_through
     bytes.extend_from_slice(&timestamp.to_be_bytes());
     bytes.extend_from_slice(&bytes_through.to_be_bytes());
     put_length(&mut bytes, record.headers.len());
-    for (name, value) in &record.headers {
+    for Header { name, value } in &record.headers {
         put_length(&mut bytes, name.len());
-        bytes.extend_from_slice(name.as_bytes());
-        put_length(&mut bytes, value.len());
-        bytes.extend_from_slice(value);
+        bytes.extend_from_slice(name);
+        put_length(&mut bytes, value.as_ref().map_or(NULL, Vec::len));
+        bytes.extend_from_slice(value.as_deref().unwrap_or_default());
     }
     put_length(&mut bytes, key.map_or(0, <[u8]>::len));
     bytes.extend_from_slice(key.unwrap_or_default());
@@ -128,9 +130,12 @@ pub(super) fn decode_record<'a>(
     headers.clear();
     for _ in 0..take_length(input)? {
         let length = take_length(input)?;
-        let name = String::from_utf8(take_slice(input, length)?.to_vec()).ok()?;
-        let length = take_length(input)?;
-        headers.push((name, take_slice(input, length)?.to_vec()));
+        let name = take_slice(input, length)?.to_vec();
+        let value = match take_length(input)? {
+            NULL => None,
+            length => Some(take_slice(input, length)?.to_vec()),
+        };
+        headers.push(Header { name, value });
     }
     let length = take_length(input)?;
     let key = take_slice(input, length)?;
@@ -168,12 +173,18 @@ mod tests {
 
     use super::*;
 
+    fn any_header() -> impl Strategy<Value = Header> {
+        let name = proptest::collection::vec(any::<u8>(), 0..8);
+        let value = proptest::option::of(proptest::collection::vec(any::<u8>(), 0..8));
+        (name, value).prop_map(|(name, value)| Header { name, value })
+    }
+
     proptest! {
         #[test]
         fn a_record_comes_back_as_it_went_in(
             key in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
             value in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..40)),
-            headers in proptest::collection::vec((".{0,8}", proptest::collection::vec(any::<u8>(), 0..8)), 0..4),
+            headers in proptest::collection::vec(any_header(), 0..4),
             timestamp in any::<i64>(),
             bytes_through in any::<u64>(),
         ) {

@@ -5,9 +5,11 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
+use rdkafka::statistics::Statistics;
 use tokio::sync::watch;
 
 use super::context::log_line;
+use super::ends::Ends;
 
 /// Where librdkafka logs that a client has failed for good (`rd_kafka_set_fatal_error0`).
 const FATAL: &str = "FATAL";
@@ -46,6 +48,19 @@ pub(super) struct LoneContext {
     /// What the client is for, in messages.
     pub(super) role: &'static str,
     pub(super) failure: Failure,
+    /// How far the partitions were passed; for clients that tell of it.
+    pub(super) ends: Ends,
+}
+
+impl LoneContext {
+    /// The context of a client that does `role`.
+    pub(super) fn new(role: &'static str, failure: &Failure) -> Self {
+        Self {
+            role,
+            failure: failure.clone(),
+            ends: Ends::default(),
+        }
+    }
 }
 
 impl ClientContext for LoneContext {
@@ -60,6 +75,10 @@ impl ClientContext for LoneContext {
 
     fn error(&self, error: KafkaError, reason: &str) {
         tracing::debug!(target: "librdkafka", %error, reason);
+    }
+
+    fn stats(&self, statistics: Statistics) {
+        self.ends.note(&statistics);
     }
 }
 
@@ -83,10 +102,7 @@ mod tests {
         let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED; 3];
         cluster.request_errors(RDKafkaApiKey::InitProducerId, &refusal);
         let failure = Failure::default();
-        let context = LoneContext {
-            role: "producer",
-            failure: failure.clone(),
-        };
+        let context = LoneContext::new("producer", &failure);
         let producer: FutureProducer<LoneContext> = ClientConfig::new()
             .set("bootstrap.servers", cluster.bootstrap_servers())
             .set("enable.idempotence", "true")

@@ -14,6 +14,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::ends;
 use super::inlet::Inlet;
 use super::positions::{commit_stored, find_starts, offsets, places};
 use super::progress::Progress;
@@ -183,7 +184,7 @@ impl GroupContext {
             });
             desk.owned.push(Owned {
                 epoch,
-                inlet: Inlet::new(partition, queue, sink),
+                inlet: Inlet::new(partition, queue, sink, position),
             });
         }
     }
@@ -246,9 +247,11 @@ impl ClientContext for GroupContext {
             .any(|broker| broker.state == "UP");
         self.progress.reachable(up);
         for (topic, known) in &statistics.topics {
-            for (number, partition) in known.partitions.iter().filter(|(_, of)| of.hi_offset >= 0) {
-                self.progress
-                    .end_of_log(topic, *number, partition.hi_offset);
+            for (number, partition) in &known.partitions {
+                if let Some(end) = ends::end_of(partition) {
+                    let passed = ends::passed(partition);
+                    self.progress.looked(topic, *number, end, passed);
+                }
             }
         }
     }

@@ -37,9 +37,49 @@ pub(super) fn classify_code(text: String, code: Code) -> LogError {
     }
 }
 
+/// Whether an error tells of something in the log that this client never reads: damaged, too large, or of a form that it does
+/// not know. It stays until that is removed from the log or another client reads it.
+pub(super) fn is_unreadable(error: &KafkaError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(
+            Code::BadMessage
+                | Code::BadCompression
+                | Code::NotImplemented
+                | Code::InvalidMessage
+                | Code::InvalidRecord
+                | Code::MessageSizeTooLarge
+                | Code::UnsupportedCompressionType
+        )
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_no_client_of_this_kind_reads_is_told_from_what_passes() {
+        let unreadable = |code| is_unreadable(&KafkaError::MessageConsumption(code));
+        for code in [
+            Code::BadMessage,
+            Code::BadCompression,
+            Code::NotImplemented,
+            Code::InvalidMessage,
+            Code::UnsupportedCompressionType,
+        ] {
+            assert!(unreadable(code), "{code:?}");
+        }
+        for code in [
+            Code::TopicAuthorizationFailed,
+            Code::BrokerTransportFailure,
+            Code::OffsetOutOfRange,
+            Code::UnknownTopicOrPartition,
+        ] {
+            assert!(!unreadable(code), "{code:?}");
+        }
+        assert!(!is_unreadable(&KafkaError::PartitionEOF(0)));
+    }
 
     #[test]
     fn errors_are_classed_by_what_a_caller_can_do() {

@@ -1,13 +1,22 @@
 //! One partition's way from its split queue into its sink.
 
+use std::time::{Duration, Instant};
+
 use homeostat_actors::ports::log::{Header, PartitionSink, RecordView, TopicPartition};
-use rdkafka::consumer::ConsumerContext;
 use rdkafka::consumer::base_consumer::PartitionQueue;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
-use rdkafka::message::{BorrowedMessage, Headers, Message};
+use rdkafka::message::{BorrowedMessage, Message};
+
+use super::error::is_unreadable;
+use super::raw_headers;
 
 /// Records delivered in one round at most, so that no partition starves the others of the thread.
 const ROUND_RECORDS: usize = 256;
+/// Pause before what could not be read is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// Time between two lines in the log about one partition.
+const TELL: Duration = Duration::from_secs(60);
 
 /// What a round came to; the greatest of several tells how soon to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,6 +29,16 @@ pub(super) enum Round {
     Delivered,
 }
 
+/// Reading a partition failed.
+#[derive(Debug)]
+pub(super) struct Obstacle {
+    pub(super) error: KafkaError,
+    /// In words.
+    pub(super) reason: String,
+    /// Everything before this offset was read, and what stands there cannot be.
+    pub(super) at: Option<i64>,
+}
+
 /// The queue and the sink of a partition.
 pub(super) struct Inlet<C: ConsumerContext + 'static> {
     pub(super) partition: TopicPartition,
@@ -27,38 +46,61 @@ pub(super) struct Inlet<C: ConsumerContext + 'static> {
     queue: Option<PartitionQueue<C>>,
     sink: Box<dyn PartitionSink>,
     headers: Vec<Header>,
+    /// Everything before it was pushed or is never delivered.
+    next: i64,
+    /// Whether the sink was told of an obstacle.
+    obstructed: bool,
+    /// When to try again what could not be read; nothing is taken from the queue before.
+    again: Option<Instant>,
+    /// When the log was told of an obstacle last.
+    told: Option<Instant>,
 }
 
 impl<C: ConsumerContext + 'static> Inlet<C> {
+    /// `next`: where delivery starts.
     pub(super) fn new(
         partition: TopicPartition,
         queue: Option<PartitionQueue<C>>,
         sink: Box<dyn PartitionSink>,
+        next: i64,
     ) -> Self {
         Self {
             partition,
             queue,
             sink,
             headers: Vec::new(),
+            next,
+            obstructed: false,
+            again: None,
+            told: None,
         }
+    }
+
+    /// Everything before it was pushed or is never delivered.
+    pub(super) const fn next(&self) -> i64 {
+        self.next
     }
 
     /// Delivers what the sink takes of what is there. Without credit the queue is not polled: librdkafka stops
     /// fetching once it is full, and nothing is paused (kafka-client §3).
-    pub(super) fn deliver(&mut self) -> Result<Round, KafkaError> {
-        let Some(queue) = &self.queue else {
-            return Ok(Round::Idle);
-        };
+    pub(super) fn deliver(&mut self, consumer: &BaseConsumer<C>) -> Result<Round, Obstacle> {
         let credit = self.sink.credit().min(ROUND_RECORDS);
         if credit == 0 {
             return Ok(Round::Full);
         }
+        if self.waits(consumer) {
+            return Ok(Round::Idle);
+        }
         let mut outcome = Ok(Round::Idle);
         for _ in 0..credit {
-            match queue.poll(std::time::Duration::ZERO) {
+            let polled = self
+                .queue
+                .as_ref()
+                .and_then(|queue| queue.poll(Duration::ZERO));
+            match polled {
                 None => break,
                 Some(Ok(message)) => {
-                    push(self.sink.as_mut(), &mut self.headers, &message);
+                    self.next = push(self.sink.as_mut(), &mut self.headers, &message);
                     outcome = Ok(Round::Delivered);
                 }
                 Some(Err(error)) => {
@@ -68,24 +110,101 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
             }
         }
         self.sink.flush();
-        outcome
+        match outcome {
+            Ok(Round::Delivered) => self.clear(),
+            Ok(_) => {}
+            Err(error) => return Err(self.obstruct(error)),
+        }
+        Ok(outcome.unwrap_or(Round::Idle))
+    }
+
+    /// Everything before `next` was taken from the queue, or is never delivered.
+    pub(super) fn passed(&mut self, next: i64) {
+        if next > self.next && !self.obstructed {
+            self.next = next;
+            self.sink.passed(next);
+            self.sink.flush();
+        }
     }
 
     /// A record of this partition that came by the main queue although the partition is split: rare, and ahead of what
     /// is in the split queue.
     pub(super) fn route(&mut self, message: &BorrowedMessage<'_>) {
-        push(self.sink.as_mut(), &mut self.headers, message);
+        self.next = push(self.sink.as_mut(), &mut self.headers, message);
         self.sink.flush();
+        self.clear();
     }
 
     /// Whether a message is of this partition.
     pub(super) fn takes(&self, message: &BorrowedMessage<'_>) -> bool {
         self.partition.partition == message.partition() && self.partition.topic == message.topic()
     }
+
+    /// Whether to log an obstacle now; not more often than once in [`TELL`].
+    pub(super) fn tells(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self
+            .told
+            .is_none_or(|told| now.saturating_duration_since(told) >= TELL);
+        if due {
+            self.told = Some(now);
+        }
+        due
+    }
+
+    /// Behind something that it could not read the client would go on, past it or with what is none of the log's records. So
+    /// nothing is taken before the client has gone back to where everything was read.
+    fn waits(&mut self, consumer: &BaseConsumer<C>) -> bool {
+        let Some(again) = self.again else {
+            return false;
+        };
+        let now = Instant::now();
+        if now < again {
+            return true;
+        }
+        let (topic, number) = (&self.partition.topic, self.partition.partition);
+        let back = rdkafka::Offset::Offset(self.next);
+        match consumer.seek(topic, number, back, Duration::ZERO) {
+            Ok(()) => {
+                self.again = None;
+                false
+            }
+            Err(error) => {
+                tracing::debug!(partition = %self.partition, %error, "kafka: the client does not go back yet");
+                self.again = Some(now + AGAIN);
+                true
+            }
+        }
+    }
+
+    fn obstruct(&mut self, error: KafkaError) -> Obstacle {
+        let at = is_unreadable(&error).then_some(self.next);
+        let reason = match at {
+            Some(at) => format!(
+                "what stands at offset {at}, or next behind it, cannot be read: {error}; nothing behind it is read before it is removed from the topic (kafka-delete-records.sh), or a client that can read it is in use"
+            ),
+            None => error.to_string(),
+        };
+        self.again = at.map(|_| Instant::now() + AGAIN);
+        self.obstructed = true;
+        self.sink.obstructed(Some(&reason));
+        Obstacle { error, reason, at }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.obstructed) {
+            self.sink.obstructed(None);
+        }
+    }
 }
 
-fn push(sink: &mut dyn PartitionSink, headers: &mut Vec<Header>, message: &BorrowedMessage<'_>) {
-    copy_headers(message, headers);
+/// Hands a record over; the offset behind it.
+fn push(
+    sink: &mut dyn PartitionSink,
+    headers: &mut Vec<Header>,
+    message: &BorrowedMessage<'_>,
+) -> i64 {
+    raw_headers::read(message, headers);
     sink.push(RecordView {
         offset: message.offset(),
         timestamp: message.timestamp().to_millis().unwrap_or(0),
@@ -93,17 +212,5 @@ fn push(sink: &mut dyn PartitionSink, headers: &mut Vec<Header>, message: &Borro
         value: message.payload(),
         headers,
     });
-}
-
-/// Replaces what `headers` held by the message's headers.
-pub(super) fn copy_headers(message: &BorrowedMessage<'_>, headers: &mut Vec<Header>) {
-    headers.clear();
-    if let Some(given) = message.headers() {
-        headers.extend(given.iter().map(|header| {
-            (
-                header.key.to_owned(),
-                header.value.unwrap_or_default().to_vec(),
-            )
-        }));
-    }
+    message.offset().saturating_add(1)
 }

@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use homeostat_actors::ports::log::{
     Epoch, GroupHandler, GroupSettings, LogError, PartitionStatus, Subscription, TopicPartition,
 };
+use homeostat_actors::throttle::Throttle;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 
 use super::context::{GroupConsumer, GroupContext};
 use super::error::classify;
-use super::inlet::Round;
+use super::inlet::{Obstacle, Round};
 use super::progress::Progress;
 use super::settings::KafkaSettings;
 use crate::log::sync::{Flag, Heartbeat, Signal, lock};
@@ -28,6 +29,9 @@ const MAIN_EVENTS: usize = 256;
 const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 /// How often the client is asked whether it has failed for good.
 const FATAL_CHECK: Duration = Duration::from_secs(1);
+
+/// Errors of the client as a whole; those of a partition are told by it.
+static PASSING: Throttle = Throttle::new();
 
 /// What the handle and the thread share.
 struct Member {
@@ -194,25 +198,36 @@ impl Session {
                         .find(|owned| owned.inlet.takes(&message))
                     {
                         owned.inlet.route(&message);
-                        self.member.progress.delivered(&owned.inlet.partition);
+                        let next = owned.inlet.next();
+                        self.member.progress.delivered(&owned.inlet.partition, next);
                         busiest = Round::Delivered;
                     }
                 }
-                Some(Err(error)) => report(&error)?,
+                Some(Err(error)) => {
+                    fatal(&error)?;
+                    if let Some(more) = PASSING.pass() {
+                        tracing::warn!(%error, more, "kafka: the client reports a passing error");
+                    }
+                }
             }
         }
         for owned in &mut lock(&context.desk).owned {
-            match owned.inlet.deliver() {
+            match owned.inlet.deliver(&self.consumer) {
                 Ok(Round::Delivered) => {
-                    self.member.progress.delivered(&owned.inlet.partition);
+                    let next = owned.inlet.next();
+                    self.member.progress.delivered(&owned.inlet.partition, next);
                     busiest = Round::Delivered;
                 }
                 Ok(round) => busiest = busiest.max(round),
-                Err(error) => {
-                    report(&error)?;
-                    let reason = error.to_string();
-                    let partition = &owned.inlet.partition;
-                    self.member.progress.refused(partition, reason);
+                Err(Obstacle { error, reason, at }) => {
+                    fatal(&error)?;
+                    if owned.inlet.tells() {
+                        let partition = &owned.inlet.partition;
+                        tracing::warn!(%partition, reason, "kafka: a partition cannot be read; it is tried again, and told once a minute");
+                    }
+                    self.member
+                        .progress
+                        .refused(&owned.inlet.partition, reason, at);
                 }
             }
         }
@@ -243,12 +258,10 @@ impl Session {
     }
 }
 
-/// Logs what passes by itself; returns what does not.
-fn report(error: &KafkaError) -> Result<(), LogError> {
-    let class = classify("consume", error);
-    if matches!(class, LogError::Fatal(_)) {
-        return Err(class);
+/// An error that does not pass by itself.
+fn fatal(error: &KafkaError) -> Result<(), LogError> {
+    match classify("consume", error) {
+        class @ LogError::Fatal(_) => Err(class),
+        _ => Ok(()),
     }
-    tracing::warn!(%error, "kafka: the client reports a passing error");
-    Ok(())
 }

@@ -3,12 +3,14 @@
 
 mod client;
 mod context;
+mod ends;
 mod error;
 mod inlet;
 mod member;
 mod positions;
 mod producer;
 mod progress;
+mod raw_headers;
 mod reader;
 mod settings;
 mod tails;

@@ -63,19 +63,9 @@ pub(super) fn commit_stored(
     progress: &Progress,
     epochs: &[(TopicPartition, Epoch)],
 ) -> KafkaResult<()> {
-    let settled = progress.status().into_iter().filter(|status| {
-        epochs
-            .iter()
-            .any(|(partition, epoch)| *partition == status.partition && *epoch == status.epoch)
-    });
-    let settled: Vec<_> = settled
-        .map(|status| (status.partition, Offset::Offset(status.settled)))
-        .collect();
-    let list = offsets(
-        settled
-            .iter()
-            .map(|(partition, offset)| (partition, *offset)),
-    )?;
+    let settled = progress.settled(epochs);
+    let settled = settled.iter();
+    let list = offsets(settled.map(|(partition, next)| (partition, Offset::Offset(*next))))?;
     match consumer.commit(&list, CommitMode::Sync) {
         Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => Ok(()),
         other => other,

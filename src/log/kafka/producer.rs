@@ -9,12 +9,13 @@ use std::time::Duration;
 use homeostat_actors::ports::log::{Appended, LogError, NewRecord};
 use rdkafka::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header, Message as _, OwnedHeaders, OwnedMessage};
+use rdkafka::message::{Message as _, OwnedMessage};
 use rdkafka::producer::future_producer::Delivery;
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
 
 use super::client::{Failure, LoneContext};
 use super::error::classify;
+use super::raw_headers;
 use super::settings::{BATCH_BYTES, KafkaSettings};
 use crate::log::sync::lock;
 
@@ -79,14 +80,7 @@ impl Producers {
         message.key = record.key.as_deref();
         message.payload = record.value.as_deref();
         if !record.headers.is_empty() {
-            let headers = OwnedHeaders::new_with_capacity(record.headers.len());
-            let add = |headers: OwnedHeaders, (key, value): &(String, Vec<u8>)| {
-                headers.insert(Header {
-                    key,
-                    value: Some(value),
-                })
-            };
-            message.headers = Some(record.headers.iter().fold(headers, add));
+            message.headers = Some(raw_headers::write(&record.headers));
         }
         let alone = lock(&self.one_by_one).contains(&record.topic);
         self.queue(message, alone)
@@ -195,10 +189,7 @@ impl Lane {
         config: ClientConfig,
         failure: &Failure,
     ) -> Result<Self, KafkaError> {
-        let context = LoneContext {
-            role,
-            failure: failure.clone(),
-        };
+        let context = LoneContext::new(role, failure);
         Ok(Self {
             batching: config.create_with_context(context.clone())?,
             single: Mutex::default(),

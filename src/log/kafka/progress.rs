@@ -15,8 +15,38 @@ struct Position {
     /// What the client was told to commit.
     stored: i64,
     high: Option<i64>,
-    /// Since when reading fails, and how it did last.
-    refused: Option<(Instant, String)>,
+    /// Behind the last record delivered.
+    delivered: i64,
+    /// Everything before it was delivered or never is. Only for the lag: what is committed follows what was settled alone.
+    passed: i64,
+    /// Once all before this is settled, all before `passed` is.
+    passed_after: i64,
+    /// Everything before it was settled or is no record, by an earlier look.
+    floor: i64,
+    /// Whether a look of this epoch came. The first one may still be about the epoch before.
+    looked: bool,
+    /// Since when reading fails.
+    refused: Option<Refused>,
+}
+
+/// How reading failed last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refused {
+    since: Instant,
+    reason: String,
+    at: Option<i64>,
+}
+
+impl Position {
+    /// Offset up to which all is settled or was never a record.
+    fn settled(&self) -> i64 {
+        let known = self.settled.max(self.floor);
+        if self.settled >= self.passed_after {
+            known.max(self.passed)
+        } else {
+            known
+        }
+    }
 }
 
 /// The partitions a member owns, and whether its brokers can be reached.
@@ -34,6 +64,11 @@ impl Progress {
             settled: position,
             stored: position,
             high: None,
+            delivered: position,
+            passed: position,
+            passed_after: position,
+            floor: position,
+            looked: false,
             refused: None,
         };
         lock(&self.positions).insert(partition, begun);
@@ -69,29 +104,51 @@ impl Progress {
         }
     }
 
-    /// The end of the partition became known.
-    pub(super) fn end_of_log(&self, topic: &str, partition: i32, high: i64) {
+    /// What is settled in these epochs, and so may be committed.
+    pub(super) fn settled(&self, epochs: &[(TopicPartition, Epoch)]) -> Vec<(TopicPartition, i64)> {
+        let positions = lock(&self.positions);
+        let settled = epochs.iter().filter_map(|(partition, epoch)| {
+            let position = positions.get(partition)?;
+            (position.epoch == *epoch).then(|| (partition.clone(), position.settled))
+        });
+        settled.collect()
+    }
+
+    /// The client looked: where the partition ends, and how far it was passed if that is known.
+    pub(super) fn looked(&self, topic: &str, partition: i32, end: i64, passed: Option<i64>) {
         let partition = TopicPartition {
             topic: topic.to_owned(),
             partition,
         };
         if let Some(position) = lock(&self.positions).get_mut(&partition) {
-            position.high = Some(high);
+            position.high = Some(end);
+            let known = std::mem::replace(&mut position.looked, true);
+            // Behind what it could not read the client may have gone on.
+            if let Some(passed) = passed
+                && known
+                && position.refused.is_none()
+            {
+                position.floor = position.settled();
+                position.passed = passed;
+                position.passed_after = position.delivered;
+            }
         }
     }
 
-    /// Reading it failed. The client tries on and tells each kind of failure once.
-    pub(super) fn refused(&self, partition: &TopicPartition, reason: String) {
+    /// Reading it failed; `at`: it is what stands there that cannot be read.
+    pub(super) fn refused(&self, partition: &TopicPartition, reason: String, at: Option<i64>) {
         if let Some(position) = lock(&self.positions).get_mut(partition) {
-            let since = position.refused.as_ref().map(|(since, _)| *since);
-            position.refused = Some((since.unwrap_or_else(Instant::now), reason));
+            let since = position.refused.as_ref().map(|refused| refused.since);
+            let since = since.unwrap_or_else(Instant::now);
+            position.refused = Some(Refused { since, reason, at });
         }
     }
 
-    /// Records of it came.
-    pub(super) fn delivered(&self, partition: &TopicPartition) {
+    /// Records of it came, up to `next`.
+    pub(super) fn delivered(&self, partition: &TopicPartition, next: i64) {
         if let Some(position) = lock(&self.positions).get_mut(partition) {
             position.refused = None;
+            position.delivered = next;
         }
     }
 
@@ -110,11 +167,12 @@ impl Progress {
         let status = |(partition, position): (&TopicPartition, &Position)| PartitionStatus {
             partition: partition.clone(),
             epoch: position.epoch,
-            settled: position.settled,
+            settled: position.settled(),
             high: position.high,
-            refusal: position.refused.as_ref().map(|(since, reason)| Refusal {
-                lasting: since.elapsed(),
-                reason: reason.clone(),
+            refusal: position.refused.as_ref().map(|refused| Refusal {
+                lasting: refused.since.elapsed(),
+                reason: refused.reason.clone(),
+                at: refused.at,
             }),
         };
         lock(&self.positions).iter().map(status).collect()
@@ -164,13 +222,49 @@ mod tests {
         let refused = || lock(&progress.positions)[&partition].refused.clone();
         progress.begin(partition.clone(), Epoch(1), 0);
         assert_eq!(refused(), None);
-        progress.refused(&partition, "first".to_owned());
-        let (since, _) = refused().unwrap();
-        progress.refused(&partition, "second".to_owned());
-        assert_eq!(refused(), Some((since, "second".to_owned())));
+        progress.refused(&partition, "first".to_owned(), None);
+        let since = refused().unwrap().since;
+        progress.refused(&partition, "second".to_owned(), Some(3));
+        let (reason, at) = ("second".to_owned(), Some(3));
+        assert_eq!(refused(), Some(Refused { since, reason, at }));
         let told = progress.status().remove(0).refusal.unwrap();
-        assert_eq!(told.reason, "second");
-        progress.delivered(&partition);
+        assert_eq!((told.reason.as_str(), told.at), ("second", Some(3)));
+        progress.delivered(&partition, 1);
         assert_eq!(progress.status().remove(0).refusal, None);
+    }
+
+    #[test]
+    fn offsets_that_are_no_records_are_no_lag_and_are_not_committed() {
+        let partition = TopicPartition {
+            topic: "t".to_owned(),
+            partition: 0,
+        };
+        let progress = Progress::default();
+        let told = || {
+            let status = progress.status().remove(0);
+            (status.settled, status.high)
+        };
+        let epochs = [(partition.clone(), Epoch(1))];
+        let committed = || progress.settled(&epochs).remove(0).1;
+        progress.begin(partition.clone(), Epoch(1), 5);
+        // The first look may be about an earlier epoch.
+        progress.looked("t", 0, 9, Some(9));
+        assert_eq!(told(), (5, Some(9)));
+        // A partition with nothing but markers behind the start.
+        progress.looked("t", 0, 9, Some(9));
+        assert_eq!((told(), committed()), ((9, Some(9)), 5));
+        // A record at 9, a marker at 10: neither counts as settled before the record is.
+        progress.delivered(&partition, 10);
+        progress.looked("t", 0, 11, Some(11));
+        assert_eq!((told(), committed()), ((9, Some(11)), 5));
+        progress.settle(&partition, Epoch(1), 10);
+        assert_eq!((told(), committed()), ((11, Some(11)), 10));
+        // The queue is not empty: not known now, and what was known stays.
+        progress.looked("t", 0, 14, None);
+        assert_eq!(told(), (11, Some(14)));
+        // What cannot be read is not passed.
+        progress.refused(&partition, "damaged".to_owned(), Some(11));
+        progress.looked("t", 0, 14, Some(14));
+        assert_eq!(told(), (11, Some(14)));
     }
 }

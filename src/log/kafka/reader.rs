@@ -10,9 +10,9 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::Message;
 
 use super::client::{Failure, LoneContext};
-use super::error::classify;
-use super::inlet::copy_headers;
+use super::error::{classify, is_unreadable};
 use super::positions::offsets;
+use super::raw_headers;
 use super::settings::KafkaSettings;
 use crate::log::sync::lock;
 
@@ -55,16 +55,13 @@ impl BoundedReader {
             None => self
                 .settings
                 .bounded_reader()
-                .create_with_context(LoneContext {
-                    role: "reader",
-                    failure: self.failure.clone(),
-                })
+                .create_with_context(LoneContext::new("reader", &self.failure))
                 .map_err(failed)?,
         };
         let list = offsets([(partition, Offset::Offset(from))]).map_err(failed)?;
         consumer.assign(&list).map_err(failed)?;
         drop(list);
-        let records = collect(&consumer, partition, until, max)?;
+        let records = collect(&consumer, partition, from, until, max)?;
         consumer.unassign().map_err(failed)?;
         *lock(&self.spare) = Some(consumer);
         Ok(records)
@@ -79,6 +76,7 @@ impl BoundedReader {
 fn collect(
     consumer: &ReaderConsumer,
     partition: &TopicPartition,
+    from: i64,
     until: i64,
     max: usize,
 ) -> Result<Vec<StoredRecord>, LogError> {
@@ -95,6 +93,13 @@ fn collect(
         let message = match consumer.poll(left.min(Duration::from_millis(100))) {
             None => continue,
             Some(Err(KafkaError::PartitionEOF(_))) => return Ok(records),
+            // Behind it the client would go on as if there were nothing.
+            Some(Err(error)) if is_unreadable(&error) => {
+                let at = records.last().map_or(from, |last| last.offset + 1);
+                return Err(LogError::Refused(format!(
+                    "what stands at offset {at} of {partition}, or next behind it, cannot be read: {error}"
+                )));
+            }
             Some(Err(error)) => match classify("read", &error) {
                 LogError::Unavailable(_) => continue,
                 other => return Err(other),
@@ -104,7 +109,7 @@ fn collect(
         if message.offset() >= until {
             return Ok(records);
         }
-        copy_headers(&message, &mut headers);
+        raw_headers::read(&message, &mut headers);
         records.push(StoredRecord {
             offset: message.offset(),
             timestamp: message.timestamp().to_millis().unwrap_or(0),

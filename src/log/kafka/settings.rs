@@ -184,6 +184,13 @@ impl KafkaSettings {
         config
     }
 
+    /// As [`Self::reader`], and tells now and then how far it came.
+    pub(super) fn tails(&self) -> ClientConfig {
+        let mut config = self.reader();
+        config.set("statistics.interval.ms", "1000");
+        config
+    }
+
     /// As [`Self::reader`], and told where a partition ends.
     pub(super) fn bounded_reader(&self) -> ClientConfig {
         let mut config = self.reader();

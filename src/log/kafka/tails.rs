@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use homeostat_actors::ports::log::{LogError, PartitionSink, Tail, TopicPartition};
+use homeostat_actors::throttle::Throttle;
 use rdkafka::Offset;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaResult;
 
 use super::client::{Failure, LoneContext};
-use super::inlet::{Inlet, Round};
+use super::ends::Ends;
+use super::inlet::{Inlet, Obstacle, Round};
 use super::positions::offsets;
 use super::settings::KafkaSettings;
 use crate::log::sync::{Flag, Signal, lock};
@@ -22,6 +24,9 @@ const TICK: Duration = Duration::from_millis(10);
 const FULL: Duration = Duration::from_millis(2);
 /// Pause before a client is created again.
 const AGAIN: Duration = Duration::from_secs(1);
+
+/// Errors of a client as a whole; those of a partition are told by it.
+static PASSING: Throttle = Throttle::new();
 
 type ReaderConsumer = BaseConsumer<LoneContext>;
 
@@ -119,31 +124,33 @@ impl Tails {
     }
 }
 
-/// A client and the partitions it reads; a partition can be assigned to a client only once.
+/// A client and the partitions it reads. A partition is assigned to a client only once, also one after the other: what the
+/// client tells of how far it came must not be taken for a later reading.
 struct Lane {
     consumer: Arc<ReaderConsumer>,
+    ends: Ends,
     running: Vec<(Arc<AtomicBool>, Inlet<LoneContext>)>,
+    /// Every partition that it has read. Bound: the partitions of the ledger.
+    assigned: Vec<TopicPartition>,
 }
 
 impl Lane {
     fn open(shared: &TailsShared) -> KafkaResult<Self> {
-        let mut consumer: ReaderConsumer =
-            shared.settings.reader().create_with_context(LoneContext {
-                role: "tails",
-                failure: shared.failure.clone(),
-            })?;
+        let context = LoneContext::new("tails", &shared.failure);
+        let ends = context.ends.clone();
+        let mut consumer: ReaderConsumer = shared.settings.tails().create_with_context(context)?;
         let wake = Arc::clone(&shared.signal);
         consumer.set_nonempty_callback(move || wake.notify());
         Ok(Self {
             consumer: Arc::new(consumer),
+            ends,
             running: Vec::new(),
+            assigned: Vec::new(),
         })
     }
 
-    fn reads(&self, partition: &TopicPartition) -> bool {
-        self.running
-            .iter()
-            .any(|(_, inlet)| inlet.partition == *partition)
+    fn has_read(&self, partition: &TopicPartition) -> bool {
+        self.assigned.contains(partition)
     }
 
     fn add(&mut self, tail: NewTail, signal: &Arc<Signal>) -> KafkaResult<()> {
@@ -160,10 +167,12 @@ impl Lane {
             let wake = Arc::clone(signal);
             queue.set_nonempty_callback(move || wake.notify());
         }
-        let list = offsets([(&partition, Offset::Offset(from.max(0)))])?;
+        let from = from.max(0);
+        let list = offsets([(&partition, Offset::Offset(from))])?;
+        self.assigned.push(partition.clone());
         self.consumer.incremental_assign(&list)?;
         self.running
-            .push((alive, Inlet::new(partition, queue, sink)));
+            .push((alive, Inlet::new(partition, queue, sink, from)));
         Ok(())
     }
 
@@ -196,15 +205,30 @@ impl Lane {
                         busiest = Round::Delivered;
                     }
                 }
-                Err(error) => tracing::warn!(%error, "kafka: the tails' client reports an error"),
+                Err(error) => {
+                    if let Some(more) = PASSING.pass() {
+                        tracing::warn!(%error, more, "kafka: the tails' client reports an error");
+                    }
+                }
             }
         }
+        let ends = self.ends.take();
         for (alive, inlet) in &mut self.running {
+            let consumer = &self.consumer;
+            let deliver = || {
+                if let Some(next) = ends.get(&inlet.partition) {
+                    inlet.passed(*next);
+                }
+                inlet.deliver(consumer)
+            };
             // A sink that panics ends its own tail, not its neighbours.
-            match catch_unwind(AssertUnwindSafe(|| inlet.deliver())) {
+            match catch_unwind(AssertUnwindSafe(deliver)) {
                 Ok(Ok(round)) => busiest = busiest.max(round),
-                Ok(Err(error)) => {
-                    tracing::warn!(partition = %inlet.partition, %error, "kafka: a tail reports an error");
+                Ok(Err(Obstacle { reason, .. })) => {
+                    if inlet.tells() {
+                        let partition = &inlet.partition;
+                        tracing::warn!(%partition, reason, "kafka: a partition cannot be read; it is tried again, and told once a minute");
+                    }
                 }
                 Err(_) => {
                     tracing::error!(partition = %inlet.partition, "kafka: a tail's sink panicked, the tail ends");
@@ -222,6 +246,8 @@ fn run(shared: &TailsShared) {
         let seen = shared.signal.generation();
         let new = std::mem::take(&mut *lock(&shared.new));
         lanes.iter_mut().for_each(Lane::prune);
+        // A client that reads nothing any more ends; the next tail gets a new one if it needs one.
+        lanes.retain(|lane| !lane.running.is_empty());
         for tail in new {
             place(shared, &mut lanes, tail);
         }
@@ -245,7 +271,7 @@ fn run(shared: &TailsShared) {
 }
 
 fn place(shared: &TailsShared, lanes: &mut Vec<Lane>, tail: NewTail) {
-    if !lanes.iter().any(|lane| !lane.reads(&tail.partition)) {
+    if !lanes.iter().any(|lane| !lane.has_read(&tail.partition)) {
         match Lane::open(shared) {
             Ok(lane) => lanes.push(lane),
             Err(error) => {
@@ -258,7 +284,7 @@ fn place(shared: &TailsShared, lanes: &mut Vec<Lane>, tail: NewTail) {
         }
     }
     let partition = tail.partition.clone();
-    if let Some(lane) = lanes.iter_mut().find(|lane| !lane.reads(&partition))
+    if let Some(lane) = lanes.iter_mut().find(|lane| !lane.has_read(&partition))
         && let Err(error) = lane.add(tail, &shared.signal)
     {
         tracing::error!(%partition, %error, "kafka: a tail was not assigned and delivers nothing");

@@ -49,6 +49,12 @@ impl Broker {
         self.script("stop", &[]);
     }
 
+    /// Its folder of logs; `None` if it runs in a container.
+    pub(crate) fn data(&self) -> Option<std::path::PathBuf> {
+        let data = self.folder.path().join("data");
+        data.is_dir().then_some(data)
+    }
+
     /// `kill -9`.
     pub(crate) fn kill(&self) {
         self.script("kill", &[]);
