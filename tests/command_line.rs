@@ -299,7 +299,7 @@ fn what_the_log_refuses_is_told_and_the_rest_goes_on() {
     let outside = Outside::start();
     outside
         .log
-        .order(Order::Fail(0, LogError::Refused("too large".to_owned())));
+        .order(Order::Fail(1, LogError::Refused("too large".to_owned())));
     let (_folder, path) = file(concat!(
         "{\"topic\": \"data.ingested\", \"value\": {}}\n",
         "{\"topic\": \"system.alerts\", \"value\": {}}\n",
@@ -317,12 +317,12 @@ fn what_the_log_refuses_is_told_and_the_rest_goes_on() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(out(&output), "1 event published to 1 topic\n");
     assert!(
-        err(&output).contains("data.ingested: 422:"),
+        err(&output).contains("events.jsonl:2: system.alerts: 422:"),
         "{}",
         err(&output)
     );
     assert!(
-        err(&output).contains("1 event not acknowledged"),
+        err(&output).ends_with("1 event refused, also when sent again\n"),
         "{}",
         err(&output)
     );
@@ -347,10 +347,221 @@ fn a_service_that_is_not_there_ends_the_publication_with_the_place_to_go_on() {
         err(&output)
     );
     assert!(
-        err(&output).contains("from standard input:1 on"),
+        err(&output).contains("2 events not acknowledged")
+            && err(&output).contains(&format!(
+                "publish data.ingested --url {url} --from-line 1 --file -"
+            )),
         "{}",
         err(&output)
     );
+}
+
+/// A publication under way.
+struct Publication {
+    child: std::process::Child,
+    input: Option<std::process::ChildStdin>,
+}
+
+impl Publication {
+    fn start(arguments: &[&str], url: &str) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_homeostat"))
+            .arg("publish")
+            .args(arguments)
+            .args(["--url", url])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take();
+        Self { child, input }
+    }
+
+    fn interrupted(self) -> Output {
+        let mut kill = Command::new("kill");
+        let killed = kill.args(["-INT", &self.child.id().to_string()]).status();
+        assert!(killed.unwrap().success());
+        // Its input stays open: it must not wait for that.
+        let output = self.child.wait_with_output().unwrap();
+        drop(self.input);
+        output
+    }
+}
+
+fn wait_until(what: &str, done: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !done() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Runs the last line of what was printed, as a person would paste it.
+fn pasted(output: &Output) -> Output {
+    let printed = err(output);
+    let command = printed.trim_end().lines().last().unwrap().trim().to_owned();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &command]).output().unwrap()
+}
+
+fn numbers(outside: &Outside, topic: &str) -> Vec<u64> {
+    let number = |value: &String| {
+        let event: serde_json::Value = serde_json::from_str(value).unwrap();
+        event["n"].as_u64().unwrap()
+    };
+    outside.log.values(topic).iter().map(number).collect()
+}
+
+#[test]
+fn ctrl_c_tells_what_was_published_and_how_to_go_on() {
+    let outside = Outside::start();
+    let mut live = Publication::start(&["data.ingested"], &outside.url(""));
+    let input = live.input.as_mut().unwrap();
+    input.write_all(b"{\"n\":1}\n\n{\"n\":2}\n").unwrap();
+    wait_until("both lines are published", || outside.log.total() == 2);
+    let output = live.interrupted();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(out(&output), "2 events published to 1 topic\n");
+    let told = err(&output);
+    assert!(
+        told.starts_with("interrupted\nto go on, pipe the same input into:\n"),
+        "{told}"
+    );
+    assert!(told.ends_with("--from-line 4 --file -\n"), "{told}");
+    let output = homeostat(
+        &[
+            "publish",
+            "data.ingested",
+            "--url",
+            &outside.url(""),
+            "--from-line",
+            "4",
+        ],
+        "not json\n\n{\"n\":2}\n{\"n\":3}\n",
+    );
+    assert_eq!(out(&output), "1 event published to 1 topic\n");
+    assert_eq!(numbers(&outside, "data.ingested"), [1, 2, 3]);
+}
+
+#[test]
+fn the_command_that_goes_on_after_a_part_of_a_batch_works_as_printed() {
+    let outside = Outside::start();
+    let (folder, _) = file("");
+    let path = folder.path().join("my $events.jsonl");
+    let line =
+        |n: u64| format!("{{\"topic\":\"data.ingested\",\"key\":\"k\",\"value\":{{\"n\":{n}}}}}\n");
+    std::fs::write(&path, (1..=5).map(line).collect::<String>()).unwrap();
+    let second = folder.path().join("second.jsonl");
+    std::fs::write(&second, line(6)).unwrap();
+    let unavailable = || LogError::Unavailable("no leader".to_owned());
+    outside.log.order(Order::Fail(2, unavailable()));
+    for _ in 0..10 {
+        outside.log.order(Order::Fail(0, unavailable()));
+    }
+    let (path, second) = (path.to_str().unwrap(), second.to_str().unwrap());
+    let arguments = ["--file", path, "--file", second];
+    let publication = Publication::start(&arguments, &outside.url(""));
+    wait_until("two of five are taken", || {
+        outside.log.offered.lock().unwrap().len() >= 5
+    });
+    let output = publication.interrupted();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(out(&output), "2 events published to 1 topic\n");
+    let told = err(&output);
+    for part in [
+        "no leader",
+        "3 events not acknowledged",
+        "--from-line 3 --file '",
+    ] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    outside.log.orders.lock().unwrap().clear();
+    let output = pasted(&output);
+    assert_eq!(
+        out(&output),
+        "4 events published to 1 topic\n",
+        "{}",
+        err(&output)
+    );
+    assert_eq!(numbers(&outside, "data.ingested"), [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn interleaved_keys_cost_no_request_each_and_keep_their_order() {
+    let outside = Outside::start();
+    let topics = ["data.ingested", "system.alerts"];
+    let line = |n: usize| {
+        let (topic, key) = (topics[n % 2], n % 200);
+        format!("{{\"topic\":\"{topic}\",\"key\":\"{key}\",\"value\":{{\"n\":{n}}}}}\n")
+    };
+    let (_folder, path) = file(&(0..10_000).map(line).collect::<String>());
+    let arguments = [
+        "publish",
+        "--file",
+        path.to_str().unwrap(),
+        "--url",
+        &outside.url(""),
+    ];
+    let output = homeostat(&arguments, "");
+    assert_eq!(
+        out(&output),
+        "10000 events published to 2 topics\n",
+        "{}",
+        err(&output)
+    );
+    let metrics = outside.metrics.render().unwrap();
+    let requests = r#"homeostat_publish_requests_total{outcome="accepted"} 5"#;
+    assert!(metrics.contains(requests), "{metrics}");
+    for (remainder, topic) in (0..).zip(topics) {
+        let expected: Vec<u64> = (0..5_000).map(|n| 2 * n + remainder).collect();
+        assert_eq!(numbers(&outside, topic), expected);
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_the_topic_leads_to_the_option() {
+    let (_folder, path) = file("{\"topic\":\"data.ingested\",\"value\":{}}\n");
+    let path = path.to_str().unwrap();
+    let output = homeostat(&["publish", path], "");
+    assert_eq!(output.status.code(), Some(2));
+    let hint = format!("`homeostat publish --file {path}`");
+    assert!(err(&output).contains(&hint), "{}", err(&output));
+    let output = homeostat(&["publish", "no.such.thing"], "");
+    assert!(!err(&output).contains("--file"), "{}", err(&output));
+}
+
+#[test]
+fn lines_before_the_first_are_neither_checked_nor_sent() {
+    let outside = Outside::start();
+    let (_folder, path) = file("not json\n{\"n\":2}\n[3]\n{\"n\":4}\n");
+    let publish = |line: &str| {
+        let path = path.to_str().unwrap();
+        let url = outside.url("");
+        let arguments = [
+            "publish",
+            "data.ingested",
+            path,
+            "--url",
+            &url,
+            "--from-line",
+            line,
+        ];
+        homeostat(&arguments, "")
+    };
+    let output = publish("2");
+    assert!(
+        err(&output).contains("events.jsonl:3: "),
+        "{}",
+        err(&output)
+    );
+    assert!(
+        err(&output).contains("1 bad line, nothing was published"),
+        "{}",
+        err(&output)
+    );
+    assert_eq!(out(&publish("4")), "1 event published to 1 topic\n");
+    assert_eq!(numbers(&outside, "data.ingested"), [4]);
+    assert_eq!(publish("0").status.code(), Some(2));
 }
 
 #[test]

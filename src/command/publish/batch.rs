@@ -1,60 +1,32 @@
-//! Consecutive events of one topic and key, sent together; any other grouping would change their order.
+//! Consecutive events, sent together in one request or append.
 
 use super::lines::Event;
 
 /// Bounds of a batch, well below those of a request (10,000 events, 8 MiB).
-const EVENTS_MAX: usize = 500;
+const EVENTS_MAX: usize = 2_000;
 const BYTES_MAX: usize = 4 << 20;
 
-/// Events of one topic and key, in order.
-#[derive(Clone)]
+/// Events in order, of any topics and keys.
+#[derive(Default)]
 pub(super) struct Batch {
-    pub(super) topic: String,
-    pub(super) key: Option<String>,
-    /// Id and text of each.
-    pub(super) events: Vec<(String, String)>,
-    /// Where its first event stood, for people.
-    pub(super) place: String,
+    pub(super) events: Vec<Event>,
     bytes: usize,
 }
 
 impl Batch {
-    fn takes(&self, event: &Event) -> bool {
-        self.topic == event.topic
-            && self.key == event.key
-            && self.events.len() < EVENTS_MAX
-            && self.bytes + event.text.len() <= BYTES_MAX
-    }
-}
-
-/// Gathers events into batches.
-#[derive(Default)]
-pub(super) struct Batches {
-    open: Option<Batch>,
-}
-
-impl Batches {
-    /// Adds an event; hands out the batch that it no longer belongs to.
-    pub(super) fn push(&mut self, event: Event) -> Option<Batch> {
-        let done = match &self.open {
-            Some(batch) if !batch.takes(&event) => self.open.take(),
-            _ => None,
-        };
-        let batch = self.open.get_or_insert_with(|| Batch {
-            topic: event.topic,
-            key: event.key,
-            events: Vec::new(),
-            place: event.place,
-            bytes: 0,
-        });
-        batch.bytes += event.text.len() + 1;
-        batch.events.push((event.id, event.text));
-        done
+    /// Adds an event; hands out the batch that it no longer fits into.
+    pub(super) fn push(&mut self, event: Event) -> Option<Self> {
+        let bytes = event.bytes();
+        let is_full = self.events.len() >= EVENTS_MAX || self.bytes + bytes > BYTES_MAX;
+        let full = (is_full && !self.events.is_empty()).then(|| std::mem::take(self));
+        self.bytes += bytes;
+        self.events.push(event);
+        full
     }
 
     /// Hands out what there is.
-    pub(super) fn flush(&mut self) -> Option<Batch> {
-        self.open.take()
+    pub(super) fn flush(&mut self) -> Option<Self> {
+        (!self.events.is_empty()).then(|| std::mem::take(self))
     }
 }
 
@@ -64,58 +36,44 @@ mod tests {
 
     use super::*;
 
-    fn event(topic: &str, key: Option<&str>, text: &str) -> Event {
+    fn event(text: String) -> Event {
         Event {
-            topic: topic.to_owned(),
-            key: key.map(str::to_owned),
-            id: String::new(),
-            place: String::new(),
-            text: text.to_owned(),
+            topic: "data.ingested".to_owned(),
+            key: None,
+            line: 1,
+            text,
         }
     }
 
     proptest! {
         #[test]
-        fn batches_keep_order_and_hold_one_topic_and_key_within_bounds(
-            choices in prop::collection::vec((0..3_u8, 0..2_u8, 0..2_000_000_usize), 0..40)
+        fn batches_keep_the_order_within_bounds(
+            sizes in prop::collection::vec(0..1_500_000_usize, 0..40)
         ) {
-            let mut batches = Batches::default();
-            let mut done = Vec::new();
-            let mut sent = Vec::new();
-            for (index, (topic, key, size)) in choices.into_iter().enumerate() {
-                let (topic, key) = (format!("t{topic}"), (key > 0).then(|| "k".to_owned()));
-                let text = format!("{index}{}", " ".repeat(size / 20));
-                sent.push((topic.clone(), key.clone(), text.clone()));
-                done.extend(batches.push(event(&topic, key.as_deref(), &text)));
+            let (mut batch, mut done, mut sent) = (Batch::default(), Vec::new(), Vec::new());
+            for (index, size) in sizes.into_iter().enumerate() {
+                let text = format!("{index}{}", " ".repeat(size));
+                sent.push(text.clone());
+                done.extend(batch.push(event(text)));
             }
-            done.extend(batches.flush());
-            prop_assert!(batches.flush().is_none());
+            done.extend(batch.flush());
+            prop_assert!(batch.flush().is_none());
             let mut received = Vec::new();
             for batch in done {
-                prop_assert!(!batch.events.is_empty() && batch.events.len() <= EVENTS_MAX);
-                for (_, text) in batch.events {
-                    received.push((batch.topic.clone(), batch.key.clone(), text));
-                }
+                prop_assert!(!batch.events.is_empty() && batch.bytes <= BYTES_MAX);
+                received.extend(batch.events.into_iter().map(|event| event.text));
             }
             prop_assert_eq!(received, sent);
         }
     }
 
     #[test]
-    fn a_batch_ends_at_its_bounds() {
-        let mut batches = Batches::default();
-        let many = (0..=EVENTS_MAX).filter_map(|_| batches.push(event("t", None, "{}")));
-        assert_eq!(
-            many.map(|batch| batch.events.len()).collect::<Vec<_>>(),
-            [EVENTS_MAX]
-        );
-        let mut batches = Batches::default();
-        let large = "x".repeat(BYTES_MAX - 10);
-        assert!(batches.push(event("t", None, &large)).is_none());
-        assert!(
-            batches
-                .push(event("t", None, "more than ten bytes"))
-                .is_some()
-        );
+    fn a_batch_ends_at_its_number_of_events_and_one_large_event_fits() {
+        let mut batch = Batch::default();
+        let mut full = (0..=EVENTS_MAX).filter_map(|_| batch.push(event("{}".to_owned())));
+        assert_eq!(full.next().map(|full| full.events.len()), Some(EVENTS_MAX));
+        let mut batch = Batch::default();
+        assert!(batch.push(event("x".repeat(BYTES_MAX + 1))).is_none());
+        assert!(batch.push(event("{}".to_owned())).is_some());
     }
 }

@@ -1,21 +1,24 @@
 //! Where events go: a running service, or an event log itself. Tries again what may pass, with the same ids.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_actors::ports::log::{EventLog, LogError, NewRecord};
+use homeostat_actors::ports::log::{ErrorClass, EventLog, LogError, NewRecord};
 use reqwest::{StatusCode, Url};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::Failure;
 use super::super::service::{self, innermost};
 use super::batch::Batch;
+use super::interrupt::Interrupt;
+use super::lines::Event;
 
 /// Tries of a batch before the whole publication stops.
 const TRIES_MAX: u32 = 6;
 /// Pause before the second try; each further one is twice as long: 0.25 s to 4 s, about 8 s in all.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
 /// Where events go.
 pub(super) enum Destination {
     /// A running service.
@@ -30,34 +33,33 @@ pub(super) enum Destination {
 }
 
 /// What came of a batch.
+#[derive(Default)]
 pub(super) struct Delivered {
-    /// Events that nobody acknowledged.
-    pub(super) unacknowledged: usize,
-    /// Why.
-    pub(super) fault: Option<Fault>,
+    /// Events that are durable, by topic.
+    pub(super) acknowledged: BTreeMap<String, usize>,
+    /// Events that will never be taken, each with the reason.
+    pub(super) refused: Vec<(Event, String)>,
+    /// Events that may be taken another time, in order.
+    pub(super) left: Vec<Event>,
+    /// Of those acknowledged, how many stood behind the first that is left.
+    pub(super) beyond: usize,
+    /// Why some are left.
+    pub(super) problem: Option<String>,
 }
 
-/// Why events were not acknowledged.
-pub(super) enum Fault {
-    /// These events will never be taken; others may.
+/// What became of one event in one try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Verdict {
+    Done,
     Refused(String),
-    /// Nothing gets through.
-    Unreachable(String),
+    Again(String),
 }
 
-/// One try: the ids acknowledged by it, and what was wrong.
-struct Try {
-    acknowledged: Vec<String>,
-    fault: Option<Fault>,
-}
-
-impl Try {
-    const fn unreachable(problem: String) -> Self {
-        Self {
-            acknowledged: Vec::new(),
-            fault: Some(Fault::Unreachable(problem)),
-        }
-    }
+/// Why a try says nothing of single events.
+#[derive(Debug, PartialEq, Eq)]
+struct Whole {
+    problem: String,
+    may_pass: bool,
 }
 
 impl Destination {
@@ -67,38 +69,34 @@ impl Destination {
         Ok(Self::Service { client, url })
     }
 
-    /// Sends a batch until every event of it is acknowledged or refused, or nothing gets through.
-    pub(super) async fn deliver(&self, mut batch: Batch) -> Delivered {
+    /// Sends a batch until every event of it is acknowledged or refused, or nothing gets through, or a person interrupts.
+    pub(super) async fn deliver(&self, batch: Batch, interrupt: &mut Interrupt) -> Delivered {
+        // A log's client has tried for as long as SPEC §2 lets a publisher wait.
+        let tries_max = match self {
+            Self::Log(_) => 1,
+            Self::Service { .. } => TRIES_MAX,
+        };
+        let mut delivered = Delivered {
+            left: batch.events,
+            ..Delivered::default()
+        };
         let mut pause = FIRST_PAUSE;
-        for tries in 1.. {
+        for tries in 1..=tries_max {
             let outcome = match self {
-                Self::Service { client, url } => post(client, url, &batch).await,
-                Self::Log(log) => append(log.as_ref(), &batch).await,
+                Self::Service { client, url } => post(client, url, &delivered.left).await,
+                Self::Log(log) => Ok(append(log.as_ref(), &delivered.left).await),
             };
-            let acknowledged: BTreeSet<String> = outcome.acknowledged.into_iter().collect();
-            batch.events.retain(|(id, _)| !acknowledged.contains(id));
-            let unacknowledged = batch.events.len();
-            // A log's client has tried for as long as SPEC §2 lets a publisher wait.
-            let tries_max = if matches!(self, Self::Log(_)) {
-                1
-            } else {
-                TRIES_MAX
-            };
-            let again = matches!(outcome.fault, Some(Fault::Unreachable(_))) && tries < tries_max;
-            if unacknowledged == 0 || !again {
-                let fault = outcome.fault.filter(|_| unacknowledged > 0);
-                return Delivered {
-                    unacknowledged,
-                    fault,
-                };
+            let goes_on = delivered.take(outcome);
+            if !goes_on || tries == tries_max || interrupt.is_set() {
+                break;
             }
-            tokio::time::sleep(pause).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                () = interrupt.wait() => break,
+            }
             pause *= 2;
         }
-        Delivered {
-            unacknowledged: batch.events.len(),
-            fault: None,
-        }
+        delivered
     }
 
     /// Ends it.
@@ -109,169 +107,236 @@ impl Destination {
     }
 }
 
-async fn post(client: &reqwest::Client, base: &Url, batch: &Batch) -> Try {
+impl Delivered {
+    /// Takes in what one try brought; whether another one may help.
+    fn take(&mut self, outcome: Result<Vec<Verdict>, Whole>) -> bool {
+        let verdicts = match outcome {
+            Ok(verdicts) => verdicts,
+            Err(whole) => {
+                self.problem = Some(whole.problem);
+                return whole.may_pass;
+            }
+        };
+        self.problem = None;
+        for (event, verdict) in std::mem::take(&mut self.left).into_iter().zip(verdicts) {
+            match verdict {
+                Verdict::Done => {
+                    *self.acknowledged.entry(event.topic).or_default() += 1;
+                    self.beyond += usize::from(!self.left.is_empty());
+                }
+                Verdict::Refused(problem) => self.refused.push((event, problem)),
+                Verdict::Again(problem) => {
+                    self.problem.get_or_insert(problem);
+                    self.left.push(event);
+                }
+            }
+        }
+        !self.left.is_empty()
+    }
+}
+
+async fn post(
+    client: &reqwest::Client,
+    base: &Url,
+    events: &[Event],
+) -> Result<Vec<Verdict>, Whole> {
+    let silent = |problem: String| Whole {
+        problem: format!("{base}: {problem}"),
+        may_pass: true,
+    };
     let mut url = base.clone();
     if let Ok(mut path) = url.path_segments_mut() {
-        path.pop_if_empty()
-            .extend(["api", "v1", "events", batch.topic.as_str()]);
+        path.pop_if_empty().extend(["api", "v1", "events"]);
     }
-    if let Some(key) = &batch.key {
-        url.query_pairs_mut().append_pair("key", key);
-    }
-    let lines: Vec<&str> = batch.events.iter().map(|(_, text)| text.as_str()).collect();
+    let lines: Vec<String> = events.iter().map(line).collect();
     let request = client
         .post(url)
         .header("content-type", "application/x-ndjson")
         .body(lines.join("\n"));
-    let response = match request.send().await {
-        Ok(response) => response,
-        Err(error) => {
-            let cause = innermost(&error);
-            return Try::unreachable(format!("{base}: {cause}; is the service running there?"));
-        }
-    };
+    let response = request.send().await.map_err(|error| {
+        silent(format!(
+            "{}; is the service running there?",
+            innermost(&error)
+        ))
+    })?;
     let status = response.status();
     let answer: Value = match response.json().await {
         Ok(answer) => answer,
         Err(error) if status.is_success() => {
-            return Try::unreachable(format!(
-                "{base}: the answer broke off: {}",
+            return Err(silent(format!(
+                "the answer broke off: {}",
                 innermost(&error)
-            ));
+            )));
         }
         Err(_) => Value::Null,
     };
-    judge(status, &answer, batch)
+    judge(status, &answer, events)
 }
 
-/// What an answer says of a batch.
-fn judge(status: StatusCode, answer: &Value, batch: &Batch) -> Try {
-    let ids = answer.get("event_ids").and_then(Value::as_array);
-    let ids = ids.map(|ids| {
-        ids.iter()
-            .filter_map(Value::as_str)
-            .map(str::to_owned)
-            .collect()
-    });
-    let acknowledged: Vec<String> = ids.unwrap_or_default();
-    if status.is_success() && acknowledged.len() == batch.events.len() {
-        return Try {
-            acknowledged,
-            fault: None,
-        };
+/// The event's text is JSON already, and goes out as it is.
+fn line(event: &Event) -> String {
+    let (topic, key) = (json!(event.topic), json!(event.key));
+    format!(r#"{{"topic":{topic},"key":{key},"value":{}}}"#, event.text)
+}
+
+fn may_pass(status: u64) -> bool {
+    matches!(status, 408 | 429 | 502 | 503 | 504)
+}
+
+/// What an answer says of each event.
+fn judge(status: StatusCode, answer: &Value, events: &[Event]) -> Result<Vec<Verdict>, Whole> {
+    let results = answer.get("results").and_then(Value::as_array);
+    if let Some(results) =
+        results.filter(|results| status.is_success() && results.len() == events.len())
+    {
+        return Ok(results.iter().zip(events).map(verdict).collect());
     }
+    let status = status.as_u16();
     let detail = answer.get("detail").and_then(Value::as_str);
-    let detail = detail.unwrap_or("no Homeostat answers there");
-    let problem = format!("{}: {}: {detail}", batch.topic, status.as_u16());
-    let passing = matches!(status.as_u16(), 408 | 429 | 502 | 503 | 504);
-    let fault = if passing {
-        Fault::Unreachable(problem)
+    let detail = detail.unwrap_or("no Homeostat of this version answers there");
+    Err(Whole {
+        problem: format!("{status}: {detail}"),
+        may_pass: may_pass(status.into()),
+    })
+}
+
+fn verdict((result, event): (&Value, &Event)) -> Verdict {
+    let status = result.get("status").and_then(Value::as_u64);
+    let status = status.unwrap_or_default();
+    if status == 202 {
+        return Verdict::Done;
+    }
+    let detail = result.pointer("/error/detail").and_then(Value::as_str);
+    let detail = detail.unwrap_or("the answer does not say why");
+    let problem = format!("{}: {status}: {detail}", event.topic);
+    if may_pass(status) {
+        Verdict::Again(problem)
     } else {
-        Fault::Refused(problem)
-    };
-    Try {
-        acknowledged,
-        fault: Some(fault),
+        Verdict::Refused(problem)
     }
 }
 
-async fn append(log: &dyn EventLog, batch: &Batch) -> Try {
-    let record = |(_, text): &(String, String)| NewRecord {
-        topic: batch.topic.clone(),
-        key: batch.key.clone().map(String::into_bytes),
-        value: Some(text.clone().into_bytes()),
+async fn append(log: &dyn EventLog, events: &[Event]) -> Vec<Verdict> {
+    let record = |event: &Event| NewRecord {
+        topic: event.topic.clone(),
+        key: event.key.clone().map(String::into_bytes),
+        value: Some(event.text.clone().into_bytes()),
         ..NewRecord::default()
     };
-    let answers = log.append(batch.events.iter().map(record).collect()).await;
-    let mut outcome = Try {
-        acknowledged: Vec::new(),
-        fault: None,
-    };
-    for ((id, _), answer) in batch.events.iter().zip(answers) {
-        match answer {
-            Ok(_) => outcome.acknowledged.push(id.clone()),
-            Err(error) => worsen(&mut outcome.fault, &batch.topic, &error),
-        }
-    }
-    outcome
+    let answers = log.append(events.iter().map(record).collect()).await;
+    // A log that answers fewer records than it was given has not acknowledged the others.
+    let silent = || Err(LogError::Unavailable("no answer for the record".to_owned()));
+    let answers = answers.into_iter().chain(std::iter::repeat_with(silent));
+    let pairs = events.iter().zip(answers);
+    pairs
+        .map(|(event, answer)| answer.map_or_else(|error| of_log(event, &error), |_| Verdict::Done))
+        .collect()
 }
 
-/// What may pass is tried again first; what is refused then is refused again.
-fn worsen(fault: &mut Option<Fault>, topic: &str, error: &LogError) {
-    let problem = format!("{topic}: {error}");
-    match (error, &fault) {
+fn of_log(event: &Event, error: &LogError) -> Verdict {
+    let problem = format!("{}: {error}", event.topic);
+    match (error, error.class()) {
         // A person is there to mend what is denied.
-        (LogError::Refused(_) | LogError::TooLarge(_) | LogError::Denied(_), None) => {
-            *fault = Some(Fault::Refused(problem));
-        }
-        (LogError::Unavailable(_) | LogError::Fatal(_), None | Some(Fault::Refused(_))) => {
-            *fault = Some(Fault::Unreachable(problem));
-        }
-        _ => {}
+        (LogError::Denied(_), _) | (_, ErrorClass::Reject) => Verdict::Refused(problem),
+        (_, ErrorClass::Retry | ErrorClass::Stop) => Verdict::Again(problem),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::batch::Batches;
-    use super::super::lines::Event;
     use super::*;
 
-    fn batch() -> Batch {
-        let mut batches = Batches::default();
-        for id in ["a", "b"] {
-            let pushed = batches.push(Event {
-                topic: "data.ingested".to_owned(),
-                key: None,
-                id: id.to_owned(),
-                place: String::new(),
-                text: "{}".to_owned(),
-            });
-            assert!(pushed.is_none());
-        }
-        batches.flush().unwrap()
+    fn events() -> Vec<Event> {
+        let event = |line| Event {
+            topic: "data.ingested".to_owned(),
+            key: Some("k\"".to_owned()),
+            line,
+            text: "{\"n\": 1.0}".to_owned(),
+        };
+        (1..=3).map(event).collect()
     }
 
     #[test]
-    fn answers_are_told_apart_into_done_refused_and_worth_another_try() {
-        for (status, answer, acknowledged, verdict) in [
-            (202, serde_json::json!({"event_ids": ["a", "b"]}), 2, "done"),
-            (202, serde_json::json!({"event_ids": ["a"]}), 1, "refused"),
-            (200, Value::Null, 0, "refused"),
-            (301, Value::Null, 0, "refused"),
-            (400, serde_json::json!({"detail": "byte 3"}), 0, "refused"),
-            (413, Value::Null, 0, "refused"),
-            (429, Value::Null, 0, "again"),
-            (500, Value::Null, 0, "refused"),
-            (502, Value::Null, 0, "again"),
-            (503, serde_json::json!({"event_ids": ["a"]}), 1, "again"),
-            (504, Value::Null, 0, "again"),
+    fn a_line_is_what_the_service_reads() {
+        let line = line(&events()[0]);
+        let read = crate::addressed_event::read(line.as_bytes()).unwrap();
+        assert_eq!(read.topic.name, "data.ingested");
+        assert_eq!(read.key.as_deref(), Some("k\""));
+        assert_eq!(read.value, "{\"n\": 1.0}");
+    }
+
+    #[test]
+    fn each_line_of_an_answer_is_done_refused_or_worth_another_try() {
+        let results = |statuses: [u16; 3]| {
+            let result = |status: &u16| json!({"status": status, "error": {"detail": "why"}});
+            json!({"results": statuses.iter().map(result).collect::<Vec<_>>()})
+        };
+        let status = StatusCode::MULTI_STATUS;
+        let verdicts = judge(status, &results([202, 422, 503]), &events()).unwrap();
+        assert_eq!(verdicts[0], Verdict::Done);
+        assert_eq!(
+            verdicts[1],
+            Verdict::Refused("data.ingested: 422: why".to_owned())
+        );
+        assert_eq!(
+            verdicts[2],
+            Verdict::Again("data.ingested: 503: why".to_owned())
+        );
+        for status in [408, 429, 502, 504] {
+            let verdicts = judge(StatusCode::MULTI_STATUS, &results([status; 3]), &events());
+            assert!(
+                matches!(verdicts.unwrap()[0], Verdict::Again(_)),
+                "{status}"
+            );
+        }
+        let mut delivered = Delivered {
+            left: events(),
+            ..Delivered::default()
+        };
+        let outcome = judge(status, &results([202, 503, 202]), &events());
+        assert!(delivered.take(outcome));
+        assert_eq!((delivered.left.len(), delivered.beyond), (1, 1));
+        assert_eq!(delivered.left[0].line, 2);
+    }
+
+    #[test]
+    fn an_answer_about_the_whole_request_is_tried_again_or_ends_the_publication() {
+        for (status, answer, again) in [
+            (200, Value::Null, false),
+            (202, json!({"results": []}), false),
+            (301, Value::Null, false),
+            (400, json!({"detail": "byte 3"}), false),
+            (413, Value::Null, false),
+            (421, json!({"detail": "not here"}), false),
+            (429, Value::Null, true),
+            (500, Value::Null, false),
+            (502, Value::Null, true),
+            (503, json!({"detail": "busy"}), true),
+            (504, Value::Null, true),
         ] {
-            let status = StatusCode::from_u16(status).unwrap();
-            let judged = judge(status, &answer, &batch());
-            assert_eq!(judged.acknowledged.len(), acknowledged, "{status}");
-            let told = match judged.fault {
-                None => "done",
-                Some(Fault::Refused(_)) => "refused",
-                Some(Fault::Unreachable(_)) => "again",
+            let code = StatusCode::from_u16(status).unwrap();
+            let whole = judge(code, &answer, &events()).unwrap_err();
+            assert_eq!(whole.may_pass, again, "{status}");
+            let mut delivered = Delivered {
+                left: events(),
+                ..Delivered::default()
             };
-            assert_eq!(told, verdict, "{status}");
+            assert_eq!(delivered.take(Err(whole)), again);
+            assert_eq!(delivered.left.len(), 3, "nothing is lost");
         }
     }
 
     #[test]
-    fn what_may_pass_outweighs_what_is_refused_in_whatever_order() {
-        let unavailable = LogError::Unavailable("x".to_owned());
-        let refused = LogError::Refused("x".to_owned());
-        for order in [[&unavailable, &refused], [&refused, &unavailable]] {
-            let mut fault = None;
-            for error in order {
-                worsen(&mut fault, "t", error);
-            }
-            assert!(matches!(fault, Some(Fault::Unreachable(_))));
+    fn what_a_log_refuses_or_denies_is_not_sent_again() {
+        let why = || "x".to_owned();
+        for (error, again) in [
+            (LogError::Unavailable(why()), true),
+            (LogError::Fatal(why()), true),
+            (LogError::Refused(why()), false),
+            (LogError::Denied(why()), false),
+        ] {
+            let verdict = of_log(&events()[0], &error);
+            assert_eq!(matches!(verdict, Verdict::Again(_)), again, "{error}");
         }
-        let mut fault = None;
-        worsen(&mut fault, "t", &refused);
-        assert!(matches!(fault, Some(Fault::Refused(_))));
     }
 }

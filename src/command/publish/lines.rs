@@ -5,9 +5,10 @@ use std::io::{BufRead as _, BufReader, IsTerminal as _, Read, stdin};
 use std::path::Path;
 
 use homeostat_logic::enrich::{EVENT_BYTES_MAX, Stamp, enrich_for};
-use homeostat_logic::topic;
-use serde_json::value::RawValue;
+use homeostat_logic::topic::Topic;
 use uuid::Uuid;
+
+use crate::addressed_event;
 
 /// Longest line: the largest event with its topic and key. The rest of a longer one is skipped.
 const LINE_BYTES_MAX: usize = EVENT_BYTES_MAX + 4_096;
@@ -16,7 +17,7 @@ const LINE_BYTES_MAX: usize = EVENT_BYTES_MAX + 4_096;
 #[derive(Clone, Copy)]
 pub(super) struct Form<'a> {
     /// Of every event; without it each line is {topic, key, value}.
-    pub(super) topic: Option<&'a str>,
+    pub(super) topic: Option<&'static Topic>,
     /// Of every event.
     pub(super) key: Option<&'a str>,
 }
@@ -25,10 +26,18 @@ pub(super) struct Form<'a> {
 pub(super) struct Event {
     pub(super) topic: String,
     pub(super) key: Option<String>,
-    pub(super) id: String,
-    /// Where it stood, for people.
-    pub(super) place: String,
+    /// Number of its line, counted from 1.
+    pub(super) line: u64,
     pub(super) text: String,
+}
+
+impl Event {
+    /// Its size in a request, at most: a key may have to be escaped.
+    pub(super) fn bytes(&self) -> usize {
+        const FRAME: usize = 64;
+        let key = self.key.as_ref().map_or(0, String::len);
+        self.text.len() + self.topic.len() + 6 * key + FRAME
+    }
 }
 
 /// A line and where it stands.
@@ -47,18 +56,10 @@ pub(super) struct LineFault {
     problem: String,
 }
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Addressed<'a> {
-    topic: String,
-    key: Option<String>,
-    #[serde(borrow)]
-    value: &'a RawValue,
-}
-
 impl Line {
-    fn place(&self) -> String {
-        format!("{}:{}", self.file, self.number)
+    /// Counted from 1.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     /// The line's event; nothing if it is blank.
@@ -78,40 +79,26 @@ impl Line {
             return Err(format!("longer than {LINE_BYTES_MAX} bytes"));
         }
         let Some(topic) = form.topic else {
-            let line: Addressed<'_> = serde_json::from_slice(&self.bytes)
-                .map_err(|error| format!("not {{topic, key, value}}: {error}"))?;
-            topic::publishable(&line.topic).map_err(|error| format!("{}: {error}", line.topic))?;
-            return event(
-                self.place(),
-                line.topic,
-                line.key,
-                line.value.get().as_bytes(),
-            );
+            let line = addressed_event::read(&self.bytes).map_err(|error| error.to_string())?;
+            return self.enriched(line.topic, line.key, line.value.as_bytes());
         };
-        event(
-            self.place(),
-            topic.to_owned(),
-            form.key.map(str::to_owned),
-            &self.bytes,
-        )
+        let key = form.key.filter(|key| !key.is_empty());
+        self.enriched(topic, key.map(str::to_owned), self.bytes.trim_ascii())
     }
-}
 
-fn event(place: String, topic: String, key: Option<String>, value: &[u8]) -> Result<Event, String> {
-    let stamp = Stamp {
-        event_id: &Uuid::new_v4().to_string(),
-        time: chrono::Utc::now().timestamp_millis(),
-    };
-    let topic_found = topic::publishable(&topic).map_err(|error| error.to_string())?;
-    let enriched =
-        enrich_for(topic_found, value.trim_ascii(), stamp).map_err(|error| error.to_string())?;
-    Ok(Event {
-        topic,
-        key: key.filter(|key| !key.is_empty()).or(enriched.key),
-        id: enriched.event_id,
-        place,
-        text: enriched.text,
-    })
+    fn enriched(&self, topic: &Topic, key: Option<String>, value: &[u8]) -> Result<Event, String> {
+        let stamp = Stamp {
+            event_id: &Uuid::new_v4().to_string(),
+            time: chrono::Utc::now().timestamp_millis(),
+        };
+        let enriched = enrich_for(topic, value, stamp).map_err(|error| error.to_string())?;
+        Ok(Event {
+            topic: topic.name.to_owned(),
+            key: key.or(enriched.key),
+            line: self.number,
+            text: enriched.text,
+        })
+    }
 }
 
 /// A file or standard input, line by line.
@@ -119,7 +106,7 @@ pub(super) struct Input {
     name: String,
     number: u64,
     repeatable: bool,
-    reader: BufReader<Box<dyn Read>>,
+    reader: BufReader<Box<dyn Read + Send>>,
 }
 
 impl Input {
@@ -139,7 +126,7 @@ impl Input {
         Ok(Self::new(name, regular, Box::new(file)))
     }
 
-    fn new(name: String, repeatable: bool, source: Box<dyn Read>) -> Self {
+    fn new(name: String, repeatable: bool, source: Box<dyn Read + Send>) -> Self {
         let reader = BufReader::with_capacity(1 << 16, source);
         Self {
             name,

@@ -2,11 +2,14 @@
 //!
 //! Events are enriched here, so that a repeated try carries the same `event_id`. Files are read twice: nothing is sent
 //! before every line is found good. What cannot be read twice (standard input, a pipe) is sent as it comes, and bad
-//! lines are told at the end.
+//! lines are told at the end. Whatever stops it, the report ends with the command that goes on.
 
 mod batch;
 mod destination;
+mod interrupt;
 mod lines;
+mod reader;
+mod resume;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -15,9 +18,12 @@ use homeostat_logic::topic;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, Wiring, complain, print};
-use batch::{Batch, Batches};
+use crate::addressed_event::KEY_BYTES_MAX;
+use batch::Batch;
 use destination::Destination;
-use lines::{Input, Line, LineFault};
+use interrupt::Interrupt;
+use lines::{Form, Input, LineFault};
+use reader::{Read, Reader};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,10 +31,15 @@ Examples:
   homeostat publish data.drift.detected --key employment_ma drifts.jsonl
   tail -f events.jsonl | homeostat publish --url http://127.0.0.1:8480
   homeostat publish --file events.jsonl --bootstrap-servers localhost:9092
+  homeostat publish --file events.jsonl --from-line 5001
 
 Without TOPIC each line is {\"topic\": …, \"key\": … or null, \"value\": {the event}}; with TOPIC each
 line is an event. An event gets an event_id, a timestamp and a source where it has none. Files are
-checked as a whole first: with a bad line nothing is sent.";
+checked as a whole first: with a bad line nothing is sent. Ctrl-C, or a service that does not answer,
+ends with the command that goes on where this one stopped.";
+
+/// Where a service is looked for unless told otherwise.
+const URL: &str = "http://127.0.0.1:8470";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -45,8 +56,11 @@ pub(super) struct Arguments {
     #[arg(long, requires = "topic")]
     key: Option<String>,
     /// A running service.
-    #[arg(long, env = "HOMEOSTAT_URL", default_value = "http://127.0.0.1:8470")]
+    #[arg(long, env = "HOMEOSTAT_URL", default_value = URL)]
     url: String,
+    /// Pass over the lines before this one of the first file; they are neither checked nor sent.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    from_line: u64,
     /// Straight to an Apache Kafka instead.
     #[arg(long, value_name = "HOST:PORT,…")]
     bootstrap_servers: Option<String>,
@@ -79,26 +93,32 @@ const FAULTS_SHOWN: usize = 20;
 
 pub(super) async fn publish(arguments: &Arguments, wiring: &dyn Wiring) -> Result<(), Failure> {
     let (topic, files) = arguments.sources();
-    if let Some(topic) = topic {
-        topic::publishable(topic).map_err(|error| Failure::Usage(format!("{topic}: {error}")))?;
-    }
-    let form = lines::Form {
-        topic,
+    let form = Form {
+        topic: topic.map(find_topic).transpose()?,
         key: arguments.key.as_deref(),
     };
-    let expected = validate(&files, form)?;
+    if form.key.is_some_and(|key| key.len() > KEY_BYTES_MAX) {
+        let problem = format!("--key: at most {KEY_BYTES_MAX} bytes are allowed");
+        return Err(Failure::Usage(problem));
+    }
+    let mut interrupt = Interrupt::listen()?;
+    let expected = validate(&files, form, arguments.from_line, &mut interrupt).await?;
     let destination = match &arguments.bootstrap_servers {
         Some(servers) => Destination::Log(wiring.open_kafka(servers)?),
         None => Destination::service(&arguments.url)?,
     };
     let mut publication = Publication {
         destination: &destination,
+        interrupt,
         report: Report::default(),
         progress: progress(expected),
     };
-    for file in files {
-        if publication.report.stopped.is_none() {
-            publication.send_file(file, form).await?;
+    for (index, file) in files.iter().enumerate() {
+        let first = first_line(index, arguments.from_line);
+        if let Some(line) = publication.send_file(file, form, first).await? {
+            let rest = files.get(index..).unwrap_or_default();
+            publication.report.go_on = Some(resume::command(arguments, topic, rest, line));
+            break;
         }
     }
     publication.progress.finish_and_clear();
@@ -106,17 +126,47 @@ pub(super) async fn publish(arguments: &Arguments, wiring: &dyn Wiring) -> Resul
     publication.report.tell()
 }
 
+/// The topic of that name. A file's name in its place is a slip that is easily made.
+fn find_topic(name: &str) -> Result<&'static topic::Topic, Failure> {
+    topic::publishable(name).map_err(|error| {
+        let hint = if Path::new(name).is_file() {
+            let file = resume::quoted(name);
+            format!(
+                "\n{name} is a file: `homeostat publish --file {file}` publishes its lines of {{topic, key, value}}, `homeostat publish TOPIC --file {file}` its events to one topic"
+            )
+        } else {
+            String::new()
+        };
+        Failure::Usage(format!("{name}: {error}{hint}"))
+    })
+}
+
+const fn first_line(file: usize, from_line: u64) -> u64 {
+    if file == 0 { from_line } else { 1 }
+}
+
 /// Checks every line of what can be read twice. The number of events, unless something cannot be.
-fn validate(files: &[&Path], form: lines::Form<'_>) -> Result<Option<u64>, Failure> {
+async fn validate(
+    files: &[&Path],
+    form: Form<'_>,
+    from_line: u64,
+    interrupt: &mut Interrupt,
+) -> Result<Option<u64>, Failure> {
     let (mut events, mut complete) = (0, true);
     let mut faults = Vec::new();
-    for file in files {
-        let mut input = Input::open(file).map_err(Failure::Failed)?;
+    for (index, file) in files.iter().enumerate() {
+        let input = Input::open(file).map_err(Failure::Failed)?;
         if !input.is_repeatable() {
             complete = false;
             continue;
         }
-        while let Some(line) = input.next_line().map_err(Failure::Failed)? {
+        let mut reader = Reader::start(input, first_line(index, from_line))?;
+        while let Some(read) = reader.next().await? {
+            if interrupt.is_set() {
+                let problem = "interrupted while the files were checked; nothing was published";
+                return Err(Failure::Failed(problem.to_owned()));
+            }
+            let Read::Line(line) = read else { continue };
             match line.read(form) {
                 Ok(Some(_)) => events += 1,
                 Ok(None) => {}
@@ -132,9 +182,13 @@ fn validate(files: &[&Path], form: lines::Form<'_>) -> Result<Option<u64>, Failu
         .take(FAULTS_SHOWN)
         .for_each(|fault| complain(&fault.to_string()));
     Err(Failure::Failed(format!(
-        "{} bad lines, nothing was published",
-        faults.len()
+        "{}, nothing was published",
+        counted(faults.len(), "bad line")
     )))
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// On standard error, and only when that is a terminal.
@@ -153,63 +207,81 @@ fn progress(expected: Option<u64>) -> ProgressBar {
 /// Sending under way.
 struct Publication<'a> {
     destination: &'a Destination,
+    interrupt: Interrupt,
     report: Report,
     progress: ProgressBar,
 }
 
 impl Publication<'_> {
-    async fn send_file(&mut self, file: &Path, form: lines::Form<'_>) -> Result<(), Failure> {
-        let mut input = Input::open(file).map_err(Failure::Failed)?;
-        let mut batches = Batches::default();
-        while let Some(line) = input.next_line().map_err(Failure::Failed)? {
-            self.take(&line, form, &mut batches).await;
-            // A live producer (`tail -f`) pauses here: what it wrote so far must not wait for what comes.
-            if !input.has_more_ready() {
-                self.send(batches.flush()).await;
-            }
-            if self.report.stopped.is_some() {
-                return Ok(());
+    /// Sends a file from a line on. The line to go on from, if it was stopped.
+    async fn send_file(
+        &mut self,
+        file: &Path,
+        form: Form<'_>,
+        first: u64,
+    ) -> Result<Option<u64>, Failure> {
+        let name = file.display().to_string();
+        let input = Input::open(file).map_err(Failure::Failed)?;
+        let mut reader = Reader::start(input, first)?;
+        let mut batch = Batch::default();
+        let mut next_line = first;
+        loop {
+            let read = tokio::select! {
+                biased;
+                () = self.interrupt.wait() => return Ok(Some(self.interrupted(&batch, next_line))),
+                read = reader.next() => read?,
+            };
+            let full = match read {
+                Some(Read::Line(line)) => {
+                    next_line = line.number() + 1;
+                    match line.read(form) {
+                        Ok(Some(event)) => batch.push(event),
+                        Ok(None) => None,
+                        Err(fault) => {
+                            self.report.bad_line(&fault);
+                            None
+                        }
+                    }
+                }
+                // What was written so far must not wait for what comes.
+                Some(Read::Pause) => batch.flush(),
+                None => {
+                    let last = batch.flush();
+                    return Ok(self.send(last, &name).await);
+                }
+            };
+            if let Some(line) = self.send(full, &name).await {
+                return Ok(Some(line));
             }
         }
-        self.send(batches.flush()).await;
-        Ok(())
     }
 
-    async fn take(&mut self, line: &Line, form: lines::Form<'_>, batches: &mut Batches) {
-        match line.read(form) {
-            Ok(Some(event)) => {
-                let full = batches.push(event);
-                self.send(full).await;
-            }
-            Ok(None) => {}
-            Err(fault) => self.report.bad_line(&fault),
-        }
+    fn interrupted(&mut self, batch: &Batch, next_line: u64) -> u64 {
+        self.report.stopped = Some("interrupted".to_owned());
+        batch.events.first().map_or(next_line, |event| event.line)
     }
 
-    async fn send(&mut self, batch: Option<Batch>) {
-        let Some(batch) = batch.filter(|_| self.report.stopped.is_none()) else {
-            return;
-        };
-        let (topic, place, events) = (batch.topic.clone(), batch.place.clone(), batch.events.len());
-        let delivered = self.destination.deliver(batch).await;
-        let acknowledged = events - delivered.unacknowledged.min(events);
-        if acknowledged > 0 {
+    /// The line to go on from, if not everything got through.
+    async fn send(&mut self, batch: Option<Batch>, file: &str) -> Option<u64> {
+        let delivered = self.destination.deliver(batch?, &mut self.interrupt).await;
+        for (topic, count) in delivered.acknowledged {
             self.report.topics.insert(topic);
+            self.report.published += count;
+            self.progress.inc(count as u64);
         }
-        self.report.published += acknowledged;
-        self.report.unacknowledged += delivered.unacknowledged;
-        self.progress.inc(acknowledged as u64);
-        match delivered.fault {
-            Some(destination::Fault::Refused(problem)) => {
-                self.progress.suspend(|| complain(&problem));
+        for (event, problem) in delivered.refused {
+            self.report.refused += 1;
+            if self.report.refused <= FAULTS_SHOWN {
+                let line = event.line;
+                self.progress
+                    .suspend(|| complain(&format!("{file}:{line}: {problem}")));
             }
-            Some(destination::Fault::Unreachable(problem)) => {
-                self.report.stopped = Some(format!(
-                    "{problem}\nstopped; publish again what stands from {place} on"
-                ));
-            }
-            None => {}
         }
+        let first = delivered.left.first()?;
+        self.report.unacknowledged += delivered.left.len();
+        self.report.beyond = delivered.beyond;
+        self.report.stopped = delivered.problem;
+        Some(first.line)
     }
 }
 
@@ -217,10 +289,15 @@ impl Publication<'_> {
 #[derive(Default)]
 struct Report {
     published: usize,
+    /// Sent, and not known to be durable.
     unacknowledged: usize,
+    refused: usize,
     bad_lines: usize,
+    /// Acknowledged behind the line to go on from.
+    beyond: usize,
     topics: BTreeSet<String>,
     stopped: Option<String>,
+    go_on: Option<String>,
 }
 
 impl Report {
@@ -232,25 +309,30 @@ impl Report {
     }
 
     fn tell(self) -> Result<(), Failure> {
-        let topics = self.topics.len();
-        let noun = |count: usize, noun: &str| {
-            format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
-        };
         print(&format!(
             "{} published to {}\n",
-            noun(self.published, "event"),
-            noun(topics, "topic")
+            counted(self.published, "event"),
+            counted(self.topics.len(), "topic")
         ))?;
         let mut faults = Vec::new();
         faults.extend(self.stopped);
-        if self.unacknowledged > 0 {
-            faults.push(format!(
-                "{} not acknowledged",
-                noun(self.unacknowledged, "event")
-            ));
+        for (count, noun, what) in [
+            (self.unacknowledged, "event", "not acknowledged"),
+            (self.refused, "event", "refused, also when sent again"),
+            (self.bad_lines, "bad line", "left out"),
+        ] {
+            if count > 0 {
+                faults.push(format!("{} {what}", counted(count, noun)));
+            }
         }
-        if self.bad_lines > 0 {
-            faults.push(format!("{} left out", noun(self.bad_lines, "bad line")));
+        if let Some(command) = self.go_on {
+            if self.beyond > 0 {
+                let beyond = counted(self.beyond, "event");
+                faults.push(format!(
+                    "{beyond} behind the first of these acknowledged, and sent again by the next command"
+                ));
+            }
+            faults.push(command);
         }
         if faults.is_empty() {
             Ok(())

@@ -1,0 +1,74 @@
+//! The command that goes on where a publication stopped; it works as printed, in a POSIX shell.
+
+use std::path::Path;
+
+use super::{Arguments, URL};
+
+/// Publishes `files` on, the first one from `line`.
+pub(super) fn command(
+    arguments: &Arguments,
+    topic: Option<&str>,
+    files: &[&Path],
+    line: u64,
+) -> String {
+    let program = std::env::args().next();
+    let mut words = vec![program.unwrap_or_else(|| "homeostat".to_owned())];
+    words.push("publish".to_owned());
+    words.extend(topic.map(str::to_owned));
+    let mut option = |name: &str, value: &str| {
+        // A value like an option has to be told from one; `-` alone is standard input.
+        if value.len() > 1 && value.starts_with('-') {
+            words.push(format!("{name}={value}"));
+        } else {
+            words.extend([name.to_owned(), value.to_owned()]);
+        }
+    };
+    if let Some(key) = &arguments.key {
+        option("--key", key);
+    }
+    match &arguments.bootstrap_servers {
+        Some(servers) => option("--bootstrap-servers", servers),
+        None if arguments.url != URL => option("--url", &arguments.url),
+        None => {}
+    }
+    option("--from-line", &line.to_string());
+    for file in files {
+        option("--file", &file.display().to_string());
+    }
+    let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
+    let command = words.join(" ");
+    if files.first() == Some(&Path::new("-")) {
+        format!("to go on, pipe the same input into:\n  {command}")
+    } else {
+        format!("to go on:\n  {command}")
+    }
+}
+
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
+        for (word, expected) in [
+            ("events.jsonl", "events.jsonl"),
+            ("http://127.0.0.1:8470", "http://127.0.0.1:8470"),
+            ("", "''"),
+            ("my file", "'my file'"),
+            ("$HOME", "'$HOME'"),
+            ("it's", r"'it'\''s'"),
+            ("~", "'~'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
+    }
+}
