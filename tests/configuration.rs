@@ -172,6 +172,35 @@ fn every_key_of_the_default_file_has_a_comment_above_it() {
 }
 
 #[test]
+fn synonyms_of_severities_are_added_and_checked() {
+    let rules = loaded(
+        "[severity.synonyms]\n\"Code Red\" = \"critical\"\n",
+        &[("HOMEOSTAT__SEVERITY__SYNONYMS__PAGE", "high")],
+    )
+    .rules;
+    let synonyms = rules.severity.synonyms;
+    assert_eq!(synonyms["Code Red"], Severity::Critical);
+    assert_eq!(synonyms["page"], Severity::High);
+    assert_eq!(synonyms["warn"], Severity::Medium);
+    let faults = faults(
+        "[severity.synonyms]\npage = \"hgih\"\n[severity]\nwords = 1\n",
+        &[],
+    );
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.contains("severity.synonyms.page") && fault.contains("`high`")),
+        "{faults:?}"
+    );
+    assert!(
+        faults
+            .iter()
+            .any(|fault| fault.contains("severity.words: unknown key")),
+        "{faults:?}"
+    );
+}
+
+#[test]
 fn the_webhook_keys_of_the_comments_load_when_the_hashes_are_removed() {
     let start = DEFAULT.find("#   [actions.retrain]").expect("the example");
     let example: String = DEFAULT[start..]

@@ -123,7 +123,9 @@ impl Responder {
         };
         let rules = &self.context.rules;
         let verdict = self.context.judge.judge(&item.event, raw, rules, now);
-        if verdict.action == Action::Ignore && flight.topic.usage == Use::DecideByType {
+        // A sample. The end of an alert is nothing to do either, and is recorded.
+        let sample = verdict.action == Action::Ignore && !item.event.resolved;
+        if sample && flight.topic.usage == Use::DecideByType {
             judged.samples.push(item.offset);
             return;
         }

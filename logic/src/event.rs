@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use crate::enrich::{EventError, as_text, object_fields};
 use crate::envelope::FormError;
-use crate::field::{Field, Length, Present, Text, lenient_struct};
+use crate::envelope::alertmanager::RESOLVED;
+use crate::field::{Field, Length, Present, Text, Word, lenient_struct};
 use crate::severity::Severity;
 use crate::target::Target;
 use crate::topic::{Role, Topic, Use};
@@ -16,16 +17,20 @@ pub const EVENT_BYTES_MAX: usize = 1_048_576;
 pub const DEPTH_MAX: usize = 64;
 /// Longest event type in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 128;
+/// Longest severity that may be a synonym, in bytes; what is longer is cut and then known to nobody.
+const SEVERITY_BYTES_MAX: usize = 64;
 
 /// Severity as the event declared it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Declared {
     /// Not at all.
     Missing,
     /// As one of the four.
     Known(Severity),
-    /// As something else.
-    Unknown,
+    /// As another word or a number, which the rules' synonyms may know.
+    Word(Arc<str>),
+    /// As this kind of value, which no word is.
+    Unreadable(&'static str),
 }
 
 /// What a degraded model's event asks for itself (SPEC §3).
@@ -50,6 +55,8 @@ pub struct Event {
     pub role: Role,
     /// Declared severity.
     pub declared: Declared,
+    /// Whether it only tells that an alert is over (Alertmanager).
+    pub resolved: bool,
     /// Model named by the event, if any.
     pub model: Option<Arc<str>>,
     /// Service named by the event, if any.
@@ -150,7 +157,7 @@ lenient_struct! {
     #[allow(non_snake_case, reason = "a name of CloudEvents 0.1")]
     pub(crate) struct Wire<'a> {
         event_type: Text<'a>,
-        severity: Text<'a>,
+        severity: Word<'a>,
         model_name: Text<'a>,
         model_version: Text<'a>,
         service: Text<'a>,
@@ -165,6 +172,10 @@ lenient_struct! {
         payload: Present,
         op: Present,
         __deleted: Present,
+        alerts: Present,
+        labels: Present,
+        // Of an Alertmanager notification that was opened.
+        alertmanager: Text<'a>,
     }
 }
 
@@ -186,6 +197,8 @@ impl<'a> Wire<'a> {
             self.payload,
             self.op,
             self.__deleted,
+            self.alerts,
+            self.labels,
         ];
         marks.iter().any(|mark| *mark != Field::Missing)
     }
@@ -251,7 +264,8 @@ pub(crate) fn event_of(wire: Wire<'_>, topic: &Topic, names: &mut Names) -> Resu
     Ok(Event {
         role: role_of(&event_type),
         event_type,
-        declared: declared(&wire.severity),
+        declared: declared(&wire.severity, names),
+        resolved: matches!(&wire.alertmanager, Field::Value(Text(status)) if status == RESOLVED),
         model,
         service,
         drift_score: wire.drift_score,
@@ -302,14 +316,19 @@ fn text_of<'a>(field: &'a Field<Text<'_>>) -> Option<&'a str> {
     }
 }
 
-fn declared(field: &Field<Text<'_>>) -> Declared {
-    match field {
-        Field::Missing => Declared::Missing,
-        Field::Wrong(_) => Declared::Unknown,
-        Field::Value(Text(text)) => {
-            Severity::parse(text).map_or(Declared::Unknown, Declared::Known)
-        }
-    }
+fn declared(field: &Field<Word<'_>>, names: &mut Names) -> Declared {
+    let word = match field {
+        Field::Missing => return Declared::Missing,
+        Field::Wrong(kind) => return Declared::Unreadable(kind),
+        Field::Value(Word(text)) => text.trim(),
+    };
+    Severity::parse(word).map_or_else(
+        || {
+            let end = word.floor_char_boundary(SEVERITY_BYTES_MAX);
+            Declared::Word(names.get(word.get(..end).unwrap_or_default()))
+        },
+        Declared::Known,
+    )
 }
 
 fn action_required(field: &Field<Text<'_>>) -> ActionRequired {

@@ -50,6 +50,26 @@ impl<T> Field<T> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Text<'a>(pub Cow<'a, str>);
 
+/// A word: text, or a number in decimal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word<'a>(pub Cow<'a, str>);
+
+impl<'de: 'a, 'a> Shape<'de> for Word<'a> {
+    fn text(text: Cow<'de, str>) -> Option<Self> {
+        Some(Self(text))
+    }
+
+    fn number(number: f64) -> Option<Self> {
+        Some(Self(Cow::Owned(number.to_string())))
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<Word<'a>> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FieldVisitor(PhantomData))
+    }
+}
+
 /// Any value, null included: the field is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Present;

@@ -123,7 +123,10 @@ fn escaped_strings_are_read() {
 fn a_value_nobody_can_hold_spoils_its_field_only() {
     let raw = br#"{"drift_score":1e999,"severity":"\ud800","model_version":"m@1","affected_features":["a"]}"#;
     let event = decoded("data.drift.detected", raw).unwrap();
-    assert_eq!(event.declared, Declared::Unknown);
+    assert_eq!(
+        event.declared,
+        Declared::Unreadable("out of range or not readable")
+    );
     assert_eq!(
         event.drift_score,
         Field::Wrong("out of range or not readable")

@@ -22,7 +22,8 @@ const REQUEST_MS_MAX: i64 = 10_000;
 const GIB: i64 = 1 << 30;
 
 /// Sections that deserialise into `RuleSettings`.
-pub(super) const RULE_SECTIONS: [&str; 8] = [
+pub(super) const RULE_SECTIONS: [&str; 9] = [
+    "severity",
     "working_hours",
     "cooldown",
     "budget",
@@ -77,6 +78,10 @@ pub(super) fn configuration() -> Shape {
                 ("format", OneOf(vec!["auto", "text", "json"])),
                 ("level", Text { empty: false }),
             ]),
+        ),
+        (
+            "severity",
+            Table(vec![("synonyms", Map(Box::new(OneOf(severities()))))]),
         ),
         ("working_hours", working_hours()),
         ("cooldown", cooldown()),

@@ -247,6 +247,27 @@ fn unreadable_records_become_dead_letters_with_their_bytes_and_their_neighbours_
 }
 
 #[test]
+fn the_end_of_an_alert_is_recorded_and_nothing_is_done_about_it() {
+    let service = Launch::new().start();
+    let notification = |status: &str, name: &str| {
+        json!({"version": "4", "status": status, "receiver": "homeostat", "alerts": [{"status": status,
+            "labels": {"alertname": name, "severity": "page", "service": "ranker"}, "annotations": {}}]})
+    };
+    let over = service.decide("system.alerts", &notification("resolved", "SystemOverload"));
+    assert_eq!(
+        (&over["action"], &over["severity"]),
+        (&json!("ignore"), &json!("critical"))
+    );
+    assert!(over["reasons"].to_string().contains("resolved"), "{over:#}");
+    let firing = service.decide("system.alerts", &notification("firing", "SystemOverload"));
+    assert_eq!(
+        (&firing["action"], &firing["target"]),
+        (&json!("scale_up"), &json!("ranker"))
+    );
+    assert_eq!(firing["event_type"], "system_overload");
+}
+
+#[test]
 fn every_drift_event_is_told_on_system_alerts_once_whatever_is_done_about_it() {
     let launch = Launch::new();
     let service = launch.start();

@@ -409,7 +409,8 @@ pub(crate) fn ledger(log: &MemoryLog) -> Vec<Record> {
 }
 
 fn rules(policy: &str) -> Rules {
-    const SECTIONS: [&str; 8] = [
+    const SECTIONS: [&str; 9] = [
+        "severity",
         "working_hours",
         "cooldown",
         "budget",

@@ -107,6 +107,7 @@ fn event(target: &Target) -> Event {
         event_type: EVENT_TYPE.into(),
         role: Role::Scaling,
         declared: Declared::Missing,
+        resolved: false,
         model: is_model.then(name).flatten(),
         service: (!is_model).then(name).flatten(),
         drift_score: Field::Missing,

@@ -47,6 +47,8 @@ pub enum RuleSource {
     Matrix,
     /// The event's own `action_required`.
     ActionRequired,
+    /// None: the event tells that an alert is over.
+    Resolved,
 }
 
 /// Why a severity is what it is.
@@ -56,8 +58,12 @@ pub enum SeverityReason {
     Declared,
     /// The event said nothing.
     Missing,
+    /// The event said so in another word.
+    Synonym(Arc<str>),
     /// The event said something unknown.
-    Unknown,
+    Unknown(Arc<str>),
+    /// The event has a value of this kind there.
+    Unreadable(&'static str),
     /// Context raised it.
     Raised {
         /// From which severity.
@@ -76,8 +82,14 @@ impl fmt::Display for SeverityReason {
         match self {
             Self::Declared => formatter.write_str("declared by the event"),
             Self::Missing => formatter.write_str("not declared; the rule's default"),
-            Self::Unknown => formatter.write_str(
-                "declared, but not one of low, medium, high, critical; the rule's default",
+            Self::Synonym(word) => write!(formatter, "declared by the event as `{word}`"),
+            Self::Unknown(word) => write!(
+                formatter,
+                "declared as `{word}`, which is not low, medium, high, critical or one of severity.synonyms; the rule's default"
+            ),
+            Self::Unreadable(kind) => write!(
+                formatter,
+                "severity is {kind}, not a word or a number; the rule's default"
             ),
             Self::Raised {
                 from,
@@ -98,8 +110,9 @@ impl fmt::Display for SeverityReason {
 pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
     let (target_kind, target) = target_of(event, rules);
     let rule = rules.find(&event.event_type, &target);
-    let (severity, severity_reason) = severity_of(event, raw, rule);
+    let (severity, severity_reason) = severity_of(event, raw, rule, rules);
     let (source, proposed) = match (&*event.event_type, event.action_required) {
+        _ if event.resolved => (RuleSource::Resolved, Action::Ignore),
         ("model_performance_degraded", ActionRequired::Retrain) => {
             (RuleSource::ActionRequired, Action::Retrain)
         }
@@ -164,12 +177,8 @@ fn target_of(event: &Event, rules: &Rules) -> (TargetKind, Arc<str>) {
 }
 
 /// Context only ever raises a declared severity.
-fn severity_of(event: &Event, raw: &str, rule: &Rule) -> (Severity, SeverityReason) {
-    let (declared, reason) = match event.declared {
-        Declared::Known(severity) => (severity, SeverityReason::Declared),
-        Declared::Missing => (rule.default_severity, SeverityReason::Missing),
-        Declared::Unknown => (rule.default_severity, SeverityReason::Unknown),
-    };
+fn severity_of(event: &Event, raw: &str, rule: &Rule, rules: &Rules) -> (Severity, SeverityReason) {
+    let (declared, reason) = declared(event, rule, rules);
     let raised = rule
         .raise
         .iter()
@@ -189,6 +198,20 @@ fn severity_of(event: &Event, raw: &str, rule: &Rule) -> (Severity, SeverityReas
             },
         ),
         None => (declared, reason),
+    }
+}
+
+/// What the event itself says, before context.
+pub(super) fn declared(event: &Event, rule: &Rule, rules: &Rules) -> (Severity, SeverityReason) {
+    let default = rule.default_severity;
+    match &event.declared {
+        Declared::Known(severity) => (*severity, SeverityReason::Declared),
+        Declared::Missing => (default, SeverityReason::Missing),
+        Declared::Unreadable(kind) => (default, SeverityReason::Unreadable(kind)),
+        Declared::Word(word) => match rules.synonym(word) {
+            Some(severity) => (severity, SeverityReason::Synonym(Arc::clone(word))),
+            None => (default, SeverityReason::Unknown(Arc::clone(word))),
+        },
     }
 }
 

@@ -5,7 +5,7 @@ mod ladder;
 use serde_json::json;
 
 use super::alert::{AlertText, Quoted};
-use super::judge::{RuleSource, Verdict};
+use super::judge::{RuleSource, SeverityReason, Verdict, declared};
 use crate::action::Action;
 use crate::event::{ActionRequired, Event};
 use crate::field::{Field, Object, Text, lenient_struct};
@@ -126,7 +126,8 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         .flat_map(|step| step.start.windows().map(|window| window.to))
         .max()
         .unwrap_or(src.ts + rule.max_event_age_ms);
-    let notice = (&*context.event.event_type == "data_drift_detected")
+    let drifted = &*context.event.event_type == "data_drift_detected" && !context.event.resolved;
+    let notice = drifted
         // Every replay tells the alert that the event itself told, or would have.
         .then(|| writer.drift_alert(context.replay.unwrap_or(event_key)));
     let propose = Propose {
@@ -194,9 +195,10 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn decision(&self) -> Decision {
-        let (event, verdict) = (self.context.event, self.verdict);
+        let verdict = self.verdict;
         let rule = match verdict.rule {
             RuleSource::ActionRequired => "action_required".to_owned(),
+            RuleSource::Resolved => "resolved".to_owned(),
             RuleSource::Matrix => format!("matrix.{}.{}", self.rule.name, verdict.severity),
         };
         Decision {
@@ -204,10 +206,27 @@ impl Writer<'_> {
             severity: verdict.severity,
             severity_reason: verdict.severity_reason.to_string(),
             proposed_action: verdict.proposed,
-            reasons: reasons(event, verdict, self.rule, self.context.now),
+            reasons: self.reasons(),
             ladder: self.ladder(),
             escalation: self.step(Action::Alert),
         }
+    }
+
+    /// One sentence per thing that shaped the first step. Why a severity is the default one is still told if context
+    /// then raised it.
+    fn reasons(&self) -> Vec<String> {
+        let (event, verdict, rule) = (self.context.event, self.verdict, self.rule);
+        let mut reasons = reasons(event, verdict, rule, self.context.now);
+        let raised = matches!(verdict.severity_reason, SeverityReason::Raised { .. });
+        let (_, declared) = declared(event, rule, self.context.rules);
+        let not_understood = matches!(
+            declared,
+            SeverityReason::Unknown(_) | SeverityReason::Unreadable(_)
+        );
+        if raised && not_understood {
+            reasons.insert(0, declared.to_string());
+        }
+        reasons
     }
 
     /// What the action needs to know (SPEC §3, §4). Intents are absolute where the event allows it.
@@ -348,6 +367,9 @@ fn reasons(event: &Event, verdict: &Verdict, rule: &Rule, now: Millis) -> Vec<St
             )
         }
         RuleSource::ActionRequired => format!("the event requires {}", verdict.proposed),
+        RuleSource::Resolved => {
+            "Alertmanager tells that the alert is resolved; there is nothing to do".to_owned()
+        }
     });
     if let Some(check) = verdict.after_hours {
         let hours = &rule.working_hours;

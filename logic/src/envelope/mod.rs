@@ -2,10 +2,11 @@
 //! everything behind this module knows one form only (issue 13, row 5).
 //!
 //! One file a form: [`bytes`] looks at what stands before the JSON (a byte order mark, Confluent's prefix, a foreign format),
-//! [`cloud_events`], [`connect`] and [`debezium`] open JSON objects, [`json`] reads and writes them. Forms may be nested in
+//! [`cloud_events`], [`connect`], [`debezium`] and [`alertmanager`] open JSON objects, [`json`] reads and writes them. Forms may be nested in
 //! any order, at most [`LAYERS_MAX`] deep. What is recognised and cannot be read is refused with its name. An event that
 //! only has a field of a name that envelopes use, too, is bare.
 
+pub(crate) mod alertmanager;
 pub mod bytes;
 pub mod cloud_events;
 mod connect;
@@ -184,6 +185,8 @@ fn open(text: &str, layers: usize) -> Result<Option<BareEvent>, EventError> {
         connect::open(&payload, deeper(layers)?)
     } else if let Some(change) = debezium::change(&fields) {
         debezium::open(&change, deeper(layers)?)
+    } else if let Some(text) = alertmanager::open(&fields) {
+        Ok(BareEvent { text, key: None })
     } else {
         return Ok(None);
     };

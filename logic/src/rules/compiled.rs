@@ -9,7 +9,7 @@ use super::settings::{
 };
 use crate::action::Action;
 use crate::ledger::record::{Id, Millis};
-use crate::severity::Severity;
+use crate::severity::{Severity, normalized};
 
 /// The rule that answers every event type without one of its own.
 pub const OTHER: &str = "other";
@@ -108,6 +108,7 @@ pub struct Rules {
     /// When scheduled actions run.
     pub maintenance: Schedule,
     actions: BTreeMap<Action, ActionSettings>,
+    synonyms: BTreeMap<String, Severity>,
     general: Table,
     targets: BTreeMap<String, Table>,
 }
@@ -120,6 +121,7 @@ impl Rules {
     pub fn new(settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
         let mut errors = check_actions(settings);
         errors.extend(check_budgets(settings));
+        let synonyms = synonyms(settings, &mut errors);
         let maintenance = Schedule::new(&settings.maintenance)
             .map_err(|error| errors.push(error))
             .ok();
@@ -135,6 +137,7 @@ impl Rules {
                 defaults: settings.defaults.clone(),
                 maintenance,
                 actions: settings.actions.clone(),
+                synonyms,
                 general,
                 targets,
             }),
@@ -155,6 +158,11 @@ impl Rules {
         self.actions.get(&action)
     }
 
+    /// The severity that a word of another system stands for.
+    pub fn synonym(&self, word: &str) -> Option<Severity> {
+        self.synonyms.get(&normalized(word)).copied()
+    }
+
     /// Event types with a rule of their own.
     pub fn event_types(&self) -> impl Iterator<Item = &str> {
         self.general.rules.keys().map(String::as_str)
@@ -168,6 +176,29 @@ fn revision(settings: &RuleSettings) -> String {
         .chars()
         .take(12)
         .collect()
+}
+
+/// Synonyms by the form in which they are compared. The four severities mean themselves, and a word has one meaning.
+fn synonyms(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<String, Severity> {
+    let mut synonyms = BTreeMap::new();
+    for (word, severity) in &settings.severity.synonyms {
+        let mut fault = |problem: String| {
+            errors.push(RuleError {
+                key: format!("severity.synonyms.{word}"),
+                problem,
+            });
+        };
+        if Severity::parse(&normalized(word)).is_some() {
+            fault("is a severity itself and means itself; remove it".to_owned());
+        }
+        let other = synonyms.insert(normalized(word), *severity);
+        if let Some(other) = other.filter(|other| other != severity) {
+            fault(format!(
+                "means {severity}, and written otherwise it means {other}; remove one"
+            ));
+        }
+    }
+    synonyms
 }
 
 fn check_budgets(settings: &RuleSettings) -> Vec<RuleError> {

@@ -15,6 +15,8 @@ use crate::severity::Severity;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSettings {
+    /// Section `[severity]`.
+    pub severity: SeveritySettings,
     /// Section `[working_hours]`.
     pub working_hours: WorkingHours,
     /// Section `[cooldown]`.
@@ -31,6 +33,14 @@ pub struct RuleSettings {
     pub targets: BTreeMap<String, TargetOverlay>,
     /// Tables `[actions.<action>]`.
     pub actions: BTreeMap<Action, ActionSettings>,
+}
+
+/// How severities of other systems are read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SeveritySettings {
+    /// Word or number → severity; compared as [`crate::severity::normalized`] writes them.
+    pub synonyms: BTreeMap<String, Severity>,
 }
 
 /// When retraining and rollback are allowed.

@@ -7,7 +7,8 @@ use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic;
 
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
+    "severity",
     "working_hours",
     "cooldown",
     "budget",
