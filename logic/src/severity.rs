@@ -50,7 +50,7 @@ impl Severity {
     }
 }
 
-/// Words of syslog, Prometheus, PagerDuty, OpenTelemetry and others; P1 and SEV1 are the gravest of their scales, and a
+/// Words of syslog, Prometheus, `PagerDuty`, `OpenTelemetry` and others; P1 and SEV1 are the gravest of their scales, and a
 /// bare number counts like them.
 pub const SYNONYMS: [(&str, Severity); 42] = [
     ("emergency", Severity::Critical),

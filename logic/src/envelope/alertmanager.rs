@@ -127,12 +127,12 @@ impl Alert {
 
 /// What alerts say of a target in one voice. If they name several it is a list, which no rule takes for a target: people
 /// are alerted instead of acting on one of them, or on the default.
-fn common(alerts: &[&Alert], names: &[&str]) -> Option<String> {
-    let named = alerts.iter().filter_map(|alert| alert.label(names));
-    let mut named: Vec<&str> = named.collect();
-    named.sort_unstable();
-    named.dedup();
-    match named.as_slice() {
+fn common(alerts: &[&Alert], labels: &[&str]) -> Option<String> {
+    let targets = alerts.iter().filter_map(|alert| alert.label(labels));
+    let mut targets: Vec<&str> = targets.collect();
+    targets.sort_unstable();
+    targets.dedup();
+    match targets.as_slice() {
         [] => None,
         [one] => Some(quote(one)),
         several => serde_json::to_string(several).ok(),

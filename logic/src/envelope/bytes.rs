@@ -117,7 +117,10 @@ pub(crate) fn stumbled(text: &str, offset: usize) -> Option<String> {
     if text.bytes().take(offset + 1).any(|byte| byte == 0) {
         return Some("there is a zero byte: this is text in UTF-16, or binary data".to_owned());
     }
-    let control = text.bytes().nth(offset).is_some_and(is_control);
+    let control = text
+        .as_bytes()
+        .get(offset)
+        .is_some_and(|byte| is_control(*byte));
     if control && text.bytes().take(offset).all(|byte| byte != b'"') {
         return Some("binary data, such as Protobuf or Avro".to_owned());
     }

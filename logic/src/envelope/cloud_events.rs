@@ -2,7 +2,7 @@
 //!
 //! The fields of the data object become the event's fields; `id`, `source` and `time` become `event_id`, `source` and
 //! `timestamp`; every other attribute is kept under `cloudevents`. Data may be an envelope itself. Without data, or with
-//! data that is not an object, a CloudEvent is refused: rules read fields, and an event without any would be decided on
+//! data that is not an object, a `CloudEvent` is refused: rules read fields, and an event without any would be decided on
 //! the default model.
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ pub const HTTP_PREFIX: &str = "ce-";
 /// Prefixes of attribute headers in Kafka's binary mode: the standard's, and what bridges from HTTP write.
 pub(super) const KAFKA_PREFIXES: [&str; 2] = ["ce_", HTTP_PREFIX];
 
-/// A CloudEvent, or another envelope, as a bare event.
+/// A `CloudEvent`, or another envelope, as a bare event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BareEvent {
     /// The event's JSON.
@@ -36,7 +36,7 @@ pub struct BareEvent {
     pub key: Option<String>,
 }
 
-/// Why a CloudEvent cannot be taken. All are rejections.
+/// Why a `CloudEvent` cannot be taken. All are rejections.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// A required attribute is missing, empty or no string.
@@ -81,13 +81,13 @@ type Attributes = BTreeMap<String, String>;
 
 const REQUIRED: [&str; 4] = ["specversion", "id", "source", "type"];
 
-/// Whether names of headers declare a CloudEvent in binary mode.
+/// Whether names of headers declare a `CloudEvent` in binary mode.
 pub fn is_declared<'a>(names: impl Iterator<Item = &'a str>) -> bool {
     let names: Vec<&str> = names.collect();
     looks_like_one(|wanted| names.iter().any(|name| name.eq_ignore_ascii_case(wanted)))
 }
 
-/// Whether these are the fields of a CloudEvent, of this version or the first one. With `cloudevents` it was opened
+/// Whether these are the fields of a `CloudEvent`, of this version or the first one. With `cloudevents` it was opened
 /// before; a bare event that was published here has an `event_id`, and may have got its `source` there.
 pub(super) fn is_one(fields: &[Field<'_>]) -> bool {
     let has = |wanted: &str| fields.iter().any(|field| field.name == wanted);
@@ -232,7 +232,7 @@ fn check_version(attributes: &Attributes) -> Result<(), EventError> {
 }
 
 /// The fields of the data first, then those of the envelope. Fields that both name are kept under `cloudevents.data`,
-/// because (source, id) of the envelope is what identifies a CloudEvent.
+/// because (source, id) of the envelope is what identifies a `CloudEvent`.
 fn to_bare(mut attributes: Attributes, data: &BareEvent) -> Result<BareEvent, EventError> {
     let event_type = required(&attributes, "type")?;
     let mut envelope = Vec::new();
@@ -341,7 +341,7 @@ mod tests {
         );
     }
 
-    /// The fault of a refused CloudEvent.
+    /// The fault of a refused `CloudEvent`.
     fn fault(result: Result<BareEvent, EventError>) -> Fault {
         match result {
             Err(EventError::Form(FormError::CloudEvent(fault))) => fault,

@@ -38,7 +38,7 @@ pub(super) fn last<'a>(fields: &[Field<'a>], name: &str) -> Option<&'a RawValue>
     Some(field.value)
 }
 
-/// The text of an object: the value itself, or what a string holds (Debezium for MongoDB, Connect's string converter).
+/// The text of an object: the value itself, or what a string holds (Debezium for `MongoDB`, Connect's string converter).
 pub(super) fn object_in(value: &RawValue) -> Option<Cow<'_, str>> {
     let text = value.get();
     if text.starts_with('{') {

@@ -18,7 +18,7 @@ use crate::event::{EVENT_BYTES_MAX, Event, Names, Reject, Wire, decode, event_of
 use crate::topic::Topic;
 use cloud_events::{BareEvent, KAFKA_PREFIXES};
 
-/// Most envelopes around one event: Debezium's change in Connect's envelope in a CloudEvent has three.
+/// Most envelopes around one event: Debezium's change in Connect's envelope in a `CloudEvent` has three.
 pub const LAYERS_MAX: usize = 4;
 
 /// Why an envelope, or a form that is not JSON, cannot be read. All are rejections: the same bytes never become an event.
@@ -47,7 +47,7 @@ pub enum FormError {
         "this Debezium change event {0}; the row after a create, an update or a read is an event"
     )]
     Debezium(&'static str),
-    /// A CloudEvent that cannot be taken.
+    /// A `CloudEvent` that cannot be taken.
     #[error(transparent)]
     CloudEvent(#[from] cloud_events::Fault),
     /// Too many envelopes.
@@ -127,7 +127,7 @@ fn decode_bare(text: String, topic: &Topic, names: &mut Names) -> Result<Decoded
     })
 }
 
-/// Opens what headers declare to be a CloudEvent; `None` when they declare nothing.
+/// Opens what headers declare to be a `CloudEvent`; `None` when they declare nothing.
 fn open_by_headers(
     value: Option<&[u8]>,
     headers: &[HeaderView<'_>],
@@ -168,7 +168,7 @@ fn open_by_headers(
     cloud_events::from_binary(attributes, content_type, data).map(Some)
 }
 
-/// Opens the envelopes around an event: its bare text, and the key that a CloudEvent names. `None` when it is bare already.
+/// Opens the envelopes around an event: its bare text, and the key that a `CloudEvent` names. `None` when it is bare already.
 ///
 /// # Errors
 /// What is wrong with an envelope, or with the JSON.
