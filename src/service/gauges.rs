@@ -86,8 +86,8 @@ fn refresh(
         let TopicPartition { topic, partition } = &one.partition;
         let waiting = in_flight.iter().find(|(other, _)| *other == one.partition);
         let in_flight_here = waiting.map_or(0, |(_, count)| *count);
-        let unread = state.unread().standing(one, in_flight_here);
-        let unread = unread.map_or(0, |refusal| refusal.lasting.as_secs());
+        let unread = state.unread().standing(one, in_flight_here, now);
+        let unread = unread.map_or(0, |standing| standing.lasting.as_secs());
         let gauges = PartitionGauges {
             settled: one.settled,
             high: state.unread().end_of(one),

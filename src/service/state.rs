@@ -212,7 +212,9 @@ impl ServiceState {
                     .and_then(|partitions| partitions.in_flight_of(&status.partition))
                     .unwrap_or_default()
             };
-            let unread = |status: &PartitionStatus| self.unread.reason(status, in_flight(status));
+            let now = Instant::now();
+            let unread =
+                |status: &PartitionStatus| self.unread.reason(status, in_flight(status), now);
             reasons.extend(consumption.status().iter().filter_map(unread));
             if let Some(idle) = consumption.idle().filter(|idle| *idle > IDLE_MAX) {
                 reasons.push(format!(

@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use homeostat_actors::ports::log::{
-    EventLog, PartitionStatus, Refusal, TopicDescription, TopicPartition, Watermarks,
+    EventLog, PartitionStatus, TopicDescription, TopicPartition, Watermarks,
 };
 
 use super::ledger_health::Asking;
@@ -17,10 +17,32 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(15);
 
+/// Records that are neither delivered nor refused for this long are told as a reason: the client's word on where a partition
+/// ends is up to two of its looks old, ten seconds.
+const SILENT_MAX: Duration = Duration::from_secs(20);
+
 /// The answers so far. Bound: the partitions of the topics that this service reads.
 #[derive(Debug, Default)]
 pub(super) struct Unread {
     ends: Mutex<BTreeMap<TopicPartition, i64>>,
+    silent: Mutex<BTreeMap<TopicPartition, Silent>>,
+}
+
+/// The log goes on behind this offset, nothing is in flight, and no error says why nothing comes. It outlives the client, so
+/// that a new one does not make the service ready for a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Silent {
+    settled: i64,
+    since: Instant,
+}
+
+/// A partition is not read although records are left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) lasting: Duration,
+    reason: String,
+    /// Before that it may pass by itself.
+    told_after: Duration,
 }
 
 impl Unread {
@@ -35,6 +57,7 @@ impl Unread {
                     ask(&*log, topics).await
                 };
                 *state.unread().lock() = ends;
+                state.unread().look(&state);
                 tokio::time::sleep(PERIOD).await;
             }
         }))
@@ -48,35 +71,106 @@ impl Unread {
         }
     }
 
-    /// Reading fails, and records are left as far as is known. What stands in the log and cannot be read does not pass by
-    /// itself: that counts at once.
-    pub(super) fn standing<'a>(
+    /// Whether the partition is not read although records are left, as far as is known.
+    pub(super) fn standing(
         &self,
-        status: &'a PartitionStatus,
+        status: &PartitionStatus,
         in_flight: usize,
-    ) -> Option<&'a Refusal> {
-        let refusal = status.refusal.as_ref()?;
+        now: Instant,
+    ) -> Option<Standing> {
+        let Some(refusal) = &status.refusal else {
+            let silent = *self.silent().get(&status.partition)?;
+            let lasting = now.saturating_duration_since(silent.since);
+            let stands = silent.settled == status.settled && lasting > SILENT_MAX;
+            return stands.then(|| Standing {
+                lasting,
+                reason: format!(
+                    "the log has records from offset {} on, and the client delivers none of them and gives no reason",
+                    silent.settled
+                ),
+                told_after: SILENT_MAX,
+            });
+        };
         let in_flight = i64::try_from(in_flight).unwrap_or(i64::MAX);
         let read = status.settled.saturating_add(in_flight);
         let left = || self.end_of(status).is_none_or(|end| end > read);
-        (refusal.at.is_some() || left()).then_some(refusal)
+        // What stands in the log and cannot be read does not pass by itself.
+        let lasts = refusal.at.is_some();
+        (lasts || left()).then(|| Standing {
+            lasting: refusal.lasting,
+            reason: refusal.reason.clone(),
+            told_after: if lasts { Duration::ZERO } else { IDLE_MAX },
+        })
     }
 
-    /// Why this partition is not read. What may pass is told only after a while.
-    pub(super) fn reason(&self, status: &PartitionStatus, in_flight: usize) -> Option<String> {
-        let refusal = self.standing(status, in_flight)?;
-        (refusal.at.is_some() || refusal.lasting > IDLE_MAX).then(|| {
+    /// Why this partition is not read.
+    pub(super) fn reason(
+        &self,
+        status: &PartitionStatus,
+        in_flight: usize,
+        now: Instant,
+    ) -> Option<String> {
+        let standing = self.standing(status, in_flight, now)?;
+        (standing.lasting >= standing.told_after).then(|| {
             format!(
                 "{}: nothing has been read for {} s: {}",
                 status.partition,
-                refusal.lasting.as_secs(),
-                refusal.reason
+                standing.lasting.as_secs(),
+                standing.reason
             )
         })
     }
 
+    /// Looks for partitions that stand in silence.
+    fn look(&self, state: &ServiceState) {
+        let consumption = state.consumption();
+        let connected = consumption.is_some_and(|one| one.connected());
+        let status = consumption.map(|one| one.status()).unwrap_or_default();
+        let partitions = state.partitions();
+        let idle = |partition: &TopicPartition| {
+            let in_flight = partitions.and_then(|all| all.in_flight_of(partition));
+            connected
+                && in_flight == Some(0)
+                && partitions.is_some_and(|all| !all.is_stopped(partition))
+        };
+        note(&mut self.silent(), &status, idle, Instant::now());
+    }
+
+    fn silent(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Silent>> {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, i64>> {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `idle`: nothing of the partition is in flight, and nothing else holds it. While the end of a partition is not known, what
+/// was noted stays: the group is being joined again.
+fn note(
+    known: &mut BTreeMap<TopicPartition, Silent>,
+    status: &[PartitionStatus],
+    idle: impl Fn(&TopicPartition) -> bool,
+    now: Instant,
+) {
+    if !status.is_empty() {
+        known.retain(|partition, _| status.iter().any(|one| one.partition == *partition));
+    }
+    for one in status {
+        let settled = one.settled;
+        let Some(high) = one.high else { continue };
+        if high <= settled || one.refusal.is_some() || !idle(&one.partition) {
+            known.remove(&one.partition);
+            continue;
+        }
+        let present = Silent {
+            settled,
+            since: now,
+        };
+        let noted = known.entry(one.partition.clone()).or_insert(present);
+        if noted.settled != settled {
+            *noted = present;
+        }
     }
 }
 
@@ -114,7 +208,7 @@ fn ends_of(topic: &TopicDescription) -> impl Iterator<Item = (TopicPartition, i6
 
 #[cfg(test)]
 mod tests {
-    use homeostat_actors::ports::log::Epoch;
+    use homeostat_actors::ports::log::{Epoch, Refusal};
 
     use super::*;
 
@@ -139,7 +233,7 @@ mod tests {
             (&[0, 7], 1, Some(long), true),
             (&[0, 7], 2, Some(long), false),
             (&[9, 5], 0, Some(long), false),
-            (&[0, 7], 0, Some(IDLE_MAX), false),
+            (&[0, 7], 0, Some(IDLE_MAX - Duration::from_millis(1)), false),
             (&[0, 7], 0, None, false),
         ];
         for (ends, in_flight, lasting, told) in cases {
@@ -162,7 +256,8 @@ mod tests {
             };
             let reason = "t/1: nothing has been read for 11 s: not authorized".to_owned();
             let expected = told.then_some(reason);
-            assert_eq!(unread.reason(&status, in_flight), expected, "{status:?}");
+            let told = unread.reason(&status, in_flight, Instant::now());
+            assert_eq!(told, expected, "{status:?}");
         }
     }
 
@@ -186,11 +281,67 @@ mod tests {
         unread.lock().insert(status(None).partition, 5);
         let told = |at| {
             let status = status(at);
-            let standing = unread.standing(&status, 0).is_some();
-            (standing, unread.reason(&status, 0).is_some())
+            let now = Instant::now();
+            let standing = unread.standing(&status, 0, now).is_some();
+            (standing, unread.reason(&status, 0, now).is_some())
         };
         assert_eq!(told(Some(5)), (true, true));
         // A partition that is refused as a whole and has nothing left.
         assert_eq!(told(None), (false, false));
+    }
+
+    #[test]
+    fn records_that_never_come_without_a_word_are_a_reason_also_through_a_new_client() {
+        let status = |settled, high| PartitionStatus {
+            partition: TopicPartition {
+                topic: "t".to_owned(),
+                partition: 1,
+            },
+            epoch: Epoch(1),
+            settled,
+            high,
+            refusal: None,
+        };
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        // (second, settled, end, idle, told)
+        let cases = [
+            (0, 5, Some(7), true, false),
+            (20, 5, Some(7), true, false),
+            (25, 5, Some(8), true, true),
+            // A new client: where the partition ends is not known yet.
+            (30, 5, None, true, true),
+            (35, 5, Some(8), true, true),
+            // It moves.
+            (40, 6, Some(8), true, false),
+            (65, 6, Some(8), true, true),
+            // Something is in flight; then nothing is left.
+            (70, 6, Some(8), false, false),
+            (75, 6, Some(8), true, false),
+            (100, 8, Some(8), true, false),
+        ];
+        let unread = Unread::default();
+        for (second, settled, high, idle, told) in cases {
+            let status = status(settled, high);
+            note(
+                &mut unread.silent(),
+                std::slice::from_ref(&status),
+                |_| idle,
+                at(second),
+            );
+            let reason = unread.reason(&status, 0, at(second));
+            assert_eq!(reason.is_some(), told, "{second}: {reason:?}");
+        }
+        // Another instance has it.
+        let other = PartitionStatus {
+            partition: TopicPartition {
+                topic: "t".to_owned(),
+                partition: 2,
+            },
+            ..status(0, Some(0))
+        };
+        note(&mut unread.silent(), &[status(5, Some(9))], |_| true, at(0));
+        note(&mut unread.silent(), &[other], |_| true, at(1));
+        assert!(unread.silent().is_empty());
     }
 }

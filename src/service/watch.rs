@@ -245,11 +245,14 @@ mod tests {
         let look_until =
             |from: u32, to: u32| (from..to).for_each(|now| watchdog.look(second * now));
         look_until(0, 10);
-        assert!(watchdog.steps_taken().is_empty(), "nothing is left to fold");
+        let taken = || -> Vec<_> {
+            let steps = watchdog.steps_taken().into_iter();
+            steps.filter(|(_, count)| *count > 0).collect()
+        };
+        assert_eq!(taken(), [], "nothing is left to fold");
         left.store(7, Ordering::SeqCst);
         look_until(10, 15);
-        let steps: Vec<_> = watchdog.steps_taken().into_iter().collect();
-        assert_eq!(steps, [("restart_fold", 1)]);
+        assert_eq!(taken(), [("restart_fold", 1)]);
         let restarted = || tree.snapshot().iter().any(|actor| actor.restarts == 1);
         tokio::time::timeout(Duration::from_secs(20), async {
             while !restarted() {
