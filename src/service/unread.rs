@@ -233,7 +233,12 @@ mod tests {
             (&[0, 7], 1, Some(long), true),
             (&[0, 7], 2, Some(long), false),
             (&[9, 5], 0, Some(long), false),
-            (&[0, 7], 0, Some(IDLE_MAX - Duration::from_millis(1)), false),
+            (
+                &[0, 7],
+                0,
+                Some(IDLE_MAX.saturating_sub(Duration::from_millis(1))),
+                false,
+            ),
             (&[0, 7], 0, None, false),
         ];
         for (ends, in_flight, lasting, told) in cases {

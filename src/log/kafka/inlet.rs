@@ -16,7 +16,7 @@ const ROUND_RECORDS: usize = 256;
 /// Pause before what could not be read is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// Time between two lines in the log about one partition.
-const TELL: Duration = Duration::from_secs(60);
+const TELL: Duration = Duration::from_mins(1);
 
 /// What a round came to; the greatest of several tells how soon to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

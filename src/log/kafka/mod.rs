@@ -12,6 +12,7 @@ mod producer;
 mod progress;
 mod raw_headers;
 mod reader;
+mod repeats;
 mod settings;
 mod tails;
 mod topics;

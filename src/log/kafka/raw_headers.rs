@@ -82,6 +82,10 @@ pub(super) fn read(message: &BorrowedMessage<'_>, headers: &mut Vec<Header>) {
 /// # Safety
 /// `name` is the name of a header that lives for `'a`, as `rd_kafka_header_get_all` gives it. `known`: the library is of the
 /// version [`LAYOUT_OF`].
+#[allow(
+    clippy::cast_ptr_alignment,
+    reason = "it goes back to the start of an allocation that is aligned for the struct"
+)]
 unsafe fn name_at<'a>(name: *const c_char, known: bool) -> &'a [u8] {
     if !known {
         // SAFETY: librdkafka ends every name with a NUL (its documentation of the function).

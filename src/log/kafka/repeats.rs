@@ -1,0 +1,108 @@
+//! Lines of librdkafka's own log that repeat: a kind is told at once, then once a minute with the number of those left out.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::log::sync::lock;
+
+/// Time between two lines of a kind.
+const PERIOD: Duration = Duration::from_mins(1);
+/// Kinds remembered at most; with more, all are forgotten and told again.
+const KINDS_MAX: usize = 256;
+
+/// What was told.
+pub(super) struct Repeats(Mutex<BTreeMap<String, Told>>);
+
+struct Told {
+    at: Instant,
+    left_out: u64,
+}
+
+impl Repeats {
+    pub(super) const fn new() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+
+    /// Whether to tell a line; with the number of its kind left out since the last one told.
+    pub(super) fn pass(&self, facility: &str, message: &str) -> Option<u64> {
+        self.pass_at(facility, message, Instant::now())
+    }
+
+    fn pass_at(&self, facility: &str, message: &str, now: Instant) -> Option<u64> {
+        let mut kinds = lock(&self.0);
+        let kind = kind(facility, message);
+        if let Some(told) = kinds.get_mut(&kind) {
+            if now.saturating_duration_since(told.at) < PERIOD {
+                told.left_out += 1;
+                return None;
+            }
+            told.at = now;
+            return Some(std::mem::take(&mut told.left_out));
+        }
+        if kinds.len() >= KINDS_MAX {
+            kinds.clear();
+        }
+        let told = Told {
+            at: now,
+            left_out: 0,
+        };
+        kinds.insert(kind, told);
+        Some(0)
+    }
+}
+
+/// The line without its numbers (offsets, sizes, times), apart from the thread, whose name tells the broker.
+fn kind(facility: &str, message: &str) -> String {
+    let (thread, text) = match message.split_once("]: ") {
+        Some((thread, text)) => (thread, text),
+        None => ("", message),
+    };
+    // What stands in brackets at the end counts states and repetitions.
+    let text = text.split(" (").next().unwrap_or(text);
+    let text = text.chars().filter(|one| !one.is_ascii_digit());
+    format!("{facility} {thread} {}", text.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_of_line_is_told_at_once_and_then_once_a_minute() {
+        let (repeats, start) = (Repeats::new(), Instant::now());
+        let line = |second, message: &str| {
+            repeats.pass_at("FAIL", message, start + Duration::from_secs(second))
+        };
+        let refused =
+            "[thrd:a:9092/1]: a:9092/1: Connect failed: refused (after 0ms in state CONNECT)";
+        let later = "[thrd:a:9092/1]: a:9092/1: Connect failed: refused (after 7ms in state CONNECT, 28 suppressed)";
+        let other =
+            "[thrd:b:9092/2]: b:9092/2: Connect failed: refused (after 0ms in state CONNECT)";
+        let told = [
+            (0, refused),
+            (1, later),
+            (2, other),
+            (59, refused),
+            (60, refused),
+            (61, other),
+        ];
+        let told = told.map(|(second, message)| line(second, message));
+        assert_eq!(told, [Some(0), None, Some(0), None, Some(2), None]);
+        for number in 0..1_000 {
+            // Numbers alone make no kind.
+            let message = format!("t [0]: bad batch at offset {number} of {number} bytes");
+            assert_eq!(line(70, &message).is_some(), number == 0);
+        }
+    }
+
+    #[test]
+    fn the_kinds_remembered_are_bounded() {
+        let (repeats, now) = (Repeats::new(), Instant::now());
+        for number in 0..2_000_u32 {
+            let message: String = format!("{number:b}").replace('0', "a").replace('1', "b");
+            assert_eq!(repeats.pass_at("X", &message, now), Some(0));
+        }
+        assert!(lock(&repeats.0).len() <= KINDS_MAX);
+    }
+}
