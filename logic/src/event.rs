@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::enrich::{EventError, as_text, object_fields};
 use crate::envelope::FormError;
 use crate::envelope::alertmanager::RESOLVED;
-use crate::field::{Field, Length, Present, Text, Word, lenient_struct};
+use crate::field::{Field, Length, Present, Raw, Text, Word, lenient_struct};
+use crate::naming::{self, Naming, Resolved, TargetFields};
 use crate::severity::Severity;
 use crate::target::Target;
 use crate::topic::{Role, Topic, Use};
@@ -46,6 +47,17 @@ pub enum ActionRequired {
     Unknown,
 }
 
+/// How an event's own `event_type` stands to the type that it is judged as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnType {
+    /// It is absent, or says the same.
+    Same,
+    /// It says something else, or nothing that can be read, on a topic that fixes the type: told in the reasons.
+    Other,
+    /// It is there and cannot be read on a topic where it alone says what happened: people are alerted.
+    Unreadable,
+}
+
 /// An event, as far as rules look at it. Everything else stays in its bytes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Event {
@@ -57,10 +69,12 @@ pub struct Event {
     pub declared: Declared,
     /// Whether it only tells that an alert is over (Alertmanager).
     pub resolved: bool,
-    /// Model named by the event, if any.
-    pub model: Option<Arc<str>>,
-    /// Service named by the event, if any.
-    pub service: Option<Arc<str>>,
+    /// Model named by the event.
+    pub model: Naming,
+    /// Service named by the event.
+    pub service: Naming,
+    /// How its own `event_type` stands to the type that it is judged as.
+    pub own_type: OwnType,
     /// How far the data moved.
     pub drift_score: Field<f64>,
     /// How many features moved.
@@ -158,10 +172,13 @@ lenient_struct! {
     pub(crate) struct Wire<'a> {
         event_type: Text<'a>,
         severity: Word<'a>,
-        model_name: Text<'a>,
-        model_version: Text<'a>,
-        service: Text<'a>,
-        service_name: Text<'a>,
+        model_version: Raw<'a>,
+        model_name: Raw<'a>,
+        model: Raw<'a>,
+        model_uri: Raw<'a>,
+        model_id: Raw<'a>,
+        service: Raw<'a>,
+        service_name: Raw<'a>,
         drift_score: f64,
         affected_features: Length,
         performance_drop: f64,
@@ -204,6 +221,20 @@ impl<'a> Wire<'a> {
     }
 }
 
+impl<'a> Wire<'a> {
+    const fn target_fields(&self) -> TargetFields<'a> {
+        TargetFields {
+            model_version: self.model_version,
+            model_name: self.model_name,
+            model: self.model,
+            model_uri: self.model_uri,
+            model_id: self.model_id,
+            service: self.service,
+            service_name: self.service_name,
+        }
+    }
+}
+
 /// Names already seen, so that an event's strings are shared instead of copied. Full = new names are copied.
 #[derive(Debug, Default)]
 pub struct Names(BTreeSet<Arc<str>>);
@@ -241,26 +272,20 @@ pub fn check_text(value: Option<&[u8]>) -> Result<&str, Reject> {
 /// # Errors
 /// The [`Reject`] that belongs into the dead letter.
 pub fn decode(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
-    event_of(Wire::read(check_text(value)?)?, topic, names)
+    event_of(&Wire::read(check_text(value)?)?, topic, names)
 }
 
 /// The event of a topic that these fields make.
-pub(crate) fn event_of(wire: Wire<'_>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
-    let event_type = match (topic.usage, wire.event_type.value()) {
-        (Use::DecideByType, Some(Text(own))) if !own.trim().is_empty() => {
-            bounded("event_type", own.trim(), EVENT_TYPE_BYTES_MAX)?;
-            names.get(own.trim())
-        }
-        _ => names.get(topic.event_type),
-    };
-    let model = match model_of(&event_type, &wire.model_version, &wire.model_name) {
-        Some(name) => Some(names.get(bounded("model name", name, Target::NAME_BYTES_MAX)?)),
-        None => None,
-    };
-    let service = match text_of(&wire.service).or_else(|| text_of(&wire.service_name)) {
-        Some(name) => Some(names.get(bounded("service name", name, Target::NAME_BYTES_MAX)?)),
-        None => None,
-    };
+pub(crate) fn event_of(wire: &Wire<'_>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
+    let (own_type, event_type) = own_type(topic, &wire.event_type)?;
+    let event_type = names.get(event_type);
+    let fields = wire.target_fields();
+    let model = named(
+        "model",
+        naming::resolve_model(&fields.model(&event_type)),
+        names,
+    )?;
+    let service = named("service", naming::resolve_service(&fields.service()), names)?;
     Ok(Event {
         role: role_of(&event_type),
         event_type,
@@ -268,6 +293,7 @@ pub(crate) fn event_of(wire: Wire<'_>, topic: &Topic, names: &mut Names) -> Resu
         resolved: matches!(&wire.alertmanager, Field::Value(Text(status)) if status == RESOLVED),
         model,
         service,
+        own_type,
         drift_score: wire.drift_score,
         affected_features: wire.affected_features.map(|length| length.0),
         performance_drop: wire.performance_drop,
@@ -291,29 +317,45 @@ pub fn role_of(event_type: &str) -> Role {
     }
 }
 
-/// SPEC §3: a degraded model's event names it in `model_name`, every other in what stands before the `@` of
-/// `model_version`; each falls back on the other's way before the configured default is taken.
-fn model_of<'a>(
-    event_type: &str,
-    version: &'a Field<Text<'_>>,
-    name: &'a Field<Text<'_>>,
-) -> Option<&'a str> {
-    let named = text_of(name);
-    let versioned = text_of(version)
-        .and_then(|version| version.split_once('@'))
-        .map(|(name, _)| name.trim())
-        .filter(|name| !name.is_empty());
-    if event_type == "model_performance_degraded" {
-        return named.or(versioned);
+/// The type that an event is judged as: the topic's, or its own where the topic leaves that to it.
+fn own_type<'a>(topic: &'a Topic, own: &'a Field<Text<'_>>) -> Result<(OwnType, &'a str), Reject> {
+    let by_type = topic.usage == Use::DecideByType;
+    let text = match own {
+        Field::Value(Text(text)) if !text.trim().is_empty() => text.trim(),
+        Field::Missing => return Ok((OwnType::Same, topic.event_type)),
+        Field::Value(_) | Field::Wrong(_) if by_type => {
+            return Ok((OwnType::Unreadable, topic.event_type));
+        }
+        Field::Value(_) | Field::Wrong(_) => return Ok((OwnType::Other, topic.event_type)),
+    };
+    if by_type {
+        bounded("event_type", text, EVENT_TYPE_BYTES_MAX)?;
+        return Ok((OwnType::Same, text));
     }
-    versioned.or(named)
+    let same = text.eq_ignore_ascii_case(topic.event_type) || text == topic.name;
+    let own = if same { OwnType::Same } else { OwnType::Other };
+    Ok((own, topic.event_type))
 }
 
-fn text_of<'a>(field: &'a Field<Text<'_>>) -> Option<&'a str> {
-    match field {
-        Field::Value(Text(text)) => Some(text.trim()).filter(|text| !text.is_empty()),
-        Field::Missing | Field::Wrong(_) => None,
-    }
+fn named(what: &'static str, resolved: Resolved<'_>, names: &mut Names) -> Result<Naming, Reject> {
+    Ok(match resolved {
+        Resolved::Absent => Naming::Absent,
+        Resolved::Unreadable(raw) => Naming::Unreadable(Arc::from(naming::unreadable_target(raw))),
+        Resolved::Target(found) => {
+            let (name, version) = match what {
+                "model" => ("model name", "model version"),
+                _ => ("service name", "service version"),
+            };
+            let version = match &found.version {
+                Some(text) => Some(names.get(bounded(version, text, Target::NAME_BYTES_MAX)?)),
+                None => None,
+            };
+            Naming::Is {
+                name: names.get(bounded(name, &found.name, Target::NAME_BYTES_MAX)?),
+                version,
+            }
+        }
+    })
 }
 
 fn declared(field: &Field<Word<'_>>, names: &mut Names) -> Declared {

@@ -80,6 +80,32 @@ impl<'de> Deserialize<'de> for Field<Present> {
     }
 }
 
+/// The JSON text of a value of any type but null, for fields that may be given in several types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Raw<'a>(pub &'a str);
+
+impl<'a> Raw<'a> {
+    /// The value's type as faults name it.
+    pub fn kind(self) -> &'static str {
+        match self.0.bytes().next() {
+            Some(b'"') => "a string",
+            Some(b'{') => "an object",
+            Some(b'[') => "a list",
+            Some(b't' | b'f') => "a boolean",
+            _ => "a number",
+        }
+    }
+
+    /// The text of a string, borrowed unless it has escapes; `None` for any other type and for half a surrogate pair.
+    pub fn text(self) -> Option<Cow<'a, str>> {
+        let inner = self.0.strip_prefix('"')?.strip_suffix('"')?;
+        if inner.contains('\\') {
+            return serde_json::from_str::<String>(self.0).ok().map(Cow::Owned);
+        }
+        Some(Cow::Borrowed(inner))
+    }
+}
+
 /// An object, whatever is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object;
@@ -196,6 +222,17 @@ where
     Field<T>: Deserialize<'de>,
 {
     serde_json::from_str(value.get()).unwrap_or(Field::Wrong("out of range or not readable"))
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<Raw<'a>> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&'de serde_json::value::RawValue>::deserialize(deserializer)?.get();
+        Ok(if raw == "null" {
+            Self::Missing
+        } else {
+            Self::Value(Raw(raw))
+        })
+    }
 }
 
 impl<'de> Deserialize<'de> for Field<f64> {

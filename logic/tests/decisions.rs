@@ -8,7 +8,11 @@
     reason = "a test stops where it fails; the configuration allows this only inside test functions"
 )]
 
+#[path = "decisions/age.rs"]
+mod age;
 mod support;
+#[path = "decisions/targets.rs"]
+mod targets;
 
 use homeostat_logic::action::Action::{self, Alert, Ignore, Monitor, Retrain, Rollback, ScaleUp};
 use homeostat_logic::ledger::record::Policy;
@@ -258,12 +262,12 @@ fn the_target_is_the_model_or_service_the_event_names() {
         (
             "data.drift.detected",
             r#"{"model_version":"@7"}"#,
-            "model/movie_recommender",
+            "model/unreadable:@7",
         ),
         (
             "data.drift.detected",
             r#"{"model_version":7}"#,
-            "model/movie_recommender",
+            "model/unreadable:7",
         ),
         ("data.drift.detected", "{}", "model/movie_recommender"),
         (

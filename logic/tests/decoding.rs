@@ -111,7 +111,7 @@ fn escaped_strings_are_read() {
         br#"{"model_version":"fra\u0075d@1","severity":"\u0048IGH"}"#,
     )
     .unwrap();
-    assert_eq!(event.model.as_deref(), Some("fraud"));
+    assert_eq!(event.model.name().map(|name| &**name), Some("fraud"));
     assert_eq!(
         event.declared,
         Declared::Known(homeostat_logic::severity::Severity::High)
@@ -132,7 +132,10 @@ fn a_value_nobody_can_hold_spoils_its_field_only() {
         Field::Wrong("out of range or not readable")
     );
     assert_eq!(
-        (event.model.as_deref(), event.affected_features),
+        (
+            event.model.name().map(|name| &**name),
+            event.affected_features
+        ),
         (Some("m"), Field::Value(1))
     );
 }

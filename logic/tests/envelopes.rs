@@ -328,7 +328,11 @@ fn what_only_looks_like_an_envelope_is_bare() {
     ] {
         let decoded = decoded(DRIFT, bare.to_string().as_bytes(), &[]).unwrap();
         assert_eq!(decoded.text, None, "{bare}");
-        assert_ne!(decoded.event.model.as_deref(), Some("other"), "{bare}");
+        assert_ne!(
+            decoded.event.model.name().map(|name| &**name),
+            Some("other"),
+            "{bare}"
+        );
     }
     // Headers that only begin like attributes.
     let stray: [HeaderView<'_>; 2] = [("ce_id", b"1"), ("ce_traceparent", b"x")];
@@ -568,7 +572,11 @@ fn a_name_or_a_value_that_no_text_can_hold_spoils_nothing_else() {
     let cloud = format!(r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","data":{raw}}}"#);
     for value in [raw.to_owned(), connect_text(raw), cloud] {
         let decoded = decoded(DRIFT, value.as_bytes(), &[]).unwrap();
-        assert_eq!(decoded.event.model.as_deref(), Some("churn"), "{value}");
+        assert_eq!(
+            decoded.event.model.name().map(|name| &**name),
+            Some("churn"),
+            "{value}"
+        );
         let text = decoded.text.as_deref().unwrap_or(&value);
         for part in [
             r#""\ud800""#,
@@ -646,8 +654,10 @@ proptest! {
         prop_assume!(decoded(DRIFT, event.to_string().as_bytes(), &[]).is_ok_and(|decoded| decoded.text.is_none()));
         let bare = decoded(DRIFT, event.to_string().as_bytes(), &[]).unwrap().event;
         for (form, value) in wrapped(&event) {
-            let opened = decoded(DRIFT, &value, &[]).unwrap();
-            prop_assert_eq!(&opened.event, &bare, "{}", form);
+            let mut opened = decoded(DRIFT, &value, &[]).unwrap().event;
+            // A CloudEvent has a type of its own, which is told beside the topic's.
+            opened.own_type = bare.own_type;
+            prop_assert_eq!(&opened, &bare, "{}", form);
         }
     }
 }

@@ -91,6 +91,7 @@ pub(super) fn configuration() -> Shape {
                 vec![
                     ("responses_per_hour", responses_per_hour()),
                     ("max_event_age_minutes", max_event_age()),
+                    ("trust_event_time", Flag),
                 ],
                 Box::new(further_budget()),
             ),
@@ -99,8 +100,8 @@ pub(super) fn configuration() -> Shape {
         (
             "defaults",
             Table(vec![
-                ("model", Text { empty: false }),
-                ("service", Text { empty: false }),
+                ("model", Text { empty: true }),
+                ("service", Text { empty: true }),
             ]),
         ),
         ("rules", Map(Box::new(rule()))),
@@ -229,6 +230,7 @@ fn rule() -> Shape {
         ("cooldown", cooldown()),
         ("responses_per_hour", responses_per_hour()),
         ("max_event_age_minutes", max_event_age()),
+        ("trust_event_time", Flag),
         ("working_hours", working_hours()),
     ])
 }

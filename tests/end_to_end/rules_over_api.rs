@@ -80,7 +80,7 @@ fn drift_is_answered_by_its_severity_and_context() {
             kind,
             SCHEDULED,
         ),
-        (DRIFT, drift(json!(4), json!(0.1), 1), kind, SCHEDULED),
+        (DRIFT, drift(json!([4]), json!(0.1), 1), kind, SCHEDULED),
         (DRIFT, drift(Value::Null, json!(0.1), 1), kind, SCHEDULED),
         (DRIFT, json!({}), kind, SCHEDULED),
         // Boundaries of the score, and of the number of features.
@@ -135,7 +135,14 @@ fn drift_is_answered_by_its_severity_and_context() {
             WATCHED,
         ),
     ];
-    check(&Launch::new().start(), &table);
+    // At any hour of the day the next window is six hours away.
+    let hour = chrono::Timelike::hour(&chrono::Utc::now());
+    let window = format!(
+        "maintenance.start = \"{:02}:00\"\nmaintenance.end = \"{:02}:00\"",
+        (hour + 6) % 24,
+        (hour + 7) % 24
+    );
+    check(&Launch::new().overlay(&window).start(), &table);
 }
 
 #[test]
@@ -295,4 +302,178 @@ fn events_that_name_nothing_are_about_the_configured_model_and_service() {
         (&json!("service"), &json!("front"))
     );
     assert_eq!(service.story(&overload)["params"]["change"], 2);
+}
+
+#[test]
+fn every_form_of_a_reference_is_one_target_and_an_unreadable_one_alerts_people() {
+    let service = Launch::new().with("COOLDOWN__RETRAIN_MINUTES", "0").start();
+    let forms = [
+        json!({"model_name": "churn"}),
+        json!({"model_version": "churn@champion"}),
+        json!({"model_name": "models:/churn/7"}),
+        json!({"model": {"name": "churn", "version": 7}}),
+    ];
+    for mut event in forms {
+        event["severity"] = json!("HIGH");
+        let decision = service.decide(DRIFT, &event);
+        assert_eq!(
+            (&decision["target"], &decision["action"]),
+            (&json!("churn"), &json!("retrain")),
+            "{event}: {decision:#}"
+        );
+    }
+    // As each event of one type has a cooldown of its own for its alert, none meets that of another.
+    let unreadable = [
+        (PERFORMANCE, json!({"model_name": 42}), "unreadable:42"),
+        (DRIFT, json!({"model_version": 7}), "unreadable:7"),
+        (
+            DRIFT,
+            json!({"model_name": "100 % / \n?#&"}),
+            "unreadable:100 % / \\u{a}?#&",
+        ),
+        (
+            HEALTH,
+            json!({"event_type": "service_health_check_failed", "service": {"id": 1}}),
+            "unreadable:{\"id\":1}",
+        ),
+    ];
+    for (topic, mut event, target) in unreadable {
+        event["severity"] = json!("CRITICAL");
+        let decision = service.decide(topic, &event);
+        assert_eq!(
+            (
+                &decision["target"],
+                &decision["action"],
+                &decision["outcome"]
+            ),
+            (&json!(target), &json!("alert"), &json!("executed")),
+            "{event}: {decision:#}"
+        );
+        let reasons = decision["reasons"].to_string();
+        assert!(
+            reasons.contains("people are alerted instead of"),
+            "{reasons}"
+        );
+        assert!(
+            !decision.to_string().contains("movie_recommender"),
+            "{decision:#}"
+        );
+        // The odd name finds its decision again through a query.
+        let kind = decision["target_kind"].as_str().unwrap();
+        let query: String = format!("{kind}/{target}")
+            .bytes()
+            .map(|byte| format!("%{byte:02X}"))
+            .collect();
+        let found = service
+            .get(&format!("/api/v1/decisions?target={query}"))
+            .json();
+        assert_eq!(found["items"][0]["id"], decision["id"], "{found:#}");
+    }
+    let overruled = service.decide(
+        DRIFT,
+        &json!({"event_type": "other_type", "model_name": "m", "severity": "LOW"}),
+    );
+    let reasons = overruled["reasons"].to_string();
+    assert!(
+        reasons.contains("event_type is other_type; the topic fixes it as data_drift_detected"),
+        "{reasons}"
+    );
+}
+
+#[test]
+fn a_default_that_is_switched_off_alerts_people_instead() {
+    let service = Launch::new()
+        .with("DEFAULTS__MODEL", "")
+        .with("DEFAULTS__SERVICE", "")
+        .start();
+    for (topic, event, target) in [
+        (DRIFT, json!({"severity": "HIGH"}), "unnamed:"),
+        (
+            ALERTS,
+            json!({"event_type": "system_overload", "severity": "HIGH"}),
+            "unnamed:",
+        ),
+    ] {
+        let decision = service.decide(topic, &event);
+        assert_eq!(
+            (
+                &decision["target"],
+                &decision["action"],
+                &decision["outcome"]
+            ),
+            (&json!(target), &json!("alert"), &json!("executed")),
+            "{decision:#}"
+        );
+        let reasons = decision["reasons"].to_string();
+        assert!(reasons.contains("is switched off"), "{reasons}");
+    }
+}
+
+#[test]
+fn an_event_is_as_old_as_the_older_of_its_times_and_odd_times_are_named() {
+    let service = Launch::new().start();
+    let now = chrono::Utc::now();
+    let old = now - chrono::TimeDelta::days(10);
+    let table = [
+        (
+            json!(old.to_rfc3339()),
+            "retrain",
+            "suppressed",
+            "older than the log's",
+        ),
+        (
+            json!(old.format("%Y-%m-%d %H:%M:%S").to_string()),
+            "retrain",
+            "suppressed",
+            "older than the log's",
+        ),
+        (
+            json!(old.timestamp_millis()),
+            "retrain",
+            "suppressed",
+            "older than the log's",
+        ),
+        (
+            json!(old.timestamp()),
+            "alert",
+            "executed",
+            "is in seconds, not milliseconds",
+        ),
+        (
+            json!(now.timestamp()),
+            "retrain",
+            "executed",
+            "is in seconds, not milliseconds",
+        ),
+        (
+            json!((now + chrono::TimeDelta::hours(1)).to_rfc3339()),
+            "retrain",
+            "executed",
+            "is ahead of the clock",
+        ),
+        (
+            json!(now.timestamp_micros()),
+            "retrain",
+            "executed",
+            "is in microseconds",
+        ),
+        (
+            json!({}),
+            "retrain",
+            "executed",
+            "timestamp is an object, not a time",
+        ),
+        (json!(null), "retrain", "executed", "asks for retrain"),
+    ];
+    for (number, (timestamp, action, outcome, reason)) in table.into_iter().enumerate() {
+        let event = json!({"severity": "CRITICAL", "model_name": format!("m{number}"), "timestamp": timestamp});
+        let decision = service.decide(DRIFT, &event);
+        assert_eq!(
+            (&decision["action"], &decision["outcome"]),
+            (&json!(action), &json!(outcome)),
+            "{event}: {decision:#}"
+        );
+        let reasons = decision["reasons"].to_string();
+        assert!(reasons.contains(reason), "{event}: {reasons}");
+    }
 }

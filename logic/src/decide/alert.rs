@@ -1,6 +1,7 @@
 //! The texts people read: an alert's title and message, made for drift, for performance and for anything else (SPEC §4).
 
 use super::judge::Verdict;
+use super::remarks::whole_instances;
 use crate::field::{Field, Length, Text, lenient_struct};
 
 lenient_struct! {
@@ -32,15 +33,8 @@ impl<'a> Quoted<'a> {
     }
 
     /// Replicas the service has, when the event says so as a whole number.
-    #[allow(
-        clippy::cast_possible_truncation,
-        reason = "checked to be a small whole number first"
-    )]
     pub(super) fn instances(&self) -> Option<i64> {
-        let Field::Value(count) = self.current_instances else {
-            return None;
-        };
-        (count.fract() == 0.0 && (0.0..1e6).contains(&count)).then_some(count as i64)
+        self.current_instances.value().and_then(whole_instances)
     }
 
     pub(super) fn alert_text(&self, event_type: &str, verdict: &Verdict) -> AlertText {

@@ -1,15 +1,18 @@
 //! An action by a person's word: the proposal that the rules would write, with the person's action in place of theirs.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
-use super::judge::{RuleSource, SeverityReason, Verdict};
+use super::judge::{RuleSource, SeverityReason, TargetOrigin, Verdict};
 use super::propose::{Context, propose};
 use crate::action::Action;
-use crate::event::{ActionRequired, Declared, Event};
+use crate::event::{ActionRequired, Declared, Event, OwnType};
 use crate::field::Field;
 use crate::ledger::identity;
 use crate::ledger::record::{Id, Millis, Propose, When};
 use crate::ledger::times::REFIRE_START_MS;
+use crate::naming::{self, Naming, Resolved, TargetFields};
 use crate::rules::Rules;
 use crate::severity::Severity;
 use crate::target::{Target, TargetKind};
@@ -48,7 +51,7 @@ pub struct Forced<'a> {
 /// Writes it down. Gates stay in the step for the record's reader; the fold skips them.
 pub fn force(forced: &Forced<'_>) -> Propose {
     let raw = body(forced).to_string();
-    let event = event(&forced.target);
+    let event = event(&forced.target, &raw);
     let context = Context {
         event: &event,
         raw: &raw,
@@ -57,7 +60,8 @@ pub fn force(forced: &Forced<'_>) -> Propose {
         partition: forced.partition,
         offset: -1,
         timestamp: forced.now,
-        replay: None,
+        // As of a replay: its age counts from the order, whatever time the person's event is from.
+        replay: Some(forced.override_id),
         now: forced.now,
         rules: forced.rules,
     };
@@ -100,16 +104,23 @@ fn body(forced: &Forced<'_>) -> serde_json::Value {
     serde_json::Value::Object(body)
 }
 
-fn event(target: &Target) -> Event {
-    let name = || Some(target.name.as_str().into());
-    let is_model = target.kind == TargetKind::Model;
+fn event(target: &Target, raw: &str) -> Event {
+    let named = |version| Naming::Is {
+        name: target.name.as_str().into(),
+        version,
+    };
+    let (model, service) = match target.kind {
+        TargetKind::Model => (named(version_of(&target.name, raw)), Naming::Absent),
+        TargetKind::Service => (Naming::Absent, named(None)),
+    };
     Event {
         event_type: EVENT_TYPE.into(),
         role: Role::Scaling,
         declared: Declared::Missing,
         resolved: false,
-        model: is_model.then(name).flatten(),
-        service: (!is_model).then(name).flatten(),
+        model,
+        service,
+        own_type: OwnType::Same,
         drift_score: Field::Missing,
         affected_features: Field::Missing,
         performance_drop: Field::Missing,
@@ -117,15 +128,28 @@ fn event(target: &Target) -> Event {
     }
 }
 
+/// The version that the person's event names, if it is about the model.
+fn version_of(model: &str, raw: &str) -> Option<Arc<str>> {
+    let fields: TargetFields<'_> = serde_json::from_str(raw).unwrap_or_default();
+    match naming::resolve_model(&fields.model(EVENT_TYPE)) {
+        Resolved::Target(found) if found.name == model => {
+            found.version.map(|version| Arc::from(&*version))
+        }
+        _ => None,
+    }
+}
+
 fn verdict(forced: &Forced<'_>) -> Verdict {
     Verdict {
         target_kind: forced.target.kind,
         target: forced.target.name.as_str().into(),
+        origin: TargetOrigin::Event,
         severity: forced.severity,
         severity_reason: SeverityReason::Declared,
         rule: RuleSource::ActionRequired,
         proposed: forced.action,
         action: forced.action,
+        doubt: None,
         after_hours: None,
         start: When::Now,
         no_window: false,

@@ -5,9 +5,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::action::Action;
-use crate::event::{ActionRequired, Declared, Event};
+use crate::event::{ActionRequired, Declared, Event, OwnType};
 use crate::field::{Field, Length};
 use crate::ledger::record::{Millis, When};
+use crate::naming::Naming;
 use crate::rules::compiled::Raise;
 use crate::rules::hours::HourCheck;
 use crate::rules::{Rule, Rules};
@@ -21,6 +22,8 @@ pub struct Verdict {
     pub target_kind: TargetKind,
     /// Its name.
     pub target: Arc<str>,
+    /// Whose word that is.
+    pub origin: TargetOrigin,
     /// Severity after context.
     pub severity: Severity,
     /// Why that severity.
@@ -29,8 +32,10 @@ pub struct Verdict {
     pub rule: RuleSource,
     /// What it asked for.
     pub proposed: Action,
-    /// What is asked for after working hours.
+    /// What is asked for after doubts and working hours.
     pub action: Action,
+    /// Set when the event is not certain enough to act on, which changed the action to an alert.
+    pub doubt: Option<Doubt>,
     /// Set when working hours changed the action.
     pub after_hours: Option<HourCheck>,
     /// When the action may start: now, or in the coming maintenance windows.
@@ -38,6 +43,28 @@ pub struct Verdict {
     /// Set when there is no maintenance window to wait for, which changed the action to an alert: it must neither start
     /// outside a window nor be forgotten. Only a clock beyond the calendar brings it about.
     pub no_window: bool,
+}
+
+/// Whose word the name of a target is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetOrigin {
+    /// The event's, also where what it says cannot be read.
+    Event,
+    /// The configuration's, because the event says nothing.
+    Default,
+}
+
+/// What is not known well enough to act (issue 13, rows 6 and 9): people are alerted instead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// Which model is meant.
+    Model,
+    /// Which service is meant.
+    Service,
+    /// What happened.
+    EventType,
+    /// How old the event is.
+    Age,
 }
 
 /// Which rule decided.
@@ -108,8 +135,8 @@ impl fmt::Display for SeverityReason {
 
 /// Judges an event. `raw` is its text, read only when a rule looks at a field that is not decoded already.
 pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
-    let (target_kind, target) = target_of(event, rules);
-    let rule = rules.find(&event.event_type, &target);
+    let about = about(event, rules);
+    let rule = rules.find(&event.event_type, &about.name);
     let (severity, severity_reason) = severity_of(event, raw, rule, rules);
     let (source, proposed) = match (&*event.event_type, event.action_required) {
         _ if event.resolved => (RuleSource::Resolved, Action::Ignore),
@@ -124,56 +151,121 @@ pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
     let scheduled = proposed == Action::Retrain
         && source == RuleSource::Matrix
         && rule.scheduled.contains(&severity);
-    let after_hours = outside_working_hours(rule, proposed, severity, scheduled, now);
-    let start = if scheduled && after_hours.is_none() {
+    let acted_on = acted_on(about, proposed, event, rules);
+    let doubt = match proposed {
+        Action::Ignore => {
+            let nothing_said = event.own_type == OwnType::Unreadable && !event.resolved;
+            nothing_said.then_some(Doubt::EventType)
+        }
+        _ => acted_on.doubt,
+    };
+    let after_hours =
+        outside_working_hours(rule, proposed, severity, scheduled, now).filter(|_| doubt.is_none());
+    let start = if scheduled && doubt.is_none() && after_hours.is_none() {
         rules.maintenance.next(now).map(When::Within)
     } else {
         Some(When::Now)
     };
     let no_window = start.is_none();
-    let (target_kind, target) = match (&event.model, proposed) {
-        // A service's event that names the model to roll back: the cooldown belongs to what is acted on.
-        (Some(model), Action::Retrain | Action::Rollback) => (TargetKind::Model, Arc::clone(model)),
-        _ => (target_kind, target),
-    };
     Verdict {
-        target_kind,
-        target,
+        target_kind: acted_on.kind,
+        target: acted_on.name,
+        origin: acted_on.origin,
         severity,
         severity_reason,
         rule: source,
         proposed,
-        action: if after_hours.is_some() || no_window {
+        action: if doubt.is_some() || after_hours.is_some() || no_window {
             Action::Alert
         } else {
             proposed
         },
+        doubt,
         after_hours,
         start: start.unwrap_or_default(),
         no_window,
     }
 }
 
+/// A target, and how well it is known.
+struct Aim {
+    kind: TargetKind,
+    name: Arc<str>,
+    origin: TargetOrigin,
+    doubt: Option<Doubt>,
+}
+
 /// A model's events are about the model, a service's about the service; an unknown type is about the model it names,
 /// otherwise about the service.
-fn target_of(event: &Event, rules: &Rules) -> (TargetKind, Arc<str>) {
+fn about(event: &Event, rules: &Rules) -> Aim {
     let of_service = matches!(
         &*event.event_type,
         "system_overload" | "prediction_latency_high" | "service_health_check_failed"
     );
     let of_model = event.event_type.starts_with("model_") || event.event_type.starts_with("data_");
-    if of_model || (!of_service && event.model.is_some()) {
-        let name = event
-            .model
-            .clone()
-            .unwrap_or_else(|| Arc::from(rules.defaults.model.as_str()));
-        return (TargetKind::Model, name);
+    let names_model = match (&event.model, &event.service) {
+        (Naming::Is { .. }, _) => true,
+        (Naming::Unreadable(_), service) => service.name().is_none(),
+        (Naming::Absent, _) => false,
+    };
+    if of_model || (!of_service && names_model) {
+        return aim(TargetKind::Model, &event.model, &rules.defaults.model);
     }
-    let name = event
-        .service
-        .clone()
-        .unwrap_or_else(|| Arc::from(rules.defaults.service.as_str()));
-    (TargetKind::Service, name)
+    aim(TargetKind::Service, &event.service, &rules.defaults.service)
+}
+
+fn aim(kind: TargetKind, named: &Naming, default: &str) -> Aim {
+    let doubt = match kind {
+        TargetKind::Model => Doubt::Model,
+        TargetKind::Service => Doubt::Service,
+    };
+    let (name, origin, doubt) = match named {
+        Naming::Is { name, .. } => (Arc::clone(name), TargetOrigin::Event, None),
+        Naming::Unreadable(shown) => (Arc::clone(shown), TargetOrigin::Event, Some(doubt)),
+        Naming::Absent if default.is_empty() => {
+            (Arc::from(UNNAMED), TargetOrigin::Default, Some(doubt))
+        }
+        Naming::Absent => (Arc::from(default), TargetOrigin::Default, None),
+    };
+    Aim {
+        kind,
+        name,
+        origin,
+        doubt,
+    }
+}
+
+/// The target of events that name none where the default is switched off. No reference is read as a name with a colon at
+/// its end.
+pub const UNNAMED: &str = "unnamed:";
+
+/// What an action is carried out on can be something else than what the event is about: a service's event may name the
+/// model to roll back, and then the cooldown belongs to that model. What is not known here is not known at all.
+fn acted_on(about: Aim, proposed: Action, event: &Event, rules: &Rules) -> Aim {
+    let defaults = &rules.defaults;
+    let of_default = about.origin == TargetOrigin::Default;
+    match (about.kind, proposed) {
+        (TargetKind::Service, Action::Retrain | Action::Rollback) => match &event.model {
+            Naming::Is { .. } | Naming::Unreadable(_) => {
+                aim(TargetKind::Model, &event.model, &defaults.model)
+            }
+            // A named service has its own deployment rolled back, so that no model is needed.
+            Naming::Absent
+                if defaults.model.is_empty() && (of_default || proposed == Action::Retrain) =>
+            {
+                Aim {
+                    doubt: about.doubt.or(Some(Doubt::Model)),
+                    ..about
+                }
+            }
+            Naming::Absent => about,
+        },
+        (TargetKind::Model, Action::ScaleUp | Action::ScaleDown) => Aim {
+            doubt: aim(TargetKind::Service, &event.service, &defaults.service).doubt,
+            ..about
+        },
+        _ => about,
+    }
 }
 
 /// Context only ever raises a declared severity.
@@ -220,23 +312,22 @@ fn number(event: &Event, raw: &str, raise: &Raise) -> Option<f64> {
         "drift_score" => event.drift_score.value(),
         "affected_features" => event.affected_features.value().map(|count| count as f64),
         "performance_drop" => event.performance_drop.value(),
-        other => read_number(raw, other),
+        other => read_number(raw, other).value(),
     }
 }
 
-/// A number, or the length of a list, of a top-level field nobody decoded.
-fn read_number(raw: &str, field: &str) -> Option<f64> {
+/// A number, or the length of a list, of a top-level field that is not decoded already.
+pub(super) fn read_number(raw: &str, field: &str) -> Field<f64> {
     let fields: std::collections::BTreeMap<
         std::borrow::Cow<'_, str>,
         &serde_json::value::RawValue,
-    > = serde_json::from_str(raw).ok()?;
-    let text = fields.get(field)?.get();
-    if let Ok(Field::Value(number)) = serde_json::from_str::<Field<f64>>(text) {
-        return Some(number);
-    }
-    match serde_json::from_str::<Field<Length>>(text) {
-        Ok(Field::Value(Length(length))) => Some(length as f64),
-        _ => None,
+    > = serde_json::from_str(raw).unwrap_or_default();
+    let Some(value) = fields.get(field) else {
+        return Field::Missing;
+    };
+    match crate::field::read_field::<Length>(value) {
+        Field::Value(Length(length)) => Field::Value(length as f64),
+        Field::Missing | Field::Wrong(_) => crate::field::read_field::<f64>(value),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Deciding: [`judge`](judge::judge) says what ought to be done about an event and why (compact, on the hot path);
 //! [`propose`](propose::propose) writes it down as a ledger record with everything that decides in it.
 
+mod age;
 pub mod alert;
 pub mod force;
 pub mod judge;
 pub mod propose;
+mod remarks;

@@ -4,23 +4,24 @@ mod ladder;
 
 use serde_json::json;
 
+use super::age::Age;
 use super::alert::{AlertText, Quoted};
 use super::judge::{RuleSource, SeverityReason, Verdict, declared};
+use super::remarks::Told;
 use crate::action::Action;
-use crate::event::{ActionRequired, Event};
+use crate::event::Event;
 use crate::field::{Field, Object, Text, lenient_struct};
 use crate::history::format_time;
 use crate::ledger::record::{
     Decision, EventBody, Id, Millis, Propose, RawJson, Source, When, Window,
 };
+use crate::naming::Naming;
 use crate::rules::maintenance::AHEAD_DAYS_MAX;
 use crate::rules::{Rule, Rules};
 use crate::severity::Severity;
 use crate::target::TargetKind;
 use crate::topic::SYSTEM_ALERTS;
 
-/// How far a record's time may be ahead of the proposer's clock before it counts as now (ledger-protocol §3).
-const AHEAD_MS_MAX: Millis = 300_000;
 /// Largest event kept inside a ledger record; a larger one is named by its hash and position (ledger-protocol §3 bounds
 /// the record at 256 KiB, and alert steps quote the event).
 pub const INLINE_EVENT_BYTES_MAX: usize = 96 * 1_024;
@@ -98,7 +99,20 @@ impl Named<'_> {
 /// Writes a verdict down.
 pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
     let quoted = Quoted::read(context.raw);
-    let src = source(context);
+    let told = Told::read(context.raw);
+    let rule = context
+        .rules
+        .find(&context.event.event_type, &verdict.target);
+    let age = Age::of(
+        told.timestamp,
+        context.timestamp,
+        context.replay.is_some(),
+        rule,
+        context.now,
+    );
+    let doubted = age.doubt(verdict);
+    let verdict = doubted.as_ref().unwrap_or(verdict);
+    let src = source(context, age.log);
     let event_key =
         crate::ledger::identity::event_key(&src.topic, src.generation, src.partition, src.offset);
     let named: Named<'_> = serde_json::from_str(context.raw).unwrap_or_default();
@@ -109,23 +123,24 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
     // The producer's own name first: it also tells the producer's second try from the replay, which a position does not.
     let event_identity = named.identity(context.topic).or(context.replay);
     let event_id = own_id.unwrap_or_else(|| event_key.as_uuid());
-    let rule = context
-        .rules
-        .find(&context.event.event_type, &verdict.target);
     let writer = Writer {
         context,
         verdict,
         rule,
         quoted: &quoted,
+        told: &told,
+        age: &age,
         event_id: &event_id,
     };
     let decision = writer.decision();
+    // What is too old is not acted on in a later window either.
     let not_after = decision
         .ladder
         .iter()
         .flat_map(|step| step.start.windows().map(|window| window.to))
         .max()
-        .unwrap_or(src.ts + rule.max_event_age_ms);
+        .filter(|_| !age.stale)
+        .unwrap_or_else(|| age.counts_from(verdict) + rule.max_event_age_ms);
     let drifted = &*context.event.event_type == "data_drift_detected" && !context.event.resolved;
     let notice = drifted
         // Every replay tells the alert that the event itself told, or would have.
@@ -145,18 +160,13 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
     Proposal { propose, notice }
 }
 
-fn source(context: &Context<'_>) -> Source {
-    let ahead = context.timestamp > context.now + AHEAD_MS_MAX || context.timestamp <= 0;
+fn source(context: &Context<'_>, ts: Millis) -> Source {
     Source {
         topic: context.topic.to_owned(),
         generation: context.generation,
         partition: context.partition,
         offset: context.offset,
-        ts: if ahead {
-            context.now
-        } else {
-            context.timestamp
-        },
+        ts,
     }
 }
 
@@ -190,6 +200,8 @@ struct Writer<'a> {
     verdict: &'a Verdict,
     rule: &'a Rule,
     quoted: &'a Quoted<'a>,
+    told: &'a Told<'a>,
+    age: &'a Age,
     event_id: &'a str,
 }
 
@@ -212,37 +224,38 @@ impl Writer<'_> {
         }
     }
 
-    /// One sentence per thing that shaped the first step. Why a severity is the default one is still told if context
-    /// then raised it.
+    /// One sentence per thing that shaped the first step.
     fn reasons(&self) -> Vec<String> {
         let (event, verdict, rule) = (self.context.event, self.verdict, self.rule);
-        let mut reasons = reasons(event, verdict, rule, self.context.now);
-        let raised = matches!(verdict.severity_reason, SeverityReason::Raised { .. });
+        let mut reasons = Vec::new();
         let (_, declared) = declared(event, rule, self.context.rules);
-        let not_understood = matches!(
+        if matches!(
             declared,
             SeverityReason::Unknown(_) | SeverityReason::Unreadable(_)
-        );
-        if raised && not_understood {
-            reasons.insert(0, declared.to_string());
+        ) {
+            reasons.push(declared.to_string());
         }
+        reasons.extend(self.remarks());
+        reasons.extend(judged(verdict, rule));
+        // What is too old waits for nothing.
+        reasons.extend(waiting(verdict, self.context.now).filter(|_| !self.age.stale));
         reasons
     }
 
     /// What the action needs to know (SPEC §3, §4). Intents are absolute where the event allows it.
     fn params(&self, action: Action) -> serde_json::Value {
         let (event, verdict, rules) = (self.context.event, self.verdict, self.context.rules);
-        let model = event.model.as_deref().unwrap_or(&rules.defaults.model);
-        let service = event.service.as_deref().unwrap_or(&rules.defaults.service);
+        let model = or_default(&event.model, &rules.defaults.model);
+        let service = or_default(&event.service, &rules.defaults.service);
         match action {
             Action::Retrain => json!({
-                "model_name": model, "reason": self.retrain_reason(), "priority": "high",
-                "metadata": self.event_value(),
+                "model_name": model, "model_version": event.model.version(),
+                "reason": self.retrain_reason(), "priority": "high", "metadata": self.event_value(),
             }),
             Action::Rollback => json!({
-                "model_name": self.model_to_roll_back(model), "service": event.service.as_deref(),
+                "model_name": self.model_to_roll_back(model), "service": event.service.name(),
                 "reason": "auto_response_rollback", "to": "previous_stable",
-                "current_version": self.model_version(),
+                "current_version": event.model.version(),
             }),
             Action::ScaleUp | Action::ScaleDown => {
                 let change = if action == Action::ScaleUp { 2 } else { -1 };
@@ -259,26 +272,51 @@ impl Writer<'_> {
                 })
             }
             Action::Monitor => json!({
-                "target": &*verdict.target, "model_name": model,
+                "target": &*verdict.target, "model_name": model, "model_version": event.model.version(),
                 "interval_seconds": 30, "duration_minutes": 120,
             }),
             Action::Ignore => json!({}),
         }
     }
 
-    /// A service that is not the default one, and names no model, serves a model nobody here knows: its own deployment
-    /// is to be rolled back, never the default model on its behalf.
-    fn model_to_roll_back<'b>(&self, model: &'b str) -> Option<&'b str> {
+    /// A service that the event names, without a model, serves a model that is not known here: its own deployment is to
+    /// be rolled back, never the default model on its behalf.
+    fn model_to_roll_back<'b>(&self, model: Option<&'b str>) -> Option<&'b str> {
         let (event, defaults) = (self.context.event, &self.context.rules.defaults);
         let foreign = self.verdict.target_kind == TargetKind::Service
-            && event.model.is_none()
+            && event.model == Naming::Absent
             && *self.verdict.target != *defaults.service;
-        (!foreign).then_some(model)
+        model.filter(|_| !foreign)
     }
 
+    /// An alert in place of an action also says why.
     fn alert_text(&self) -> AlertText {
-        self.quoted
-            .alert_text(&self.context.event.event_type, self.verdict)
+        let text = self
+            .quoted
+            .alert_text(&self.context.event.event_type, self.verdict);
+        let Some(doubt) = self.verdict.doubt else {
+            return text;
+        };
+        let remarks = self.remarks().into_iter();
+        let why: Vec<String> = remarks
+            .chain([doubt.reason(self.verdict.proposed)])
+            .collect();
+        AlertText {
+            message: format!("{}. {}", text.message, why.join(". ")),
+            ..text
+        }
+    }
+
+    /// What could not be taken as the event says it.
+    fn remarks(&self) -> Vec<String> {
+        let Context {
+            event, raw, rules, ..
+        } = *self.context;
+        let mut remarks = self
+            .told
+            .remarks(event, raw, self.verdict, self.rule, rules);
+        remarks.extend(self.age.notes(self.verdict));
+        remarks
     }
 
     fn retrain_reason(&self) -> &str {
@@ -286,14 +324,6 @@ impl Writer<'_> {
             ("data_drift_detected", Severity::High | Severity::Critical) => "data_drift_critical",
             ("data_drift_detected", Severity::Low | Severity::Medium) => "data_drift_medium",
             (other, _) => other,
-        }
-    }
-
-    /// The version that runs now, when the event names one: a rollback means "away from this one".
-    fn model_version(&self) -> Option<&str> {
-        match &self.quoted.model_version {
-            Field::Value(Text(version)) => version.split_once('@').map(|(_, version)| version),
-            Field::Missing | Field::Wrong(_) => None,
         }
     }
 
@@ -309,9 +339,13 @@ impl Writer<'_> {
     /// SPEC §3: a drift alert goes to `system.alerts` in every case.
     fn drift_alert(&self, event_key: Id) -> Notice {
         let verdict = self.verdict;
-        let model_version = match &self.quoted.model_version {
-            Field::Value(Text(version)) => version.to_string(),
-            Field::Missing | Field::Wrong(_) => verdict.target.to_string(),
+        let model_version = match (
+            &self.quoted.model_version,
+            self.context.event.model.version(),
+        ) {
+            (Field::Value(Text(version)), _) => version.to_string(),
+            (_, Some(version)) => format!("{}@{version}", verdict.target),
+            (_, None) => verdict.target.to_string(),
         };
         Notice {
             topic: SYSTEM_ALERTS,
@@ -331,34 +365,18 @@ impl Writer<'_> {
     }
 }
 
-/// One sentence per thing that shaped the first step.
-fn reasons(event: &Event, verdict: &Verdict, rule: &Rule, now: Millis) -> Vec<String> {
+/// The event's word, or the default, unless that is switched off.
+fn or_default<'a>(named: &'a Naming, default: &'a str) -> Option<&'a str> {
+    match named {
+        Naming::Is { name, .. } => Some(name),
+        Naming::Absent => Some(default).filter(|default| !default.is_empty()),
+        Naming::Unreadable(_) => None,
+    }
+}
+
+/// What the rules made of the event, one sentence per step.
+fn judged(verdict: &Verdict, rule: &Rule) -> Vec<String> {
     let mut reasons = Vec::new();
-    let fields = [
-        ("drift_score", "a number", event.drift_score.wrong()),
-        (
-            "affected_features",
-            "a list",
-            event.affected_features.wrong(),
-        ),
-        (
-            "performance_drop",
-            "a number",
-            event.performance_drop.wrong(),
-        ),
-    ];
-    for (field, wanted, found) in fields {
-        if let Some(found) = found {
-            reasons.push(format!(
-                "{field} is {found}, not {wanted}; it was not considered"
-            ));
-        }
-    }
-    if event.action_required == ActionRequired::Unknown {
-        reasons.push(
-            "action_required is not RETRAIN, ROLLBACK or NONE; the matrix decided".to_owned(),
-        );
-    }
     reasons.push(match verdict.rule {
         RuleSource::Matrix => {
             format!(
@@ -371,6 +389,7 @@ fn reasons(event: &Event, verdict: &Verdict, rule: &Rule, now: Millis) -> Vec<St
             "Alertmanager tells that the alert is resolved; there is nothing to do".to_owned()
         }
     });
+    reasons.extend(verdict.doubt.map(|doubt| doubt.reason(verdict.proposed)));
     if let Some(check) = verdict.after_hours {
         let hours = &rule.working_hours;
         reasons.push(format!(
@@ -378,7 +397,6 @@ fn reasons(event: &Event, verdict: &Verdict, rule: &Rule, now: Millis) -> Vec<St
             check.hour, hours.timezone, hours.start, hours.end, verdict.proposed
         ));
     }
-    reasons.extend(waiting(verdict, now));
     reasons
 }
 

@@ -115,7 +115,7 @@ pub fn decode_record(
         return decode_bare(bare.text, topic, names);
     }
     Ok(Decoded {
-        event: event_of(wire, topic, names)?,
+        event: event_of(&wire, topic, names)?,
         text: (text.len() != bytes.len()).then(|| text.into()),
     })
 }

@@ -9,6 +9,7 @@ use super::settings::{
 };
 use crate::action::Action;
 use crate::ledger::record::{Id, Millis};
+use crate::model_reference;
 use crate::severity::{Severity, normalized};
 
 /// The rule that answers every event type without one of its own.
@@ -70,6 +71,8 @@ pub struct Rule {
     pub budgets: Vec<FurtherBudget>,
     /// Oldest event acted on.
     pub max_event_age_ms: Millis,
+    /// Whether an event's own time counts for its age, as well as the log's.
+    pub trust_event_time: bool,
     /// Working hours.
     pub working_hours: WorkingHours,
 }
@@ -121,6 +124,7 @@ impl Rules {
     pub fn new(settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
         let mut errors = check_actions(settings);
         errors.extend(check_budgets(settings));
+        errors.extend(check_defaults(settings));
         let synonyms = synonyms(settings, &mut errors);
         let maintenance = Schedule::new(&settings.maintenance)
             .map_err(|error| errors.push(error))
@@ -223,6 +227,31 @@ fn check_budgets(settings: &RuleSettings) -> Vec<RuleError> {
     many.into_iter().chain(unknown).collect()
 }
 
+/// A default is a name as events give it, or nothing at all.
+fn check_defaults(settings: &RuleSettings) -> Vec<RuleError> {
+    let Defaults { model, service } = &settings.defaults;
+    let error = |key: &str, problem: &str| RuleError {
+        key: key.into(),
+        problem: problem.into(),
+    };
+    let is_name = model_reference::parse(model)
+        .is_some_and(|read| read.name == model && read.version.is_none());
+    let model = (!model.is_empty() && !is_name).then(|| {
+        error(
+            "defaults.model",
+            "is no model's name; write the name alone, without version or scheme, or \"\" for no default",
+        )
+    });
+    let is_name = service.trim() == service && model_reference::is_printable(service);
+    let service = (!service.is_empty() && !is_name).then(|| {
+        error(
+            "defaults.service",
+            "is no service's name; write it without blanks around it, or \"\" for no default",
+        )
+    });
+    model.into_iter().chain(service).collect()
+}
+
 fn check_actions(settings: &RuleSettings) -> Vec<RuleError> {
     let alert = settings.actions.get(&Action::Alert);
     let silent = alert.is_some_and(|alert| alert.approval);
@@ -309,6 +338,7 @@ fn base(settings: &RuleSettings, name: &str) -> Rule {
         responses_per_hour: settings.budget.responses_per_hour,
         budgets: Vec::new(),
         max_event_age_ms: millis(settings.budget.max_event_age_minutes),
+        trust_event_time: settings.budget.trust_event_time,
         working_hours: settings.working_hours.clone(),
     };
     let cooldown = &settings.cooldown;
@@ -359,6 +389,7 @@ fn lay_over(rule: &mut Rule, layer: &RuleOverlay) {
     rule.max_event_age_ms = layer
         .max_event_age_minutes
         .map_or(rule.max_event_age_ms, millis);
+    rule.trust_event_time = layer.trust_event_time.unwrap_or(rule.trust_event_time);
     rule.working_hours = rule.working_hours.with(&layer.working_hours);
 }
 

@@ -94,6 +94,8 @@ pub struct Budget {
     pub responses_per_hour: u32,
     /// Events older than this are recorded and not acted on, in minutes.
     pub max_event_age_minutes: f64,
+    /// Whether an event's own time counts for its age, as well as the log's.
+    pub trust_event_time: bool,
     /// Tables `[budget.<name>]`; a key that nobody knows is no table and is refused.
     #[serde(flatten)]
     pub further: BTreeMap<String, FurtherBudget>,
@@ -135,7 +137,7 @@ pub struct Maintenance {
     pub timezone: chrono_tz::Tz,
 }
 
-/// Names used when an event has none (SPEC §3, §4).
+/// Names used when an event has none (SPEC §3, §4); an empty one is no default, and people are alerted instead.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Defaults {
@@ -172,6 +174,8 @@ pub struct RuleOverlay {
     pub responses_per_hour: Option<u32>,
     /// Oldest event acted on.
     pub max_event_age_minutes: Option<f64>,
+    /// Whether the event's own time counts for its age.
+    pub trust_event_time: Option<bool>,
     /// Working hours of this event type.
     #[serde(default)]
     pub working_hours: WorkingHoursOverlay,

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 
+use super::super::judge::Doubt;
 use super::Writer;
 use crate::action::Action;
 use crate::ledger::record::{Backoff, Gate, Millis, Policy, Step, When};
@@ -38,7 +39,7 @@ impl Writer<'_> {
         if verdict.action == Action::Ignore {
             return vec![self.step(Action::Ignore)];
         }
-        let full_strength = verdict.after_hours.is_none();
+        let full_strength = verdict.action == verdict.proposed;
         let hourly = if full_strength {
             Hourly::Takes
         } else {
@@ -53,8 +54,10 @@ impl Writer<'_> {
             }
             alert
         });
-        let monitor = self.rung(Action::Monitor, Hourly::Outside);
-        [first].into_iter().chain(alert).chain([monitor]).collect()
+        // What is not known cannot be watched.
+        let known = verdict.doubt.is_none_or(|doubt| doubt == Doubt::Age);
+        let monitor = known.then(|| self.rung(Action::Monitor, Hourly::Outside));
+        [first].into_iter().chain(alert).chain(monitor).collect()
     }
 
     fn has_a_gate_that_an_alert_has_not(&self, step: &Step) -> bool {

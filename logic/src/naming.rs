@@ -1,0 +1,405 @@
+//! Which model or service an event names, out of the fields that may say so (issue 13, row 6).
+//!
+//! A field that is absent or null says nothing. One that is there and cannot be read never makes room for a default: if no
+//! other field names the target, the event is about an unknown one, and people are alerted. Fields that name different
+//! models are told in the reasons; which of them counts is fixed by the event type (SPEC §3).
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::field::{Field, Raw, lenient_struct};
+use crate::model_reference::{self, is_bare_word, is_hidden, is_printable};
+
+/// What an event says about its model or its service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// Nothing.
+    Absent,
+    /// This one.
+    Is {
+        /// Name without version: the target.
+        name: Arc<str>,
+        /// Version, alias or stage of a model, as it was written.
+        version: Option<Arc<str>>,
+    },
+    /// Something that cannot be read, as a target name of its own ([`unreadable_target`]).
+    Unreadable(Arc<str>),
+}
+
+impl Naming {
+    /// The name, if the event gives a readable one.
+    pub const fn name(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Is { name, .. } => Some(name),
+            Self::Absent | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// The version, if the event gives one.
+    pub fn version(&self) -> Option<&str> {
+        match self {
+            Self::Is { version, .. } => version.as_deref(),
+            Self::Absent | Self::Unreadable(_) => None,
+        }
+    }
+}
+
+/// A field that may name a target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given<'a> {
+    pub(crate) field: &'static str,
+    pub(crate) value: Field<Raw<'a>>,
+}
+
+lenient_struct! {
+    /// Every field that may name a target.
+    pub(crate) struct TargetFields<'a> {
+        pub(crate) model_version: Raw<'a>,
+        pub(crate) model_name: Raw<'a>,
+        pub(crate) model: Raw<'a>,
+        pub(crate) model_uri: Raw<'a>,
+        pub(crate) model_id: Raw<'a>,
+        pub(crate) service: Raw<'a>,
+        pub(crate) service_name: Raw<'a>,
+    }
+}
+
+lenient_struct! {
+    /// A target given as an object.
+    struct Described<'a> {
+        name: Raw<'a>,
+        version: Raw<'a>,
+        alias: Raw<'a>,
+    }
+}
+
+impl<'a> TargetFields<'a> {
+    /// The fields that may name the model, the one that counts first at the front: SPEC §3 lets a degraded model's event
+    /// name it in `model_name` and every other in `model_version`.
+    pub(crate) const fn model(&self, event_type: &str) -> [Given<'a>; 5] {
+        let version = given("model_version", self.model_version);
+        let name = given("model_name", self.model_name);
+        let (first, second) = match event_type.as_bytes() {
+            b"model_performance_degraded" => (name, version),
+            _ => (version, name),
+        };
+        [
+            first,
+            second,
+            given("model", self.model),
+            given("model_uri", self.model_uri),
+            given(MODEL_ID, self.model_id),
+        ]
+    }
+
+    /// The fields that may name the service.
+    pub(crate) const fn service(&self) -> [Given<'a>; 2] {
+        [
+            given("service", self.service),
+            given("service_name", self.service_name),
+        ]
+    }
+}
+
+const fn given<'a>(field: &'static str, value: Field<Raw<'a>>) -> Given<'a> {
+    Given { field, value }
+}
+
+const MODEL_VERSION: &str = "model_version";
+/// An id beside a name is no other name.
+const MODEL_ID: &str = "model_id";
+
+/// A name, and the version with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Found<'a> {
+    pub(crate) name: Cow<'a, str>,
+    pub(crate) version: Option<Cow<'a, str>>,
+}
+
+/// What one field says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Reading<'a> {
+    Absent,
+    Target(Found<'a>),
+    /// Only a version; `text` if it was written as a string, for which SPEC §3 knows a rule.
+    Version {
+        version: Cow<'a, str>,
+        text: bool,
+    },
+    /// What it is instead.
+    Unreadable(&'static str),
+}
+
+/// What all fields together say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Resolved<'a> {
+    Absent,
+    Target(Found<'a>),
+    Unreadable(Raw<'a>),
+}
+
+/// Which model the fields name. Of several the first counts; the version comes from `model_version` before any other
+/// field, and only from one that is about the same model.
+pub(crate) fn resolve_model<'a>(fields: &[Given<'a>; 5]) -> Resolved<'a> {
+    let mut readings = fields.map(read_model);
+    let chosen = readings
+        .iter_mut()
+        .find(|reading| matches!(reading, Reading::Target(_)));
+    let Some(chosen) = chosen else {
+        return without_name(fields.iter().zip(&readings));
+    };
+    let Reading::Target(mut found) = std::mem::replace(chosen, Reading::Absent) else {
+        return Resolved::Absent;
+    };
+    let own = fields
+        .iter()
+        .position(|given| given.field == MODEL_VERSION)
+        .and_then(|index| readings.get(index));
+    let better = match own {
+        Some(Reading::Version { version, .. }) => Some(version.clone()),
+        Some(Reading::Target(other)) if other.name == found.name => other.version.clone(),
+        _ => None,
+    };
+    let mut others = readings.iter().filter_map(|reading| match reading {
+        Reading::Target(other) if other.name == found.name => other.version.clone(),
+        _ => None,
+    });
+    found.version = better
+        .or_else(|| found.version.take())
+        .or_else(|| others.next());
+    Resolved::Target(found)
+}
+
+/// Which service the fields name; of two the first counts.
+pub(crate) fn resolve_service<'a>(fields: &[Given<'a>; 2]) -> Resolved<'a> {
+    let readings = fields.map(read_service);
+    match readings
+        .iter()
+        .find(|reading| matches!(reading, Reading::Target(_)))
+    {
+        Some(Reading::Target(found)) => Resolved::Target(found.clone()),
+        _ => without_name(fields.iter().zip(&readings)),
+    }
+}
+
+fn without_name<'a: 'r, 'r>(
+    mut fields: impl Iterator<Item = (&'r Given<'a>, &'r Reading<'a>)>,
+) -> Resolved<'a> {
+    let unreadable = fields.find_map(|(given, reading)| match (reading, given.value) {
+        (Reading::Unreadable(_) | Reading::Version { text: false, .. }, Field::Value(raw)) => {
+            Some(raw)
+        }
+        _ => None,
+    });
+    unreadable.map_or(Resolved::Absent, Resolved::Unreadable)
+}
+
+fn read_model(given: Given<'_>) -> Reading<'_> {
+    let Field::Value(raw) = given.value else {
+        return Reading::Absent;
+    };
+    let is_version = given.field == MODEL_VERSION;
+    match raw.kind() {
+        "a string" => match raw.text() {
+            Some(text) => read_text(text, is_version),
+            None => Reading::Unreadable("text that cannot be read"),
+        },
+        "a number" if is_version => Reading::Version {
+            version: Cow::Borrowed(raw.0),
+            text: false,
+        },
+        "an object" => read_object(raw, |name| read_text(name, false)),
+        kind => Reading::Unreadable(kind),
+    }
+}
+
+fn read_text(text: Cow<'_, str>, is_version: bool) -> Reading<'_> {
+    if text.trim().is_empty() {
+        return Reading::Unreadable("empty");
+    }
+    if is_version && is_bare_word(&text) && is_printable(text.trim()) {
+        return Reading::Version {
+            version: trimmed(text),
+            text: true,
+        };
+    }
+    let found = match text {
+        Cow::Borrowed(text) => model_reference::parse(text).map(|read| Found {
+            name: Cow::Borrowed(read.name),
+            version: read.version.map(Cow::Borrowed),
+        }),
+        Cow::Owned(text) => model_reference::parse(&text).map(|read| Found {
+            name: Cow::Owned(read.name.to_owned()),
+            version: read.version.map(|version| Cow::Owned(version.to_owned())),
+        }),
+    };
+    found.map_or(
+        Reading::Unreadable("text in no form of a model reference"),
+        Reading::Target,
+    )
+}
+
+/// `{"name": …, "version": … or "alias": …}`. The version of its own field goes before the one inside the name.
+fn read_object<'a>(raw: Raw<'a>, read_name: impl Fn(Cow<'a, str>) -> Reading<'a>) -> Reading<'a> {
+    let described: Described<'a> = serde_json::from_str(raw.0).unwrap_or_default();
+    let text = |field: Field<Raw<'a>>| field.value().and_then(Raw::text);
+    let Some(Reading::Target(found)) = text(described.name).map(read_name) else {
+        return Reading::Unreadable("an object without a readable name");
+    };
+    let own = match described.version {
+        Field::Value(number) if number.kind() == "a number" => Some(Cow::Borrowed(number.0)),
+        version => text(version),
+    };
+    let own = own.or_else(|| text(described.alias)).map(trimmed);
+    Reading::Target(Found {
+        version: own.filter(|text| is_printable(text)).or(found.version),
+        name: found.name,
+    })
+}
+
+/// A service's name is taken as it stands: colons and slashes are parts of addresses and namespaces.
+fn read_service(given: Given<'_>) -> Reading<'_> {
+    let Field::Value(raw) = given.value else {
+        return Reading::Absent;
+    };
+    match raw.kind() {
+        "a string" => raw.text().map_or(
+            Reading::Unreadable("text that cannot be read"),
+            read_service_name,
+        ),
+        "an object" => read_object(raw, read_service_name),
+        kind => Reading::Unreadable(kind),
+    }
+}
+
+fn read_service_name(text: Cow<'_, str>) -> Reading<'_> {
+    let name = trimmed(text);
+    if name.is_empty() {
+        return Reading::Unreadable("empty");
+    }
+    if !is_printable(&name) {
+        return Reading::Unreadable("text with control characters");
+    }
+    Reading::Target(Found {
+        name,
+        version: None,
+    })
+}
+
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
+}
+
+/// Longest part of an unreadable value that becomes a name, in bytes.
+const SHOWN_BYTES_MAX: usize = 200;
+
+/// The target of an event whose fields cannot be read, so that its alerts have a cooldown of their own and touch no real
+/// target: no reference is read as a name with a colon at this place.
+pub(crate) fn unreadable_target(raw: Raw<'_>) -> String {
+    let text = raw.text().filter(|text| !text.trim().is_empty());
+    format!(
+        "unreadable:{}",
+        shown(text.as_deref().unwrap_or(raw.0).trim())
+    )
+}
+
+/// A value from outside within a sentence or a name: bounded, and without characters that hide or reorder text.
+pub(crate) fn shown(text: &str) -> String {
+    let mut shown = String::new();
+    for character in text.chars() {
+        let width = shown.len() + character.len_utf8();
+        if width > SHOWN_BYTES_MAX {
+            shown.push('…');
+            break;
+        }
+        if is_hidden(character) {
+            shown.extend(character.escape_unicode());
+        } else {
+            shown.push(character);
+        }
+    }
+    shown
+}
+
+/// What people have to know about how the model was found: fields that cannot be read, and fields that contradict.
+pub(crate) fn model_notes(fields: &[Given<'_>; 5]) -> Vec<String> {
+    let readings = fields.each_ref().map(|given| read_model(*given));
+    let mut notes = unreadable_notes(fields, &readings, "model");
+    let Resolved::Target(chosen) = resolve_model(fields) else {
+        notes.extend(fields.iter().zip(&readings).filter_map(version_alone));
+        return notes;
+    };
+    let mut told = false;
+    for (given, reading) in fields.iter().zip(&readings) {
+        let Reading::Target(other) = reading else {
+            continue;
+        };
+        if other.name != chosen.name && given.field != MODEL_ID {
+            notes.push(format!(
+                "{} names another model, {}; {} counts",
+                given.field,
+                shown(&other.name),
+                shown(&chosen.name)
+            ));
+        }
+        let differs =
+            other.name == chosen.name && other.version.is_some() && other.version != chosen.version;
+        if differs && !std::mem::replace(&mut told, true) {
+            notes.push(format!(
+                "{} says version {}; version {} counts",
+                given.field,
+                shown(other.version.as_deref().unwrap_or_default()),
+                shown(chosen.version.as_deref().unwrap_or_default())
+            ));
+        }
+    }
+    notes
+}
+
+/// What people have to know about how the service was found.
+pub(crate) fn service_notes(fields: &[Given<'_>; 2]) -> Vec<String> {
+    let readings = fields.each_ref().map(|given| read_service(*given));
+    let mut notes = unreadable_notes(fields, &readings, "service");
+    if let [Reading::Target(first), Reading::Target(second)] = &readings
+        && first.name != second.name
+    {
+        notes.push(format!(
+            "service_name names another service, {}; {} counts",
+            shown(&second.name),
+            shown(&first.name)
+        ));
+    }
+    notes
+}
+
+fn unreadable_notes(fields: &[Given<'_>], readings: &[Reading<'_>], what: &str) -> Vec<String> {
+    let both = fields.iter().zip(readings);
+    let notes = both.filter_map(|(given, reading)| match (reading, given.value) {
+        (Reading::Unreadable(is), Field::Value(raw)) => Some(format!(
+            "{} is {is} and names no {what}: {}",
+            given.field,
+            shown(raw.0)
+        )),
+        _ => None,
+    });
+    notes.collect()
+}
+
+fn version_alone((given, reading): (&Given<'_>, &Reading<'_>)) -> Option<String> {
+    let Reading::Version { version, text } = reading else {
+        return None;
+    };
+    let why = if *text {
+        "has nothing before an @"
+    } else {
+        "is a number"
+    };
+    Some(format!(
+        "{} {why} and names no model: {}",
+        given.field,
+        shown(version)
+    ))
+}

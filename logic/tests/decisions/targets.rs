@@ -1,0 +1,685 @@
+//! Which model or service an event is about: every usual form, every unreadable one, defaults and contradictions (issue 13,
+//! rows 6, 7 and 11).
+
+use crate::support::{noon, proposed, rules, settings};
+use homeostat_logic::action::Action::{self, Alert, Ignore, Monitor, Retrain, Rollback, ScaleUp};
+use homeostat_logic::ledger::record::Decision;
+use homeostat_logic::rules::Rules;
+use proptest::prelude::*;
+use serde_json::json;
+
+const DRIFT: &str = "data.drift.detected";
+const PERFORMANCE: &str = "model.performance.degraded";
+
+/// Target, first action and everything that the decision says.
+fn decided(topic: &str, raw: &str, rules: &Rules) -> (String, Action, Decision) {
+    let propose = proposed(topic, raw, rules, noon()).propose;
+    let decision = propose.decisions[0].clone();
+    (
+        propose.target.to_string(),
+        decision.ladder[0].action,
+        decision,
+    )
+}
+
+fn says(decision: &Decision, part: &str) -> bool {
+    decision.reasons.iter().any(|reason| reason.contains(part))
+}
+
+#[test]
+fn each_form_of_a_model_reference_is_one_target_with_its_version() {
+    let rules = rules("[targets.churn.rules.data_drift_detected]\ncooldown.retrain_minutes = 7");
+    let table = [
+        (r#""model_name":"churn""#, None),
+        (r#""model_version":"churn@7""#, Some("7")),
+        (r#""model_version":" churn@7 ""#, Some("7")),
+        (r#""model_version":"churn@champion""#, Some("champion")),
+        (r#""model_version":"models:/churn/7""#, Some("7")),
+        (r#""model_name":"models:/churn/7""#, Some("7")),
+        (r#""model_name":"models:/churn@champion""#, Some("champion")),
+        (r#""model_name":"models:/churn""#, None),
+        (r#""model_name":"churn:7""#, Some("7")),
+        (r#""model_version":"churn:7""#, Some("7")),
+        (r#""model_version":"churn/7""#, Some("7")),
+        (r#""model_name":"churn/7""#, Some("7")),
+        (r#""model_name":"churn","model_version":7"#, Some("7")),
+        (r#""model_name":"churn","model_version":1.10"#, Some("1.10")),
+        (r#""model_name":"churn","model_version":"v3""#, Some("v3")),
+        (
+            r#""model_name":"churn","model_version":"churn@7""#,
+            Some("7"),
+        ),
+        (r#""model_name":"churn@7","model_version":null"#, Some("7")),
+        (r#""model":"churn@7""#, Some("7")),
+        (r#""model":{"name":"churn","version":7}"#, Some("7")),
+        (
+            r#""model":{"name":"churn","version":"v7","stage":"x"}"#,
+            Some("v7"),
+        ),
+        (
+            r#""model":{"name":"churn","alias":"champion"}"#,
+            Some("champion"),
+        ),
+        (r#""model":{"name":"models:/churn/7"}"#, Some("7")),
+        (
+            r#""model_name":{"name":"churn"},"model_version":"7""#,
+            Some("7"),
+        ),
+        (r#""model_version":{"name":"churn","version":7}"#, Some("7")),
+        (r#""model_uri":"models:/churn/7""#, Some("7")),
+        (r#""model_id":"churn""#, None),
+        (r#""model_name":"churn","model_id":"m-0a1b""#, None),
+        (r#""model_name":"churn","model_id":17"#, None),
+        (
+            r#""model_name":"ch\u0075rn","model_version":"chur\u006e@7""#,
+            Some("7"),
+        ),
+    ];
+    for topic in [DRIFT, PERFORMANCE] {
+        for (fields, version) in table {
+            let raw = format!(r#"{{"severity":"MEDIUM",{fields}}}"#);
+            let (target, action, decision) = decided(topic, &raw, &rules);
+            assert_eq!((target.as_str(), action), ("model/churn", Retrain), "{raw}");
+            let params = &decision.ladder[0].params;
+            assert_eq!(params["model_name"], "churn", "{raw}");
+            assert_eq!(params["model_version"], json!(version), "{raw}");
+            if topic == DRIFT {
+                assert_eq!(
+                    decision.ladder[0].cooldown_ms, 420_000,
+                    "the overlay, {raw}"
+                );
+            }
+            assert!(!says(&decision, "default "), "{:?}", decision.reasons);
+        }
+    }
+}
+
+#[test]
+fn a_field_that_cannot_be_read_alerts_people_and_touches_no_default() {
+    let rules = rules("");
+    let table = [
+        (
+            r#""model_name":42"#,
+            "unreadable:42",
+            "model_name is a number and names no model: 42",
+        ),
+        (
+            r#""model_version":7"#,
+            "unreadable:7",
+            "model_version is a number and names no model: 7",
+        ),
+        (
+            r#""model_name":"""#,
+            r#"unreadable:"""#,
+            "model_name is empty",
+        ),
+        (
+            r#""model_name":"  ""#,
+            r#"unreadable:"  ""#,
+            "model_name is empty",
+        ),
+        (
+            r#""model_name":true"#,
+            "unreadable:true",
+            "model_name is a boolean",
+        ),
+        (
+            r#""model_name":["churn"]"#,
+            r#"unreadable:["churn"]"#,
+            "model_name is a list",
+        ),
+        (
+            r#""model_name":{"id":7}"#,
+            r#"unreadable:{"id":7}"#,
+            "an object without a readable name",
+        ),
+        (
+            r#""model":{"name":42}"#,
+            r#"unreadable:{"name":42}"#,
+            "model is an object without a readable name",
+        ),
+        (r#""model_id":42"#, "unreadable:42", "model_id is a number"),
+        (
+            r#""model_version":"@7""#,
+            "unreadable:@7",
+            "text in no form of a model reference",
+        ),
+        (
+            r#""model_uri":"runs:/0a1b/model""#,
+            "unreadable:runs:/0a1b/model",
+            "text in no form",
+        ),
+        (
+            r#""model_name":"s3://bucket/model.pkl""#,
+            "unreadable:s3://bucket/model.pkl",
+            "text in no form",
+        ),
+        (
+            r#""model_name":"chu\nrn""#,
+            "unreadable:chu\\u{a}rn",
+            "text in no form",
+        ),
+        (
+            r#""model_name":"\ud800""#,
+            r#"unreadable:"\ud800""#,
+            "text that cannot be read",
+        ),
+        (
+            r#""model_name":42,"model_version":"v3""#,
+            "unreadable:42",
+            "model_name is a number",
+        ),
+    ];
+    for (topic, required) in [
+        (DRIFT, ""),
+        (PERFORMANCE, ""),
+        (PERFORMANCE, r#""action_required":"ROLLBACK","#),
+    ] {
+        for (fields, name, why) in table {
+            for severity in ["low", "high", "critical"] {
+                let raw = format!(r#"{{"severity":"{severity}",{required}{fields}}}"#);
+                let (target, action, decision) = decided(topic, &raw, &rules);
+                assert_eq!((target, action), (format!("model/{name}"), Alert), "{raw}");
+                assert!(says(&decision, why), "{raw}: {:?}", decision.reasons);
+                assert!(
+                    says(&decision, "people are alerted instead of"),
+                    "{:?}",
+                    decision.reasons
+                );
+                assert_eq!(
+                    decision.ladder.len(),
+                    1,
+                    "what is not known is not watched either"
+                );
+                let message = decision.ladder[0].params["message"].as_str().unwrap();
+                assert!(message.contains(why), "{message}");
+                let whole = serde_json::to_string(&decision.ladder).unwrap();
+                assert!(!whole.contains("movie_recommender"), "{whole}");
+                assert!(
+                    decision.ladder[0].charges.is_empty(),
+                    "an alert instead takes no slot"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_readable_field_names_the_target_and_an_unreadable_one_beside_it_is_named() {
+    let rules = rules("");
+    for (fields, part) in [
+        (
+            r#""model_name":42,"model_version":"churn@7""#,
+            "model_name is a number",
+        ),
+        (r#""model_name":"","model":"churn""#, "model_name is empty"),
+        (
+            r#""model_version":[],"model_name":"churn""#,
+            "model_version is a list",
+        ),
+        (
+            r#""model_id":7.5,"model_name":"churn""#,
+            "model_id is a number",
+        ),
+    ] {
+        for topic in [DRIFT, PERFORMANCE] {
+            let raw = format!(r#"{{"severity":"medium",{fields}}}"#);
+            let (target, action, decision) = decided(topic, &raw, &rules);
+            assert_eq!((target.as_str(), action), ("model/churn", Retrain), "{raw}");
+            assert!(says(&decision, part), "{raw}: {:?}", decision.reasons);
+        }
+    }
+}
+
+#[test]
+fn fields_that_contradict_are_told_and_the_event_type_says_which_counts() {
+    let rules = rules("");
+    let raw = r#"{"severity":"HIGH","model_name":"churn","model_version":"fraud@3"}"#;
+    let (target, _, decision) = decided(DRIFT, raw, &rules);
+    assert_eq!(target, "model/fraud", "SPEC §3: what stands before the @");
+    assert!(says(
+        &decision,
+        "model_name names another model, churn; fraud counts"
+    ));
+    assert_eq!(decision.ladder[0].params["model_version"], "3");
+    let (target, action, decision) = decided(PERFORMANCE, raw, &rules);
+    assert_eq!((target.as_str(), action), ("model/churn", Rollback));
+    assert!(says(
+        &decision,
+        "model_version names another model, fraud; churn counts"
+    ));
+    let params = &decision.ladder[0].params;
+    assert_eq!(
+        params["current_version"],
+        json!(null),
+        "3 is a version of fraud"
+    );
+
+    let raw = r#"{"model_name":"churn@3","model_version":"churn@7"}"#;
+    for topic in [DRIFT, PERFORMANCE] {
+        let (_, _, decision) = decided(topic, raw, &rules);
+        assert_eq!(decision.ladder[0].params["model_version"], "7");
+        assert!(
+            says(&decision, "model_name says version 3; version 7 counts"),
+            "{:?}",
+            decision.reasons
+        );
+    }
+    let raw = r#"{"event_type":"system_overload","service":"a","service_name":"b"}"#;
+    let (target, action, decision) = decided("system.alerts", raw, &rules);
+    assert_eq!((target.as_str(), action), ("service/a", ScaleUp));
+    assert!(says(
+        &decision,
+        "service_name names another service, b; a counts"
+    ));
+}
+
+#[test]
+fn an_absent_name_takes_the_default_which_is_named() {
+    let rules = rules("");
+    let named = "the event names no model; the default movie_recommender is taken (defaults.model)";
+    for fields in [
+        "",
+        r#","model_name":null"#,
+        r#","model_name":null,"model_version":null,"model":null"#,
+    ] {
+        for topic in [DRIFT, PERFORMANCE] {
+            let raw = format!(r#"{{"severity":"medium"{fields}}}"#);
+            let (target, action, decision) = decided(topic, &raw, &rules);
+            assert_eq!(
+                (target.as_str(), action),
+                ("model/movie_recommender", Retrain),
+                "{raw}"
+            );
+            assert!(says(&decision, named), "{:?}", decision.reasons);
+        }
+    }
+    // SPEC §3: with no @, the default.
+    for version in ["v3", "7", "1.2.0"] {
+        let raw = format!(r#"{{"severity":"high","model_version":"{version}"}}"#);
+        let (target, action, decision) = decided(DRIFT, &raw, &rules);
+        assert_eq!(
+            (target.as_str(), action),
+            ("model/movie_recommender", Retrain),
+            "{raw}"
+        );
+        let why = format!("model_version has nothing before an @ and names no model: {version}");
+        assert!(
+            says(&decision, &why) && says(&decision, named),
+            "{:?}",
+            decision.reasons
+        );
+    }
+    let raw = r#"{"event_type":"system_overload"}"#;
+    let (target, action, decision) = decided("system.alerts", raw, &rules);
+    assert_eq!((target.as_str(), action), ("service/mlops-api", ScaleUp));
+    assert!(says(
+        &decision,
+        "the event names no service; the default mlops-api is taken (defaults.service)"
+    ));
+    let raw = r#"{"event_type":"service_health_check_failed","severity":"high"}"#;
+    let (target, action, decision) = decided("system.health", raw, &rules);
+    assert_eq!((target.as_str(), action), ("service/mlops-api", Rollback));
+    assert!(says(&decision, "default mlops-api") && says(&decision, "default movie_recommender"));
+}
+
+#[test]
+fn a_default_can_be_switched_off_and_people_are_alerted_instead() {
+    let off = rules("defaults.model = \"\"\ndefaults.service = \"\"");
+    let failed = r#"{"event_type":"service_health_check_failed","severity":"high"}"#;
+    for (topic, raw, expected, off_key) in [
+        (
+            DRIFT,
+            r#"{"severity":"high"}"#,
+            "model/unnamed:",
+            "defaults.model",
+        ),
+        (
+            DRIFT,
+            r#"{"severity":"medium","model_version":"v3"}"#,
+            "model/unnamed:",
+            "defaults.model",
+        ),
+        (
+            PERFORMANCE,
+            r#"{"action_required":"ROLLBACK"}"#,
+            "model/unnamed:",
+            "defaults.model",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":"system_overload"}"#,
+            "service/unnamed:",
+            "defaults.service",
+        ),
+        (
+            "system.health",
+            failed,
+            "service/unnamed:",
+            "defaults.service",
+        ),
+    ] {
+        let (target, action, decision) = decided(topic, raw, &off);
+        assert_eq!((target.as_str(), action), (expected, Alert), "{raw}");
+        assert!(
+            says(&decision, &format!("{off_key} is switched off")),
+            "{:?}",
+            decision.reasons
+        );
+        assert!(
+            says(&decision, "people are alerted instead of"),
+            "{:?}",
+            decision.reasons
+        );
+    }
+    // What is named is acted on, and what asks for nothing stays without answer.
+    let (target, action, _) = decided(DRIFT, r#"{"severity":"high","model_name":"churn"}"#, &off);
+    assert_eq!((target.as_str(), action), ("model/churn", Retrain));
+    assert_eq!(decided("data.ingested", "{}", &off).1, Ignore);
+    // The default service serves a model that is not known without the default model.
+    let no_model = rules("defaults.model = \"\"");
+    let (target, action, decision) = decided("system.health", failed, &no_model);
+    assert_eq!((target.as_str(), action), ("service/mlops-api", Alert));
+    assert!(
+        says(&decision, "defaults.model is switched off"),
+        "{:?}",
+        decision.reasons
+    );
+    let named = r#"{"event_type":"service_health_check_failed","severity":"high","service":"api"}"#;
+    let (_, action, decision) = decided("system.health", named, &no_model);
+    assert_eq!(
+        (action, &decision.ladder[0].params["service"]),
+        (Rollback, &json!("api"))
+    );
+    assert_eq!(decision.ladder[0].params["model_name"], json!(null));
+}
+
+#[test]
+fn a_service_is_text_or_an_object_with_a_name_and_anything_else_alerts_people() {
+    let rules = rules("");
+    let overload =
+        |fields: &str| format!(r#"{{"event_type":"system_overload","severity":"high",{fields}}}"#);
+    for fields in [
+        r#""service":"api-2""#,
+        r#""service":" api-2 ""#,
+        r#""service_name":"api-2""#,
+        r#""service":{"name":"api-2","port":80}"#,
+        r#""service":42,"service_name":"api-2""#,
+    ] {
+        let (target, action, decision) = decided("system.alerts", &overload(fields), &rules);
+        assert_eq!(
+            (target.as_str(), action),
+            ("service/api-2", ScaleUp),
+            "{fields}"
+        );
+        assert_eq!(decision.ladder[0].params["service"], "api-2", "{fields}");
+    }
+    for (fields, name) in [
+        (r#""service":42"#, "42"),
+        (r#""service":"""#, r#""""#),
+        (r#""service":{"id":1}"#, r#"{"id":1}"#),
+        (r#""service":["a"]"#, r#"["a"]"#),
+        (r#""service":"a\u0000b""#, "a\\u{0}b"),
+    ] {
+        let (target, action, decision) = decided("system.alerts", &overload(fields), &rules);
+        assert_eq!(
+            (target, action),
+            (format!("service/unreadable:{name}"), Alert),
+            "{fields}"
+        );
+        assert!(says(&decision, "no field names the service that is meant"));
+    }
+    // The model that a failed service serves cannot be read: nothing is rolled back on its behalf.
+    for (fields, expected) in [
+        (r#""service":"api","model_name":42"#, "model/unreadable:42"),
+        (r#""service":{"id":1}"#, "service/unreadable:{\"id\":1}"),
+    ] {
+        let raw =
+            format!(r#"{{"event_type":"service_health_check_failed","severity":"high",{fields}}}"#);
+        let (target, action, _) = decided("system.health", &raw, &rules);
+        assert_eq!((target.as_str(), action), (expected, Alert), "{raw}");
+    }
+    // An unknown type is about what can be read.
+    let raw = r#"{"event_type":"disk_full","model":{"size":7},"service":"api"}"#;
+    assert_eq!(decided("system.alerts", raw, &rules).0, "service/api");
+}
+
+#[test]
+fn every_field_of_a_wrong_type_that_is_read_is_named() {
+    let rules = rules(
+        r#"
+        [rules.gpu_fault]
+        low = "scale_up"
+        medium = "scale_up"
+        high = "scale_up"
+        critical = "scale_up"
+        raise.critical.temperature = 90
+        raise.high.errors = 3
+        "#,
+    );
+    let table = [
+        (
+            DRIFT,
+            r#"{"severity":["HIGH"]}"#,
+            "severity is a list, not a word or a number; the rule's default",
+        ),
+        (
+            DRIFT,
+            r#"{"severity":{"level":"HIGH"}}"#,
+            "severity is an object",
+        ),
+        (DRIFT, r#"{"severity":true}"#, "severity is a boolean"),
+        (
+            DRIFT,
+            r#"{"drift_score":"0.9"}"#,
+            "drift_score is a string, not a number; it was not considered",
+        ),
+        (
+            DRIFT,
+            r#"{"drift_score":1e999}"#,
+            "drift_score is out of range or not readable",
+        ),
+        (
+            DRIFT,
+            r#"{"affected_features":9}"#,
+            "affected_features is a number, not a list",
+        ),
+        (DRIFT, r#"{"event_id":7}"#, "event_id is a number, not text"),
+        (
+            DRIFT,
+            r#"{"timestamp":{}}"#,
+            "timestamp is an object, not a time",
+        ),
+        (
+            PERFORMANCE,
+            r#"{"performance_drop":"5 %"}"#,
+            "performance_drop is a string, not a number",
+        ),
+        (
+            PERFORMANCE,
+            r#"{"current_performance":"0.8"}"#,
+            "current_performance is a string, not a number",
+        ),
+        (
+            PERFORMANCE,
+            r#"{"baseline_performance":[0.9]}"#,
+            "baseline_performance is a list, not a number",
+        ),
+        (
+            PERFORMANCE,
+            r#"{"action_required":1}"#,
+            "action_required is a number, not RETRAIN, ROLLBACK or NONE",
+        ),
+        (
+            PERFORMANCE,
+            r#"{"action_required":"REBOOT"}"#,
+            "action_required is REBOOT, not RETRAIN, ROLLBACK or NONE",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":"gpu_fault","temperature":"91"}"#,
+            "temperature is a string, not a number or a list",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":"gpu_fault","errors":{}}"#,
+            "errors is an object, not a number or a list",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":"gpu_fault","errors":1e999}"#,
+            "errors is out of range or not readable",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":"gpu_fault","current_instances":"3"}"#,
+            "current_instances is a string, not a number",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":"gpu_fault","current_instances":2.5}"#,
+            "current_instances is 2.5, not a whole number",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":"disk_full","message":{}}"#,
+            "message is an object, not text",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":7}"#,
+            "event_type is a number, not text",
+        ),
+        (
+            "system.alerts",
+            r#"{"event_type":"x","service":7}"#,
+            "service is a number and names no service: 7",
+        ),
+        // Another field that cannot be held spoils none of these.
+        (
+            "system.alerts",
+            r#"{"event_type":"gpu_fault","temperature":"91","x":1e999,"y":"\ud800"}"#,
+            "temperature is a string",
+        ),
+    ];
+    for (topic, raw, part) in table {
+        let (_, _, decision) = decided(topic, raw, &rules);
+        assert!(says(&decision, part), "{raw}: {:?}", decision.reasons);
+    }
+    // What is not read is not named.
+    let (_, _, decision) = decided(
+        DRIFT,
+        r#"{"model_name":"m","message":{},"temperature":"91"}"#,
+        &rules,
+    );
+    assert_eq!(decision.reasons.len(), 2, "{:?}", decision.reasons);
+}
+
+#[test]
+fn a_type_that_the_topic_overrules_is_named() {
+    let rules = rules("");
+    for (topic, own, part) in [
+        (
+            DRIFT,
+            r#""other_type""#,
+            Some("event_type is other_type; the topic fixes it as data_drift_detected"),
+        ),
+        (
+            DRIFT,
+            r#""model_performance_degraded""#,
+            Some("event_type is model_performance_degraded; the topic fixes"),
+        ),
+        (
+            DRIFT,
+            "7",
+            Some("event_type is a number, not text; the topic fixes"),
+        ),
+        (DRIFT, r#""""#, Some("event_type is empty; the topic fixes")),
+        (DRIFT, r#""data_drift_detected""#, None),
+        (DRIFT, r#"" DATA_DRIFT_DETECTED ""#, None),
+        (DRIFT, r#""data.drift.detected""#, None),
+        (DRIFT, "null", None),
+        (
+            "data.ingested",
+            r#""other_type""#,
+            Some("event_type is other_type; the topic fixes it as data_ingested"),
+        ),
+        ("system.alerts", r#""other_type""#, None),
+    ] {
+        let raw = format!(r#"{{"model_name":"m","severity":"low","event_type":{own}}}"#);
+        let (_, _, decision) = decided(topic, &raw, &rules);
+        match part {
+            Some(part) => assert!(says(&decision, part), "{raw}: {:?}", decision.reasons),
+            None => assert!(
+                !says(&decision, "event_type is"),
+                "{raw}: {:?}",
+                decision.reasons
+            ),
+        }
+    }
+}
+
+#[test]
+fn an_event_whose_type_cannot_be_read_alerts_people_where_the_topic_does_not_say_it() {
+    let rules = rules("");
+    for topic in ["system.metrics", "system.health", "system.alerts"] {
+        for own in ["7", r#""""#, "[]", r#""\ud800""#] {
+            let raw = format!(r#"{{"event_type":{own},"severity":"critical"}}"#);
+            let (_, action, decision) = decided(topic, &raw, &rules);
+            assert_eq!(action, Alert, "{topic} {raw}");
+            assert!(says(&decision, "event_type is"), "{:?}", decision.reasons);
+        }
+    }
+    assert_eq!(
+        decided("system.metrics", "{}", &rules).1,
+        Ignore,
+        "a sample"
+    );
+    assert_eq!(
+        decided(DRIFT, r#"{"severity":"low","model_name":"m"}"#, &rules).1,
+        Monitor
+    );
+}
+
+#[test]
+fn defaults_are_names_or_nothing() {
+    for (overlay, key) in [
+        ("defaults.model = \"churn@7\"", "defaults.model"),
+        ("defaults.model = \"models:/churn\"", "defaults.model"),
+        ("defaults.model = \" \"", "defaults.model"),
+        ("defaults.service = \" api\"", "defaults.service"),
+        ("defaults.service = \"a\\nb\"", "defaults.service"),
+    ] {
+        let errors = Rules::new(&settings(overlay)).unwrap_err();
+        let keys: Vec<_> = errors.iter().map(|error| error.key.as_str()).collect();
+        assert_eq!(keys, [key], "{overlay}");
+    }
+    rules("defaults.model = \"org/churn\"\ndefaults.service = \"team/api:8080\"");
+}
+
+proptest! {
+    /// Whatever stands in the fields for the name, nothing is done to a default that an unreadable field hides.
+    #[test]
+    fn no_value_of_a_target_field_is_passed_over(
+        field in prop::sample::select(vec!["model_name", "model_version", "model", "model_uri", "model_id"]),
+        value in prop_oneof![
+            any::<i64>().prop_map(|number| json!(number)),
+            any::<bool>().prop_map(|flag| json!(flag)),
+            "\\PC{0,20}|[a-c7@:/ ]{0,8}".prop_map(|text| json!(text)),
+            prop::collection::vec("[a-c]{0,3}", 0..3).prop_map(|list| json!(list)),
+            "[a-c@:/]{0,4}".prop_map(|name| json!({ "name": name })),
+        ],
+        topic in prop::sample::select(vec![DRIFT, PERFORMANCE]),
+    ) {
+        let raw = json!({ "severity": "high", field: value }).to_string();
+        let (target, action, decision) = decided(topic, &raw, &rules(""));
+        let bare_version = field == "model_version"
+            && value.as_str().is_some_and(|text| !text.trim().is_empty() && !text.contains(['@', ':', '/']));
+        if target == "model/movie_recommender" {
+            prop_assert!(bare_version, "{raw}");
+            prop_assert!(says(&decision, "default movie_recommender"));
+        } else if target.starts_with("model/unreadable:") {
+            prop_assert_eq!(action, Alert);
+        }
+    }
+}
