@@ -702,7 +702,7 @@ fn orders_are_applied_or_refused_with_the_present_state_and_name_their_key() {
         (Some(0), true),
         "{told}"
     );
-    let (code, told, _) = order(
+    let (code, told, said) = order(
         &outside,
         &[
             "silence",
@@ -715,6 +715,11 @@ fn orders_are_applied_or_refused_with_the_present_state_and_name_their_key() {
         ],
     );
     assert_eq!(code, Some(0));
+    // Before, and with the answer.
+    for text in [&said, &told] {
+        let whole = "a silence holds every target of its partition";
+        assert!(text.contains(whole), "{text}");
+    }
     assert!(
         told.contains("silenced until 2026-01-01T00:30:00.000Z"),
         "{told}"
@@ -739,15 +744,16 @@ fn orders_are_applied_or_refused_with_the_present_state_and_name_their_key() {
     assert_eq!(code, Some(0), "{problem}");
     let answer: serde_json::Value = serde_json::from_str(&told).unwrap();
     let id = answer["action"]["id"].as_str().unwrap();
-    for name in ["cancel", "refire", "clear-cooldown"] {
+    for name in ["cancel", "refire", "clear-cooldown", "acknowledge"] {
         let (code, _, told) = order(
             &outside,
             &["override", name, id, "--expect", "99", "--reason", "x"],
         );
         assert_eq!(code, Some(1));
         assert!(
-            told.contains("409: the action has changed since")
-                && told.contains("retrain of model/m")
+            told.contains(&format!(
+                "409: retrain of model/m ({id}): the action has changed since"
+            )) && told.contains(&format!("{id} --expect"))
                 && told.contains("is ready, changed"),
             "{told}"
         );
@@ -837,20 +843,57 @@ fn orders_that_cannot_be_given_end_with_a_message_and_a_code() {
 }
 
 #[test]
+fn a_wrong_token_is_told_from_a_missing_one() {
+    let outside = Outside::with_operator(Duration::from_secs(10));
+    let with = |token: Option<&str>| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_homeostat"));
+        command.args(["pause", "--reason", "x", "--url", &outside.url("")]);
+        match token {
+            Some(token) => command.env("HOMEOSTAT_OPERATOR_TOKEN", token),
+            None => command.env_remove("HOMEOSTAT_OPERATOR_TOKEN"),
+        };
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        err(&output)
+    };
+    let (missing, wrong) = (with(None), with(Some("another")));
+    assert!(
+        missing.contains("401") && missing.contains("has none"),
+        "{missing}"
+    );
+    assert!(
+        missing.contains("put it into HOMEOSTAT_OPERATOR_TOKEN"),
+        "{missing}"
+    );
+    assert!(
+        wrong.contains("401") && wrong.contains("is wrong"),
+        "{wrong}"
+    );
+}
+
+#[test]
 fn the_ledger_is_shown_as_a_running_service_folds_it() {
     let outside = Outside::with_operator(Duration::from_secs(10));
-    order(&outside, &["pause", "--reason", "x"]);
+    let silence = ["silence", "--minutes", "30", "--reason", "known drift"];
+    order(&outside, &silence);
+    order(&outside, &["pause", "--reason", "release", "--who", "ada"]);
     let (code, told, _) = order(&outside, &["ledger", "status"]);
     let lines: Vec<Vec<&str>> = told
         .lines()
         .map(|line| line.split_whitespace().collect())
         .collect();
-    assert_eq!((code, lines.len()), (Some(0), 3), "{told}");
-    assert_eq!(
-        lines[2][..7],
-        ["1", "no", "live", "0", "1", "0", "paused"],
-        "{told}"
-    );
+    assert_eq!((code, lines.len()), (Some(0), 1 + 2 * 3 + 1), "{told}");
+    assert_eq!(lines[4][..6], ["1", "no", "live", "1", "1", "0"], "{told}");
+    let until = "2026-01-01T00:30:00.000Z";
+    assert_eq!(lines[4][7..], ["paused,", "silenced", "until", until]);
+    for line in [
+        format!("until {until}: known drift\n"),
+        "pause by ada at ".to_owned(),
+        " until resume: release\n".to_owned(),
+        "warning: look at it\n".to_owned(),
+    ] {
+        assert!(told.contains(&line), "{line}: {told}");
+    }
 }
 
 /// Does something with the embedded log of a folder.

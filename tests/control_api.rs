@@ -173,16 +173,36 @@ async fn without_the_operator_token_nothing_is_ordered() {
                 .header("idempotency-key", "k")
                 .body("{}")
         };
-        for request in [
-            request(),
-            request().bearer_auth("open sesam"),
-            request().header("authorization", format!("Basic {TOKEN}")),
+        let header = |value: String| request().header("authorization", value);
+        let invalid = r#"Bearer error="invalid_token""#;
+        for (request, kind, challenge, word) in [
+            (request(), "unauthorized", "Bearer", "has none"),
+            (
+                header(format!("Basic {TOKEN}")),
+                "unauthorized",
+                "Bearer",
+                "in another way",
+            ),
+            (
+                request().bearer_auth("open sesam"),
+                "wrong-token",
+                invalid,
+                "is wrong",
+            ),
+            (
+                header(format!("Bearer {TOKEN}x")),
+                "wrong-token",
+                invalid,
+                "is wrong",
+            ),
+            (header("bearer ".to_owned()), "unauthorized", "Bearer", ""),
         ] {
             let response = request.send().await.unwrap();
-            assert_eq!(response.headers()["www-authenticate"], "Bearer", "{path}");
+            assert_eq!(response.headers()["www-authenticate"], challenge, "{path}");
             let status = response.status().as_u16();
             let problem: Value = response.json().await.unwrap();
-            assert_eq!((status, slug(&problem)), (401, "unauthorized"), "{path}");
+            assert_eq!((status, slug(&problem)), (401, kind), "{path}");
+            assert!(problem["detail"].as_str().unwrap().contains(word));
             assert!(!problem.to_string().contains(TOKEN));
         }
     }
@@ -291,8 +311,8 @@ async fn a_hold_is_written_to_every_partition_and_a_repetition_gets_the_first_re
     assert_eq!(status, 200, "{first}");
     assert_eq!(first["order"], "pause");
     assert_eq!(
-        first["holds"],
-        json!({"paused": true, "silenced_until": null})
+        (&first["holds"]["paused"], &first["holds"]["silenced_until"]),
+        (&json!(true), &Value::Null)
     );
     assert_eq!(
         first["records"],
@@ -665,4 +685,188 @@ async fn an_order_that_the_ledger_could_not_read_back_is_refused_before_it_is_wr
         assert_eq!(status, expected, "{depth}: {told}");
     }
     assert_eq!(written(&outside).len(), 1);
+}
+
+/// An alert about the failed action, lost through its connector.
+fn alert_lost(outside: &Outside, partition: i32, parent: Id) -> Id {
+    let alert = {
+        let ledger = outside.log.ledger.lock().unwrap();
+        let state = ledger[usize::try_from(partition).unwrap()].read();
+        let derived = &state.fold.action(parent).unwrap().derived;
+        *derived.values().last().unwrap()
+    };
+    sent(outside, partition, alert);
+    let finish = Finish {
+        action_id: alert,
+        attempt: 1,
+        start_id: Id([9; 16]),
+        outcome: FinishOutcome::Failed,
+        via: Via::Response,
+        detail: "no such channel".to_owned(),
+        retry_after_ms: None,
+        permanent: true,
+    };
+    elsewhere(outside, partition, &Record::Finish(finish));
+    alert
+}
+
+async fn ledger(outside: &Outside, query: &str) -> Value {
+    let url = outside.url(&format!("/api/v1/ledger{query}"));
+    let (status, ledger) = answer(outside.client.get(url)).await;
+    assert_eq!(status, 200, "{ledger}");
+    ledger
+}
+
+#[tokio::test]
+async fn an_alert_that_reached_nobody_is_listed_until_somebody_acknowledges_it() {
+    let outside = Outside::with_operator(LIMIT);
+    let at = place(&outside).await;
+    let id = proposed(&outside, at, |step| step.max_attempts = 1);
+    sent(&outside, at, id);
+    finished(&outside, at, id, FinishOutcome::Failed);
+    let alert = alert_lost(&outside, at, id);
+    let listed = ledger(&outside, "?target=model/m").await;
+    let partition = &listed["partitions"][0];
+    assert_eq!(listed["partitions"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&partition["partition"], &partition["undelivered"]),
+        (&json!(at), &json!(1))
+    );
+    let lost = &partition["undelivered_alerts"][0];
+    assert_eq!(
+        (
+            &lost["id"],
+            &lost["escalation_of"],
+            &lost["target"],
+            &lost["phase"]
+        ),
+        (
+            &json!(alert),
+            &json!(id),
+            &json!("model/m"),
+            &json!("failed")
+        )
+    );
+    let changed = state(&outside, at, alert).1;
+    let body =
+        |expect: i64| json!({"action_id": alert, "expect": expect, "reason": "seen", "who": "ada"});
+    let (status, problem) = order(&outside, "acknowledge", "a0", body(changed - 1)).await;
+    assert_eq!((status, &problem["reason"]), (409, &json!("stale")));
+    let (status, told) = order(&outside, "acknowledge", "a1", body(changed)).await;
+    assert_eq!(
+        (status, &told["order"], &told["action"]["phase"]),
+        (200, &json!("acknowledge"), &json!("failed")),
+        "{told}"
+    );
+    let after = ledger(&outside, "?target=model/m").await;
+    assert_eq!(after["partitions"][0]["undelivered"], 0);
+    assert_eq!(after["partitions"][0]["undelivered_alerts"], json!([]));
+    assert_eq!(state(&outside, at, alert), ("failed", changed));
+    // Twice, and with the same key.
+    assert_eq!(
+        order(&outside, "acknowledge", "a2", body(changed)).await.0,
+        200
+    );
+    assert_eq!(
+        order(&outside, "acknowledge", "a1", body(changed)).await.1["records"],
+        told["records"]
+    );
+}
+
+#[tokio::test]
+async fn a_failed_action_is_fired_again_and_a_refusal_says_when_it_would_be() {
+    let outside = Outside::with_operator(LIMIT);
+    let at = place(&outside).await;
+    let id = proposed(&outside, at, |step| step.max_attempts = 1);
+    let body = |outside: &Outside, id: Id| json!({"action_id": id, "expect": state(outside, at, id).1, "reason": "x"});
+    let detail = |problem: &Value| problem["detail"].as_str().unwrap().to_owned();
+    let (_, problem) = order(&outside, "refire", "r0", body(&outside, id)).await;
+    assert_eq!(
+        detail(&problem),
+        format!(
+            "retrain of model/m ({id}): it is ready, and `refire` is valid once the action is failed or unknown, and its key is free"
+        )
+    );
+    sent(&outside, at, id);
+    let (_, problem) = order(&outside, "cancel", "c0", body(&outside, id)).await;
+    assert!(
+        detail(&problem)
+            .contains("the order is valid once its outcome is known, which is at 2026-01-01T"),
+        "{problem}"
+    );
+    finished(&outside, at, id, FinishOutcome::Failed);
+    let (status, told) = order(&outside, "refire", "r1", body(&outside, id)).await;
+    assert_eq!(
+        (status, &told["action"]["phase"]),
+        (200, &json!("ready")),
+        "{told}"
+    );
+    // An outcome in doubt: the lease first.
+    let outside = Outside::with_operator(LIMIT);
+    let id = proposed(&outside, at, |step| step.policy = Policy::AtMostOnce);
+    sent(&outside, at, id);
+    finished(&outside, at, id, FinishOutcome::Unknown);
+    let (status, problem) = order(&outside, "refire", "r2", body(&outside, id)).await;
+    assert_eq!((status, &problem["reason"]), (409, &json!("lease_running")));
+    let from = problem["valid_from"].as_str().unwrap();
+    assert!(
+        detail(&problem).contains(&format!("the order is valid from {from} on")),
+        "{problem}"
+    );
+    // As it was seen before: the command that fits now.
+    let changed = state(&outside, at, id).1;
+    let stale = json!({"action_id": id, "expect": 0, "outcome": "failed", "reason": "x"});
+    let (_, problem) = order(&outside, "resolve", "s", stale).await;
+    let command = format!(
+        "`homeostat override resolve {id} --outcome failed --expect {changed} --reason WHY`"
+    );
+    assert!(detail(&problem).contains(&command), "{problem}");
+}
+
+#[tokio::test]
+async fn holds_are_listed_with_who_when_why_and_until_also_while_paused() {
+    let outside = Outside::with_operator(LIMIT);
+    let silence =
+        json!({"minutes": 30, "target": "model/m", "reason": "known drift", "who": "ada"});
+    let (status, silenced) = order(&outside, "silence", "s", silence).await;
+    assert_eq!(status, 200, "{silenced}");
+    let at = silenced["records"][0]["partition"].as_i64().unwrap();
+    assert_eq!(
+        silenced["note"],
+        format!(
+            "model/m lives in ledger partition {at}, and a silence holds every target of its partition: no other target has anything in use there now"
+        )
+    );
+    let pause = json!({"reason": "release", "who": "bob"});
+    assert_eq!(order(&outside, "pause", "p", pause).await.0, 200);
+    let shown = ledger(&outside, "?target=model/m").await;
+    let holds = &shown["partitions"][0]["holds"];
+    assert_eq!(
+        holds,
+        &json!({
+            "paused": true,
+            "silenced_until": "2026-01-01T00:30:00.000Z",
+            "orders": [
+                {"order": "silence", "who": "ada", "time": silenced["time"], "reason": "known drift",
+                 "until": "2026-01-01T00:30:00.000Z", "target": "model/m"},
+                {"order": "pause", "who": "bob", "time": holds["orders"][1]["time"], "reason": "release",
+                 "until": null, "target": null},
+            ],
+        })
+    );
+    // Said before as well, with the targets that are held with it.
+    let other = (0..64).map(|number| Target::model(format!("m{number}")));
+    let partition = usize::try_from(at).unwrap();
+    let beside = |target: &Target| {
+        homeostat_logic::ledger::placement::partition_of_target(target, 2)
+            == i32::try_from(partition).unwrap()
+    };
+    let other = other.into_iter().find(beside).unwrap();
+    let body = json!({"reason": "x", "action": "retrain", "target": other.to_string()});
+    assert_eq!(order(&outside, "force", "f", body).await.0, 200);
+    let note = ledger(&outside, "?target=model/m").await["note"].to_string();
+    assert!(note.contains(&format!("now also {other}")), "{note}");
+    let url = outside.url("/api/v1/ledger?target=m");
+    let (status, problem) = answer(outside.client.get(url)).await;
+    assert_eq!((status, slug(&problem)), (400, "bad-parameter"));
 }

@@ -205,13 +205,17 @@ async fn probes_tell_life_and_readiness_apart() {
     let outside = Outside::start();
     assert_eq!(
         get(&outside, "/readyz").await,
-        (200, json!({"ready": true, "reasons": []}))
+        (
+            200,
+            json!({"ready": true, "reasons": [], "warnings": ["look at it"]})
+        )
     );
     *outside.answers.not_ready.lock().unwrap() = vec!["the ledger is not folded yet".to_owned()];
     let (status, document) = get(&outside, "/readyz").await;
     assert_eq!(status, 503);
     assert_eq!(document["ready"], false);
     assert_eq!(document["reasons"], json!(["the ledger is not folded yet"]));
+    assert_eq!(document["warnings"], json!(["look at it"]));
     assert_eq!(get(&outside, "/livez").await.0, 200);
 }
 

@@ -268,6 +268,7 @@ impl Cooldown {
                     let partition = self.context.view.partition;
                     tracing::info!(partition, next, "the fold goes on from a checkpoint");
                     self.context.view.write().fold = fold;
+                    self.restore_history();
                     self.restore = None;
                     self.tail = None;
                     self.catch_up(next - 1);
@@ -371,20 +372,43 @@ impl Cooldown {
     }
 
     fn remember(&self, changes: &[Change]) {
+        let state = self.context.view.read();
         let mut history = self
             .context
             .history
             .write()
             .unwrap_or_else(PoisonError::into_inner);
+        // The fold first, then the history: nobody takes them the other way round.
         for change in changes {
-            history.apply(change);
+            history.apply(change, &state.fold);
         }
         drop(history);
+        drop(state);
+        let emptied = |change: &Change| matches!(change.kind, ChangeKind::Emptied { .. });
+        if changes.iter().any(emptied) {
+            self.restore_history();
+        }
         // The order is in the fold by now: whoever gave it finds what became of it.
         let orders = |change: &Change| matches!(change.kind, ChangeKind::Overridden { .. });
         if changes.iter().any(orders) {
             self.context.view.overridden().notify_waiters();
         }
+    }
+
+    /// The history shows the whole state of the fold, of which it has not seen the beginning.
+    fn restore_history(&self) {
+        let CooldownContext {
+            view, partitions, ..
+        } = &self.context;
+        let state = view.read();
+        let mut history = self
+            .context
+            .history
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        history.restore(&state.fold, |target| {
+            partition_of_target(target, *partitions) == view.partition
+        });
     }
 
     /// Tells the executor; when it is full, holds the mailbox until it has room.

@@ -217,13 +217,14 @@ impl PartitionConsumer {
     /// Said once, when it happens; readiness and a metric say it as long as it lasts.
     fn tell_stop(&self, stop: Stop, error: &str) {
         let partition = &self.flight.partition;
+        let topic = &partition.topic;
         let Stop { dead, records } = stop;
         tracing::error!(
             %partition,
             dead,
             records,
             error,
-            "too many dead letters: the partition stops and nothing of it is lost; mend what reads or writes these records, then `homeostat dead-letters resume`"
+            "too many dead letters: the partition stops and nothing of it is lost; mend what reads or writes these records, then `homeostat dead-letters resume --topic {topic}`"
         );
     }
 

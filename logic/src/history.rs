@@ -1,4 +1,5 @@
-//! The decision history: what the API shows of the ledger, newest first, bounded.
+//! The decision history: what the API shows of the ledger, newest first: every open decision, and a bounded number of
+//! closed ones.
 //!
 //! A projection of the fold's changes, rebuilt with it; it holds nothing that the ledger does not.
 
@@ -8,6 +9,7 @@ mod story;
 mod tests;
 
 pub use self::projection::{CAPACITY_DEFAULT, History};
+pub use self::story::of_state;
 
 use std::collections::BTreeMap;
 
@@ -121,6 +123,15 @@ pub struct DecisionSummary {
     pub phase: &'static str,
     /// Ledger offset of the action's last change: what an operator's order expects (a compare-and-set).
     pub changed: i64,
+    /// Log time of its end; none while it is open.
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        serialize_with = "rfc3339_option"
+    )]
+    pub ended: Option<Millis>,
+    /// People know of its bad end: by an order, or a later alert went out through the same connector.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub acknowledged: bool,
     /// One sentence per gate and per turn of fate, in order.
     pub reasons: Vec<String>,
     /// The action whose failure this one tells people about.
@@ -244,6 +255,8 @@ pub struct Filter {
     pub id_prefix: Option<String>,
     /// Only decisions at or after this time.
     pub since: Millis,
+    /// Open decisions are listed however old they are.
+    pub open_of_any_age: bool,
     /// Only decisions strictly older than this position of an earlier page.
     pub before: Option<Cursor>,
     /// At most this many.

@@ -1,6 +1,8 @@
 //! `homeostat pause`, `resume`, `silence`, `approve` and `override …`: operators' orders, over the HTTP API of a running
 //! service. Applied, or refused with the present state; nothing is told before the service has read the order back.
 
+use std::io::IsTerminal as _;
+
 use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -13,6 +15,8 @@ Examples:
   homeostat pause --reason \"release of the trainer\"
   homeostat silence --minutes 30 --target model/churn --reason \"known drift\"
   homeostat override cancel 4bf9… --reason \"not during the audit\"
+  homeostat override refire 4bf9… --reason \"the trainer is mended\"
+  homeostat override acknowledge 4bf9… --reason \"seen, no action needed\"
   homeostat override resolve 4bf9… --outcome done --reason \"seen in the trainer\"
   homeostat override force --action retrain --target model/churn --reason \"new labels\"
 
@@ -61,6 +65,9 @@ pub(super) struct Silence {
     /// Only this ledger partition.
     #[arg(long)]
     partition: Option<i32>,
+    /// Do not ask whether the whole partition of the target may be held; asked on a terminal only.
+    #[arg(long)]
+    yes: bool,
     #[command(flatten)]
     common: Common,
 }
@@ -86,8 +93,10 @@ pub(super) struct Override {
 enum Order {
     /// Withdraw an action that is not being sent.
     Cancel(OnAction),
-    /// Send an action once more whose outcome is unknown.
+    /// Send an action once more that failed, or whose outcome is unknown.
     Refire(OnAction),
+    /// Say that you know of an action that failed, expired or is unknown, or of an alert that reached nobody.
+    Acknowledge(OnAction),
     /// Say what came of an action whose outcome is unknown or in doubt.
     Resolve {
         /// What came of it.
@@ -128,6 +137,9 @@ pub(super) async fn hold(name: &str, hold: &Hold) -> Result<(), Failure> {
 }
 
 pub(super) async fn silence(silence: &Silence) -> Result<(), Failure> {
+    if let Some(target) = &silence.target {
+        tell_what_is_held(target, silence).await?;
+    }
     let fields = [
         ("minutes", silence.minutes.map(|minutes| json!(minutes))),
         ("until", silence.until.as_ref().map(|until| json!(until))),
@@ -140,10 +152,33 @@ pub(super) async fn silence(silence: &Silence) -> Result<(), Failure> {
     give("silence", &silence.common, given(fields)).await
 }
 
+/// A silence of one target holds others too: that is said before it is ordered, and asked about on a terminal.
+async fn tell_what_is_held(target: &str, silence: &Silence) -> Result<(), Failure> {
+    let service = Service::at(&silence.common.url)?;
+    let question = Question {
+        query: &[("target", target)],
+        ..Question::get(&["ledger"])
+    };
+    let ledger = service.ask(question).await?;
+    complain(text(&ledger, "note"));
+    let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    if silence.yes || !terminal {
+        return Ok(());
+    }
+    complain("Hold them all? [y/N]");
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    match read.map(|_| answer.trim()) {
+        Ok("y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::Failed("nothing was ordered".to_owned())),
+    }
+}
+
 pub(super) async fn order(arguments: &Override) -> Result<(), Failure> {
     match &arguments.order {
         Order::Cancel(on) => on_action("cancel", on, None).await,
         Order::Refire(on) => on_action("refire", on, None).await,
+        Order::Acknowledge(on) => on_action("acknowledge", on, None).await,
         Order::Resolve {
             outcome,
             on_action: on,
@@ -242,12 +277,15 @@ async fn give(name: &str, common: &Common, mut body: Map<String, Value>) -> Resu
 
 fn applied(name: &str, answer: &Value) -> String {
     let (time, now) = (text(answer, "time"), state(answer).unwrap_or_default());
-    format!("applied: {name}, {time}\n{now}\n")
+    let note = answer.get("note").and_then(Value::as_str);
+    let note = note.map_or_else(String::new, |note| format!("{note}\n"));
+    format!("applied: {name}, {time}\n{note}{now}\n")
 }
 
 /// What is the case now, as answers have it.
 fn state(answer: &Value) -> Option<String> {
     let holds = answer.get("holds").filter(|holds| holds.is_object())?;
+    let held = super::holds::in_words(holds);
     let mut parts = Vec::new();
     if let Some(action) = answer.get("action").filter(|action| action.is_object()) {
         let (id, what, target) = (
@@ -261,11 +299,8 @@ fn state(answer: &Value) -> Option<String> {
             "{what} of {target} ({id}) is {phase}, changed {changed}"
         ));
     }
-    if holds.get("paused") == Some(&Value::Bool(true)) {
-        parts.push("paused".to_owned());
-    }
-    match holds.get("silenced_until").and_then(Value::as_str) {
-        Some(until) => parts.push(format!("silenced until {until}")),
+    match held {
+        Some(held) => parts.push(held),
         None if parts.is_empty() => parts.push("nothing is held back".to_owned()),
         None => {}
     }

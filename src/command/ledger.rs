@@ -13,7 +13,7 @@ use homeostat_logic::topic::LEDGER;
 use serde_json::Value;
 
 use super::service::{Question, Service};
-use super::{Failure, Wiring, print};
+use super::{Failure, Wiring, holds, print};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -108,8 +108,8 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
         "OFFSET",
         "VERSION",
         "OPEN",
-        "HELD",
         "HASH",
+        "HELD",
     ]);
     let partitions = answer.get("partitions").and_then(Value::as_array);
     for partition in partitions.into_iter().flatten() {
@@ -119,25 +119,45 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
             Some(other) => other.to_string(),
             None => "?".to_owned(),
         };
-        let pointer = |name: &str| partition.pointer(&format!("/holds/{name}"));
-        let held_back = match pointer("silenced_until").and_then(Value::as_str) {
-            _ if pointer("paused") == Some(&Value::Bool(true)) => "paused",
-            Some(until) => until,
-            None => "-",
-        };
+        let holds = partition.get("holds").unwrap_or(&Value::Null);
+        let held = holds::in_words(holds).unwrap_or_else(|| "-".to_owned());
         let [number, owned, progress, offset] =
             ["partition", "owned", "progress", "offset"].map(cell);
         let [version, open, hash] = ["fold_version", "open_actions", "hash"].map(cell);
         table += &row([
-            &number, &owned, &progress, &offset, &version, &open, held_back, &hash,
+            &number, &owned, &progress, &offset, &version, &open, &hash, &held,
         ]);
-        if let Some(problem) = partition.get("problem").and_then(Value::as_str) {
-            table += "           ";
-            table += problem;
-            table.push('\n');
+        let problem = partition.get("problem").and_then(Value::as_str);
+        let below = problem.map(str::to_owned).into_iter();
+        for line in below.chain(holds::orders(holds)).chain(lost(partition)) {
+            table.extend(["           ", &line, "\n"]);
         }
     }
+    let warnings = answer.get("warnings").and_then(Value::as_array);
+    for warning in warnings.into_iter().flatten().filter_map(Value::as_str) {
+        table.extend(["warning: ", warning, "\n"]);
+    }
     print(&table)
+}
+
+/// A line for each alert that reached nobody, with what to do about it.
+fn lost(partition: &Value) -> Vec<String> {
+    let alerts = partition
+        .get("undelivered_alerts")
+        .and_then(Value::as_array);
+    let line = |alert: &Value| {
+        let text = |name: &str| alert.get(name).and_then(Value::as_str).unwrap_or("?");
+        let id = text("id");
+        format!(
+            "{} about {} through {} is {} since {} and reached nobody: `homeostat override acknowledge {id} --reason WHY`",
+            text("action"),
+            text("target"),
+            text("connector"),
+            text("phase"),
+            text("ended")
+        )
+    };
+    alerts.into_iter().flatten().map(line).collect()
 }
 
 fn row(
@@ -148,12 +168,12 @@ fn row(
         offset,
         version,
         open,
-        held,
         hash,
+        held,
     ]: [&str; 8],
 ) -> String {
     format!(
-        "{partition:>9}  {owned:<5}  {progress:<9} {offset:>10} {version:>7} {open:>5} {held:<24} {hash}\n"
+        "{partition:>9}  {owned:<5}  {progress:<9} {offset:>10} {version:>7} {open:>5} {hash:<64} {held}\n"
     )
 }
 
@@ -178,7 +198,7 @@ async fn start_empty(log: &dyn EventLog, who: &str) -> Result<(), Failure> {
     }
     match emptied {
         0 => Err(Failure::Failed(
-            "refused: no partition has lost what it would be started from; nothing was ordered. What else keeps one from being folded: homeostat ledger status".to_owned(),
+            "refused: no partition has lost what it would be started from; nothing was ordered. What else keeps one from being folded: `homeostat ledger status`".to_owned(),
         )),
         _ => print("start the instances again; they begin at the empty state\n"),
     }

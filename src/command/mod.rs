@@ -5,9 +5,12 @@
 mod control;
 mod dead_letters;
 mod decisions;
+mod holds;
 mod ledger;
 mod publish;
 mod service;
+#[cfg(test)]
+mod suggested;
 mod text;
 mod topics;
 
@@ -76,7 +79,7 @@ enum Command {
     /// Let an action start that waits for approval.
     #[command(after_help = control::EXAMPLES)]
     Approve(control::OnAction),
-    /// Cancel, refire, resolve or force an action, or clear its cooldown.
+    /// Cancel, refire, resolve, acknowledge or force an action, or clear its cooldown.
     #[command(after_help = control::EXAMPLES)]
     Override(control::Override),
     /// Show the ledger, or order what only a person may: an empty start, an upgrade.

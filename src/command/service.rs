@@ -105,6 +105,7 @@ impl Service {
         let detail = detail.unwrap_or("no Homeostat answers there");
         let hint = match (status, &self.token) {
             (StatusCode::UNAUTHORIZED, None) => format!(" (put it into {TOKEN})"),
+            (StatusCode::UNAUTHORIZED, Some(_)) => format!(" (it stands in {TOKEN})"),
             _ => String::new(),
         };
         let (base, status) = (&self.base, status.as_u16());

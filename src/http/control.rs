@@ -4,6 +4,7 @@
 //! A 503 or 504 says nothing about the order: the same request with the same key finds out.
 
 mod answer;
+mod holds;
 mod parts;
 mod request;
 pub(super) mod token;
@@ -27,7 +28,9 @@ use super::problem::{Kind, Problem};
 use super::{ApiState, body, decisions};
 use crate::configuration::Secret;
 
-pub(super) use self::answer::holds;
+pub(super) use self::holds::{held_with, holds};
+pub(super) use self::parts::partition;
+pub(super) use self::request::read_target;
 
 /// Orders that wait to be read back at once.
 const WAITING_MAX: usize = 64;
@@ -101,7 +104,7 @@ pub(super) async fn order(
         answer::same_order(part, &entry)?;
         entries.push((part, entry));
     }
-    answer::answer(id, &entries)
+    answer::answer(id, &entries, state.clock.now())
 }
 
 /// Appends what this instance has not read yet.

@@ -80,6 +80,8 @@ fn filter(parameters: &[(String, String)], now: Millis) -> Result<Filter, Proble
         ..Filter::default()
     };
     let mut hours = HOURS;
+    // What is open is listed whatever its age, unless an age is asked for.
+    filter.open_of_any_age = true;
     for (name, value) in parameters {
         match name.as_str() {
             "id" => filter.id_prefix = Some(id_prefix(name, value)?),
@@ -88,6 +90,7 @@ fn filter(parameters: &[(String, String)], now: Millis) -> Result<Filter, Proble
             "action" => filter.action = Some(one_of(name, value, &Action::ALL, Action::name)?),
             "outcome" => filter.outcome = Some(one_of(name, value, &Outcome::ALL, Outcome::name)?),
             "hours" => {
+                filter.open_of_any_age = false;
                 hours = value
                     .parse()
                     .ok()
@@ -170,6 +173,7 @@ mod tests {
     fn a_filter_has_defaults_and_reads_every_parameter() {
         let none = read("").unwrap();
         assert_eq!((none.limit, none.since), (100, 100_000_000 - 86_400_000));
+        assert!(none.open_of_any_age);
         let id = Id([7; 16]);
         let all = read(&format!(
             "id=0A0b&event_type=a%20b&target=model/m&action=scale_up&outcome=unknown&hours=0.5&limit=1000&cursor=12-{id}"
@@ -182,6 +186,7 @@ mod tests {
             outcome: Some(Outcome::Unknown),
             id_prefix: Some("0a0b".to_owned()),
             since: 100_000_000 - 1_800_000,
+            open_of_any_age: false,
             before: Some(Cursor { time: 12, id }),
             limit: 1_000,
         };

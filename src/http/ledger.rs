@@ -1,31 +1,63 @@
-//! `GET /api/v1/ledger`: the ledger's partitions as folded here, for people who compare instances.
+//! `GET /api/v1/ledger`: the ledger's partitions as folded here, for people who compare instances, and for those who want
+//! to know what is held back and which alerts reached nobody.
 
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
 use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse};
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_logic::history::format_time;
-use homeostat_logic::ledger::fold::FOLD_VERSION;
+use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold};
+use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::target::Target;
 use serde_json::{Value, json};
 
 use super::problem::{Kind, Problem};
-use super::{ApiState, control};
+use super::{ApiState, control, decisions};
 
-/// The handler. Hashing a whole state takes its time, so it is not done on the server's thread.
-pub(super) async fn ledger(state: Data<ApiState>) -> Result<HttpResponse, Problem> {
-    let views: Vec<Arc<LedgerView>> = state.control.views.clone();
-    let partitions =
-        web::block(move || -> Vec<Value> { views.iter().map(|view| partition(view)).collect() });
+/// Alerts listed of a partition at most; all are counted.
+const ALERTS_LISTED: usize = 100;
+
+/// The handler; with `?target=model/NAME` only the partition in which that target lives. Hashing a whole state takes its
+/// time, so it is not done on the server's thread.
+pub(super) async fn ledger(
+    state: Data<ApiState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let target = wanted(&request)?;
+    let mut views: Vec<Arc<LedgerView>> = state.control.views.clone();
+    let note = target.as_ref().and_then(|target| {
+        let home = control::partition(&state.control, target);
+        views.retain(|view| view.partition == home);
+        Some(control::held_with(target, views.first()?))
+    });
+    let now = state.clock.now();
+    let partitions = web::block(move || -> Vec<Value> {
+        views.iter().map(|view| partition(view, now)).collect()
+    });
     let partitions = partitions.await.map_err(|error| {
         tracing::error!(%error, "the ledger could not be looked at");
         Problem::new(Kind::Internal, "the ledger could not be looked at")
     })?;
-    Ok(HttpResponse::Ok().json(json!({ "known_version": FOLD_VERSION, "partitions": partitions })))
+    Ok(HttpResponse::Ok().json(json!({
+        "known_version": FOLD_VERSION,
+        "partitions": partitions,
+        "note": note,
+        "warnings": state.queries.readiness().warnings,
+    })))
+}
+
+fn wanted(request: &HttpRequest) -> Result<Option<Target>, Problem> {
+    let parameters = decisions::parameters(request, &["target"])?;
+    let read = |(name, value): &(String, String)| {
+        let target = control::read_target(value);
+        target.ok_or_else(|| decisions::bad(name, value, "model/NAME or service/NAME"))
+    };
+    parameters.first().map(read).transpose()
 }
 
 /// Two instances that show the same offset of a partition must show the same hash.
-fn partition(view: &LedgerView) -> Value {
+fn partition(view: &LedgerView, now: Millis) -> Value {
     let state = view.read();
     let fold = &state.fold;
     let (progress, problem) = match &state.progress {
@@ -48,6 +80,26 @@ fn partition(view: &LedgerView) -> Value {
         "fold_version": fold.state().version,
         "boundary": boundary.map(|one| json!({"covers": one.covers, "hash": one.hash})),
         "open_actions": fold.open_actions().count(),
-        "holds": control::holds(fold),
+        "holds": control::holds(fold, now),
+        "undelivered": fold.undelivered().count(),
+        "undelivered_alerts": undelivered(fold),
     })
+}
+
+/// The alerts that reached nobody, with the action that each is about.
+fn undelivered(fold: &Fold) -> Vec<Value> {
+    let lost = fold.undelivered().take(ALERTS_LISTED);
+    let shown = lost.map(|(id, alert)| {
+        json!({
+            "id": id,
+            "action": alert.step.action,
+            "target": alert.subject.target.to_string(),
+            "connector": alert.step.connector,
+            "phase": alert.phase.name(),
+            "changed": alert.changed,
+            "ended": alert.end.map(format_time),
+            "escalation_of": alert.derived_from.map(|(parent, _)| parent),
+        })
+    });
+    shown.collect()
 }

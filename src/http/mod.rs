@@ -87,4 +87,6 @@ pub struct Readiness {
     pub ready: bool,
     /// What is missing, one sentence each.
     pub reasons: Vec<String>,
+    /// What people should look at although the service does its work, one sentence each.
+    pub warnings: Vec<String>,
 }

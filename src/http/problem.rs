@@ -51,8 +51,10 @@ pub enum Kind {
     NotReady,
     /// No operator token is configured.
     NoOperatorToken,
-    /// The operator token is missing or wrong.
+    /// The operator token is missing.
     Unauthorized,
+    /// The operator token is another one.
+    WrongToken,
     /// An order without a usable key.
     BadIdempotencyKey,
     /// The key was used for another order.
@@ -128,6 +130,7 @@ impl Kind {
             Self::NotReady => ("not-ready", "not ready", Code::SERVICE_UNAVAILABLE),
             Self::NoOperatorToken => ("no-operator-token", "no orders are taken", Code::FORBIDDEN),
             Self::Unauthorized => ("unauthorized", "operator token needed", Code::UNAUTHORIZED),
+            Self::WrongToken => ("wrong-token", "wrong operator token", Code::UNAUTHORIZED),
             Self::BadIdempotencyKey => (
                 "bad-idempotency-key",
                 "bad Idempotency-Key",
@@ -241,8 +244,15 @@ impl ResponseError for Problem {
         ) {
             response.insert_header((RETRY_AFTER, "1"));
         }
-        if self.kind == Kind::Unauthorized {
-            response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        // RFC 6750 §3: without credentials no error is named.
+        match self.kind {
+            Kind::Unauthorized => {
+                response.insert_header((WWW_AUTHENTICATE, "Bearer"));
+            }
+            Kind::WrongToken => {
+                response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#));
+            }
+            _ => {}
         }
         response.body(Value::Object(document).to_string())
     }

@@ -105,11 +105,16 @@ async fn livez() -> HttpResponse {
 async fn readyz(state: Data<ApiState>) -> Result<HttpResponse, Problem> {
     let readiness = state.queries.readiness();
     if readiness.ready {
-        return Ok(HttpResponse::Ok().json(json!({"ready": true, "reasons": readiness.reasons})));
+        return Ok(HttpResponse::Ok().json(json!({
+            "ready": true,
+            "reasons": readiness.reasons,
+            "warnings": readiness.warnings,
+        })));
     }
     Err(Problem::new(Kind::NotReady, readiness.reasons.join("; "))
         .with("ready", false)
-        .with("reasons", readiness.reasons))
+        .with("reasons", readiness.reasons)
+        .with("warnings", readiness.warnings))
 }
 
 async fn metrics(state: Data<ApiState>) -> Result<HttpResponse, Problem> {

@@ -13,6 +13,7 @@ mod state;
 mod topic_limits;
 mod topics;
 mod unread;
+mod warnings;
 mod watch;
 mod wiring;
 

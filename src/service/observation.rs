@@ -6,11 +6,12 @@ use std::time::Duration;
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_logic::action::Action;
 use homeostat_logic::event::Reject;
-use homeostat_logic::history::Outcome;
+use homeostat_logic::history::{Outcome, format_time};
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
+use homeostat_logic::ledger::state::ActionState;
 
 use strum::VariantNames as _;
 
@@ -34,7 +35,7 @@ impl Observer for Observation {
     fn changed(&self, change: &Change, fold: &Fold, _now: Millis) {
         match &change.kind {
             ChangeKind::Entered(entered) => {
-                approval_awaited(entered.action, entered.phase);
+                approval_awaited(entered.action, entered.phase, fold);
                 let propose = &entered.propose;
                 let latency = change.time.saturating_sub(propose.src.ts);
                 self.0.decision_latency(millis(latency));
@@ -55,7 +56,7 @@ impl Observer for Observation {
             ChangeKind::Moved { action, phase, .. } if !phase.is_open() => {
                 self.ended(*action, *phase, change.time, fold);
             }
-            ChangeKind::Moved { action, phase, .. } => approval_awaited(*action, *phase),
+            ChangeKind::Moved { action, phase, .. } => approval_awaited(*action, *phase, fold),
             ChangeKind::Void { reason, .. } => self.0.ledger_void(reason.name()),
             _ => {}
         }
@@ -75,6 +76,9 @@ impl Observation {
         let Some(state) = fold.action(action) else {
             return;
         };
+        if state.is_undelivered() {
+            lost(action, state);
+        }
         let step = &state.step;
         self.0.decided(
             &state.subject.event_type,
@@ -88,10 +92,28 @@ impl Observation {
     }
 }
 
-fn approval_awaited(action: Id, phase: Phase) {
-    if phase == Phase::Approval {
-        tracing::warn!(action_id = %action, "an action waits for an approval: `homeostat approve {action}`");
+fn approval_awaited(id: Id, phase: Phase, fold: &Fold) {
+    if phase == Phase::Approval
+        && let Some(state) = fold.action(id)
+    {
+        let (action, target) = (state.step.action, &state.subject.target);
+        tracing::warn!(
+            action_id = %id,
+            "{action} of {target} waits for an approval until {}: `homeostat approve {id} --reason WHY`",
+            format_time(state.not_after)
+        );
     }
+}
+
+/// An alert that reached nobody.
+fn lost(id: Id, alert: &ActionState) {
+    let (action, target) = (alert.step.action, &alert.subject.target);
+    tracing::error!(
+        action_id = %id,
+        "{action} about {target} through `{}` is {} and reached nobody; mend the connector, then `homeostat override refire {id} --reason WHY`, or say that you know: `homeostat override acknowledge {id} --reason WHY`",
+        alert.step.connector,
+        alert.phase.name()
+    );
 }
 
 fn millis(value: Millis) -> Duration {

@@ -10,7 +10,9 @@ use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::PartitionStatus;
 use homeostat_actors::supervision::{ActorState, Supervisor};
-use homeostat_logic::history::{ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page};
+use homeostat_logic::history::{
+    ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page, of_state,
+};
 use homeostat_logic::ledger::record::{Id, Millis};
 use homeostat_logic::ledger::times::CLOCK_STEP_MS;
 
@@ -18,6 +20,7 @@ use super::consumption::Consumption;
 use super::execution::ExecutionGroup;
 use super::ledger_health::LedgerHealth;
 use super::unread::Unread;
+use super::warnings;
 use crate::http::{Queries, Readiness};
 
 /// A consumer loop that has not gone round for this long, or a partition whose records in flight do not get settled for so
@@ -150,7 +153,8 @@ impl ServiceState {
         self.views.iter().map(ahead).max().unwrap_or(0).max(0)
     }
 
-    /// Derived alerts of the last eight days that reached nobody.
+    /// Derived alerts of the last eight days that reached nobody; a warning, for an instance that is taken out of service
+    /// delivers them no better.
     pub(super) fn undelivered(&self) -> usize {
         let count = |view: &Arc<LedgerView>| view.read().fold.undelivered().count();
         self.views.iter().map(count).sum()
@@ -165,12 +169,6 @@ impl ServiceState {
         if ahead > CLOCK_STEP_MS {
             reasons.push(format!(
                 "the time of the ledger is {ahead} ms ahead of this machine's clock, more than {CLOCK_STEP_MS}; set the clocks of brokers and instances right"
-            ));
-        }
-        let undelivered = self.undelivered();
-        if undelivered > 0 {
-            reasons.push(format!(
-                "{undelivered} alerts about failed actions of the last eight days reached nobody; mend the connector of `alert` and look at them in /api/v1/decisions"
             ));
         }
         reasons
@@ -289,11 +287,14 @@ impl Queries for ServiceState {
             .list(filter)
     }
 
+    /// Of an action whose story has left the history, what the fold still knows: people can order about it.
     fn decision(&self, id: Id) -> Option<DecisionStory> {
-        self.history
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(id)
+        let history = self.history.read().unwrap_or_else(PoisonError::into_inner);
+        let told = history.get(id);
+        // Whoever writes the history takes the fold first, so the two are never held together here.
+        drop(history);
+        let kept = |view: &Arc<LedgerView>| Some(of_state(id, view.read().fold.action(id)?));
+        told.or_else(|| self.views.iter().find_map(kept))
     }
 
     fn cooldowns(&self) -> Vec<ActiveCooldown> {
@@ -332,6 +333,7 @@ impl Queries for ServiceState {
         Readiness {
             ready: reasons.is_empty(),
             reasons,
+            warnings: warnings::undelivered(&self.views),
         }
     }
 }

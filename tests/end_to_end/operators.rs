@@ -24,9 +24,12 @@ pub(crate) fn with_token(launch: Launch) -> Launch {
 }
 
 /// An order, with the token in the environment.
-fn order(launch: &Launch, service: &Service, arguments: &[&str]) -> Output {
+pub(crate) fn order(launch: &Launch, service: &Service, arguments: &[&str]) -> Output {
     let mut all = arguments.to_vec();
-    all.extend(["--reason", "a test", "--url", &service.url]);
+    if arguments[0] != "ledger" {
+        all.extend(["--reason", "a test"]);
+    }
+    all.extend(["--url", &service.url]);
     let mut command = launch.command(&all);
     command
         .env("HOMEOSTAT_OPERATOR_TOKEN", TOKEN)
@@ -148,6 +151,12 @@ fn an_action_that_needs_an_approval_is_sent_once_it_has_it_also_after_a_restart(
     };
     wait_until("it waits for an approval", || waiting(&service).is_some());
     let told = waiting(&service).unwrap();
+    let id = told["id"].as_str().unwrap();
+    wait_until("the log names it, and what to do", || {
+        let line = "of model/m waits for an approval until ";
+        let command = format!("`homeostat approve {id} --reason WHY`");
+        service.said().contains(line) && service.said().contains(&command)
+    });
     assert!(
         told["reasons"]
             .to_string()

@@ -240,23 +240,3 @@ fn g3_what_a_target_did_without_saying_so_is_looked_up_and_only_what_it_did_not_
     assert!(evidence.contains("; then GET "), "{story:#}");
     service.stop();
 }
-
-#[test]
-fn an_alert_about_a_failed_action_that_reaches_nobody_is_a_reason_against_being_ready() {
-    let target = Target::start(|_, _| Reply::Say("400 Bad Request"));
-    let service = launch(&target, 1)
-        .overlay(&target.overlay("alert", 1))
-        .start();
-    assert_eq!(service.decide(DRIFT, &drift("m"))["outcome"], "failed");
-    let told = wait_for("readiness tells it", || {
-        let answer = service.get("/readyz");
-        (answer.status == 503).then_some(answer.text)
-    });
-    assert!(told.contains("1 alerts about failed actions"), "{told}");
-    let metrics = service.get("/metrics").text;
-    assert!(
-        metrics.contains("homeostat_ledger_undelivered_alerts 1"),
-        "{metrics}"
-    );
-    service.stop();
-}

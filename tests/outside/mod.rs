@@ -289,6 +289,7 @@ impl Queries for Answers {
         Readiness {
             ready: reasons.is_empty(),
             reasons,
+            warnings: vec!["look at it".to_owned()],
         }
     }
 }
@@ -314,6 +315,8 @@ fn story() -> DecisionStory {
             outcome: Outcome::Executed,
             phase: "done",
             changed: 9,
+            ended: Some(NOW),
+            acknowledged: false,
             reasons: vec!["within working hours".to_owned()],
             escalation_of: None,
         },

@@ -1,99 +1,79 @@
-//! How the history follows the fold: one story per decision, the newest kept.
+//! How the history follows the fold: one story per decision; every open one is kept, and of the closed ones those that
+//! ended last.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attempt, Cursor, DecisionStory, DecisionSummary, Filter, Page, story};
 use crate::action::Action;
 use crate::history::Outcome;
 use crate::ledger::change::{Change, ChangeKind, Derived};
+use crate::ledger::fold::Fold;
 use crate::ledger::phase::DerivedKind;
 use crate::ledger::reason::Cause;
 use crate::ledger::record::{Id, Millis};
+use crate::target::Target;
 
-/// Stories kept of each kind, unless told otherwise (SPEC §4: the latest 1,000).
+/// Closed stories kept of each kind, unless told otherwise (SPEC §4: the latest 1,000).
 pub const CAPACITY_DEFAULT: usize = 1000;
 
-/// The newest decisions of all ledger partitions.
+/// The decisions of all ledger partitions that people may want to see or act on.
 ///
-/// Bounds: `capacity` decisions that demanded a response and, apart from them, `capacity` that asked for nothing, so that
-/// notices push no decision out. The oldest leaves, open or not; what happens to it later is ignored.
+/// Bounds: `capacity` closed decisions that demanded a response and, apart from them, `capacity` that asked for nothing, so
+/// that notices push no decision out; of each those that ended last. Open decisions are all kept, however many others
+/// follow them: the fold bounds them, with one open action for each target and cooldown key and those derived from them.
 ///
 /// One thread applies changes, others read: put it behind a read-write lock. Applying touches one story; reading clones
 /// what it returns.
 #[derive(Debug)]
 pub struct History {
     capacity: usize,
-    demanding: Ring,
-    ignored: Ring,
-}
-
-/// Stories by position, and where each id stands.
-#[derive(Debug, Default)]
-struct Ring {
     stories: BTreeMap<Cursor, DecisionStory>,
     positions: BTreeMap<Id, Cursor>,
-}
-
-impl Ring {
-    fn insert(&mut self, story: DecisionStory, capacity: usize) {
-        let (time, id) = (story.summary.time, story.summary.id);
-        let position = Cursor { time, id };
-        // Read again after a restart of the reader: the newer telling replaces the older one.
-        if let Some(before) = self.positions.insert(id, position) {
-            self.stories.remove(&before);
-        }
-        self.stories.insert(position, story);
-        while self.stories.len() > capacity {
-            if let Some((oldest, _)) = self.stories.pop_first() {
-                self.positions.remove(&oldest.id);
-            }
-        }
-    }
-
-    fn get(&self, id: Id) -> Option<&DecisionStory> {
-        self.stories.get(self.positions.get(&id)?)
-    }
-
-    fn get_mut(&mut self, id: Id) -> Option<&mut DecisionStory> {
-        self.stories.get_mut(self.positions.get(&id)?)
-    }
+    /// Closed decisions that demanded a response, by their end.
+    closed: BTreeSet<Cursor>,
+    /// Decisions that asked for nothing, by their end.
+    ignored: BTreeSet<Cursor>,
 }
 
 impl History {
-    /// An empty history that keeps `capacity` decisions of each of both kinds.
-    pub fn new(capacity: usize) -> Self {
+    /// An empty history that keeps `capacity` closed decisions of each of both kinds.
+    pub const fn new(capacity: usize) -> Self {
         Self {
             capacity,
-            demanding: Ring::default(),
-            ignored: Ring::default(),
+            stories: BTreeMap::new(),
+            positions: BTreeMap::new(),
+            closed: BTreeSet::new(),
+            ignored: BTreeSet::new(),
         }
     }
 
-    /// Follows one change of a fold.
-    pub fn apply(&mut self, change: &Change) {
+    /// Follows one change of a fold; `fold` is that fold, at this change or further on. What it tells of an action whose
+    /// story is not kept begins a story from the fold's state.
+    pub fn apply(&mut self, change: &Change, fold: &Fold) {
+        let (offset, time) = (change.offset, change.time);
         match &change.kind {
             ChangeKind::Entered(entered) => {
-                if let Some(story) = story::of_decision(entered, change.offset, change.time) {
-                    let ring = match story.summary.action {
-                        Action::Ignore => &mut self.ignored,
-                        _ => &mut self.demanding,
-                    };
-                    ring.insert(story, self.capacity);
+                if let Some(story) = story::of_decision(entered, offset, time) {
+                    self.insert(story);
                 }
             }
-            ChangeKind::Derived(derived) => self.derived(derived, change.offset, change.time),
+            ChangeKind::Derived(derived) => self.derived(derived, offset, time),
             ChangeKind::Judged(judged) => {
-                self.tell(judged.action, |story| story::judged_again(story, judged));
+                self.tell(fold, judged.action, |story| {
+                    story::judged_again(story, judged);
+                });
             }
             ChangeKind::BidWon {
                 action,
                 attempt,
                 owner,
                 ..
-            } => self.tell(*action, |story| {
+            } => self.tell(fold, *action, |story| {
+                // A story that began from the fold's state may have it already.
+                story.attempts.retain(|known| known.attempt != *attempt);
                 story.attempts.push(Attempt {
                     attempt: *attempt,
-                    started: change.time,
+                    started: time,
                     owner: owner.clone(),
                     finished: None,
                     outcome: None,
@@ -106,10 +86,10 @@ impl History {
                 outcome,
                 detail,
                 ..
-            } => self.tell(*action, |story| {
+            } => self.tell(fold, *action, |story| {
                 let attempt = story.attempts.iter_mut().find(|a| a.attempt == *attempt);
                 if let Some(attempt) = attempt {
-                    attempt.finished = Some(change.time);
+                    attempt.finished = Some(time);
                     attempt.outcome = Some(*outcome);
                     attempt.learn(detail);
                 }
@@ -118,22 +98,28 @@ impl History {
                 action,
                 phase,
                 cause,
-            } => self.tell(*action, |story| {
+            } => self.tell(fold, *action, |story| {
                 story.summary.outcome = Outcome::of(*phase, story.summary.action);
                 story.summary.phase = phase.name();
                 story.next_attempt = story::next_attempt(*phase, &story.windows);
-                story.summary.changed = change.offset;
+                story.summary.changed = offset;
+                story.summary.ended = (!phase.is_open()).then_some(time);
+                story.summary.acknowledged &= !phase.is_open();
                 if !matches!(cause, Cause::Won { .. }) {
                     story.summary.reasons.push(cause.to_string());
                 }
                 let awaited = story::approval_awaited(*phase, story.not_after);
                 story.summary.reasons.extend(awaited);
             }),
+            ChangeKind::Acknowledged { action, cause } => self.tell(fold, *action, |story| {
+                story.summary.acknowledged = true;
+                story.summary.reasons.push(cause.to_string());
+            }),
             ChangeKind::Observed {
                 action,
                 recovered,
                 evidence,
-            } => self.tell(*action, |story| {
+            } => self.tell(fold, *action, |story| {
                 let seen = if *recovered {
                     "recovered"
                 } else {
@@ -152,13 +138,33 @@ impl History {
         }
     }
 
+    /// Takes a whole state in: that of a fold which goes on from a checkpoint, or which was emptied. `held` tells the targets
+    /// of its partition. Every action that it keeps is told from now on, and what it does not know is not open any more.
+    pub fn restore(&mut self, fold: &Fold, held: impl Fn(&Target) -> bool) {
+        let gone = |story: &&DecisionStory| {
+            let target = target_of(&story.summary);
+            story.summary.ended.is_none()
+                && held(&target)
+                && fold.action(story.summary.id).is_none()
+        };
+        let gone = self.stories.values().filter(gone);
+        let gone: Vec<Id> = gone.map(|story| story.summary.id).collect();
+        for id in gone {
+            self.remove(id);
+        }
+        for id in fold.state().actions.keys() {
+            self.tell(fold, *id, |_| ());
+        }
+    }
+
     /// The decisions asked for, newest first.
     pub fn list(&self, filter: &Filter) -> Page {
+        let end = filter
+            .before
+            .map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let older = self.stories.range((std::ops::Bound::Unbounded, end)).rev();
         let mut items = Vec::new();
-        for story in self.newest_first(filter.before) {
-            if story.summary.time < filter.since {
-                break;
-            }
+        for story in older.map(|(_, story)| story) {
             if !matches(&story.summary, filter) {
                 continue;
             }
@@ -179,7 +185,7 @@ impl History {
 
     /// Decisions kept.
     pub fn len(&self) -> usize {
-        self.demanding.stories.len() + self.ignored.stories.len()
+        self.stories.len()
     }
 
     /// Whether nothing is kept.
@@ -188,37 +194,66 @@ impl History {
     }
 
     fn find(&self, id: Id) -> Option<&DecisionStory> {
-        self.demanding.get(id).or_else(|| self.ignored.get(id))
+        self.stories.get(self.positions.get(&id)?)
     }
 
-    fn tell(&mut self, id: Id, what: impl FnOnce(&mut DecisionStory)) {
-        if let Some(story) = self.demanding.get_mut(id) {
-            what(story);
+    /// Changes the story of an action and keeps the orders right; the only way to do so.
+    fn tell(&mut self, fold: &Fold, id: Id, what: impl FnOnce(&mut DecisionStory)) {
+        let kept = || Some(story::of_state(id, fold.action(id)?));
+        if let Some(mut story) = self.remove(id).or_else(kept) {
+            what(&mut story);
+            self.insert(story);
         }
     }
 
-    /// Both rings merged by position, from `before` (excluded) downwards.
-    fn newest_first(&self, before: Option<Cursor>) -> impl Iterator<Item = &DecisionStory> {
-        let end = before.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let range = (std::ops::Bound::Unbounded, end);
-        let mut demanding = self.demanding.stories.range(range).rev().peekable();
-        let mut ignored = self.ignored.stories.range(range).rev().peekable();
-        std::iter::from_fn(move || {
-            let position = |story: Option<&(&Cursor, &DecisionStory)>| story.map(|(at, _)| **at);
-            let newer = position(demanding.peek()) >= position(ignored.peek());
-            let next = if newer {
-                demanding.next()
+    /// Keeps a story; one of the same decision is replaced, for the reader may have been restarted.
+    fn insert(&mut self, story: DecisionStory) {
+        let (position, id) = (cursor(&story.summary), story.summary.id);
+        self.remove(id);
+        if let Some((ends, end)) = self.ends_of(&story.summary) {
+            ends.insert(end);
+        }
+        self.positions.insert(id, position);
+        self.stories.insert(position, story);
+        for ignored in [true, false] {
+            let ends = if ignored {
+                &mut self.ignored
             } else {
-                ignored.next()
+                &mut self.closed
             };
-            next.map(|(_, story)| story)
-        })
+            if ends.len() > self.capacity
+                && let Some(first) = ends.pop_first()
+                && let Some(position) = self.positions.remove(&first.id)
+            {
+                self.stories.remove(&position);
+            }
+        }
+    }
+
+    fn remove(&mut self, id: Id) -> Option<DecisionStory> {
+        let story = self.stories.remove(&self.positions.remove(&id)?)?;
+        if let Some((ends, end)) = self.ends_of(&story.summary) {
+            ends.remove(&end);
+        }
+        Some(story)
+    }
+
+    /// Where a closed decision stands among those that are closed; `None` for an open one.
+    fn ends_of(&mut self, summary: &DecisionSummary) -> Option<(&mut BTreeSet<Cursor>, Cursor)> {
+        let (time, id) = (summary.ended?, summary.id);
+        let ends = match summary.action {
+            Action::Ignore => &mut self.ignored,
+            _ => &mut self.closed,
+        };
+        Some((ends, Cursor { time, id }))
     }
 
     fn derived(&mut self, derived: &Derived, changed: i64, time: Millis) {
-        self.tell(derived.parent, |parent| {
+        if let Some(position) = self.positions.get(&derived.parent)
+            && let Some(parent) = self.stories.get_mut(position)
+        {
             parent.escalation = Some(derived.action);
-        });
+        }
         let parent = self.find(derived.parent);
         let why = match derived.kind {
             DerivedKind::Escalation => parent.and_then(|p| p.summary.reasons.last().cloned()),
@@ -226,15 +261,21 @@ impl History {
         };
         let why = why.unwrap_or_default();
         let event = parent.map(|parent| parent.event.clone());
-        let story = story::of_derived(derived, changed, time, event, &why);
-        self.demanding.insert(story, self.capacity);
+        self.insert(story::of_derived(derived, changed, time, event, &why));
     }
 }
 
-fn cursor(summary: &DecisionSummary) -> Cursor {
+const fn cursor(summary: &DecisionSummary) -> Cursor {
     Cursor {
         time: summary.time,
         id: summary.id,
+    }
+}
+
+fn target_of(summary: &DecisionSummary) -> Target {
+    Target {
+        kind: summary.target_kind,
+        name: summary.target.clone(),
     }
 }
 
@@ -246,10 +287,12 @@ fn matches(summary: &DecisionSummary, filter: &Filter) -> bool {
             })
     };
     let id = |prefix: &String| summary.id.to_string().starts_with(prefix.as_str());
-    filter
-        .event_type
-        .as_ref()
-        .is_none_or(|wanted| *wanted == summary.event_type)
+    let open = filter.open_of_any_age && summary.ended.is_none();
+    (open || summary.time >= filter.since)
+        && filter
+            .event_type
+            .as_ref()
+            .is_none_or(|wanted| *wanted == summary.event_type)
         && filter.id_prefix.as_ref().is_none_or(id)
         && filter.target.as_ref().is_none_or(target)
         && filter.action.is_none_or(|wanted| wanted == summary.action)

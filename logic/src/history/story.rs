@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::{DecisionStory, DecisionSummary, GateVerdict, Outcome};
+use super::{Attempt, DecisionStory, DecisionSummary, GateVerdict, Outcome};
 use crate::history::format_time;
 use crate::ledger::change::{Derived, Entered, Judged};
 use crate::ledger::phase::Phase;
-use crate::ledger::record::{EventBody, Millis, RawJson, Step, Window};
+use crate::ledger::record::{EventBody, Id, Millis, RawJson, Step, Window};
+use crate::ledger::state::ActionState;
 
 /// The story of a decision as it was judged; `None` when the change names what the proposal does not hold.
 pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Option<DecisionStory> {
@@ -36,6 +37,8 @@ pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Opti
             outcome: Outcome::of(entered.phase, step.action),
             phase: entered.phase.name(),
             changed,
+            ended: (!entered.phase.is_open()).then_some(time),
+            acknowledged: false,
             reasons,
             escalation_of: None,
         },
@@ -83,6 +86,8 @@ pub(super) fn of_derived(
             outcome: Outcome::of(derived.phase, step.action),
             phase: derived.phase.name(),
             changed,
+            ended: (!derived.phase.is_open()).then_some(time),
+            acknowledged: false,
             reasons: vec![format!(
                 "{} of {}: {why}",
                 derived.kind.name(),
@@ -103,6 +108,64 @@ pub(super) fn of_derived(
         attempts: Vec::new(),
         next_attempt: next_attempt(derived.phase, &[]),
         escalation: None,
+        rule_rev: subject.rule_rev.clone(),
+    }
+}
+
+/// The story of an action as far as the fold still tells it: without its event, its gates, and what came of its attempts.
+pub fn of_state(id: Id, state: &ActionState) -> DecisionStory {
+    let (subject, step) = (&state.subject, &state.step);
+    let src = &subject.src;
+    let mut reasons = vec![format!(
+        "the story up to here is not in memory any more; the event is at offset {} of {}/{}",
+        src.offset, src.topic, src.partition
+    )];
+    reasons.extend(approval_awaited(state.phase, state.not_after));
+    let attempts = state.winners.iter().map(|(attempt, winner)| Attempt {
+        attempt: *attempt,
+        started: winner.at,
+        owner: "not in memory".to_owned(),
+        finished: None,
+        outcome: None,
+        detail: None,
+    });
+    let windows: Vec<Window> = step.start.windows().copied().collect();
+    DecisionStory {
+        summary: DecisionSummary {
+            id,
+            time: state.accepted_at,
+            event_id: subject.event_id.clone(),
+            event_type: subject.event_type.clone(),
+            topic: src.topic.clone(),
+            partition: src.partition,
+            offset: src.offset,
+            target: subject.target.name.clone(),
+            target_kind: subject.target.kind,
+            severity: subject.severity,
+            severity_reason: subject.severity_reason.clone(),
+            rule: subject.rule.clone(),
+            proposed_action: step.action,
+            action: step.action,
+            outcome: Outcome::of(state.phase, step.action),
+            phase: state.phase.name(),
+            changed: state.changed,
+            ended: state.end,
+            acknowledged: state.acknowledged,
+            reasons,
+            escalation_of: state.derived_from.map(|(parent, _)| parent),
+        },
+        event: EventBody::Inline(RawJson(Box::default())),
+        connector: step.connector.clone(),
+        params: step.params.clone(),
+        policy: step.policy,
+        max_attempts: step.max_attempts,
+        not_after: state.not_after,
+        cooldown_ms: step.cooldown_ms,
+        next_attempt: next_attempt(state.phase, &windows),
+        windows,
+        gates: Vec::new(),
+        attempts: attempts.collect(),
+        escalation: state.derived.values().last().copied(),
         rule_rev: subject.rule_rev.clone(),
     }
 }

@@ -3,8 +3,9 @@
 use super::*;
 use crate::action::Action::{Ignore, Monitor, Retrain};
 use crate::ledger::change::Change;
+use crate::ledger::fold::Fold;
 use crate::ledger::fold::samples::*;
-use crate::ledger::record::{Finish, Propose, Record, Step};
+use crate::ledger::record::{Override, OverrideOrder, Propose, Record, Step};
 
 struct Told {
     bench: Bench,
@@ -22,7 +23,7 @@ impl Told {
     fn apply(&mut self, at: Millis, record: Record) {
         let changes: Vec<Change> = self.bench.apply(at, record).to_vec();
         for change in &changes {
-            self.history.apply(change);
+            self.history.apply(change, &self.bench.fold);
         }
     }
 
@@ -42,6 +43,15 @@ impl Told {
             probe: None,
         };
         self.apply(at, Record::Start(start));
+    }
+
+    /// Sends an action once; it is done.
+    fn done(&mut self, at: Millis, action: Id) {
+        self.start(at, action, 1);
+        self.apply(
+            at,
+            Record::Finish(finish(action, 1, 1, FinishOutcome::Done)),
+        );
     }
 
     fn outcome(&self, id: Id) -> Outcome {
@@ -245,7 +255,7 @@ fn listings_are_newest_first_filtered_and_paged_without_gap_or_repeat() {
 }
 
 #[test]
-fn notices_push_no_decision_out_and_what_left_is_forgotten() {
+fn notices_push_no_decision_out_and_what_ended_first_leaves() {
     let mut told = Told::new(3);
     let first = told.propose(0, free(1, Retrain));
     for number in 10..20 {
@@ -253,23 +263,194 @@ fn notices_push_no_decision_out_and_what_left_is_forgotten() {
     }
     assert_eq!(told.outcome(first), Outcome::Pending);
     assert_eq!(told.history.len(), 4);
-    for number in 20..23 {
-        told.propose(number, free(number, Retrain));
+    let later: Vec<Id> = (20..23)
+        .map(|number| told.propose(number, free(number, Retrain)))
+        .collect();
+    // They end, the last one first, and the oldest decision behind them.
+    for (number, action) in later.iter().rev().chain([&first]).enumerate() {
+        let at = SECOND * i64::try_from(number + 1).unwrap();
+        told.done(at, *action);
     }
-    assert_eq!(told.history.get(first), None);
-    told.start(SECOND, first, 1);
-    let refused = Finish {
-        permanent: true,
-        ..finish(first, 1, 1, FinishOutcome::Failed)
-    };
-    told.apply(SECOND, Record::Finish(refused));
-    let page = told.history.list(&Filter {
-        limit: 10,
-        ..Filter::default()
-    });
-    // The alert of the forgotten one is listed all the same.
-    assert_eq!(page.items[0].escalation_of, Some(first));
+    assert_eq!(told.history.get(later[2]), None, "it ended first");
+    assert_eq!(told.outcome(first), Outcome::Executed);
     assert_eq!(told.history.len(), 6);
+}
+
+#[test]
+fn every_open_decision_is_listed_and_told_however_many_follow() {
+    let mut told = Told::new(5);
+    let waits = Step {
+        approval: true,
+        cooldown_key: "waits".to_owned(),
+        ..step(Retrain)
+    };
+    let waiting = told.propose(0, propose(1, vec![waits]));
+    let scheduled = Step {
+        start: within(&[window(30 * MINUTE, 60 * MINUTE)]),
+        cooldown_key: "scheduled".to_owned(),
+        ..step(Retrain)
+    };
+    let scheduled = told.propose(1, propose(2, vec![scheduled]));
+    let ready = told.propose(2, free(3, Retrain));
+    for number in 10..200 {
+        let closed = told.propose(number, free(number, Retrain));
+        told.done(number, closed);
+        told.propose(number, free(1_000 + number, Ignore));
+    }
+    assert_eq!(told.history.len(), 3 + 5 + 5);
+    let listed = |told: &Told, outcome| {
+        let filter = Filter {
+            outcome: Some(outcome),
+            limit: 100,
+            ..Filter::default()
+        };
+        let items = told.history.list(&filter).items;
+        items.iter().map(|item| item.id).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&told, Outcome::Pending), [ready, waiting]);
+    assert_eq!(listed(&told, Outcome::Scheduled), [scheduled]);
+    // Also those decided before the time asked for, unless it was asked for.
+    let mut filter = Filter {
+        since: T0 + 20,
+        open_of_any_age: true,
+        limit: 100,
+        ..Filter::default()
+    };
+    assert_eq!(told.history.list(&filter).items.len(), 3 + 10);
+    filter.open_of_any_age = false;
+    assert_eq!(told.history.list(&filter).items.len(), 10);
+    // Page by page: no gap, no repeat, the newest first.
+    let (mut before, mut pages) = (None, Vec::new());
+    loop {
+        let page = told.history.list(&Filter {
+            before,
+            limit: 2,
+            ..Filter::default()
+        });
+        pages.extend(page.items.iter().map(cursor));
+        before = page.next;
+        if before.is_none() {
+            break;
+        }
+    }
+    assert_eq!(pages.len(), 13);
+    assert!(pages.windows(2).all(|pair| pair[0] > pair[1]));
+    // What ends is among those that ended last.
+    told.done(200, ready);
+    assert_eq!(told.outcome(ready), Outcome::Executed);
+    assert_eq!(told.history.len(), 2 + 5 + 5);
+}
+
+fn cursor(item: &DecisionSummary) -> Cursor {
+    let (time, id) = (item.time, item.id);
+    Cursor { time, id }
+}
+
+#[test]
+fn an_action_whose_story_has_left_is_told_again_when_a_person_fires_it_again() {
+    let mut told = Told::new(2);
+    let once = Step {
+        max_attempts: 1,
+        ..step(Retrain)
+    };
+    let action = told.propose(0, propose(1, vec![once]));
+    told.start(0, action, 1);
+    told.apply(
+        1,
+        Record::Finish(finish(action, 1, 1, FinishOutcome::Failed)),
+    );
+    for number in 10..20 {
+        let other = told.propose(number, free(number, Retrain));
+        told.done(number, other);
+    }
+    assert_eq!(told.history.get(action), None);
+    let order = OverrideOrder::Refire {
+        action_id: action,
+        expect: told.bench.changed(action),
+    };
+    told.bench.order(SECOND, 1, order).unwrap();
+    let changes = std::mem::take(&mut told.bench.changes);
+    for change in &changes {
+        told.history.apply(change, &told.bench.fold);
+    }
+    let story = told.history.get(action).unwrap();
+    assert_eq!(story.summary.outcome, Outcome::Pending);
+    assert_eq!((story.summary.time, story.summary.ended), (T0, None));
+    assert_eq!(story.attempts.len(), 1);
+    let reasons = story.summary.reasons.join("; ");
+    assert!(
+        reasons.contains("offset 1 of model.monitoring.drift/0"),
+        "{reasons}"
+    );
+    assert!(reasons.ends_with("refire by anna: because"), "{reasons}");
+    told.start(2 * SECOND, action, 2);
+    assert_eq!(told.history.get(action).unwrap().attempts.len(), 2);
+}
+
+#[test]
+fn a_fold_that_goes_on_from_a_checkpoint_shows_what_it_keeps() {
+    let mut told = Told::new(10);
+    let open = told.propose(0, free(1, Retrain));
+    let ended = told.propose(1, free(2, Retrain));
+    told.done(2, ended);
+    let mut restarted = History::new(10);
+    restarted.restore(&told.bench.fold, |_| true);
+    assert_eq!(
+        restarted.get(open).unwrap().summary.outcome,
+        Outcome::Pending
+    );
+    assert_eq!(
+        restarted.get(ended).unwrap().summary.outcome,
+        Outcome::Executed
+    );
+    let same = |history: &History| {
+        let items = history.list(&Filter {
+            limit: 10,
+            ..Filter::default()
+        });
+        items.items.iter().map(cursor).collect::<Vec<_>>()
+    };
+    assert_eq!(same(&restarted), same(&told.history));
+    // A person ordered an empty start of that partition: nothing is open in it.
+    restarted.restore(&Fold::new(), |_| false);
+    assert_eq!(restarted.len(), 2, "another partition");
+    restarted.restore(&Fold::new(), |_| true);
+    assert_eq!(restarted.get(open), None);
+    assert!(restarted.get(ended).is_some());
+}
+
+#[test]
+fn what_people_acknowledged_stands_in_the_story() {
+    let mut told = Told::new(10);
+    let once = Step {
+        max_attempts: 1,
+        ..step(Retrain)
+    };
+    let action = told.propose(0, propose(1, vec![once]));
+    told.start(0, action, 1);
+    told.apply(
+        1,
+        Record::Finish(finish(action, 1, 1, FinishOutcome::Failed)),
+    );
+    let before = told.history.get(action).unwrap();
+    let order = Override {
+        override_id: id(7),
+        order: OverrideOrder::Acknowledge {
+            action_id: action,
+            expect: told.bench.changed(action),
+        },
+        who: "anna".to_owned(),
+        reason: "seen".to_owned(),
+    };
+    told.apply(2, Record::Override(Box::new(order)));
+    let story = told.history.get(action).unwrap();
+    assert!(story.summary.acknowledged);
+    assert_eq!(
+        story.summary.reasons.last().unwrap(),
+        "acknowledge by anna: seen"
+    );
+    let phases = |story: &DecisionStory| (story.summary.phase, story.summary.changed);
+    assert_eq!(phases(&story), phases(&before));
 }
 
 #[test]

@@ -68,6 +68,13 @@ pub enum ChangeKind {
         /// What became of it.
         verdict: OverrideVerdict,
     },
+    /// People know of the bad end of an action. No phase changes.
+    Acknowledged {
+        /// The action.
+        action: Id,
+        /// How they know.
+        cause: Cause,
+    },
     /// It was seen whether a done action helped.
     Observed {
         /// The action.

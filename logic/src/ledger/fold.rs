@@ -110,6 +110,8 @@ impl Fold {
         // The broker's clock may step back; without the maximum a budget is exceeded in five records (§8).
         self.state.now = self.state.now.max(log_time);
         self.advance();
+        let now = self.state.now;
+        self.state.holds.retain(|hold| hold.active(now));
         match record {
             Ok(Record::Propose(propose)) => self.propose(*propose),
             Ok(Record::Start(start)) => self.start(start),

@@ -66,11 +66,13 @@ pub(crate) fn for_target(event: Id, target: &Target) -> Id {
     Id::hash(&[b"seen", &event.0, kind.as_bytes(), name])
 }
 
-/// Identity of an action that the fold derives from `parent`.
-pub fn derived_id(parent: Id, kind: DerivedKind, step: &Step) -> Id {
+/// Identity of an action that the fold derives from `parent`, which was fired again so many times before: a second alert
+/// under the first one's key would be dropped by its receiver as a repetition.
+pub fn derived_id(parent: Id, kind: DerivedKind, refires: u32, step: &Step) -> Id {
     // A step always serialises; were it not so, the kind alone would still be unique for a parent.
     let step = serde_json::to_vec(step).unwrap_or_default();
-    Id::hash(&[b"derived", &parent.0, kind.name().as_bytes(), &step])
+    let (kind, refires) = (kind.name().as_bytes(), refires.to_be_bytes());
+    Id::hash(&[b"derived", &parent.0, kind, &refires, &step])
 }
 
 /// Number below 1000 that spreads the pauses of actions, the same on every instance.

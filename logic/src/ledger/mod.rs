@@ -10,6 +10,7 @@ pub mod change;
 pub mod codec;
 pub mod execution;
 pub mod fold;
+mod id;
 pub mod identity;
 pub mod limits;
 pub mod phase;

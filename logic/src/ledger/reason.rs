@@ -130,9 +130,14 @@ pub enum Cause {
     /// The parent turned out to be done, or is sent once more, before its alert was sent.
     #[error("withdrawn: action {0} is done or is sent once more")]
     Withdrawn(Id),
-    /// The parent was sent once more by a person's order and ended badly again.
-    #[error("action {0} ended badly again")]
-    Renewed(Id),
+    /// A later alert reached people through the connector on which this one was lost.
+    #[error("alert {alert} was delivered later through `{connector}`")]
+    DeliveredLater {
+        /// The later alert.
+        alert: Id,
+        /// The connector.
+        connector: String,
+    },
     /// A person ordered it.
     #[error("{order} by {who}: {why}")]
     Ordered {
@@ -159,7 +164,9 @@ pub enum Refusal {
     #[error("action {0} is not known; it may have ended more than eight days ago")]
     UnknownAction(Id),
     /// It changed since the person looked.
-    #[error("the action has changed since: it stands at {changed}, the order expects {expect}")]
+    #[error(
+        "the action has changed since it was looked at: its last change is {changed}, the order expects {expect}; look again, then repeat the order with the new one"
+    )]
     Stale {
         /// Offset of its last change.
         changed: i64,
@@ -167,28 +174,44 @@ pub enum Refusal {
         expect: i64,
     },
     /// An attempt is under way.
-    #[error("attempt {attempt} is being sent; wait for its outcome")]
+    #[error("attempt {attempt} is being sent; the order is valid once its outcome is known, which is at {} at the latest", format_time(*.until))]
     BeingSent {
         /// The attempt.
         attempt: u32,
+        /// End of its lease.
+        until: Millis,
     },
     /// The order does not fit the action's phase.
-    #[error("an action that is {phase} cannot be the subject of this order")]
+    #[error("it is {phase}, and `{order}` is valid {}", valid_when(.order, .phase))]
     WrongPhase {
         /// Name of the phase.
         phase: String,
+        /// Name of the order.
+        order: String,
     },
     /// The last attempt may still be under way.
-    #[error("the last attempt may still reach its target until {}", format_time(*.until))]
+    #[error("the last attempt may still reach its target; the order is valid from {} on", format_time(*.until))]
     LeaseRunning {
         /// End of its lease.
         until: Millis,
     },
     /// Another action of the same key is open.
-    #[error("action {0} of the same key is in progress")]
+    #[error(
+        "action {0} of the same key is in progress; the order is valid once that one has ended"
+    )]
     KeyBusy(Id),
+    /// The key cools down after another action.
+    #[error("its key cools down after action {action}; the order is valid from {} on, or once `homeostat override clear-cooldown {action} --reason WHY` has freed the key", format_time(*.until))]
+    KeyCooling {
+        /// The action that ended last on the key.
+        action: Id,
+        /// End of the cooldown.
+        until: Millis,
+    },
     /// The action is not the one that the key cools down after.
-    #[error("its key is not cooling down after this action")]
+    #[error(
+        "its key is not cooling down after this action; the order is valid for the action that ended last on a key, as GET /api/v1/cooldowns lists it"
+    )]
     NotCooling,
     /// A time in the past, or too far ahead.
     #[error("the time must lie within the next eight days of {}", format_time(*.now))]
@@ -202,6 +225,14 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// When the order becomes valid if nothing else happens; `None` when time alone does not make it so.
+    pub const fn valid_from(&self) -> Option<Millis> {
+        match self {
+            Self::LeaseRunning { until } | Self::KeyCooling { until, .. } => Some(*until),
+            _ => None,
+        }
+    }
+
     /// Name for problems and metrics, from a closed set.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -211,10 +242,28 @@ impl Refusal {
             Self::WrongPhase { .. } => "wrong_phase",
             Self::LeaseRunning { .. } => "lease_running",
             Self::KeyBusy(_) => "key_busy",
+            Self::KeyCooling { .. } => "key_cooling",
             Self::NotCooling => "not_cooling",
             Self::Time { .. } => "time",
             Self::Invalid(_) => "invalid",
         }
+    }
+}
+
+/// When an order about an action is valid, as the end of a sentence; what else to do about an action in that phase.
+fn valid_when(order: &str, phase: &str) -> &'static str {
+    match (order, phase) {
+        ("cancel", _) => "while the action is waiting, in approval, ready, in doubt or unknown",
+        ("refire", "expired") => {
+            "for a failed or unknown action; an expired one was never sent, and its event is too old to act on: order the same anew with `force`, or say with `acknowledge` that you know"
+        }
+        ("refire", _) => "once the action is failed or unknown, and its key is free",
+        ("resolve", _) => "while the action is unknown or in doubt",
+        ("clear_cooldown", _) => "once the action has ended",
+        ("approve", "expired") => "before the action expires or its last window is over",
+        ("approve", _) => "while the action waits for an approval",
+        ("acknowledge", _) => "once the action is failed, unknown or expired",
+        _ => "in another phase",
     }
 }
 

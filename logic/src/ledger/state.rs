@@ -31,8 +31,8 @@ pub struct FoldState {
     pub low: BTreeMap<Arc<str>, i64>,
     /// Source partitions of which a proposal older than the memory was read: people are told once of each.
     pub told_old: BTreeSet<String>,
-    /// Whether people hold everything back.
-    pub holds: Holds,
+    /// What people hold back, in the order in which they ordered it. Bound: see [`Hold`].
+    pub holds: Vec<Hold>,
     /// What became of people's orders of the last H, so that a repeated one gets the first answer.
     pub overrides: BTreeMap<Id, OverrideEntry>,
 }
@@ -48,25 +48,69 @@ impl FoldState {
             targets: BTreeMap::new(),
             low: BTreeMap::new(),
             told_old: BTreeSet::new(),
-            holds: Holds {
-                paused: false,
-                silenced_until: None,
-            },
+            holds: Vec::new(),
             overrides: BTreeMap::new(),
         }
     }
 }
 
-/// What people hold back: new proposals are suppressed and bids are void; requests under way end (ledger-protocol §9).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A pause or a silence that a person ordered for the whole partition (ledger-protocol §9).
+///
+/// Bound: [`Hold::MAX`] of a partition are kept, those that last longest; so dropping one never ends a hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// End of a silence in log time; a pause lasts until `resume`.
+    pub until: Option<Millis>,
+    /// Who ordered it.
+    pub who: String,
+    /// Why.
+    pub reason: String,
+    /// Log time of the order.
+    pub at: Millis,
+    /// The target that the person named; the whole partition is held all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<Target>,
+}
+
+impl Hold {
+    /// Holds of a partition at most.
+    pub const MAX: usize = 16;
+
+    /// Whether it holds anything back at `now`.
+    pub fn active(&self, now: Millis) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+
+    /// The name of the order that made it.
+    pub const fn order(&self) -> &'static str {
+        match self.until {
+            None => "pause",
+            Some(_) => "silence",
+        }
+    }
+}
+
+/// What people hold back, all orders together: new proposals are suppressed and bids are void; requests under way end
+/// (ledger-protocol §9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holds {
-    /// Until somebody resumes.
+    /// Until `resume`.
     pub paused: bool,
-    /// Until this log time.
+    /// Until this log time, also while paused.
     pub silenced_until: Option<Millis>,
 }
 
 impl Holds {
+    /// The sum of some holds.
+    pub fn of<'a>(holds: impl IntoIterator<Item = &'a Hold>) -> Self {
+        let mut sum = Self::default();
+        for hold in holds {
+            sum.paused |= hold.until.is_none();
+            sum.silenced_until = sum.silenced_until.max(hold.until);
+        }
+        sum
+    }
+
     /// Whether anything is held back at `now`.
     pub fn active(self, now: Millis) -> bool {
         self.paused || self.silenced_until.is_some_and(|until| now < until)
@@ -227,10 +271,20 @@ pub struct ActionState {
     pub derived: BTreeMap<DerivedKind, Id>,
     /// Done, and not helpful unless observed by this time.
     pub verify_by: Option<Millis>,
-    /// An alert that its parent's turn for the better cancelled. Only such a one is due again when the parent ends badly
-    /// after all; what a person cancelled stays cancelled (G2, G10).
+    /// How often a person fired it again. Each time its end is told by an alert of its own, with its own idempotency key.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub refires: u32,
+    /// People know of its bad end: a person said so, or a later alert went out through the same connector.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub withdrawn: bool,
+    pub acknowledged: bool,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// The bid that won an attempt.
@@ -240,9 +294,32 @@ pub struct Winner {
     pub start_id: Id,
     /// Its log time.
     pub at: Millis,
+    /// The winner told that the attempt certainly had no effect: nothing of it is under way any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub without_effect: bool,
 }
 
 impl ActionState {
+    /// Whether it is an alert about another action that reached nobody, and nobody knows.
+    pub const fn is_undelivered(&self) -> bool {
+        let alert = matches!(
+            self.derived_from,
+            Some((_, DerivedKind::Escalation | DerivedKind::Unverified))
+        );
+        let lost = matches!(
+            self.phase,
+            Phase::Failed | Phase::Expired | Phase::Unknown { .. }
+        );
+        alert && lost && !self.acknowledged
+    }
+
+    /// Until when a request of it may still be under way; in the past if none can be (V11).
+    pub fn under_way_until(&self) -> Option<Millis> {
+        let open = self.winners.values().filter(|one| !one.without_effect);
+        let last = open.map(|winner| winner.at).max()?;
+        Some(last.saturating_add(self.step.lease_ms))
+    }
+
     /// The window of the step by index.
     pub fn window(&self, window: Option<usize>) -> Option<Window> {
         self.step.start.windows().nth(window?).copied()

@@ -27,7 +27,9 @@ pub(crate) fn of_fold(canon: &mut Canon, fold: &Fold) {
             canon.add((scope, &state.slots));
         }
     }
-    canon.add((state.holds.paused, state.holds.silenced_until));
+    for hold in &state.holds {
+        canon.add((hold.until, hold.at));
+    }
     for (id, entry) in &state.overrides {
         canon.add((id, matches!(entry.verdict, OverrideVerdict::Applied { .. })));
     }
@@ -37,7 +39,9 @@ fn of_action(canon: &mut Canon, action: &ActionState) {
     of_phase(canon, action.phase);
     for (attempt, winner) in &action.winners {
         canon.add((attempt, winner.start_id, winner.at));
+        canon.add(winner.without_effect);
     }
+    canon.add((action.refires, action.acknowledged));
     canon.add((action.evidence_of_effect, action.end, action.not_after));
     canon.add((action.step.action, action.later.len(), action.verify_by));
     canon.add((
@@ -102,7 +106,8 @@ fn expectation(order: &OverrideOrder, seen: &Fold) -> i64 {
         action_id, expect, ..
     }
     | OverrideOrder::ClearCooldown { action_id, expect }
-    | OverrideOrder::Approve { action_id, expect }) = order
+    | OverrideOrder::Approve { action_id, expect }
+    | OverrideOrder::Acknowledge { action_id, expect }) = order
     else {
         return 0;
     };

@@ -385,7 +385,7 @@ fn next_due(fold: &homeostat_logic::ledger::fold::Fold, log: Millis) -> Option<M
         });
     let timer = fold.next_timer().map(|timer| timer + 1);
     // Held back: until the silence ends, or somebody resumes, which is a record.
-    let holds = fold.state().holds;
+    let holds = fold.holds();
     if holds.active(log) {
         let silence = holds.silenced_until.filter(|_| !holds.paused);
         return timer

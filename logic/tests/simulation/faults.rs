@@ -107,14 +107,15 @@ impl World {
             0 => OverrideOrder::Pause,
             1 => OverrideOrder::Silence {
                 until: self.now + self.dice.between(1, 10) * MINUTE,
+                target: None,
             },
             2 | 3 => OverrideOrder::Resume,
             _ if actions.is_empty() => return,
             kind => {
-                // Rather what is still open or unknown: there people have something to decide.
+                // Rather what is still open or ended badly: there people have something to decide.
                 let live: Vec<_> = actions
                     .iter()
-                    .filter(|one| one.2.is_open() || matches!(one.2, Phase::Unknown { .. }))
+                    .filter(|one| one.2.is_open() || ended_badly(one.2))
                     .collect();
                 let (action_id, expect, phase) = match live.len() {
                     some if some == 0 || self.dice.one_in(4) => {
@@ -123,7 +124,12 @@ impl World {
                     some => *live[self.dice.index(some)],
                 };
                 match (phase, kind) {
-                    (Phase::Unknown { .. }, 4..=6) => OverrideOrder::Refire { action_id, expect },
+                    (Phase::Unknown { .. } | Phase::Failed, 4..=6) => {
+                        OverrideOrder::Refire { action_id, expect }
+                    }
+                    (Phase::Unknown { .. } | Phase::Failed | Phase::Expired, 8) => {
+                        OverrideOrder::Acknowledge { action_id, expect }
+                    }
                     (Phase::Unknown { .. } | Phase::Doubt { .. }, 7) => OverrideOrder::Resolve {
                         action_id,
                         expect,
@@ -212,4 +218,12 @@ impl World {
         }
         self.at(self.now + 1, Event::Land(payload));
     }
+}
+
+/// What people may fire again or acknowledge.
+const fn ended_badly(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Unknown { .. } | Phase::Failed | Phase::Expired
+    )
 }

@@ -120,7 +120,7 @@ impl Promises {
                         action: Some(action),
                     },
             } => {
-                self.ordered(*override_id, *action);
+                self.ordered(*override_id, *action, offset);
             }
             ChangeKind::CheckpointRead {
                 verdict: CheckpointVerdict::Differs,
@@ -277,14 +277,17 @@ impl Promises {
         }
     }
 
-    fn ordered(&mut self, override_id: Id, action: Id) {
-        let Some(order) = self.orders.get(&override_id) else {
+    fn ordered(&mut self, override_id: Id, action: Id, offset: i64) {
+        let Some(order) = self.orders.get(&override_id).cloned() else {
             return;
         };
         if let OverrideOrder::ClearCooldown { .. } = order {
             self.keys
                 .values_mut()
                 .for_each(|ends| ends.retain(|ended| ended.action != action));
+        }
+        if let OverrideOrder::Refire { .. } = order {
+            self.fired_again(action, offset);
         }
         let newest = self
             .winners
@@ -296,6 +299,15 @@ impl Promises {
             .entry(action)
             .or_default()
             .push((order.name(), newest));
+    }
+
+    /// G7 for what a person fires again; from here on it is the newest of its key, and its next bad end is told anew.
+    fn fired_again(&mut self, action: Id, offset: i64) {
+        self.takes_key(action, self.now, false);
+        if let Some(seen) = self.actions.get_mut(&action) {
+            seen.accepted.0 = offset;
+            seen.has_alert = false;
+        }
     }
 
     /// The first byte of a request leaves. `late`: behind its deadline, because the process was stopped (A4).

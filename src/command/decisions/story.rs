@@ -107,7 +107,7 @@ fn next_line(decision: &Value) -> Option<String> {
     let until = said(decision, "not_after");
     match phase.as_str() {
         "approval" => Some(format!(
-            "waits until {until} for: homeostat approve {id} --reason WHY"
+            "waits until {until} for: `homeostat approve {id} --reason WHY`"
         )),
         "started" => Some("waits for the answer".to_owned()),
         "doubt" => Some("the target is asked what the last attempt did".to_owned()),

@@ -7,12 +7,14 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_logic::history::format_time;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::identity;
+use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::reason::Refusal;
-use homeostat_logic::ledger::record::{Id, OverrideOrder};
-use homeostat_logic::ledger::state::{OverrideEntry, OverrideVerdict};
+use homeostat_logic::ledger::record::{Id, Millis, OverrideOrder, Resolution};
+use homeostat_logic::ledger::state::{ActionState, OverrideEntry, OverrideVerdict};
 use serde_json::{Value, json};
 
 use super::super::problem::{Kind, Problem};
+use super::holds::{held_with, holds};
 use super::parts::Part;
 
 /// A key belongs to one order, also in partitions that the order does not concern.
@@ -54,10 +56,11 @@ fn reused(entry: &OverrideEntry) -> Problem {
     Problem::new(Kind::IdempotencyKeyReused, detail)
 }
 
-/// Applied, or refused with the present state of what it was about.
+/// Applied, or refused with the present state of what it was about, and with when it would be valid.
 pub(super) fn answer(
     id: Id,
     entries: &[(&Part<'_>, OverrideEntry)],
+    now: Millis,
 ) -> Result<HttpResponse, Problem> {
     let Some((part, first)) = entries.first() else {
         return Err(Problem::new(Kind::Internal, "an order for no partition"));
@@ -69,15 +72,18 @@ pub(super) fn answer(
     for (part, entry) in entries {
         if let OverrideVerdict::Refused(refusal) = &entry.verdict {
             let fold = &part.view.read().fold;
-            let about = about(&part.order, refusal).map(|action| action_state(fold, action));
-            return Err(Problem::new(Kind::OrderRefused, refusal.to_string())
+            let about = about(&part.order, refusal);
+            let detail = in_words(fold, &part.order, about, refusal);
+            return Err(Problem::new(Kind::OrderRefused, detail)
                 .with("reason", refusal.name())
+                .with("valid_from", refusal.valid_from().map(format_time))
                 .with("override_id", id.to_string())
                 .with("records", places)
-                .with("action", about)
-                .with("holds", holds(fold)));
+                .with("action", about.map(|action| action_state(fold, action)))
+                .with("holds", holds(fold, now)));
         }
     }
+    let note = silenced_with(part);
     let fold = &part.view.read().fold;
     let action = match first.verdict {
         OverrideVerdict::Applied { action } => action.map(|action| action_state(fold, action)),
@@ -89,8 +95,20 @@ pub(super) fn answer(
         "time": format_time(first.at),
         "records": places,
         "action": action,
-        "holds": holds(fold),
+        "holds": holds(fold, now),
+        "note": note,
     })))
+}
+
+/// What else a silence of one target holds back.
+fn silenced_with(part: &Part<'_>) -> Option<String> {
+    match &part.order {
+        OverrideOrder::Silence {
+            target: Some(target),
+            ..
+        } => Some(held_with(target, part.view)),
+        _ => None,
+    }
 }
 
 /// The action that a refusal is about: the one ordered about, or the one in the way of a forced one.
@@ -101,10 +119,60 @@ const fn about(order: &OverrideOrder, refusal: &Refusal) -> Option<Id> {
             | OverrideOrder::Refire { action_id, .. }
             | OverrideOrder::Resolve { action_id, .. }
             | OverrideOrder::ClearCooldown { action_id, .. }
-            | OverrideOrder::Approve { action_id, .. },
+            | OverrideOrder::Approve { action_id, .. }
+            | OverrideOrder::Acknowledge { action_id, .. },
             _,
         ) => Some(*action_id),
         (OverrideOrder::Force(_), Refusal::KeyBusy(open)) => Some(*open),
+        _ => None,
+    }
+}
+
+/// Why an order has no effect, with the action and its target, when it is valid, and the command that fits.
+fn in_words(fold: &Fold, order: &OverrideOrder, about: Option<Id>, refusal: &Refusal) -> String {
+    let Some((id, state)) = about.and_then(|id| Some((id, fold.action(id)?))) else {
+        return refusal.to_string();
+    };
+    let (action, target) = (state.step.action, &state.subject.target);
+    let remedy = remedy(id, state, order, refusal);
+    let remedy = remedy.map_or_else(String::new, |command| format!(": {command}"));
+    format!("{action} of {target} ({id}): {refusal}{remedy}")
+}
+
+/// A command that leads on from a refusal.
+fn remedy(id: Id, state: &ActionState, order: &OverrideOrder, refusal: &Refusal) -> Option<String> {
+    match (refusal, order) {
+        (Refusal::Stale { changed, .. }, OverrideOrder::Approve { .. }) => Some(format!(
+            "`homeostat approve {id} --expect {changed} --reason WHY`"
+        )),
+        (Refusal::Stale { changed, .. }, OverrideOrder::Resolve { outcome, .. }) => {
+            let outcome = match outcome {
+                Resolution::Done => "done",
+                Resolution::Failed => "failed",
+            };
+            Some(format!(
+                "`homeostat override resolve {id} --outcome {outcome} --expect {changed} --reason WHY`"
+            ))
+        }
+        (Refusal::Stale { changed, .. }, _) => {
+            let name = order.name().replace('_', "-");
+            Some(format!(
+                "`homeostat override {name} {id} --expect {changed} --reason WHY`"
+            ))
+        }
+        (Refusal::KeyBusy(open), _) => {
+            Some(format!("`homeostat override cancel {open} --reason WHY`"))
+        }
+        (Refusal::WrongPhase { .. }, OverrideOrder::Refire { .. })
+            if state.phase == Phase::Expired =>
+        {
+            let action = state.step.action;
+            let target = state.subject.target.to_string();
+            let target = shlex::try_quote(&target).ok()?;
+            Some(format!(
+                "`homeostat override force --action {action} --target {target} --reason WHY`"
+            ))
+        }
         _ => None,
     }
 }
@@ -120,14 +188,5 @@ fn action_state(fold: &Fold, id: Id) -> Value {
         "action": action.step.action,
         "phase": action.phase.name(),
         "changed": action.changed,
-    })
-}
-
-/// What people hold back.
-pub(in crate::http) fn holds(fold: &Fold) -> Value {
-    let holds = fold.holds();
-    json!({
-        "paused": holds.paused,
-        "silenced_until": holds.silenced_until.map(format_time),
     })
 }

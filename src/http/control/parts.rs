@@ -92,6 +92,9 @@ pub(super) fn parts<'a>(
         &Order::Approve(OnAction { action_id, expect }) => {
             on_action(action_id, OverrideOrder::Approve { action_id, expect })
         }
+        &Order::Acknowledge(OnAction { action_id, expect }) => {
+            on_action(action_id, OverrideOrder::Acknowledge { action_id, expect })
+        }
         Order::Resolve(resolve) => {
             let order = OverrideOrder::Resolve {
                 action_id: resolve.action_id,
@@ -104,7 +107,9 @@ pub(super) fn parts<'a>(
         Order::Resume(_) => Ok(everywhere(&OverrideOrder::Resume, true)),
         Order::Silence(silence) => {
             let until = silence.until(state.clock.now())?;
-            let mut parts = everywhere(&OverrideOrder::Silence { until }, silence.is_absolute());
+            let target = silence.target.clone();
+            let order = OverrideOrder::Silence { until, target };
+            let mut parts = everywhere(&order, silence.is_absolute());
             let of_target = silence
                 .target
                 .as_ref()
@@ -164,7 +169,7 @@ fn holder(control: &Control, id: Id, action: Id) -> Result<&LedgerView, Problem>
     Err(Problem::new(Kind::UnknownAction, detail))
 }
 
-fn partition(control: &Control, target: &Target) -> i32 {
+pub(in crate::http) fn partition(control: &Control, target: &Target) -> i32 {
     partition_of_target(target, control.views.len())
 }
 

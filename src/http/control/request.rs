@@ -13,12 +13,13 @@ use serde_json::{Value, json};
 use super::super::problem::{Kind, Problem};
 
 /// Every order, as the path names it.
-pub(super) const ORDERS: [&str; 9] = [
+pub(super) const ORDERS: [&str; 10] = [
     "cancel",
     "refire",
     "resolve",
     "clear-cooldown",
     "approve",
+    "acknowledge",
     "silence",
     "pause",
     "resume",
@@ -49,6 +50,7 @@ pub(super) enum Order {
     Resolve(Resolve),
     ClearCooldown(OnAction),
     Approve(OnAction),
+    Acknowledge(OnAction),
     Silence(Silence),
     Pause(Nothing),
     Resume(Nothing),
@@ -238,15 +240,20 @@ fn optional_target<'de, D: serde::Deserializer<'de>>(
 }
 
 fn parse_target<E: serde::de::Error>(text: &str) -> Result<Target, E> {
-    let found = text.split_once('/').and_then(|(kind, name)| {
+    read_target(text)
+        .ok_or_else(|| E::custom("target: write model/NAME or service/NAME, at most 256 bytes"))
+}
+
+/// Reads `model/NAME` or `service/NAME`.
+pub(in crate::http) fn read_target(text: &str) -> Option<Target> {
+    text.split_once('/').and_then(|(kind, name)| {
         let kinds = [TargetKind::Model, TargetKind::Service];
         let kind = kinds.into_iter().find(|known| known.name() == kind)?;
         let name = (1..=Target::NAME_BYTES_MAX)
             .contains(&name.len())
             .then(|| name.to_owned())?;
         Some(Target { kind, name })
-    });
-    found.ok_or_else(|| E::custom("target: write model/NAME or service/NAME, at most 256 bytes"))
+    })
 }
 
 fn severity<'de, D: serde::Deserializer<'de>>(

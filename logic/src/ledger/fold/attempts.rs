@@ -30,7 +30,12 @@ impl Fold {
             },
         );
         self.update(action, |action| {
-            action.winners.insert(attempt, Winner { start_id, at });
+            let winner = Winner {
+                start_id,
+                at,
+                without_effect: false,
+            };
+            action.winners.insert(attempt, winner);
             if action.resolved.is_none() {
                 action.resolved = start.resolved_params;
             }
@@ -123,6 +128,13 @@ impl Fold {
             outcome,
             detail,
         };
+        if matches!(outcome, FinishOutcome::Failed | FinishOutcome::NotSent) {
+            self.update(id, |action| {
+                if let Some(winner) = action.winners.get_mut(&attempt) {
+                    winner.without_effect = true;
+                }
+            });
+        }
         match (outcome, phase) {
             (
                 FinishOutcome::Done,

@@ -18,6 +18,7 @@ use crate::target::Target;
 impl Fold {
     /// Closes an action at log time `time`: its key, its alert, its verification.
     pub(super) fn close(&mut self, id: Id, time: Millis, phase: Phase, cause: Cause) {
+        let by_word = matches!(cause, Cause::Ordered { .. });
         self.move_to(id, time, phase, cause);
         let Some(action) = self.state.actions.get(&id) else {
             return;
@@ -31,6 +32,10 @@ impl Fold {
                 self.withdraw_escalation(id);
                 let verify_by = verify.map(|within_ms| time.saturating_add(within_ms));
                 self.update(id, |action| action.verify_by = verify_by);
+                // A person's word on one alert does not show that its connector works.
+                if !by_word {
+                    self.delivered(id);
+                }
             }
             Phase::Failed | Phase::Unknown { .. } | Phase::Expired => {
                 self.derive(id, DerivedKind::Escalation, escalation);
@@ -50,23 +55,25 @@ impl Fold {
     }
 
     /// Takes the key from a closed action; done and unknown start its cooldown, unless a later action holds the key.
-    /// Derived actions stand outside keys.
+    /// Derived actions leave no cooldown, and hold a key only behind a refire.
     pub(super) fn release_key(&mut self, id: Id, end: Millis, phase: Phase) {
         let Some(action) = self.state.actions.get(&id) else {
             return;
         };
-        if action.derived_from.is_some() {
-            return;
-        }
         let name = action.subject.target.to_string();
         let key = action.step.cooldown_key.clone();
+        let derived = action.derived_from.is_some();
+        if derived && self.holder(&name, &key) != Some(id) {
+            return;
+        }
         let accepted = action.accepted;
         let state = self.state.targets.entry(name.clone()).or_default();
         let state = state.keys.entry(key.clone()).or_default();
         state.open.take_if(|open| *open == id);
         let later = state.open.is_some()
             || (state.last.as_ref()).is_some_and(|last| last.accepted > accepted);
-        if matches!(phase, Phase::Done | Phase::Unknown { .. }) && !later {
+        let cools = matches!(phase, Phase::Done | Phase::Unknown { .. }) && !derived;
+        if cools && !later {
             state.last = Some(KeyEnd {
                 action: id,
                 accepted,
@@ -84,7 +91,7 @@ impl Fold {
     }
 
     /// Makes an action of the fold's own: ready at once, outside gates, slots and cooldown, at most one of a kind per
-    /// parent. A step that ignores derives nothing.
+    /// parent, and one more each time that a person fires the parent again. A step that ignores derives nothing.
     pub(super) fn derive(&mut self, parent: Id, kind: DerivedKind, step: Option<Arc<Step>>) {
         let (Some(step), Some(from)) = (step, self.state.actions.get(&parent)) else {
             return;
@@ -99,9 +106,9 @@ impl Fold {
             return;
         }
         if from.derived.contains_key(&kind) {
-            return self.renew(parent, kind, not_after);
+            return;
         }
-        let id = identity::derived_id(parent, kind, &step);
+        let id = identity::derived_id(parent, kind, from.refires, &step);
         let action = ActionState {
             subject: Arc::clone(&from.subject),
             step: Arc::clone(&step),
@@ -123,7 +130,8 @@ impl Fold {
             derived_from: Some((parent, kind)),
             derived: BTreeMap::new(),
             verify_by: None,
-            withdrawn: false,
+            refires: 0,
+            acknowledged: false,
         };
         let derived = Derived {
             action: id,
@@ -151,8 +159,29 @@ impl Fold {
         {
             let now = self.state.now;
             self.close(alert, now, Phase::Cancelled, Cause::Withdrawn(parent));
-            self.update(alert, |alert| alert.withdrawn = true);
         }
+    }
+
+    /// An alert went out, so people look where its connector leads: what was lost on it before is no warning any more.
+    fn delivered(&mut self, alert: Id) {
+        let Some(step) = self.action(alert).map(|action| Arc::clone(&action.step)) else {
+            return;
+        };
+        let (action, connector) = (step.action, &step.connector);
+        let on_it = |(_, lost): &(Id, &ActionState)| {
+            lost.step.action == action && lost.step.connector == *connector
+        };
+        let lost: Vec<Id> = self.undelivered().filter(on_it).map(|(id, _)| id).collect();
+        for id in lost {
+            let connector = connector.clone();
+            self.acknowledged(id, Cause::DeliveredLater { alert, connector });
+        }
+    }
+
+    /// People know of an action's end.
+    pub(super) fn acknowledged(&mut self, action: Id, cause: Cause) {
+        self.update(action, |action| action.acknowledged = true);
+        self.note(self.state.now, ChangeKind::Acknowledged { action, cause });
     }
 
     /// An attempt whose answer is missing, by the action's policy.

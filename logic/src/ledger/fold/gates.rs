@@ -126,7 +126,7 @@ impl Fold {
         matches!(self.phase(action), Some(Phase::Waiting { .. }))
     }
 
-    fn cooling(&self, key: &KeyState, step: &Step) -> Option<Suppression> {
+    pub(super) fn cooling(&self, key: &KeyState, step: &Step) -> Option<Suppression> {
         let last = key.last.as_ref()?;
         let cooldown_ms = last.cooldown_ms.max(step.cooldown_ms);
         let until = last.end.saturating_add(cooldown_ms);

@@ -32,6 +32,8 @@ pub(super) struct Index {
     pub(super) timers: BTreeSet<(Millis, Id)>,
     /// Open actions.
     pub(super) open: BTreeSet<Id>,
+    /// Alerts that reached nobody.
+    pub(super) undelivered: BTreeSet<Id>,
     /// What ages.
     pub(super) ages: BTreeSet<(Millis, Aged)>,
 }
@@ -70,6 +72,9 @@ impl Index {
         if action.phase.is_open() {
             self.open.insert(id);
         }
+        if action.is_undelivered() {
+            self.undelivered.insert(id);
+        }
         if let Some(end) = action.end {
             self.ages.insert((end, Aged::Closed(id)));
         }
@@ -80,6 +85,7 @@ impl Index {
             self.timers.remove(&(timer, id));
         }
         self.open.remove(&id);
+        self.undelivered.remove(&id);
         if let Some(end) = action.end {
             self.ages.remove(&(end, Aged::Closed(id)));
         }

@@ -1,19 +1,22 @@
 //! `apply(Override)` of ledger-protocol §9: what people order. Each order is judged against the action as the person saw
 //! it (a compare-and-set), applied or refused, and remembered for H: the same order again gets the first result (G10).
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::Fold;
 use super::gates::{Judgement, skipped};
 use super::index::Aged;
+use crate::action::Action;
 use crate::ledger::change::{ChangeKind, VoidRecord};
 use crate::ledger::identity;
 use crate::ledger::limits;
 use crate::ledger::phase::{DerivedKind, Phase};
-use crate::ledger::reason::{Cause, Refusal, VoidReason};
-use crate::ledger::record::{Id, Millis, Override, OverrideOrder, Propose, Resolution};
-use crate::ledger::state::{ActionState, Holds, OverrideEntry, OverrideVerdict};
+use crate::ledger::reason::{Cause, Refusal, Suppression, VoidReason};
+use crate::ledger::record::{Id, Millis, Override, OverrideOrder, Propose, Resolution, Step};
+use crate::ledger::state::{ActionState, Hold, OverrideEntry, OverrideVerdict};
 use crate::ledger::times::{HORIZON_MS, REFIRE_START_MS};
+use crate::target::Target;
 
 /// Applied to an action or to the whole partition, or refused.
 type Verdict = Result<Option<Id>, Refusal>;
@@ -33,10 +36,17 @@ impl Fold {
         let (name, digest) = (order.name(), identity::order_digest(&order));
         let cause = Cause::Ordered {
             order: name,
-            who,
-            why: reason,
+            who: who.clone(),
+            why: reason.clone(),
         };
-        let verdict = match self.carry_out(override_id, order, cause) {
+        let hold = Hold {
+            until: None,
+            who,
+            reason,
+            at: self.state.now,
+            target: None,
+        };
+        let verdict = match self.carry_out(override_id, order, cause, hold) {
             Ok(action) => OverrideVerdict::Applied { action },
             Err(refusal) => {
                 self.void(record, VoidReason::Refused(refusal.clone()));
@@ -62,7 +72,14 @@ impl Fold {
         );
     }
 
-    fn carry_out(&mut self, override_id: Id, order: OverrideOrder, cause: Cause) -> Verdict {
+    /// `hold` is the pause that the order would be.
+    fn carry_out(
+        &mut self,
+        override_id: Id,
+        order: OverrideOrder,
+        cause: Cause,
+        hold: Hold,
+    ) -> Verdict {
         match order {
             OverrideOrder::Cancel { action_id, expect } => self.cancel(action_id, expect, cause),
             OverrideOrder::Refire { action_id, expect } => self.refire(action_id, expect, cause),
@@ -75,13 +92,16 @@ impl Fold {
                 self.clear_cooldown(action_id, expect)
             }
             OverrideOrder::Approve { action_id, expect } => self.approve(action_id, expect, cause),
-            OverrideOrder::Silence { until } => self.silence(until),
+            OverrideOrder::Acknowledge { action_id, expect } => {
+                self.acknowledge(action_id, expect, &cause)
+            }
+            OverrideOrder::Silence { until, target } => self.silence(until, target, hold),
             OverrideOrder::Pause => {
-                self.state.holds.paused = true;
+                self.hold(hold);
                 Ok(None)
             }
             OverrideOrder::Resume => {
-                self.state.holds = Holds::default();
+                self.state.holds.clear();
                 Ok(None)
             }
             OverrideOrder::Force(propose) => self.force(override_id, *propose),
@@ -92,7 +112,10 @@ impl Fold {
     fn expected(&self, id: Id, expect: i64) -> Result<&ActionState, Refusal> {
         let action = self.action(id).ok_or(Refusal::UnknownAction(id))?;
         match action.phase {
-            Phase::Started { attempt, .. } => Err(Refusal::BeingSent { attempt }),
+            Phase::Started { attempt, at, .. } => Err(Refusal::BeingSent {
+                attempt,
+                until: at.saturating_add(action.step.lease_ms),
+            }),
             _ if action.changed != expect => Err(Refusal::Stale {
                 changed: action.changed,
                 expect,
@@ -112,36 +135,41 @@ impl Fold {
                 self.close(id, self.state.now, Phase::Cancelled, cause);
                 Ok(Some(id))
             }
-            _ => Err(wrong(phase)),
+            _ => Err(wrong("cancel", phase)),
         }
     }
 
+    /// Once more, by a person's order, which stands for whatever held the action back: its attempts may be used up and its
+    /// `not_after` over. An expired action was never sent, so there is nothing to repeat.
     fn refire(&mut self, id: Id, expect: i64, cause: Cause) -> Verdict {
         let now = self.state.now;
         let action = self.expected(id, expect)?;
-        let Phase::Unknown { attempt } = action.phase else {
-            return Err(wrong(action.phase));
-        };
-        let last = action.winners.values().map(|winner| winner.at).max();
-        let until = last.map_or(now, |at| at.saturating_add(action.step.lease_ms));
-        // V11: the request may still be under way.
-        if now < until {
+        if !matches!(action.phase, Phase::Failed | Phase::Unknown { .. }) {
+            return Err(wrong("refire", action.phase));
+        }
+        // V11: a request may still be under way.
+        if let Some(until) = action.under_way_until().filter(|until| now < *until) {
             return Err(Refusal::LeaseRunning { until });
         }
-        let outside_keys = action.derived_from.is_some();
+        let attempt = action.winners.keys().last().copied().unwrap_or_default();
+        let derived = action.derived_from.is_some();
         let (target, step) = (action.subject.target.clone(), Arc::clone(&action.step));
-        // An addition: §9 does not say, and G7 holds for actions that a person fires again as well.
-        if let Some(open) = self.holder(&target.to_string(), &step.cooldown_key)
-            && !outside_keys
-        {
-            return Err(Refusal::KeyBusy(open));
-        }
+        // An addition: §9 does not say, and G7 holds for actions that a person fires again as well, derived ones too.
+        self.key_is_free_for(id, &target, &step)?;
         self.withdraw_escalation(id);
-        if !outside_keys {
+        // An alert that closed its key would hold back other alerts of the target.
+        if !derived || step.action != Action::Alert {
             self.hold_key(&target, &step, id);
         }
+        let offset = self.state.offset;
         self.update(id, |action| {
             action.not_after = now.saturating_add(REFIRE_START_MS);
+            // From here on it is the newest action of its key: its end counts, not that of one accepted in between.
+            action.accepted.0 = offset;
+            action.refires = action.refires.saturating_add(1);
+            action.acknowledged = false;
+            // Its next bad end is told anew, also if the first alert went out.
+            action.derived.remove(&DerivedKind::Escalation);
         });
         let phase = Phase::Ready {
             attempt: attempt.saturating_add(1),
@@ -152,10 +180,51 @@ impl Fold {
         Ok(Some(id))
     }
 
+    /// No other action holds the key of a step, and it does not cool down after another one.
+    fn key_is_free_for(&self, id: Id, target: &Target, step: &Step) -> Result<(), Refusal> {
+        let keys = self.state.targets.get(&target.to_string());
+        let Some(key) = keys.and_then(|target| target.keys.get(&step.cooldown_key)) else {
+            return Ok(());
+        };
+        if let Some(open) = key.open {
+            return Err(Refusal::KeyBusy(open));
+        }
+        match self.cooling(key, step) {
+            Some(Suppression::Cooldown { action, until, .. }) if action != id => {
+                Err(Refusal::KeyCooling { action, until })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever knows of an action needs no alert about it any more.
+    fn acknowledge(&mut self, id: Id, expect: i64, cause: &Cause) -> Verdict {
+        let action = self.expected(id, expect)?;
+        let bad = |phase| {
+            matches!(
+                phase,
+                Phase::Failed | Phase::Expired | Phase::Unknown { .. }
+            )
+        };
+        if !bad(action.phase) {
+            return Err(wrong("acknowledge", action.phase));
+        }
+        let alert = action.derived.get(&DerivedKind::Escalation).copied();
+        self.acknowledged(id, cause.clone());
+        if let Some(alert) = alert
+            && self
+                .phase(alert)
+                .is_some_and(|phase| phase.is_open() || bad(phase))
+        {
+            self.acknowledged(alert, cause.clone());
+        }
+        Ok(Some(id))
+    }
+
     fn resolve(&mut self, id: Id, expect: i64, outcome: Resolution, cause: Cause) -> Verdict {
         let phase = self.expected(id, expect)?.phase;
         if !matches!(phase, Phase::Unknown { .. } | Phase::Doubt { .. }) {
-            return Err(wrong(phase));
+            return Err(wrong("resolve", phase));
         }
         let phase = match outcome {
             Resolution::Done => Phase::Done,
@@ -168,7 +237,7 @@ impl Fold {
     fn clear_cooldown(&mut self, id: Id, expect: i64) -> Verdict {
         let action = self.expected(id, expect)?;
         if action.phase.is_open() {
-            return Err(wrong(action.phase));
+            return Err(wrong("clear_cooldown", action.phase));
         }
         let (target, key) = (
             action.subject.target.to_string(),
@@ -198,7 +267,7 @@ impl Fold {
         let now = self.state.now;
         let action = self.expected(id, expect)?;
         if action.phase != Phase::Approval {
-            return Err(wrong(action.phase));
+            return Err(wrong("approve", action.phase));
         }
         let start = &action.step.start;
         let next = start.windows().position(|window| now < window.to);
@@ -210,20 +279,38 @@ impl Fold {
             // Only now slots are taken, so the gates are asked again (V14).
             Some((window, _)) => self.activate(id, Some(window), now, cause),
             None if at_once => self.activate(id, None, now, cause),
-            None => return Err(wrong(Phase::Expired)),
+            None => return Err(wrong("approve", Phase::Expired)),
         }
         Ok(Some(id))
     }
 
-    fn silence(&mut self, until: Millis) -> Verdict {
+    fn silence(&mut self, until: Millis, target: Option<Target>, hold: Hold) -> Verdict {
         let now = self.state.now;
         if until <= now || until > now.saturating_add(HORIZON_MS) {
             return Err(Refusal::Time { now });
         }
         // Another, shorter silence of the same partition, of another target perhaps, ends none: that is what resume is for.
-        let longer = self.state.holds.silenced_until.max(Some(until));
-        self.state.holds.silenced_until = longer;
+        let until = Some(until);
+        self.hold(Hold {
+            until,
+            target,
+            ..hold
+        });
         Ok(None)
+    }
+
+    /// Beyond the bound the one that ends first goes, so what is held stays held as long; of equal ones the newest goes.
+    fn hold(&mut self, hold: Hold) {
+        let holds = &mut self.state.holds;
+        holds.push(hold);
+        if holds.len() > Hold::MAX {
+            let lasts = |hold: &Hold| hold.until.unwrap_or(Millis::MAX);
+            let places = holds.iter().enumerate();
+            let first = places.min_by_key(|(place, hold)| (lasts(hold), Reverse(*place)));
+            if let Some((place, _)) = first {
+                holds.remove(place);
+            }
+        }
     }
 
     /// A proposal by a person: gates are skipped, slots are taken, an open action of the key still excludes it. Its
@@ -266,38 +353,14 @@ impl Fold {
     }
 
     /// The open action that holds a key.
-    fn holder(&self, target: &str, key: &str) -> Option<Id> {
+    pub(super) fn holder(&self, target: &str, key: &str) -> Option<Id> {
         self.state.targets.get(target)?.keys.get(key)?.open
-    }
-
-    /// A parent that a person fired again has ended badly again: its withdrawn alert is due after all.
-    pub(super) fn renew(&mut self, parent: Id, kind: DerivedKind, not_after: Millis) {
-        let action = self.state.actions.get(&parent);
-        let alert = action.and_then(|action| action.derived.get(&kind)).copied();
-        let Some(alert) = alert else { return };
-        let Some(state) = self.action(alert) else {
-            return;
-        };
-        if !(state.withdrawn && state.phase == Phase::Cancelled) {
-            return;
-        }
-        let attempt = state.winners.keys().last().map_or(1, |last| last + 1);
-        let now = self.state.now;
-        self.update(alert, |alert| {
-            alert.not_after = not_after;
-            alert.withdrawn = false;
-        });
-        let phase = Phase::Ready {
-            attempt,
-            from: now,
-            window: None,
-        };
-        self.move_to(alert, now, phase, Cause::Renewed(parent));
     }
 }
 
-fn wrong(phase: Phase) -> Refusal {
+fn wrong(order: &str, phase: Phase) -> Refusal {
     Refusal::WrongPhase {
         phase: phase.name().to_owned(),
+        order: order.to_owned(),
     }
 }

@@ -131,7 +131,8 @@ impl Fold {
             derived_from: None,
             derived: BTreeMap::new(),
             verify_by: None,
-            withdrawn: false,
+            refires: 0,
+            acknowledged: false,
         };
         self.hold_key(&propose.target, step, id);
         if !waits {
@@ -165,7 +166,7 @@ impl Fold {
         duplicate: Option<&Suppression>,
     ) -> Option<Judgement> {
         let first = decision.ladder.first()?;
-        let (now, holds) = (self.state.now, self.state.holds);
+        let (now, holds) = (self.state.now, self.holds());
         let not_after = propose.not_after;
         let reason = match duplicate {
             Some(duplicate) => duplicate.clone(),

@@ -1,10 +1,12 @@
 //! What others may ask the fold.
 
+use std::collections::BTreeSet;
+
 use super::Fold;
 use crate::history::{ActiveBudget, ActiveCooldown};
-use crate::ledger::phase::{DerivedKind, Phase};
+use crate::ledger::phase::Phase;
 use crate::ledger::record::{Id, Millis};
-use crate::ledger::state::{ActionState, Holds, KeyState, OverrideEntry};
+use crate::ledger::state::{ActionState, Hold, Holds, KeyState, OverrideEntry};
 
 impl Fold {
     /// Log time: the largest folded.
@@ -19,12 +21,18 @@ impl Fold {
 
     /// Whether people hold bids and proposals back at `now`.
     pub fn held(&self, now: Millis) -> bool {
-        self.state.holds.active(now)
+        self.state.holds.iter().any(|hold| hold.active(now))
     }
 
-    /// What people hold back.
-    pub const fn holds(&self) -> Holds {
-        self.state.holds
+    /// What people hold back, all orders together.
+    pub fn holds(&self) -> Holds {
+        Holds::of(&self.state.holds)
+    }
+
+    /// Who holds what back, and why; the ones that are over at `now` are left out.
+    pub fn hold_orders(&self, now: Millis) -> impl Iterator<Item = &Hold> {
+        let holds = self.state.holds.iter();
+        holds.filter(move |hold| hold.active(now))
     }
 
     /// What became of a person's order of the last H.
@@ -48,18 +56,18 @@ impl Fold {
         open.filter_map(|id| Some((*id, self.state.actions.get(id)?)))
     }
 
-    /// Derived alerts of the last H that reached nobody: failed, unknown or expired (ledger-protocol §4 `derive`). Looks at
-    /// every kept action.
+    /// Derived alerts of the last H that reached nobody (ledger-protocol §4 `derive`): failed, unknown or expired, not
+    /// acknowledged, and none delivered later through their connector.
     pub fn undelivered(&self) -> impl Iterator<Item = (Id, &ActionState)> {
-        self.state.actions.iter().filter_map(|(id, action)| {
-            let (_, kind) = action.derived_from?;
-            let alert = matches!(kind, DerivedKind::Escalation | DerivedKind::Unverified);
-            let lost = matches!(
-                action.phase,
-                Phase::Failed | Phase::Expired | Phase::Unknown { .. }
-            );
-            (alert && lost).then_some((*id, action))
-        })
+        let lost = self.index.undelivered.iter();
+        lost.filter_map(|id| Some((*id, self.state.actions.get(id)?)))
+    }
+
+    /// Names (`kind/name`) of the targets that have something in use: an open action, a cooldown, or a budget.
+    pub fn targets_in_use(&self) -> BTreeSet<String> {
+        let open = self.open_actions();
+        let open = open.map(|(_, action)| action.subject.target.to_string());
+        self.state.targets.keys().cloned().chain(open).collect()
     }
 
     /// The earliest timer; due as soon as log time is beyond it.

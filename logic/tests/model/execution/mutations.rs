@@ -226,6 +226,21 @@ fn v10_a_refire_while_the_request_may_be_under_way_is_seen() {
 }
 
 #[test]
+fn v11_an_attempt_in_doubt_that_is_taken_for_harmless_takes_effect_behind_a_refire() {
+    fn harmless(state: &mut FoldState) -> bool {
+        let winners = state
+            .actions
+            .values_mut()
+            .flat_map(|one| one.winners.values_mut());
+        let mut doubtful = winners.filter(|winner| !winner.without_effect);
+        let found = doubtful.next();
+        found.map(|winner| winner.without_effect = true).is_some()
+    }
+    let setup = at_most_once(&[], ORDER).instances(1).tampered(harmless);
+    breaks("V11 doubt taken for harmless", setup, "G10");
+}
+
+#[test]
 fn v15_a_record_that_was_read_and_is_lost_sends_an_attempt_twice() {
     let faults = Faults { losses: 1, ..NONE };
     breaks("V15 A1 off", at_most_once(&[], faults), "G1");

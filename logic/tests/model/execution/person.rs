@@ -14,14 +14,16 @@ pub(crate) enum Wish {
     Refire,
     ResolveDone,
     ResolveFailed,
+    Acknowledge,
 }
 
 impl Wish {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self::Cancel,
         Self::Refire,
         Self::ResolveDone,
         Self::ResolveFailed,
+        Self::Acknowledge,
     ];
 }
 
@@ -35,9 +37,11 @@ impl Worlds {
         let open = seen.phase.is_open() && !matches!(seen.phase, Phase::Started { .. });
         let unknown = matches!(seen.phase, Phase::Unknown { .. });
         let doubt = matches!(seen.phase, Phase::Doubt { .. });
+        let failed = seen.phase == Phase::Failed;
+        let ended_badly = failed || unknown || seen.phase == Phase::Expired;
         let order = match wish {
             Wish::Cancel if open || unknown => OverrideOrder::Cancel { action_id, expect },
-            Wish::Refire if unknown => OverrideOrder::Refire { action_id, expect },
+            Wish::Refire if unknown || failed => OverrideOrder::Refire { action_id, expect },
             Wish::ResolveDone | Wish::ResolveFailed if unknown || doubt => {
                 let done = wish == Wish::ResolveDone;
                 OverrideOrder::Resolve {
@@ -50,6 +54,7 @@ impl Worlds {
                     },
                 }
             }
+            Wish::Acknowledge if ended_badly => OverrideOrder::Acknowledge { action_id, expect },
             _ => return None,
         };
         let mut next = world.clone();

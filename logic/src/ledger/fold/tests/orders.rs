@@ -30,6 +30,10 @@ fn unknown(bench: &mut Bench, offset: i64, policy: Policy) -> Id {
     action
 }
 
+fn alert_of(bench: &Bench, action: Id) -> Id {
+    bench.fold.action(action).unwrap().derived[&DerivedKind::Escalation]
+}
+
 const fn cancel(action_id: Id, expect: i64) -> OverrideOrder {
     OverrideOrder::Cancel { action_id, expect }
 }
@@ -52,6 +56,11 @@ const fn resolve(action_id: Id, expect: i64, outcome: Resolution) -> OverrideOrd
 
 const fn clear(action_id: Id, expect: i64) -> OverrideOrder {
     OverrideOrder::ClearCooldown { action_id, expect }
+}
+
+const fn silence(until: Millis) -> OverrideOrder {
+    let target = None;
+    OverrideOrder::Silence { until, target }
 }
 
 fn forced(number: u32, step: Step) -> Propose {
@@ -179,7 +188,7 @@ fn g2_an_unknown_action_is_sent_again_only_by_an_order_behind_its_lease() {
         bench.order(LEASE, 1, refire(action, changed)),
         Err("lease_running")
     );
-    let alert = bench.fold.action(action).unwrap().derived[&DerivedKind::Escalation];
+    let alert = alert_of(&bench, action);
     let at = 2 * LEASE;
     assert_eq!(bench.order(at, 2, refire(action, changed)), Ok(()));
     assert_eq!(bench.phase(action), "ready");
@@ -194,22 +203,24 @@ fn g2_an_unknown_action_is_sent_again_only_by_an_order_behind_its_lease() {
         bench.order(at + 2, 3, refire(action, changed)),
         Err("being_sent")
     );
-    // It goes wrong again: its alert is due after all, once.
+    // It goes wrong again: people are told again, by another alert.
     bench.finish(at + 3, action, 2, 2, Failed);
     assert_eq!(bench.phase(action), "failed");
-    assert_eq!(bench.phase(alert), "ready");
+    assert_eq!(bench.phase(alert), "cancelled");
+    assert_eq!(bench.phase(alert_of(&bench, action)), "ready");
 }
 
 #[test]
 fn an_order_to_fire_again_that_nobody_carries_out_expires_with_an_alert() {
     let mut bench = Bench::new();
     let action = unknown(&mut bench, 1, Policy::AtMostOnce);
-    let alert = bench.fold.action(action).unwrap().derived[&DerivedKind::Escalation];
+    let alert = alert_of(&bench, action);
     let changed = bench.changed(action);
     assert_eq!(bench.order(2 * LEASE, 1, refire(action, changed)), Ok(()));
     bench.tick(2 * LEASE + REFIRE_START_MS + 1);
     assert_eq!(bench.phase(action), "failed");
-    assert_eq!(bench.phase(alert), "ready");
+    assert_eq!(bench.phase(alert), "cancelled");
+    assert_eq!(bench.phase(alert_of(&bench, action)), "ready");
 }
 
 #[test]
@@ -322,10 +333,10 @@ fn pause_and_silence_hold_back_proposals_and_bids_and_nothing_else() {
     assert!(bench.start(8, waits, 1, 3));
     // Silence ends by log time.
     let until = T0 + 10 * MINUTE;
-    assert_eq!(bench.order(9, 3, OverrideOrder::Silence { until }), Ok(()));
+    assert_eq!(bench.order(9, 3, silence(until)), Ok(()));
     // A shorter one ends it no earlier.
     let until = T0 + MINUTE;
-    assert_eq!(bench.order(9, 4, OverrideOrder::Silence { until }), Ok(()));
+    assert_eq!(bench.order(9, 4, silence(until)), Ok(()));
     let third = Step {
         cooldown_key: "third".to_owned(),
         ..step(Alert)
@@ -336,7 +347,7 @@ fn pause_and_silence_hold_back_proposals_and_bids_and_nothing_else() {
     assert_eq!(bench.entered().unwrap().0, "ready");
     for until in [T0, T0 + HORIZON_MS + HOUR] {
         let number = u32::try_from(until % 1000).unwrap() + u32::from(until > T0) + 10;
-        let refused = bench.order(10 * MINUTE, number, OverrideOrder::Silence { until });
+        let refused = bench.order(10 * MINUTE, number, silence(until));
         assert_eq!(refused, Err("time"));
     }
 }

@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::random::{Log, log_of, moves};
+use super::random::{Log, ended_badly, log_of, moves};
 use crate::action::Action::Retrain;
 use crate::ledger::change::{Change, ChangeKind, Entered};
 use crate::ledger::codec::{self, DecodeError, EncodeError};
 use crate::ledger::fold::samples::*;
 use crate::ledger::fold::{FOLD_VERSION, Fold, Memory};
-use crate::ledger::phase::Phase;
+use crate::ledger::phase::{DerivedKind, Phase};
 use crate::ledger::reason::Cause;
 use crate::ledger::record::FinishOutcome::NotSent;
 use crate::ledger::record::{Gate, Id, Millis, Policy, Record, Step, Upgrade};
@@ -369,6 +369,55 @@ proptest! {
     }
 
     #[test]
+    fn each_bad_end_behind_acceptance_or_refire_is_told_by_an_alert_of_its_own(moves in moves()) {
+        // By action: whether the present round was told.
+        let mut rounds: BTreeMap<Id, bool> = BTreeMap::new();
+        let mut alerts = BTreeSet::new();
+        each(&log_of(&moves), |fold, changes| {
+            for change in changes {
+                match &change.kind {
+                    ChangeKind::Entered(entered) if is_accepted(entered.phase) => {
+                        rounds.insert(entered.action, false);
+                    }
+                    ChangeKind::Derived(derived) if derived.kind == DerivedKind::Escalation => {
+                        assert!(alerts.insert(derived.action), "one alert for two ends");
+                        let told = rounds.insert(derived.parent, true);
+                        assert_eq!(told, Some(false), "two alerts about one end");
+                    }
+                    ChangeKind::Derived(derived) if derived.kind == DerivedKind::Next => {
+                        rounds.insert(derived.action, false);
+                    }
+                    _ => {}
+                }
+                if let Some(action) = applied(fold, change, "refire")
+                    && let Some(told) = rounds.get_mut(&action)
+                {
+                    *told = false;
+                }
+            }
+            for (action, told) in &rounds {
+                let untold = fold.phase(*action).is_some_and(ended_badly) && !told;
+                assert!(!untold, "{action} ended badly and nobody is told");
+            }
+        });
+    }
+
+    #[test]
+    fn what_people_acknowledge_moves_nothing(moves in moves()) {
+        each(&log_of(&moves), |fold, changes| {
+            let order = changes.iter().find_map(|change| applied(fold, change, "acknowledge"));
+            let Some(action) = order else { return };
+            // One that ended long before is forgotten behind the same record.
+            assert!(fold.action(action).is_none_or(|action| action.acknowledged));
+            let by_order = |change: &&Change| matches!(
+                &change.kind,
+                ChangeKind::Moved { cause: Cause::Ordered { .. }, .. }
+            );
+            assert_eq!(changes.iter().find(by_order), None);
+        });
+    }
+
+    #[test]
     fn timers_and_open_actions_are_indexed_as_a_scan_finds_them(moves in moves()) {
         each(&log_of(&moves), |fold, _| {
             let actions = fold.state().actions.values();
@@ -378,6 +427,8 @@ proptest! {
             let older = actions.clone().filter(|action| action.changed < fold.offset());
             let left = older.filter_map(ActionState::timer).min();
             assert!(left.is_none_or(|timer| timer >= fold.now()), "a due timer was left");
+            let lost = actions.clone().filter(|action| action.is_undelivered()).count();
+            assert_eq!(fold.undelivered().count(), lost);
             let open = actions.filter(|action| action.phase.is_open()).count();
             assert_eq!(fold.open_actions().count(), open);
         });

@@ -14,6 +14,7 @@ use crate::ledger::record::{
     Resolution, Start, Step, Verify,
 };
 use crate::ledger::times::RESTORE_MARGIN_MS;
+use crate::target::Target;
 
 /// One random move: how log time goes on, what is done, and two choices within it.
 pub(super) type Move = (Millis, u8, u8, u8);
@@ -149,13 +150,14 @@ fn random_order(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
         0 => id(0),
         _ => Id::hash(&[b"order", &number.to_be_bytes()]),
     };
-    let order = match b % 10 {
+    let order = match b % 11 {
         0 => {
             let (action_id, expect) = one(Phase::is_open)?;
             OverrideOrder::Cancel { action_id, expect }
         }
         1 | 2 => {
-            let (action_id, expect) = one(|phase| matches!(phase, Phase::Unknown { .. }))?;
+            let again = |phase| matches!(phase, Phase::Unknown { .. } | Phase::Failed);
+            let (action_id, expect) = one(again)?;
             OverrideOrder::Refire { action_id, expect }
         }
         3 => {
@@ -178,12 +180,18 @@ fn random_order(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
         }
         7 => OverrideOrder::Silence {
             until: fold.now() + i64::from(a) * MINUTE - 10 * MINUTE,
+            target: a.is_multiple_of(2).then(|| Target::model("m")),
         },
         8 if a.is_multiple_of(2) => OverrideOrder::Pause,
         8 => OverrideOrder::Resume,
+        9 => {
+            let (action_id, expect) = one(ended_badly)?;
+            OverrideOrder::Acknowledge { action_id, expect }
+        }
         _ => {
             let mut forced = random_proposal(number, fold.now(), a | 1, b);
             forced.event_key = identity::forced_key(override_id);
+            forced.event_identity = None;
             for step in &mut forced.decisions[0].ladder {
                 step.start = When::Now;
                 step.approval = false;
@@ -197,6 +205,14 @@ fn random_order(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
         who: "anna".to_owned(),
         reason: "because".to_owned(),
     })))
+}
+
+/// What people may acknowledge.
+pub(super) const fn ended_badly(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Failed | Phase::Expired | Phase::Unknown { .. }
+    )
 }
 
 fn random_signal(fold: &Fold, a: u8, b: u8) -> Option<Record> {

@@ -1,0 +1,56 @@
+//! What people hold back, as the API shows it: who, when, why, and until when; and what a silence of one target holds.
+
+use homeostat_actors::ledger_view::LedgerView;
+use homeostat_logic::history::format_time;
+use homeostat_logic::ledger::fold::Fold;
+use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::ledger::state::{Hold, Holds};
+use homeostat_logic::target::Target;
+use serde_json::{Value, json};
+
+/// Targets named at most; of the others the number is told.
+const TARGETS_NAMED: usize = 10;
+
+/// What is held back at `now`: the sum of all orders, and each of them.
+pub(in crate::http) fn holds(fold: &Fold, now: Millis) -> Value {
+    let orders: Vec<&Hold> = fold.hold_orders(now.max(fold.now())).collect();
+    let sum = Holds::of(orders.iter().copied());
+    json!({
+        "paused": sum.paused,
+        "silenced_until": sum.silenced_until.map(format_time),
+        "orders": orders.into_iter().map(order).collect::<Vec<_>>(),
+    })
+}
+
+fn order(hold: &Hold) -> Value {
+    json!({
+        "order": hold.order(),
+        "who": hold.who,
+        "time": format_time(hold.at),
+        "reason": hold.reason,
+        "until": hold.until.map(format_time),
+        "target": hold.target.as_ref().map(ToString::to_string),
+    })
+}
+
+/// What a silence of one target holds back: everything in its partition.
+pub(in crate::http) fn held_with(target: &Target, view: &LedgerView) -> String {
+    let state = view.read();
+    let others = state.fold.targets_in_use();
+    let name = target.to_string();
+    let others: Vec<&String> = others.iter().filter(|other| **other != name).collect();
+    let named: Vec<&str> = others
+        .iter()
+        .take(TARGETS_NAMED)
+        .map(|other| other.as_str())
+        .collect();
+    let now = match others.len() - named.len() {
+        _ if named.is_empty() => "no other target has anything in use there now".to_owned(),
+        0 => format!("now also {}", named.join(", ")),
+        more => format!("now also {} and {more} more", named.join(", ")),
+    };
+    format!(
+        "{name} lives in ledger partition {}, and a silence holds every target of its partition: {now}",
+        view.partition
+    )
+}

@@ -1,0 +1,51 @@
+//! What people should look at although the service does its work: alerts that reached nobody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use homeostat_actors::ledger_view::LedgerView;
+use homeostat_logic::ledger::record::{Id, Millis};
+
+/// The alerts that were lost on one connector.
+struct Lost {
+    count: usize,
+    /// When the newest of them ended, and which it is.
+    newest: (Option<Millis>, Id),
+    target: String,
+}
+
+/// One sentence per connector that lost alerts; the connectors are configured, so they are few.
+pub(super) fn undelivered(views: &[Arc<LedgerView>]) -> Vec<String> {
+    let mut by_connector: BTreeMap<String, Lost> = BTreeMap::new();
+    for view in views {
+        let state = view.read();
+        for (id, alert) in state.fold.undelivered() {
+            let ended = (alert.end, id);
+            let target = || alert.subject.target.to_string();
+            by_connector
+                .entry(alert.step.connector.clone())
+                .and_modify(|lost| {
+                    lost.count += 1;
+                    if lost.newest < ended {
+                        (lost.newest, lost.target) = (ended, target());
+                    }
+                })
+                .or_insert_with(|| Lost {
+                    count: 1,
+                    newest: ended,
+                    target: target(),
+                });
+        }
+    }
+    let told = by_connector.into_iter().map(|(connector, lost)| {
+        let Lost {
+            count,
+            newest: (_, id),
+            target,
+        } = lost;
+        format!(
+            "{count} alerts of the last eight days reached nobody through `{connector}`, the newest about {target}; mend the connector; the next alert delivered through it ends this warning, or say that you know: `homeostat override acknowledge {id} --reason WHY`; all of them: `homeostat ledger status`"
+        )
+    });
+    told.collect()
+}
