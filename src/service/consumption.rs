@@ -1,7 +1,7 @@
 //! Membership in the consumer group: joined at the start, joined anew when the watchdog finds it standing still, left at
 //! the end.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use homeostat_actors::assignment::{Assignments, Partitions};
@@ -15,7 +15,7 @@ pub(super) struct Consumption {
     group: GroupSettings,
     partitions: Arc<Partitions>,
     /// `None` once it was left for good.
-    present: Mutex<Option<Arc<dyn Subscription>>>,
+    present: RwLock<Option<Arc<dyn Subscription>>>,
 }
 
 impl Consumption {
@@ -29,14 +29,14 @@ impl Consumption {
             log,
             group,
             partitions,
-            present: Mutex::default(),
+            present: RwLock::default(),
         };
         consumption.enter(&mut consumption.lock())?;
         Ok(consumption)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<dyn Subscription>>> {
-        self.present.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> RwLockWriteGuard<'_, Option<Arc<dyn Subscription>>> {
+        self.present.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn enter(&self, present: &mut Option<Arc<dyn Subscription>>) -> Result<(), LogError> {
@@ -82,9 +82,10 @@ impl Consumption {
             .unwrap_or(false)
     }
 
-    /// Never waits: the API asks while the group may be being joined.
+    /// Never waits: the API asks while the group may be being joined. Those who ask at the same time are in nobody's way:
+    /// otherwise the service would seem unready for a moment.
     fn peek<T>(&self, ask: impl Fn(&dyn Subscription) -> T) -> Option<T> {
-        let present = self.present.try_lock().ok()?;
+        let present = self.present.try_read().ok()?;
         present.as_deref().map(ask)
     }
 }
