@@ -237,7 +237,7 @@ fn later_layers_win_key_by_key_and_the_origin_of_each_value_is_known() {
         ("HOMEOSTAT__KAFKA__GROUP_ID", "42"),
         ("HOMEOSTAT__MAINTENANCE__DAYS", "[\"sun\"]"),
         ("HOMEOSTAT__RULES__MY_TYPE__HIGH", "rollback"),
-        ("HOMEOSTAT__KAFKA__OPTIONS__SECURITY_PROTOCOL", "SASL_SSL"),
+        ("HOMEOSTAT__KAFKA__OPTIONS__SECURITY_PROTOCOL", "SSL"),
         ("HOMEOSTAT__TARGETS__FRAUD", "{ responses_per_hour = 2 }"),
         ("HOMEOSTAT_OTHER", "not ours"),
     ];
@@ -256,10 +256,7 @@ fn later_layers_win_key_by_key_and_the_origin_of_each_value_is_known() {
     assert_eq!(rules.targets["fraud"].responses_per_hour, Some(2));
     assert_eq!(rules.rules["my_type"].low, Some(Action::Alert));
     assert_eq!(rules.rules["my_type"].high, Some(Action::Rollback));
-    assert_eq!(
-        settings.kafka.options["security.protocol"].expose(),
-        "SASL_SSL"
-    );
+    assert_eq!(settings.kafka.options["security.protocol"].expose(), "SSL");
     assert!(matches!(
         &provenance["cooldown.retrain_minutes"],
         Origin::File { line: 2, .. }
@@ -489,11 +486,11 @@ fn each_relation_between_keys_is_checked() {
             "is no single value",
         ),
         (
-            "kafka.options = { \"sasl.password\" = \"hunter2\" }",
+            "kafka.options = { \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanism\" = \"PLAIN\", \"sasl.username\" = \"me\", \"sasl.password\" = \"hunter2\" }",
             "holds a secret in the clear",
         ),
         (
-            "kafka.options = { \"sasl.password\" = \"env:NOWHERE\" }",
+            "kafka.options = { \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanism\" = \"PLAIN\", \"sasl.username\" = \"me\", \"sasl.password\" = \"env:NOWHERE\" }",
             "NOWHERE is not set",
         ),
         ("log_output.level = \"inof\"", "did you mean `info`"),
@@ -837,6 +834,7 @@ fn secrets_come_from_variables_and_files_and_are_never_printed() {
     std::fs::write(&path, "from-the-file\n").unwrap();
     let text = format!(
         "[kafka.options]\n\"sasl.password\" = \"file:{}\"\n\"sasl.username\" = \"env:USERNAME\"\n\
+         \"security.protocol\" = \"SASL_SSL\"\n\"sasl.mechanism\" = \"PLAIN\"\n\
          [webhook.alert]\nurl = \"env:HOOK\"\nheaders.Authorization = \"env:TOKEN\"\n\
          [webhook.monitor]\nurl = \"https://e.org/x?key=in-the-query\"\n\
          probe.url = \"https://e.org/x?key=in-the-query\"\n",
@@ -943,4 +941,141 @@ fn production_on_kafka_wants_three_copies() {
     loaded(&format!("{kafka}kafka.replication_factor = 3"), &[]);
     loaded("ledger.durability = \"production\"", &[]);
     loaded("kafka.bootstrap_servers = \"k:9092\"", &[]);
+}
+
+/// Issue 13, row 19: the short form says the same as the client's names.
+#[test]
+fn a_secured_cluster_is_configured_by_the_short_form_or_by_the_names_of_the_client() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, content: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, content).unwrap();
+        path.display().to_string()
+    };
+    let ca = file("ca.pem", "-----BEGIN CERTIFICATE-----\n");
+    let key = file("key.pem", "-----BEGIN PRIVATE KEY-----\n");
+    let env = [
+        ("PASSWORD", "hunter2"),
+        ("CA", "-----BEGIN CERTIFICATE-----"),
+    ];
+    let options = |text: &str| {
+        let options = loaded(text, &env).settings.kafka.options;
+        let exposed = options
+            .iter()
+            .map(|(name, value)| (name.clone(), value.expose().to_owned()));
+        exposed.collect::<BTreeMap<_, _>>()
+    };
+    let scram = "mechanism = \"SCRAM-SHA-512\"\nusername = \"me\"\npassword = \"env:PASSWORD\"\n";
+    let table = [
+        (
+            format!("[kafka.tls]\nenabled = true\nca = \"{ca}\"\n[kafka.sasl]\n{scram}"),
+            format!("[kafka.options]\n\"security.protocol\" = \"SASL_SSL\"\n\"ssl.ca.location\" = \"{ca}\"\n\"sasl.mechanism\" = \"SCRAM-SHA-512\"\n\"sasl.username\" = \"me\"\n\"sasl.password\" = \"env:PASSWORD\""),
+        ),
+        (
+            format!("[kafka.tls]\nenabled = true\nca = \"env:CA\"\ncertificate = \"{ca}\"\nkey = \"{key}\"\nkey_password = \"env:PASSWORD\""),
+            format!("[kafka.options]\n\"security.protocol\" = \"SSL\"\n\"ssl.ca.pem\" = \"env:CA\"\n\"ssl.certificate.location\" = \"{ca}\"\n\"ssl.key.location\" = \"{key}\"\n\"ssl.key.password\" = \"env:PASSWORD\""),
+        ),
+        (
+            "[kafka.tls]\nenabled = true\n[kafka.sasl]\nmechanism = \"OAUTHBEARER\"\ntoken_url = \"https://idp/token\"\nclient_id = \"me\"\nclient_secret = \"env:PASSWORD\"\nscope = \"kafka\"".to_owned(),
+            "[kafka.options]\n\"security.protocol\" = \"SASL_SSL\"\n\"sasl.mechanism\" = \"OAUTHBEARER\"\n\"sasl.oauthbearer.token.endpoint.url\" = \"https://idp/token\"\n\"sasl.oauthbearer.client.id\" = \"me\"\n\"sasl.oauthbearer.client.secret\" = \"env:PASSWORD\"\n\"sasl.oauthbearer.scope\" = \"kafka\"".to_owned(),
+        ),
+        (format!("[kafka.sasl]\n{scram}"), "[kafka.options]\n\"security.protocol\" = \"SASL_PLAINTEXT\"\n\"sasl.mechanism\" = \"SCRAM-SHA-512\"\n\"sasl.username\" = \"me\"\n\"sasl.password\" = \"env:PASSWORD\"".to_owned()),
+    ];
+    for (short, long) in table {
+        assert_eq!(options(&short), options(&long), "{short}");
+    }
+    assert!(options("").is_empty());
+}
+
+#[test]
+fn what_of_a_secured_cluster_does_not_go_together_is_refused_with_a_remedy() {
+    let env = [("PASSWORD", "hunter2")];
+    let table = [
+        (
+            "[kafka.sasl]\nmechanism = \"SCRAM-SHA-256\"\nusername = \"me\"",
+            "kafka.sasl.username: SCRAM-SHA-256 needs kafka.sasl.password too",
+        ),
+        (
+            "[kafka.sasl]\nmechanism = \"SCRAM-SHA-256\"\npassword = \"env:PASSWORD\"",
+            "needs kafka.sasl.username too",
+        ),
+        (
+            "[kafka.sasl]\nmechanism = \"PLAIN\"\nusername = \"me\"\npassword = \"env:PASSWORD\"",
+            "PLAIN without TLS shows the secret",
+        ),
+        (
+            "[kafka.sasl]\nmechanism = \"SCRAM-SHA-256\"\nusername = \"me\"\npassword = \"hunter2\"",
+            "kafka.sasl.password: holds a secret in the clear",
+        ),
+        (
+            "[kafka.sasl]\nmechanism = \"GSSAPI\"",
+            "kafka.sasl.mechanism: `GSSAPI` is unknown",
+        ),
+        (
+            "[kafka.sasl]\nusername = \"me\"",
+            "kafka.sasl.username: has no effect while SASL is off",
+        ),
+        (
+            "[kafka.tls]\nca = \"/etc/ca.pem\"",
+            "kafka.tls.ca: has no effect while TLS is off",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\nca = \"/nowhere/ca.pem\"",
+            "kafka.tls.ca: the file /nowhere/ca.pem cannot be read",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\ncertificate = \"env:PASSWORD\"",
+            "kafka.tls.certificate: is a certificate without its key",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\nkey = \"env:PASSWORD\"",
+            "kafka.tls.key: is a key without its certificate",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\nkey = \"-----BEGIN PRIVATE KEY-----\"\ncertificate = \"env:PASSWORD\"",
+            "kafka.tls.key: is the content of a PEM file",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\nkey_password = \"env:PASSWORD\"",
+            "is the password of no key",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\n[kafka.options]\n\"security.protocol\" = \"SASL_SSL\"\n\"sasl.mechanism\" = \"PLAIN\"\n\"sasl.username\" = \"me\"\n\"sasl.password\" = \"env:PASSWORD\"",
+            "kafka.tls.enabled: says something else than kafka.options.security.protocol",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\nca = \"env:PASSWORD\"\n[kafka.options]\n\"ssl.ca.pem\" = \"env:OTHER\"",
+            "kafka.tls.ca: says something else than kafka.options.ssl.ca.pem",
+        ),
+        (
+            "[kafka.options]\n\"security.protocol\" = \"SASL_SSL\"",
+            "security.protocol\": wants SASL, and no mechanism is set",
+        ),
+        (
+            "[kafka.options]\n\"security.protocol\" = \"TLS\"",
+            "`TLS` is no protocol",
+        ),
+        (
+            "[kafka.options]\n\"security.protocol\" = \"SSL\"\n\"ssl.endpoint.identification.algorithm\" = \"none\"",
+            "cannot be switched off",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\n[kafka.sasl]\nmechanism = \"OAUTHBEARER\"\nclient_id = \"me\"\nclient_secret = \"env:PASSWORD\"",
+            "OAUTHBEARER needs kafka.sasl.token_url too",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\n[kafka.sasl]\nmechanism = \"OAUTHBEARER\"\ntoken_url = \"http://idp/token\"\nclient_id = \"me\"\nclient_secret = \"env:PASSWORD\"",
+            "kafka.sasl.token_url: is plain http",
+        ),
+        (
+            "[kafka.tls]\nenabled = true\n[kafka.sasl]\nmechanism = \"OAUTHBEARER\"\nusername = \"u\"\ntoken_url = \"https://idp/token\"\nclient_id = \"me\"\nclient_secret = \"env:PASSWORD\"",
+            "kafka.sasl.username: has no effect with OAUTHBEARER",
+        ),
+    ];
+    for (text, expected) in table {
+        let found = faults(text, &env);
+        let told = found.iter().any(|fault| fault.contains(expected));
+        assert!(told, "{text}: {expected}\n{found:#?}");
+        assert!(!found.concat().contains("hunter2"), "{found:#?}");
+    }
 }

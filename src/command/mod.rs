@@ -105,8 +105,12 @@ pub trait Wiring {
     /// Opens the configured event log.
     fn open_log(&self, files: &[PathBuf]) -> Result<ConfiguredLog, OpenError>;
 
-    /// Opens an Apache Kafka for publishing only.
-    fn open_kafka(&self, bootstrap_servers: &str) -> Result<Arc<dyn EventLog>, OpenError>;
+    /// Opens an Apache Kafka for publishing only; how it is reached securely is configured.
+    fn open_kafka(
+        &self,
+        files: &[PathBuf],
+        bootstrap_servers: &str,
+    ) -> Result<Arc<dyn EventLog>, OpenError>;
 }
 
 /// An event log and the topics it has to have.
@@ -154,7 +158,7 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
     let done = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => return wiring.run(files),
         Command::Check => check(wiring, files),
-        Command::Publish(arguments) => block_on(publish::publish(&arguments, wiring)),
+        Command::Publish(arguments) => block_on(publish::publish(&arguments, wiring, files)),
         Command::Topics(arguments) => block_on(topics::topics(&arguments, wiring, files)),
         Command::Decisions(arguments) => block_on(decisions::decisions(&arguments)),
         Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(&arguments)),

@@ -10,13 +10,14 @@ use homeostat_logic::rules::RuleSettings;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::client_options;
 use super::faults::{Fault, join};
 use super::keys::{RULE_SECTIONS, executed_actions};
 use super::layers::Entry;
 use super::secrets::{Secret, SecretError, is_reference, resolve};
+use super::security::Security;
 use super::settings::{Http, Kafka, Settings};
 use crate::connectors::webhook::{Endpoint, WebhookSettings};
+use crate::log::kafka::options;
 
 /// What building needs, and the faults it finds.
 pub(super) struct Build<'a> {
@@ -144,9 +145,9 @@ impl Build<'_> {
     }
 
     fn client_options(&mut self) -> BTreeMap<String, Secret> {
-        let mut options = BTreeMap::new();
+        let mut taken = self.short_form();
         let Some(table) = self.root.at(&["kafka", "options"]).and_then(Entry::table) else {
-            return options;
+            return taken;
         };
         for (name, entry) in table {
             let text = match entry.leaf() {
@@ -154,19 +155,48 @@ impl Build<'_> {
                 Some(value) => value.to_string(),
                 None => continue,
             };
-            let value = if is_reference(&text) || client_options::is_secret(name) {
+            let value = if is_reference(&text) || options::is_secret(name) {
                 resolve(&text, self.environment)
             } else {
                 Ok(Secret::new(text))
             };
             match value {
                 Ok(value) => {
-                    options.insert(name.clone(), value);
+                    taken.insert(name.clone(), value);
                 }
                 Err(error) => self.secret_fault(entry, join("kafka.options", name), &error),
             }
         }
-        options
+        taken
+    }
+
+    /// `[kafka.tls]` and `[kafka.sasl]` in the client's names.
+    fn short_form(&mut self) -> BTreeMap<String, Secret> {
+        let mut taken = BTreeMap::new();
+        let Some(kafka) = self.root.at(&["kafka"]) else {
+            return taken;
+        };
+        for (name, written) in Security::read(kafka).added() {
+            let value = if is_reference(&written.text) || options::is_secret(name) {
+                resolve(&written.text, self.environment)
+            } else {
+                Ok(Secret::new(written.text))
+            };
+            match value {
+                Ok(value) => {
+                    taken.insert(name.to_owned(), value);
+                }
+                Err(error) => {
+                    let path: Vec<_> = written.path.iter().map(String::as_str).collect();
+                    let entry = kafka.at(&path).unwrap_or(kafka);
+                    let key = path
+                        .iter()
+                        .fold("kafka".to_owned(), |key, name| join(&key, name));
+                    self.secret_fault(entry, key, &error);
+                }
+            }
+        }
+        taken
     }
 
     fn secret_fault(&mut self, entry: &Entry, key: String, error: &SecretError) {

@@ -130,6 +130,37 @@ fn kafka() -> Shape {
         ("replication_factor", Whole(1, 32)),
         ("topic_generation", Whole(1, i64::from(u32::MAX))),
         ("options", ClientOptions),
+        (
+            "tls",
+            Table(vec![
+                ("enabled", Flag),
+                ("ca", Text { empty: true }),
+                ("certificate", Text { empty: true }),
+                ("key", Text { empty: true }),
+                ("key_password", Text { empty: true }),
+            ]),
+        ),
+        (
+            "sasl",
+            Table(vec![
+                (
+                    "mechanism",
+                    OneOf(vec![
+                        "none",
+                        "PLAIN",
+                        "SCRAM-SHA-256",
+                        "SCRAM-SHA-512",
+                        "OAUTHBEARER",
+                    ]),
+                ),
+                ("username", Text { empty: true }),
+                ("password", Text { empty: true }),
+                ("token_url", Text { empty: true }),
+                ("client_id", Text { empty: true }),
+                ("client_secret", Text { empty: true }),
+                ("scope", Text { empty: true }),
+            ]),
+        ),
     ])
 }
 

@@ -7,7 +7,6 @@
 //! ```
 
 mod build;
-mod client_options;
 mod effective;
 mod environment;
 mod faults;
@@ -15,6 +14,7 @@ mod keys;
 mod layers;
 mod relations;
 mod secrets;
+mod security;
 mod settings;
 mod shape;
 

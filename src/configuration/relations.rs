@@ -10,10 +10,11 @@ use homeostat_logic::action::Action;
 use homeostat_logic::severity::Severity;
 use toml::Value;
 
-use super::client_options;
 use super::faults::{Fault, Origin, suggest};
 use super::keys::{HORIZON_MS, executed_actions};
 use super::layers::Entry;
+use super::security::Security;
+use crate::log::kafka::options;
 
 /// `lease_ms` and `probe_for_ms` of ledger-protocol §7, which bound how long all attempts together may take.
 const LEASE_MS: i64 = 60_000;
@@ -34,6 +35,7 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.listen_is_loopback();
     relations.bootstrap_servers_are_host_and_port();
     relations.client_options_are_allowed();
+    relations.security_of_kafka_goes_together();
     relations.log_level_is_a_filter();
     relations.maintenance_has_days();
     relations.rules_answer_every_severity();
@@ -136,17 +138,17 @@ impl Relations<'_> {
     }
 
     fn client_options_are_allowed(&mut self) {
-        let Some(options) = self.root.at(&["kafka", "options"]).and_then(Entry::table) else {
+        let Some(given) = self.root.at(&["kafka", "options"]).and_then(Entry::table) else {
             return;
         };
-        let options: Vec<(String, Option<Value>)> = options
+        let given: Vec<(String, Option<Value>)> = given
             .iter()
             .map(|(name, entry)| (name.clone(), entry.leaf().cloned()))
             .collect();
-        for (name, value) in options {
+        for (name, value) in given {
             let path = ["kafka", "options", name.as_str()];
-            if !client_options::is_allowed(&name) {
-                let remedy = suggest(&name, &client_options::allowed());
+            if !options::is_allowed(&name) {
+                let remedy = suggest(&name, &options::allowed());
                 self.fault(&path, "is no option that may be set".to_owned(), remedy);
             } else if !matches!(
                 value,
@@ -158,6 +160,17 @@ impl Relations<'_> {
                     "write text, a whole number, true or false",
                 );
             }
+        }
+    }
+
+    fn security_of_kafka_goes_together(&mut self) {
+        let Some(kafka) = self.root.at(&["kafka"]) else {
+            return;
+        };
+        for clash in Security::read(kafka).clashes() {
+            let below = clash.path.iter().map(String::as_str);
+            let path: Vec<_> = std::iter::once("kafka").chain(below).collect();
+            self.fault(&path, clash.problem, clash.remedy);
         }
     }
 

@@ -53,15 +53,23 @@ pub fn open_log(settings: &Settings) -> anyhow::Result<Arc<dyn EventLog>> {
         };
         return Ok(Arc::new(EmbeddedLog::open(embedded)?));
     };
-    let options = settings.kafka.options.iter();
-    let kafka = KafkaSettings {
-        session_timeout: Duration::from_millis(u64::from(settings.kafka.session_timeout_ms)),
+    let kafka = kafka_settings(&settings.kafka, bootstrap_servers);
+    Ok(Arc::new(KafkaLog::open(kafka)?))
+}
+
+/// How these brokers are reached.
+pub(super) fn kafka_settings(
+    kafka: &crate::configuration::Kafka,
+    bootstrap_servers: &str,
+) -> KafkaSettings {
+    let options = kafka.options.iter();
+    KafkaSettings {
+        session_timeout: Duration::from_millis(u64::from(kafka.session_timeout_ms)),
         options: options
             .map(|(name, value)| (name.clone(), value.expose().to_owned()))
             .collect(),
         ..KafkaSettings::new(bootstrap_servers)
-    };
-    Ok(Arc::new(KafkaLog::open(kafka)?))
+    }
 }
 
 /// Topics that the service reads.
@@ -111,7 +119,8 @@ impl Assembly {
         let views = (0..settings.ledger.partitions)
             .map(LedgerView::new)
             .collect();
-        let state = ServiceState::new(Arc::clone(&clock), Arc::clone(&history), views);
+        let state =
+            ServiceState::new(Arc::clone(&clock), Arc::clone(&history), views).on(Arc::clone(&log));
         Ok(Self {
             log,
             clock,

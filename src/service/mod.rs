@@ -233,7 +233,12 @@ async fn prepare_topics(
                 return Ok(());
             }
             Err(topics::LedgerError::Log(error @ LogError::Unavailable(_))) => {
-                tracing::warn!(%error, "the event log is not ready; asking again");
+                // What the log itself told needs no second line each time.
+                if log.trouble().is_some() {
+                    tracing::debug!(%error, "the event log is not ready; asking again");
+                } else {
+                    tracing::warn!(%error, "the event log is not ready; asking again");
+                }
                 state.waiting_for(error.to_string());
                 tokio::time::sleep(RETRY).await;
             }

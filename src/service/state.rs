@@ -8,7 +8,7 @@ use homeostat_actors::cooldown::SharedHistory;
 use homeostat_actors::flight::Standstill;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::log::PartitionStatus;
+use homeostat_actors::ports::log::{EventLog, PartitionStatus};
 use homeostat_actors::supervision::{ActorState, Supervisor};
 use homeostat_logic::history::{
     ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page, of_state,
@@ -46,6 +46,7 @@ pub(super) struct ServiceState {
     execution: OnceLock<Arc<ExecutionGroup>>,
     health: Arc<LedgerHealth>,
     unread: Unread,
+    log: Option<Arc<dyn EventLog>>,
 }
 
 /// The parts that exist once the actors run.
@@ -73,7 +74,20 @@ impl ServiceState {
             execution: OnceLock::new(),
             health: Arc::default(),
             unread: Unread::default(),
+            log: None,
         }
+    }
+
+    /// With the log that is asked why it cannot be reached.
+    pub(super) fn on(mut self, log: Arc<dyn EventLog>) -> Self {
+        self.log = Some(log);
+        self
+    }
+
+    /// Why the log cannot be reached, in one sentence.
+    fn unreachable(&self) -> Option<String> {
+        let trouble = self.log.as_ref()?.trouble()?;
+        Some(format!("the event log cannot be reached: {trouble}"))
     }
 
     fn hindrance(&self) -> MutexGuard<'_, Hindrance> {
@@ -182,7 +196,10 @@ impl ServiceState {
     fn reasons(&self) -> Vec<String> {
         let mut reasons = Vec::new();
         match &*self.hindrance() {
-            Hindrance::Starting(what) => reasons.push(format!("starting: {what}")),
+            Hindrance::Starting(what) => {
+                reasons.extend(self.unreachable());
+                reasons.push(format!("starting: {what}"));
+            }
             Hindrance::Ending(reason) => reasons.push(format!("ending: {reason}")),
             Hindrance::None => {}
         }
@@ -203,7 +220,8 @@ impl ServiceState {
         );
         if let Some(consumption) = self.consumption() {
             if !consumption.connected() {
-                reasons.push("the event log cannot be reached".to_owned());
+                let unknown = || "the event log cannot be reached".to_owned();
+                reasons.push(self.unreachable().unwrap_or_else(unknown));
             }
             let in_flight = |status: &PartitionStatus| {
                 self.partitions()

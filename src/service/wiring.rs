@@ -7,10 +7,11 @@ use std::sync::Arc;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_logic::rules::Rules;
 
+use super::assembly::kafka_settings;
 use super::{open_log, run, topics};
 use crate::command::{ConfiguredLog, OpenError, Wiring};
 use crate::configuration::{Configuration, effective, load, of_process};
-use crate::log::kafka::{KafkaLog, KafkaSettings};
+use crate::log::kafka::KafkaLog;
 
 /// Exit code of usage and configuration errors.
 const USAGE: u8 = 2;
@@ -47,8 +48,14 @@ impl Wiring for Service {
         })
     }
 
-    fn open_kafka(&self, bootstrap_servers: &str) -> Result<Arc<dyn EventLog>, OpenError> {
-        let log = KafkaLog::open(KafkaSettings::new(bootstrap_servers));
+    fn open_kafka(
+        &self,
+        files: &[PathBuf],
+        bootstrap_servers: &str,
+    ) -> Result<Arc<dyn EventLog>, OpenError> {
+        let configuration = configured(files).map_err(OpenError::Configuration)?;
+        let kafka = &configuration.settings.kafka;
+        let log = KafkaLog::open(kafka_settings(kafka, bootstrap_servers));
         let log = log.map_err(|error| OpenError::Log(error.to_string()))?;
         Ok(Arc::new(log))
     }

@@ -398,6 +398,11 @@ pub trait EventLog: Send + Sync + 'static {
         offset: i64,
     ) -> BoxFuture<'static, Result<(), LogError>>;
 
+    /// Why the log's server cannot be reached, in words that say what to do; `None` while it can, or the reason is not known.
+    fn trouble(&self) -> Option<String> {
+        None
+    }
+
     /// Resolves when a client that belongs to no group (appends, tails, reads) has failed for good and the process has to
     /// be started again; groups tell their own handlers. Never for a log that cannot fail so.
     fn failed(&self) -> BoxFuture<'static, LogError> {

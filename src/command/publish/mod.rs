@@ -61,7 +61,7 @@ pub(super) struct Arguments {
     /// Pass over the lines before this one of the first file; they are neither checked nor sent.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
     from_line: u64,
-    /// Straight to an Apache Kafka instead.
+    /// Straight to an Apache Kafka instead; TLS and login by `[kafka.tls]` and `[kafka.sasl]` of --config.
     #[arg(long, value_name = "HOST:PORT,…")]
     bootstrap_servers: Option<String>,
 }
@@ -91,7 +91,11 @@ impl Arguments {
 /// Bad lines told one by one; more are counted.
 const FAULTS_SHOWN: usize = 20;
 
-pub(super) async fn publish(arguments: &Arguments, wiring: &dyn Wiring) -> Result<(), Failure> {
+pub(super) async fn publish(
+    arguments: &Arguments,
+    wiring: &dyn Wiring,
+    configuration: &[PathBuf],
+) -> Result<(), Failure> {
     let (topic, files) = arguments.sources();
     let form = Form {
         topic: topic.map(find_topic).transpose()?,
@@ -104,7 +108,7 @@ pub(super) async fn publish(arguments: &Arguments, wiring: &dyn Wiring) -> Resul
     let mut interrupt = Interrupt::listen()?;
     let expected = validate(&files, form, arguments.from_line, &mut interrupt).await?;
     let destination = match &arguments.bootstrap_servers {
-        Some(servers) => Destination::Log(wiring.open_kafka(servers)?),
+        Some(servers) => Destination::Log(wiring.open_kafka(configuration, servers)?),
         None => Destination::service(&arguments.url)?,
     };
     let mut publication = Publication {

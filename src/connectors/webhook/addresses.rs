@@ -7,7 +7,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// How far an endpoint may reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(crate) enum Reach {
     /// Public addresses.
     Public,
     /// This machine: what a URL of `localhost` means.
@@ -34,7 +34,7 @@ const METADATA: [IpAddr; 3] = [
 
 impl Reach {
     /// Whether an address may be connected to.
-    pub(super) fn permits(self, address: IpAddr) -> bool {
+    pub(crate) fn permits(self, address: IpAddr) -> bool {
         match class(address) {
             Class::Public => self != Self::Loopback,
             Class::Loopback => self != Self::Public,
@@ -45,13 +45,13 @@ impl Reach {
 }
 
 /// Whether a host of a URL is this machine by its very name.
-pub(super) fn is_loopback_host(host: &str) -> bool {
+pub(crate) fn is_loopback_host(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || literal(host).is_some_and(|address| class(address) == Class::Loopback)
 }
 
 /// The address a host of a URL is, if it is no name.
-pub(super) fn literal(host: &str) -> Option<IpAddr> {
+pub(crate) fn literal(host: &str) -> Option<IpAddr> {
     host.trim_start_matches('[')
         .trim_end_matches(']')
         .parse()
@@ -123,7 +123,7 @@ pub(super) struct AddressRefused {
 
 /// Resolves names and leaves out what may not be reached.
 #[derive(Debug)]
-pub(super) struct CheckedResolver(pub(super) Reach);
+pub(crate) struct CheckedResolver(pub(crate) Reach);
 
 impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {

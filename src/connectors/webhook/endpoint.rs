@@ -279,7 +279,7 @@ impl Compile<'_> {
 }
 
 /// The one place where the process chooses its cryptography. A second call changes nothing.
-pub(super) fn install_tls() {
+pub(crate) fn install_tls() {
     if rustls::crypto::ring::default_provider()
         .install_default()
         .is_err()

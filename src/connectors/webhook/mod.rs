@@ -1,6 +1,6 @@
 //! Calls a URL per action: templates, signature, address check, and what an answer means.
 
-mod addresses;
+pub(crate) mod addresses;
 mod answer;
 mod context;
 mod endpoint;
@@ -20,6 +20,7 @@ use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
 use homeostat_logic::action::Action;
 
 pub use endpoint::Endpoint;
+pub(crate) use endpoint::install_tls;
 pub use settings::{Problem, WebhookSettings};
 
 /// Name in configuration and records.

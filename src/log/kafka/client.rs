@@ -1,26 +1,128 @@
-//! The context of every client outside a group: passes the client's log on, and tells when it has failed for good.
+//! What all clients of a log share, and the context of those outside a group: passes the client's log on, tells why the
+//! cluster cannot be reached, hands out tokens, and tells when a client has failed for good.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use homeostat_actors::ports::log::LogError;
 use rdkafka::ClientContext;
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
 use tokio::sync::watch;
 
+use super::certificate;
 use super::context::log_line;
 use super::ends::Ends;
+use super::oauth::Tokens;
+use super::settings::KafkaSettings;
+use super::trouble::{Identity, Meaning, Trouble, explain};
 
 /// Where librdkafka logs that a client has failed for good (`rd_kafka_set_fatal_error0`).
 const FATAL: &str = "FATAL";
+/// Where it logs that a connection failed.
+const FAIL: &str = "FAIL";
+/// Where it logs, among others, that no broker is left.
+const ERROR: &str = "ERROR";
 
-/// Whether a client of this process has failed for good: the first reason, for whoever watches.
+/// What the clients of a log have in common: their identity towards the cluster, its trouble, and whether one of them has
+/// failed for good.
 #[derive(Clone, Default)]
-pub(super) struct Failure(watch::Sender<Option<LogError>>);
+pub(super) struct Failure {
+    known: watch::Sender<Option<LogError>>,
+    pub(super) link: Link,
+}
+
+/// How the clients stand with the cluster.
+#[derive(Clone, Default)]
+pub(super) struct Link {
+    identity: Arc<Identity>,
+    /// As PEM; `None` = those of the system.
+    ca: Option<Arc<[u8]>>,
+    tokens: Option<Arc<Tokens>>,
+    pub(super) trouble: Arc<Trouble>,
+    /// A certificate is looked at right now.
+    looking: Arc<AtomicBool>,
+}
+
+impl Link {
+    pub(super) fn new(settings: &KafkaSettings) -> Self {
+        let trouble = Arc::<Trouble>::default();
+        let tokens = settings.token_endpoint().map(|endpoint| {
+            let tokens = Tokens::new(endpoint, Arc::clone(&trouble));
+            Arc::new(tokens)
+        });
+        Self {
+            identity: Arc::new(settings.identity()),
+            ca: settings.ca().map(Arc::from),
+            tokens,
+            trouble,
+            looking: Arc::default(),
+        }
+    }
+
+    /// Takes a line of a client's log up if it tells why a connection failed. `false`: it means nothing to this.
+    pub(super) fn takes_up(&self, facility: &str, line: &str) -> bool {
+        // Said each time a connection is tried again; the reason has been told.
+        if facility == ERROR
+            && line.ends_with("brokers are down")
+            && self.trouble.reason().is_some()
+        {
+            tracing::debug!(target: "librdkafka", facility, line);
+            return true;
+        }
+        if facility != FAIL {
+            return false;
+        }
+        match explain(line, &self.identity) {
+            None => return false,
+            Some(Meaning::Certificate(broker)) => self.look_at(broker),
+            Some(meaning) => self.trouble.note(meaning),
+        }
+        tracing::debug!(target: "librdkafka", facility, line);
+        true
+    }
+
+    /// On a thread of its own, because the broker is asked again; one at a time.
+    fn look_at(&self, broker: String) {
+        if self.looking.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let link = self.clone();
+        let looking = std::thread::Builder::new()
+            .name("kafka-certificate".to_owned())
+            .spawn(move || {
+                let reason = certificate::why(&broker, link.ca.as_deref());
+                link.trouble.note(Meaning::Refused(reason));
+                link.looking.store(false, Ordering::Release);
+            });
+        if let Err(error) = looking {
+            tracing::warn!(%error, "no thread to look at a certificate");
+            self.looking.store(false, Ordering::Release);
+        }
+    }
+
+    /// A token for SASL OAUTHBEARER. Blocking.
+    pub(super) fn token(&self) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        match &self.tokens {
+            Some(tokens) => Ok(tokens.token()?),
+            None => Err("no token endpoint is configured".into()),
+        }
+    }
+}
 
 impl Failure {
+    pub(super) fn new(settings: &KafkaSettings) -> Self {
+        Self {
+            link: Link::new(settings),
+            ..Self::default()
+        }
+    }
+
     fn note(&self, reason: &str) {
-        self.0.send_if_modified(|known| {
+        self.known.send_if_modified(|known| {
             let first = known.is_none();
             known.get_or_insert_with(|| LogError::Fatal(reason.to_owned()));
             first
@@ -29,7 +131,7 @@ impl Failure {
 
     /// Resolves when a client has failed for good.
     pub(super) async fn occurred(self) -> LogError {
-        let mut known = self.0.subscribe();
+        let mut known = self.known.subscribe();
         // The sender lives as long as this future.
         match known.wait_for(Option::is_some).await {
             Ok(reason) => reason.clone().unwrap_or_else(gone),
@@ -64,13 +166,24 @@ impl LoneContext {
 }
 
 impl ClientContext for LoneContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(
+        &self,
+        _: Option<&str>,
+    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.failure.link.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         // The one place that tells it of producers and consumers alike: the error callback gets the cause's code, which
         // does not say that it is fatal.
         if facility == FATAL {
             self.failure.note(&format!("{}: {message}", self.role));
         }
-        log_line(level, facility, message);
+        if !self.failure.link.takes_up(facility, message) {
+            log_line(level, facility, message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

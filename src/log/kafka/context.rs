@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use homeostat_actors::fail_point::{self, Point};
 use homeostat_actors::ports::log::{Assignment, Epoch, GroupHandler, TopicPartition};
+use rdkafka::client::OAuthToken;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -14,6 +15,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
+use super::client::Link;
 use super::ends;
 use super::inlet::Inlet;
 use super::positions::{commit_stored, find_starts, offsets, places};
@@ -43,6 +45,7 @@ pub(super) struct Desk {
 pub(super) struct GroupContext {
     pub(super) desk: Mutex<Desk>,
     progress: Arc<Progress>,
+    link: Link,
     /// Wakes the client's thread when a queue has something.
     signal: Arc<Signal>,
     /// Longest drain on revocation.
@@ -55,6 +58,7 @@ impl GroupContext {
     pub(super) fn new(
         handler: Box<dyn GroupHandler>,
         progress: Arc<Progress>,
+        link: Link,
         signal: Arc<Signal>,
         drain: Duration,
     ) -> Self {
@@ -64,6 +68,7 @@ impl GroupContext {
                 owned: Vec::new(),
             }),
             progress,
+            link,
             signal,
             drain,
             consumer: OnceLock::new(),
@@ -233,8 +238,19 @@ impl ConsumerContext for GroupContext {
 }
 
 impl ClientContext for GroupContext {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
+    fn generate_oauth_token(
+        &self,
+        _: Option<&str>,
+    ) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.link.token()
+    }
+
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        log_line(level, facility, message);
+        if !self.link.takes_up(facility, message) {
+            log_line(level, facility, message);
+        }
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -247,6 +263,9 @@ impl ClientContext for GroupContext {
             .values()
             .any(|broker| broker.state == "UP");
         self.progress.reachable(up);
+        if up {
+            self.link.trouble.clear();
+        }
         for (topic, known) in &statistics.topics {
             for (number, partition) in &known.partitions {
                 if let Some(end) = ends::end_of(partition) {

@@ -12,6 +12,7 @@ use homeostat_actors::throttle::Throttle;
 use rdkafka::consumer::Consumer;
 use rdkafka::error::KafkaError;
 
+use super::client::Link;
 use super::context::{GroupConsumer, GroupContext};
 use super::error::classify;
 use super::inlet::{Obstacle, Round};
@@ -51,6 +52,7 @@ impl Membership {
     pub(super) fn start(
         kafka: &KafkaSettings,
         settings: &GroupSettings,
+        link: Link,
         handler: Box<dyn GroupHandler>,
     ) -> Result<Self, LogError> {
         let failed =
@@ -61,7 +63,13 @@ impl Membership {
             .min(LONGEST_DRAIN);
         let progress = Arc::new(Progress::default());
         let signal = Arc::new(Signal::default());
-        let context = GroupContext::new(handler, Arc::clone(&progress), Arc::clone(&signal), drain);
+        let context = GroupContext::new(
+            handler,
+            Arc::clone(&progress),
+            link,
+            Arc::clone(&signal),
+            drain,
+        );
         let mut consumer: GroupConsumer = kafka
             .member(&settings.group)
             .create_with_context(context)

@@ -1,12 +1,16 @@
 //! The event log on Kafka, by librdkafka (kafka-client.md is binding). Consuming is at least once: the committed offset
 //! follows what was settled, up to a second late. Brokers need not be up when it is opened.
 
+mod admin_events;
+mod certificate;
 mod client;
 mod context;
 mod ends;
 mod error;
 mod inlet;
 mod member;
+mod oauth;
+pub mod options;
 mod positions;
 mod producer;
 mod progress;
@@ -16,6 +20,7 @@ mod repeats;
 mod settings;
 mod tails;
 mod topics;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -29,6 +34,7 @@ use homeostat_actors::ports::log::{
 };
 use rdkafka::error::KafkaError;
 
+pub use self::oauth::endpoint_fault;
 pub use self::settings::{KafkaSettings, KafkaSettingsError};
 
 use self::client::Failure;
@@ -37,6 +43,7 @@ use self::producer::{Delivering, Producers, Undelivered};
 use self::reader::BoundedReader;
 use self::tails::Tails;
 use self::topics::TopicAdmin;
+use self::trouble::Trouble;
 use super::{MAX_RECORD_BYTES, blocking, payload_size};
 
 /// Longest wait for the tails to end when the log is closed.
@@ -54,6 +61,7 @@ struct Clients {
     producers: Producers,
     topics: TopicAdmin,
     reader: BoundedReader,
+    trouble: Arc<Trouble>,
 }
 
 impl KafkaLog {
@@ -63,11 +71,12 @@ impl KafkaLog {
         let failed = |error: KafkaError| KafkaSettingsError::Client {
             reason: error.to_string(),
         };
-        let failure = Failure::default();
+        let failure = Failure::new(&settings);
         let clients = Clients {
             producers: Producers::new(&settings, &failure).map_err(failed)?,
-            topics: TopicAdmin::new(&settings).map_err(failed)?,
+            topics: TopicAdmin::new(&settings, &failure).map_err(failed)?,
             reader: BoundedReader::new(settings.clone(), failure.clone()),
+            trouble: Arc::clone(&failure.link.trouble),
         };
         let tails = Tails::new(settings.clone(), failure.clone());
         Ok(Self {
@@ -89,10 +98,12 @@ impl EventLog for KafkaLog {
         topics: Vec<TopicSettings>,
     ) -> BoxFuture<'static, Result<(), LogError>> {
         let clients = Arc::clone(&self.clients);
+        let trouble = Arc::clone(&self.failure.link.trouble);
         async move {
             clients.topics.ensure(&topics).await?;
             blocking(move || clients.topics.await_known(&topics)).await
         }
+        .map(move |answer| trouble.told_in(answer))
         .boxed()
     }
 
@@ -101,6 +112,7 @@ impl EventLog for KafkaLog {
         names: Vec<String>,
     ) -> BoxFuture<'static, Result<Vec<TopicDescription>, LogError>> {
         let clients = Arc::clone(&self.clients);
+        let trouble = Arc::clone(&self.failure.link.trouble);
         async move {
             let asked = Arc::clone(&clients);
             let mut described = blocking(move || asked.topics.describe(&names)).await?;
@@ -113,6 +125,7 @@ impl EventLog for KafkaLog {
             }
             Ok(described)
         }
+        .map(move |answer| trouble.told_in(answer))
         .boxed()
     }
 
@@ -133,7 +146,10 @@ impl EventLog for KafkaLog {
             let looked_up = blocking(move || Ok(asked.look_up(records))).await;
             let (records, new) = match looked_up {
                 Ok(looked_up) => looked_up,
-                Err(error) => return (0..count).map(|_| Err(error.clone())).collect(),
+                Err(error) => {
+                    let error = clients.trouble.explain(error);
+                    return (0..count).map(|_| Err(error.clone())).collect();
+                }
             };
             for topic in new {
                 // Before the first batch, so that none is refused for its size.
@@ -159,6 +175,7 @@ impl EventLog for KafkaLog {
         Ok(Arc::new(Membership::start(
             &self.settings,
             &settings,
+            self.failure.link.clone(),
             handler,
         )?))
     }
@@ -205,6 +222,10 @@ impl EventLog for KafkaLog {
             clients.topics.delete_before(&partition, offset).await
         }
         .boxed()
+    }
+
+    fn trouble(&self) -> Option<String> {
+        self.failure.link.trouble.reason()
     }
 
     fn failed(&self) -> BoxFuture<'static, LogError> {
@@ -320,7 +341,12 @@ impl Clients {
             // It may have been deleted meanwhile: ask again next time.
             self.topics.forget(topic);
         }
-        answer
+        match answer {
+            Err(Undelivered::Failed(error)) => {
+                Err(Undelivered::Failed(self.trouble.explain(error)))
+            }
+            other => other,
+        }
     }
 }
 

@@ -4,45 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
+use super::oauth::{TokenEndpoint, endpoint_fault};
+use super::options;
+use super::trouble::Identity;
 use crate::log::MAX_RECORD_BYTES;
 
 /// Largest batch of several records, in bytes before compression. A single larger record still has a batch of its own.
 pub(super) const BATCH_BYTES: i64 = 1_000_000;
 
-/// librdkafka options users may set. Everything else is refused: it is owned by the adapter (a wrong
-/// `enable.auto.offset.store` loses data), or dangerous (`plugin.library.paths` loads code).
-const ALLOWED: [&str; 12] = [
-    "broker.address.family",
-    "client.rack",
-    "compression.codec",
-    "compression.level",
-    "compression.type",
-    "connections.max.idle.ms",
-    "reconnect.backoff.max.ms",
-    "reconnect.backoff.ms",
-    "request.timeout.ms",
-    "socket.keepalive.enable",
-    "socket.nagle.disable",
-    "socket.timeout.ms",
-];
-
-/// Options of TLS and SASL.
-const SECURITY: [&str; 13] = [
-    "sasl.mechanism",
-    "sasl.mechanisms",
-    "sasl.password",
-    "sasl.username",
-    "security.protocol",
-    "ssl.ca.location",
-    "ssl.ca.pem",
-    "ssl.certificate.location",
-    "ssl.certificate.pem",
-    "ssl.cipher.suites",
-    "ssl.key.location",
-    "ssl.key.password",
-    "ssl.key.pem",
-];
+/// Options that this adapter follows itself: librdkafka's own fetching of tokens needs a build with curl.
+const OWN: &str = "sasl.oauthbearer.";
 
 /// Where Kafka is and how to talk to it.
 #[derive(Clone)]
@@ -71,17 +44,79 @@ impl KafkaSettings {
         }
     }
 
-    /// Checks the options of the user.
+    /// Checks the options of the user: their names, and what librdkafka says to their values.
     pub fn check(&self) -> Result<(), KafkaSettingsError> {
-        for name in self.options.keys() {
-            if !SECURITY.contains(&name.as_str()) && !ALLOWED.contains(&name.as_str()) {
-                return Err(KafkaSettingsError::NotAllowed {
-                    name: name.clone(),
-                    allowed: ALLOWED.join(", "),
+        let unknown = self.options.keys().find(|name| !options::is_allowed(name));
+        if let Some(name) = unknown {
+            return Err(KafkaSettingsError::NotAllowed {
+                name: name.clone(),
+                allowed: options::allowed().join(", "),
+            });
+        }
+        if self.mechanism().eq_ignore_ascii_case("OAUTHBEARER") {
+            let url = self.option(&format!("{OWN}token.endpoint.url"));
+            if let Some((problem, remedy)) = endpoint_fault(url) {
+                return Err(KafkaSettingsError::Client {
+                    reason: format!("{OWN}token.endpoint.url {problem}; {remedy}"),
                 });
             }
         }
-        Ok(())
+        let native = self.admin().create_native_config();
+        native
+            .map(drop)
+            .map_err(|error| KafkaSettingsError::Client {
+                reason: error.to_string(),
+            })
+    }
+
+    fn option(&self, name: &str) -> &str {
+        self.options.get(name).map_or("", String::as_str)
+    }
+
+    fn mechanism(&self) -> &str {
+        let names = ["sasl.mechanism", "sasl.mechanisms"].map(|name| self.option(name));
+        names
+            .into_iter()
+            .find(|name| !name.is_empty())
+            .unwrap_or("")
+    }
+
+    fn is_tls(&self) -> bool {
+        let protocol = self.option("security.protocol");
+        protocol.to_ascii_uppercase().ends_with("SSL")
+    }
+
+    /// How the clients present themselves, for messages.
+    pub(super) fn identity(&self) -> Identity {
+        let users = ["sasl.username", "sasl.oauthbearer.client.id"].map(|name| self.option(name));
+        Identity {
+            mechanism: self.mechanism().to_owned(),
+            user: users.concat(),
+        }
+    }
+
+    /// Certificates of the CA as PEM, if others than the system's are configured and can be read.
+    pub(super) fn ca(&self) -> Option<Vec<u8>> {
+        let (pem, path) = (self.option("ssl.ca.pem"), self.option("ssl.ca.location"));
+        match (pem, path) {
+            ("", "") => None,
+            ("", path) => std::fs::read(path).ok(),
+            (pem, _) => Some(pem.as_bytes().to_vec()),
+        }
+    }
+
+    /// Where tokens come from, with SASL OAUTHBEARER.
+    pub(super) fn token_endpoint(&self) -> Option<TokenEndpoint> {
+        if !self.mechanism().eq_ignore_ascii_case("OAUTHBEARER") {
+            return None;
+        }
+        let own = |name: &str| self.option(&format!("{OWN}{name}")).to_owned();
+        Some(TokenEndpoint {
+            url: own("token.endpoint.url").parse().ok()?,
+            client_id: own("client.id"),
+            client_secret: own("client.secret"),
+            scope: own("scope"),
+        })
     }
 
     /// What every client has in common.
@@ -89,10 +124,23 @@ impl KafkaSettings {
         let mut config = ClientConfig::new();
         // Brokers that come back are found within this time; with the client's own 10 s a restart costs as much again.
         config.set("reconnect.backoff.max.ms", "2000");
-        for (name, value) in &self.options {
+        for (name, value) in self
+            .options
+            .iter()
+            .filter(|(name, _)| !name.starts_with(OWN))
+        {
             config.set(name, value);
         }
+        if self.is_tls() {
+            config.set("ssl.endpoint.identification.algorithm", "https");
+            if self.ca().is_none() {
+                // OpenSSL is linked in, so that it does not know where this system keeps its certificates.
+                config.set("ssl.ca.location", "probe");
+            }
+        }
         config
+            // Failed connections are told at this level, and taken up by the context.
+            .set_log_level(RDKafkaLogLevel::Info)
             .set("bootstrap.servers", &self.bootstrap_servers)
             // Identical ids have sent cooperative groups into endless rebalances (librdkafka #4783).
             .set(
@@ -239,11 +287,9 @@ pub enum KafkaSettingsError {
 mod tests {
     use super::*;
 
-    fn check(name: &str) -> Result<(), KafkaSettingsError> {
+    fn check(name: &str, value: &str) -> Result<(), KafkaSettingsError> {
         let mut settings = KafkaSettings::new("localhost:9092");
-        settings
-            .options
-            .insert(name.to_owned(), "secret".to_owned());
+        settings.options.insert(name.to_owned(), value.to_owned());
         settings.check()
     }
 
@@ -252,25 +298,61 @@ mod tests {
         for name in [
             "enable.auto.offset.store",
             "enable.auto.commit",
+            "enable.ssl.certificate.verification",
             "plugin.library.paths",
             "group.id",
             "group.instance.id",
             "debug",
-            "sasl.oauthbearer.token.endpoint.url",
-            "ssl.endpoint.identification.algorithm",
+            "message.max.bytes",
+            "sasl.oauthbearer.assertion.file",
         ] {
+            let refused = check(name, "1");
             assert!(
-                matches!(check(name), Err(KafkaSettingsError::NotAllowed { .. })),
+                matches!(refused, Err(KafkaSettingsError::NotAllowed { .. })),
                 "{name}"
             );
         }
     }
 
     #[test]
-    fn harmless_and_security_options_are_taken() {
-        for name in ALLOWED.iter().chain(&SECURITY) {
-            assert_eq!(check(name), Ok(()), "{name}");
+    fn a_value_that_the_client_does_not_take_is_told_at_once() {
+        for (name, value, right) in [
+            ("security.protocol", "SASL_SSL", true),
+            ("security.protocol", "TLS", false),
+            ("compression.type", "zstd", true),
+            ("compression.type", "zip", false),
+            ("sasl.mechanism", "SCRAM-SHA-512", true),
+            ("client.rack", "r1", true),
+        ] {
+            assert_eq!(check(name, value).is_ok(), right, "{name}={value}");
         }
+    }
+
+    #[test]
+    fn the_identity_of_brokers_is_always_checked_and_tokens_are_fetched_here() {
+        let mut settings = KafkaSettings::new("localhost:9092");
+        for (name, value) in [
+            ("security.protocol", "sasl_ssl"),
+            ("ssl.endpoint.identification.algorithm", "none"),
+            ("sasl.mechanism", "OAUTHBEARER"),
+            ("sasl.oauthbearer.method", "oidc"),
+            ("sasl.oauthbearer.token.endpoint.url", "https://idp/token"),
+            ("sasl.oauthbearer.client.id", "me"),
+            ("sasl.oauthbearer.client.secret", "secret"),
+        ] {
+            settings.options.insert(name.to_owned(), value.to_owned());
+        }
+        let config = settings.admin();
+        let checked = config.get("ssl.endpoint.identification.algorithm");
+        assert_eq!(checked, Some("https"));
+        assert_eq!(config.get("ssl.ca.location"), Some("probe"));
+        assert_eq!(config.get("sasl.oauthbearer.method"), None);
+        let endpoint = settings.token_endpoint().unwrap();
+        assert_eq!(
+            (endpoint.url.as_str(), endpoint.client_id.as_str()),
+            ("https://idp/token", "me")
+        );
+        assert_eq!(settings.identity().user, "me");
     }
 
     #[test]

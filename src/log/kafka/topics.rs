@@ -1,7 +1,8 @@
 //! Topics: creating, describing, and knowing which exist, so that a record for none is refused at once.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use homeostat_actors::ports::log::{
@@ -12,14 +13,15 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
     TopicReplication,
 };
-use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::types::RDKafkaRespErr;
 
+use super::admin_events;
+use super::client::{Failure, LoneContext};
 use super::error::{classify, classify_code};
 use super::positions::offsets;
 use super::settings::KafkaSettings;
-use crate::log::sync::lock;
+use crate::log::sync::{Flag, lock};
 
 /// Longest wait for one answer of the cluster.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -36,17 +38,48 @@ const PROPAGATION: Duration = Duration::from_millis(20);
 /// Longest wait for a partition to get a leader.
 const ELECTION: Duration = Duration::from_secs(5);
 
+/// Longest wait for the thread to end: a token may be on its way.
+const ENDING: Duration = Duration::from_secs(6);
+
+/// Longest wait for an event of the client's own.
+const EVENT: Duration = Duration::from_millis(100);
+
+/// The thread that serves the client's events.
+#[derive(Default)]
+struct Serving {
+    end: AtomicBool,
+    ended: Flag,
+}
+
 /// The admin client and what it learnt.
 pub(super) struct TopicAdmin {
-    client: AdminClient<DefaultClientContext>,
+    client: Arc<AdminClient<LoneContext>>,
+    /// Serves the client's events until it is raised, and says when it has ended.
+    serving: Arc<Serving>,
     /// Number of partitions of the topics seen; bounded by the topics of the cluster, since only those enter.
     known: Mutex<HashMap<String, i32>>,
 }
 
 impl TopicAdmin {
-    pub(super) fn new(settings: &KafkaSettings) -> Result<Self, KafkaError> {
+    pub(super) fn new(settings: &KafkaSettings, failure: &Failure) -> Result<Self, KafkaError> {
+        let context = LoneContext::new("admin", failure);
+        let client: AdminClient<LoneContext> = settings.admin().create_with_context(context)?;
+        let client = Arc::new(client);
+        let serving = Arc::<Serving>::default();
+        let (served, until) = (Arc::clone(&client), Arc::clone(&serving));
+        let started = std::thread::Builder::new()
+            .name("kafka-admin".to_owned())
+            .spawn(move || {
+                while !until.end.load(Ordering::Acquire) {
+                    admin_events::serve(served.inner(), EVENT);
+                }
+                drop(served);
+                until.ended.raise();
+            });
+        started.map_err(|error| KafkaError::ClientCreation(format!("no thread: {error}")))?;
         Ok(Self {
-            client: settings.admin().create()?,
+            client,
+            serving,
             known: Mutex::default(),
         })
     }
@@ -290,6 +323,15 @@ impl TopicAdmin {
                     return Err(classify(&asked, &error));
                 }
             }
+        }
+    }
+}
+
+impl Drop for TopicAdmin {
+    fn drop(&mut self) {
+        self.serving.end.store(true, Ordering::Release);
+        if !self.serving.ended.wait(ENDING) {
+            tracing::warn!("kafka: the admin client did not end in time");
         }
     }
 }
