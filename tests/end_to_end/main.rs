@@ -27,6 +27,7 @@ mod open_actions;
 mod operators;
 mod raw_records;
 mod rules_over_api;
+mod secured;
 mod support;
 mod unreadable;
 mod webhook_actions;

@@ -45,6 +45,16 @@ impl Broker {
         (address, self.script("behind", &[]))
     }
 
+    /// Starts it with listeners that ask for TLS and a login, or a certificate; see `scripts/kafka`.
+    pub(crate) fn start_secure(&self) -> String {
+        self.script("start", &["--secure"])
+    }
+
+    /// Its files.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
     pub(crate) fn stop(&self) {
         self.script("stop", &[]);
     }
