@@ -52,7 +52,8 @@ unsafe fn log(client: &Client<LoneContext>, event: *mut native::rd_kafka_event_t
     // SAFETY: the event is valid by contract; on success both texts are NUL-terminated and live as long as the event, and
     // they are copied before this function returns.
     unsafe {
-        let told = native::rd_kafka_event_log(event, &mut facility, &mut text, &mut level);
+        let told =
+            native::rd_kafka_event_log(event, &raw mut facility, &raw mut text, &raw mut level);
         if told == 0 && !facility.is_null() && !text.is_null() {
             let facility = CStr::from_ptr(facility).to_string_lossy();
             let text = CStr::from_ptr(text).to_string_lossy();

@@ -157,11 +157,11 @@ impl EventLog for KafkaLog {
                     clients.producers.limited_to(&topic, limit);
                 }
             }
-            let send = |(record, found): (NewRecord, Result<(), LogError>)| match found {
+            let start = |(record, found): (NewRecord, Result<(), LogError>)| match found {
                 Ok(()) => clients.send_one(record),
                 Err(error) => (record.topic, Err(error)),
             };
-            let sent = records.into_iter().map(send).collect();
+            let sent = records.into_iter().map(start).collect();
             clients.answers(sent).await
         }
         .boxed()

@@ -10,7 +10,7 @@ use homeostat_actors::ports::log::LogError;
 use crate::log::sync::lock;
 
 /// Time between two log lines with the same reason.
-const PERIOD: Duration = Duration::from_secs(60);
+const PERIOD: Duration = Duration::from_mins(1);
 /// A reason that is not repeated for this long no longer holds: the client repeats its own within 30 s.
 const HOLDS: Duration = Duration::from_secs(45);
 /// A connection that is closed sooner than this was not idle.
