@@ -82,6 +82,10 @@ fn token_endpoint(key: PathBuf) -> u16 {
 }
 
 #[test]
+#[allow(
+    clippy::too_many_lines,
+    reason = "the cases share one broker, whose start takes longer than all of them"
+)]
 fn every_mechanism_decides_and_every_refusal_is_one_line_and_a_reason() {
     let Some(broker) = Broker::new() else { return };
     let plain = broker.start_secure();

@@ -65,11 +65,9 @@ impl Link {
 
     /// Takes a line of a client's log up if it tells why a connection failed. `false`: it means nothing to this.
     pub(super) fn takes_up(&self, facility: &str, line: &str) -> bool {
-        // Said each time a connection is tried again; the reason has been told.
-        if facility == ERROR
-            && line.ends_with("brokers are down")
-            && self.trouble.reason().is_some()
-        {
+        // Said each time a connection is tried again, and of each token; the reason has been told.
+        let repeats = line.ends_with("brokers are down") || line.contains("Failed to acquire SASL");
+        if facility == ERROR && repeats && self.trouble.reason().is_some() {
             tracing::debug!(target: "librdkafka", facility, line);
             return true;
         }
