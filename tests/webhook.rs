@@ -140,7 +140,7 @@ fn order() -> Order {
         severity: Severity::High,
         event_type: "data_drift_detected".to_owned(),
         event_id: "event-1".to_owned(),
-        params: json!({"priority": "high"}),
+        params: json!({"priority": "high"}).into(),
         reasons: vec!["drift score 0.7 is above 0.6".to_owned()],
         now: 1_700_000_000_123,
     }
@@ -195,6 +195,38 @@ async fn the_default_request_carries_the_whole_order_and_the_keys_of_its_identit
             "timestamp": "2023-11-14T22:13:20.123+00:00"
         })
     );
+}
+
+#[tokio::test]
+async fn parameters_arrive_byte_for_byte_and_templates_are_told_what_they_cannot_hold() {
+    let event =
+        r#"{"z": 1.0, "a": 1e999, "half": "\ud800", "id": 12345678901234567890123, "z": 2}"#;
+    let send = async |keys: &str| {
+        let mut server = Server::responding("200 OK", "", "").await;
+        let table = format!("url = \"http://127.0.0.1:{}/hook\"\n{keys}", server.port);
+        let mut order = order();
+        let text = format!(r#"{{"metadata": {event}, "model_name": "m"}}"#);
+        order.params = serde_json::from_str(&text).unwrap();
+        let endpoint = Arc::new(endpoint(&table, &[]));
+        let webhook = Webhook::new(BTreeMap::from([(Action::Retrain, endpoint)]));
+        assert_eq!(webhook.send(order).await.outcome, FinishOutcome::Done);
+        server.received.recv().await.unwrap().body
+    };
+    let body = send("").await;
+    assert!(body.contains(&format!(r#""metadata":{event}"#)), "{body}");
+    let body = send(
+        "body = '{\"event\": {{ params.metadata | tojson }}, \"why\": {{ reasons | tojson }}}'\n",
+    )
+    .await;
+    let body: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(
+        body["event"],
+        json!({"z": 2, "a": "1e999", "half": "\\ud800", "id": "12345678901234567890123"})
+    );
+    let told = body["why"][1].as_str().unwrap();
+    for path in ["metadata.a", "metadata.half", "metadata.id", "metadata.z"] {
+        assert!(told.contains(path), "{told}");
+    }
 }
 
 #[tokio::test]

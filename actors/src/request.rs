@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use homeostat_logic::ledger::execution::{Answer, Order};
+use homeostat_logic::ledger::params::Params;
 use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
@@ -63,7 +64,7 @@ pub(crate) fn outgoing(order: &Order, context: &ExecutorContext) -> connector::O
     let mut params = order
         .resolved
         .clone()
-        .unwrap_or_else(|| order.step.params.clone());
+        .map_or_else(|| order.step.params.clone(), Params::from);
     let mut reasons = vec![subject.rule.clone(), subject.severity_reason.clone()];
     if let Some(failure) = failure_told(order, context) {
         prefix(&mut params, "title", "action failed: ");
@@ -104,9 +105,9 @@ fn failure_told(order: &Order, context: &ExecutorContext) -> Option<String> {
     ))
 }
 
-fn prefix(params: &mut serde_json::Value, field: &str, with: &str) {
-    if let Some(serde_json::Value::String(text)) = params.get_mut(field) {
-        text.insert_str(0, with);
+fn prefix(params: &mut Params, field: &str, with: &str) {
+    if let Some(text) = params.text(field) {
+        params.set(field, &format!("{with}{text}").into());
     }
 }
 

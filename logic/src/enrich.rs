@@ -217,6 +217,11 @@ pub(crate) fn object_fields(text: &str) -> Result<Vec<Field<'_>>, EventError> {
     if let Some(offset) = too_deep_at(text.as_bytes()) {
         return Err(EventError::TooDeep { offset });
     }
+    fields_of(text)
+}
+
+/// The fields of a JSON object of any depth; reading them does not recurse.
+pub(crate) fn fields_of(text: &str) -> Result<Vec<Field<'_>>, EventError> {
     let offset = text.len() - text.trim_start().len();
     let found = match text.trim_start().bytes().next() {
         Some(b'{') => {

@@ -17,6 +17,7 @@ use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
 use crate::action::Action;
+use crate::ledger::params::Params;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{EventBody, FinishOutcome, Id, Millis, Policy, Window};
 use crate::severity::Severity;
@@ -151,7 +152,7 @@ pub struct DecisionStory {
     /// Connector of the chosen step.
     pub connector: String,
     /// Parameters of the chosen step.
-    pub params: serde_json::Value,
+    pub params: Params,
     /// What an attempt in doubt means for it.
     pub policy: Policy,
     /// Attempts at most.

@@ -414,11 +414,11 @@ fn medium_drift_waits_for_a_maintenance_window_and_grave_drift_does_not() {
         let proposal = proposed("data.drift.detected", &raw, &rules, noon());
         let step = &proposal.propose.decisions[0].ladder[0];
         assert_eq!(step.action, Retrain);
-        assert_eq!(step.params["reason"], reason);
-        assert_eq!(step.params["priority"], "high");
-        assert_eq!(step.params["model_name"], "fraud");
+        assert_eq!(step.params.value()["reason"], reason);
+        assert_eq!(step.params.value()["priority"], "high");
+        assert_eq!(step.params.value()["model_name"], "fraud");
         assert_eq!(
-            step.params["metadata"]["shape"],
+            step.params.value()["metadata"]["shape"],
             serde_json::json!([1]),
             "unknown fields travel along"
         );
@@ -639,10 +639,10 @@ fn a_rung_stands_between_only_if_it_can_be_open_when_the_one_above_is_closed() {
             (Monitor, true, vec![everything], vec![everything]),
         ]
     );
-    assert_eq!(churn.ladder[1].params["instead_of"], "retrain");
+    assert_eq!(churn.ladder[1].params.value()["instead_of"], "retrain");
     let escalation = &churn.escalation;
     assert!(escalation.gates.is_empty() && escalation.charges.is_empty() && !escalation.approval);
-    assert_eq!(escalation.params.get("instead_of"), None);
+    assert_eq!(escalation.params.value().get("instead_of"), None);
     let fraud: Vec<_> = ladder("fraud").ladder.iter().map(|s| s.action).collect();
     assert_eq!(fraud, [Retrain, Monitor], "its alert has the same budgets");
 }
@@ -674,7 +674,7 @@ fn parameters_say_what_the_spec_says() {
     let step = |topic, raw| {
         proposed(topic, raw, &rules, noon()).propose.decisions[0].ladder[0]
             .params
-            .clone()
+            .value()
     };
     let rollback = step(
         "model.performance.degraded",
@@ -728,7 +728,7 @@ fn a_service_never_has_the_default_model_rolled_back_on_its_behalf() {
         assert_eq!(step.action, Rollback);
         (
             proposal.target.to_string(),
-            step.params["model_name"].clone(),
+            step.params.value()["model_name"].clone(),
             step.cooldown_key,
         )
     };
@@ -775,7 +775,7 @@ fn performance_alerts_name_the_numbers() {
         .propose
         .decisions[0];
     assert_eq!(
-        decision.escalation.params["message"],
+        decision.escalation.params.value()["message"],
         "model fraud lost 8.6 %: now 0.825, baseline 0.903, severity high"
     );
 }

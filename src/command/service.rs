@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use homeostat_logic::ledger::params::plain;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
@@ -87,7 +88,8 @@ impl Service {
             Failure::Failed(format!("{base}: {cause}; is the service running there?"))
         })?;
         let status = response.status();
-        Ok((status, response.json().await.unwrap_or_default()))
+        let text = response.text().await.unwrap_or_default();
+        Ok((status, document(&text)))
     }
 
     /// The answer's document; a refusal or silence is a failure that says why.
@@ -148,4 +150,12 @@ pub(super) fn innermost(error: &reqwest::Error) -> String {
         cause = source;
     }
     cause.to_string()
+}
+
+/// An answer as a document; null if it is none. Events in it may hold what no value can (1e999): that is shown as its text.
+fn document(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| {
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        is_json.then(|| plain(text).0).unwrap_or_default()
+    })
 }

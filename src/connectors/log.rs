@@ -9,9 +9,10 @@ use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Order};
 use homeostat_actors::ports::log::{Appended, ErrorClass, EventLog, Header, LogError, NewRecord};
 use homeostat_logic::action::Action;
+use homeostat_logic::ledger::params::Params;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use homeostat_logic::topic::{ORIGIN_HEADER, SOURCE, SYSTEM_ALERTS};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Name in configuration and records.
 pub const NAME: &str = "log";
@@ -84,20 +85,18 @@ fn record(order: &Order) -> NewRecord {
         topic: SYSTEM_ALERTS.to_owned(),
         partition: None,
         key: Some(order.target.to_string().into_bytes()),
-        value: Some(Value::Object(event(order)).to_string().into_bytes()),
+        value: Some(event(order).to_string().into_bytes()),
         headers: vec![Header::new(ORIGIN_HEADER, ORIGIN)],
     }
 }
 
 /// The event published. All attempts of an action carry the same `event_id`.
-fn event(order: &Order) -> Map<String, Value> {
-    let mut event = match (order.action, &order.params) {
-        (Action::Alert, Value::Object(params)) => params.clone(),
-        _ => Map::new(),
+fn event(order: &Order) -> Params {
+    let mut event = match order.action {
+        Action::Alert => order.params.clone(),
+        _ => Params::default(),
     };
-    let mut set = |name: &str, value: Value| {
-        event.insert(name.to_owned(), value);
-    };
+    let mut set = |name: &str, value: Value| event.set(name, &value);
     set("event_id", json!(event_id(order.action_id)));
     set("timestamp", json!(rfc3339(order.now)));
     set("source", json!(SOURCE));
@@ -116,14 +115,16 @@ fn event(order: &Order) -> Map<String, Value> {
             ("message", json!(message)),
             ("source_event", source),
         ] {
-            event.entry(name).or_insert(value);
+            if !event.has(name) {
+                event.set(name, &value);
+            }
         }
     } else {
         set("event_type", json!("automatic_response"));
         set("source_event", source);
         set("action", json!(order.action));
-        set("params", order.params.clone());
         set("simulated", json!(true));
+        event.set_params("params", &order.params);
     }
     event
 }

@@ -322,7 +322,7 @@ fn story() -> DecisionStory {
         },
         event: EventBody::Inline(RawJson(event)),
         connector: "log".to_owned(),
-        params: serde_json::json!({}),
+        params: serde_json::json!({}).into(),
         policy: Policy::Idempotent,
         max_attempts: 3,
         not_after: NOW,

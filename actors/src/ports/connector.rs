@@ -2,6 +2,7 @@
 
 use futures_util::future::BoxFuture;
 use homeostat_logic::action::Action;
+use homeostat_logic::ledger::params::Params;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
@@ -23,8 +24,8 @@ pub struct Order {
     pub event_type: String,
     /// Id of the event.
     pub event_id: String,
-    /// The action's parameters, a JSON object.
-    pub params: serde_json::Value,
+    /// The action's parameters.
+    pub params: Params,
     /// Why, one sentence each.
     pub reasons: Vec<String>,
     /// Wall time of the send.

@@ -80,7 +80,7 @@ pub fn force(forced: &Forced<'_>) -> Propose {
             // Who orders it has approved it.
             step.approval = false;
             if let Some(params) = &forced.params {
-                step.params = params.clone();
+                step.params = params.clone().into();
             }
         }
     }

@@ -318,11 +318,12 @@ fn number(event: &Event, raw: &str, raise: &Raise) -> Option<f64> {
 
 /// A number, or the length of a list, of a top-level field that is not decoded already.
 pub(super) fn read_number(raw: &str, field: &str) -> Field<f64> {
-    let fields: std::collections::BTreeMap<
-        std::borrow::Cow<'_, str>,
-        &serde_json::value::RawValue,
-    > = serde_json::from_str(raw).unwrap_or_default();
-    let Some(value) = fields.get(field) else {
+    let fields = crate::enrich::object_fields(raw).unwrap_or_default();
+    let Some(value) = fields
+        .iter()
+        .rfind(|one| one.name == field)
+        .map(|one| one.value)
+    else {
         return Field::Missing;
     };
     match crate::field::read_field::<Length>(value) {

@@ -12,6 +12,7 @@ use crate::action::Action;
 use crate::event::Event;
 use crate::field::{Field, Object, Text, lenient_struct};
 use crate::history::format_time;
+use crate::ledger::params::{Params, plain};
 use crate::ledger::record::{
     Decision, EventBody, Id, Millis, Propose, RawJson, Source, When, Window,
 };
@@ -25,6 +26,9 @@ use crate::topic::SYSTEM_ALERTS;
 /// Largest event kept inside a ledger record; a larger one is named by its hash and position (ledger-protocol §3 bounds
 /// the record at 256 KiB, and alert steps quote the event).
 pub const INLINE_EVENT_BYTES_MAX: usize = 96 * 1_024;
+
+/// Largest event that parameters carry; a ledger record quotes it up to four times.
+const QUOTED_BYTES_MAX: usize = 16 * 1_024;
 
 /// Everything a proposal is made of.
 #[derive(Clone, Copy, Debug)]
@@ -239,18 +243,37 @@ impl Writer<'_> {
         reasons.extend(judged(verdict, rule));
         // What is too old waits for nothing.
         reasons.extend(waiting(verdict, self.context.now).filter(|_| !self.age.stale));
+        let quotes = !matches!(verdict.action, Action::Ignore | Action::Monitor);
+        reasons.extend(quotes.then(|| self.not_quoted()).flatten());
         reasons
     }
 
     /// What the action needs to know (SPEC §3, §4). Intents are absolute where the event allows it.
-    fn params(&self, action: Action) -> serde_json::Value {
+    fn params(&self, action: Action) -> Params {
+        let mut params = Params::from(self.own_params(action));
+        let quoted = match action {
+            Action::Retrain => "metadata",
+            Action::Alert => "source_event",
+            _ => return params,
+        };
+        match self.quoted_event() {
+            Some(event) => params.set_raw(quoted, event),
+            None => params.set(
+                quoted,
+                &json!({ "event_id": self.event_id, "omitted_bytes": self.context.raw.len() }),
+            ),
+        }
+        params
+    }
+
+    fn own_params(&self, action: Action) -> serde_json::Value {
         let (event, verdict, rules) = (self.context.event, self.verdict, self.context.rules);
         let model = or_default(&event.model, &rules.defaults.model);
         let service = or_default(&event.service, &rules.defaults.service);
         match action {
             Action::Retrain => json!({
                 "model_name": model, "model_version": event.model.version(),
-                "reason": self.retrain_reason(), "priority": "high", "metadata": self.event_value(),
+                "reason": self.retrain_reason(), "priority": "high",
             }),
             Action::Rollback => json!({
                 "model_name": self.model_to_roll_back(model), "service": event.service.name(),
@@ -268,7 +291,7 @@ impl Writer<'_> {
                 let AlertText { title, message } = self.alert_text();
                 json!({
                     "title": title, "message": message, "severity": verdict.severity,
-                    "timestamp": format_time(self.context.now), "source_event": self.event_value(),
+                    "timestamp": format_time(self.context.now),
                 })
             }
             Action::Monitor => json!({
@@ -327,13 +350,28 @@ impl Writer<'_> {
         }
     }
 
-    /// The whole event, or only its id when it is too large to travel inside parameters.
-    fn event_value(&self) -> serde_json::Value {
-        const QUOTED_BYTES_MAX: usize = 16 * 1_024;
-        let value = (self.context.raw.len() <= QUOTED_BYTES_MAX)
+    /// The whole event, byte for byte; nothing if it is too large to travel inside parameters.
+    fn quoted_event(&self) -> Option<RawJson> {
+        (self.context.raw.len() <= QUOTED_BYTES_MAX)
             .then(|| serde_json::from_str(self.context.raw).ok())
-            .flatten();
-        value.unwrap_or_else(|| json!({ "event_id": self.event_id }))
+            .flatten()
+    }
+
+    /// What receivers of the event will not find in it as it was sent.
+    fn not_quoted(&self) -> Option<String> {
+        if self.quoted_event().is_none() {
+            return Some(format!(
+                "the event has {} bytes, more than the {QUOTED_BYTES_MAX} that parameters carry; they name it by its id",
+                self.context.raw.len()
+            ));
+        }
+        let (_, changed) = plain(self.context.raw);
+        (!changed.is_empty()).then(|| {
+            format!(
+                "not every JSON reader can hold {} of the event; its bytes travel as they are, and templates see these as text",
+                changed.join(", ")
+            )
+        })
     }
 
     /// SPEC §3: a drift alert goes to `system.alerts` in every case.

@@ -13,6 +13,7 @@ pub mod fold;
 mod id;
 pub mod identity;
 pub mod limits;
+pub mod params;
 pub mod phase;
 pub mod placement;
 pub mod reason;

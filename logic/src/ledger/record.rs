@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::id::Id;
+use super::params::Params;
 use crate::action::Action;
 use crate::severity::Severity;
 use crate::target::Target;
@@ -141,8 +142,8 @@ pub struct Step {
     pub action: Action,
     /// Through which connector.
     pub connector: String,
-    /// Parameters of the action, a JSON object.
-    pub params: serde_json::Value,
+    /// Parameters of the action.
+    pub params: Params,
     /// Two actions of one key are never open together and keep the cooldown between them.
     pub cooldown_key: String,
     /// Cooldown counted from the action's end.

@@ -80,7 +80,7 @@ fn each_form_of_a_model_reference_is_one_target_with_its_version() {
             let raw = format!(r#"{{"severity":"MEDIUM",{fields}}}"#);
             let (target, action, decision) = decided(topic, &raw, &rules);
             assert_eq!((target.as_str(), action), ("model/churn", Retrain), "{raw}");
-            let params = &decision.ladder[0].params;
+            let params = decision.ladder[0].params.value();
             assert_eq!(params["model_name"], "churn", "{raw}");
             assert_eq!(params["model_version"], json!(version), "{raw}");
             if topic == DRIFT {
@@ -191,7 +191,7 @@ fn a_field_that_cannot_be_read_alerts_people_and_touches_no_default() {
                     1,
                     "what is not known is not watched either"
                 );
-                let message = decision.ladder[0].params["message"].as_str().unwrap();
+                let message = decision.ladder[0].params.text("message").unwrap();
                 assert!(message.contains(why), "{message}");
                 let whole = serde_json::to_string(&decision.ladder).unwrap();
                 assert!(!whole.contains("movie_recommender"), "{whole}");
@@ -241,14 +241,14 @@ fn fields_that_contradict_are_told_and_the_event_type_says_which_counts() {
         &decision,
         "model_name names another model, churn; fraud counts"
     ));
-    assert_eq!(decision.ladder[0].params["model_version"], "3");
+    assert_eq!(decision.ladder[0].params.value()["model_version"], "3");
     let (target, action, decision) = decided(PERFORMANCE, raw, &rules);
     assert_eq!((target.as_str(), action), ("model/churn", Rollback));
     assert!(says(
         &decision,
         "model_version names another model, fraud; churn counts"
     ));
-    let params = &decision.ladder[0].params;
+    let params = decision.ladder[0].params.value();
     assert_eq!(
         params["current_version"],
         json!(null),
@@ -258,7 +258,7 @@ fn fields_that_contradict_are_told_and_the_event_type_says_which_counts() {
     let raw = r#"{"model_name":"churn@3","model_version":"churn@7"}"#;
     for topic in [DRIFT, PERFORMANCE] {
         let (_, _, decision) = decided(topic, raw, &rules);
-        assert_eq!(decision.ladder[0].params["model_version"], "7");
+        assert_eq!(decision.ladder[0].params.value()["model_version"], "7");
         assert!(
             says(&decision, "model_name says version 3; version 7 counts"),
             "{:?}",
@@ -388,10 +388,10 @@ fn a_default_can_be_switched_off_and_people_are_alerted_instead() {
     let named = r#"{"event_type":"service_health_check_failed","severity":"high","service":"api"}"#;
     let (_, action, decision) = decided("system.health", named, &no_model);
     assert_eq!(
-        (action, &decision.ladder[0].params["service"]),
+        (action, &decision.ladder[0].params.value()["service"]),
         (Rollback, &json!("api"))
     );
-    assert_eq!(decision.ladder[0].params["model_name"], json!(null));
+    assert_eq!(decision.ladder[0].params.value()["model_name"], json!(null));
 }
 
 #[test]
@@ -412,7 +412,11 @@ fn a_service_is_text_or_an_object_with_a_name_and_anything_else_alerts_people() 
             ("service/api-2", ScaleUp),
             "{fields}"
         );
-        assert_eq!(decision.ladder[0].params["service"], "api-2", "{fields}");
+        assert_eq!(
+            decision.ladder[0].params.value()["service"],
+            "api-2",
+            "{fields}"
+        );
     }
     for (fields, name) in [
         (r#""service":42"#, "42"),

@@ -27,7 +27,7 @@ pub(crate) fn step(action: Action, policy: Policy) -> Step {
     Step {
         action,
         connector: "log".to_owned(),
-        params: serde_json::json!({"model": "m"}),
+        params: serde_json::json!({"model": "m"}).into(),
         cooldown_key: action.name().to_owned(),
         cooldown_ms: 0,
         gates: Vec::new(),

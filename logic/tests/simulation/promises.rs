@@ -336,7 +336,7 @@ impl Promises {
         let params = order
             .resolved
             .clone()
-            .unwrap_or_else(|| order.step.params.clone());
+            .unwrap_or_else(|| order.step.params.value());
         let sent = self.sends.entry(action).or_default();
         let twice = sent.iter().any(|one| one.attempt == attempt);
         let differs = sent.iter().any(|one| one.params != params);

@@ -80,7 +80,7 @@ fn order(action: Action, attempt: u32) -> Order {
         severity: Severity::Critical,
         event_type: "data_drift_detected".to_owned(),
         event_id: "e1".to_owned(),
-        params: json!({"title": "Drift", "drift_score": 0.9}),
+        params: json!({"title": "Drift", "drift_score": 0.9}).into(),
         reasons: vec!["score above 0.8".to_owned()],
         now: 1_700_000_000_000,
     }

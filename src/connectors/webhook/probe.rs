@@ -3,7 +3,7 @@
 use homeostat_actors::ports::connector::{Order, Probe};
 
 use super::answer;
-use super::context::Context;
+use super::context::Plain;
 use super::endpoint::Endpoint;
 
 /// What a status says of the thing asked for. Whatever is neither yes nor no says nothing.
@@ -25,7 +25,7 @@ const fn of_status(status: u16) -> Said {
 impl Endpoint {
     /// Asks once. Never waits longer than the endpoint's timeout.
     pub(super) async fn ask(&self, order: &Order) -> Probe {
-        let url = match self.url(&Context::from(order)) {
+        let url = match self.url(&Plain::plain(order)) {
             Ok(url) => url,
             Err(problem) => return Probe::NoAnswer(problem),
         };

@@ -6,7 +6,7 @@ use reqwest::header::{HeaderValue, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url};
 
 use super::answer;
-use super::context::Context;
+use super::context::{Context, Plain};
 use super::endpoint::Endpoint;
 use super::template::Purpose;
 
@@ -35,9 +35,8 @@ impl Endpoint {
     }
 
     fn request(&self, order: &Order) -> Result<(Url, RequestBuilder), String> {
-        let context = Context::from(order);
-        let url = self.url(&context)?;
-        let body = self.body(&context)?;
+        let url = self.url(&Plain::plain(order))?;
+        let body = self.body(order)?;
         let id = order.action_id.to_string();
         let mut request = self
             .client
@@ -55,7 +54,7 @@ impl Endpoint {
         Ok((url, request.body(body)))
     }
 
-    pub(super) fn url(&self, context: &Context<'_>) -> Result<Url, String> {
+    pub(super) fn url(&self, context: &Plain<'_>) -> Result<Url, String> {
         let rendered = self
             .path
             .render(context)
@@ -72,13 +71,13 @@ impl Endpoint {
             .map_err(|error| format!("the template `url` made no URL: {error}"))
     }
 
-    fn body(&self, context: &Context<'_>) -> Result<String, String> {
+    fn body(&self, order: &Order) -> Result<String, String> {
         let Some(template) = &self.body else {
-            return serde_json::to_string(context)
+            return serde_json::to_string(&Context::exact(order))
                 .map_err(|error| format!("the order cannot be written as JSON: {error}"));
         };
         let body = template
-            .render(context)
+            .render(&Plain::plain(order))
             .map_err(|error| format!("the template `body` failed: {error}"))?;
         if self.content == Purpose::Json
             && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)

@@ -6,7 +6,7 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::context::{Context, NAMES};
+use super::context::{NAMES, Plain};
 
 /// Instructions and bytes of output a rendering may use: ample for any payload, and an end to any loop.
 const FUEL: u64 = 1_000_000;
@@ -72,7 +72,7 @@ impl Template {
     }
 
     /// Renders for an order.
-    pub(super) fn render(&self, context: &Context<'_>) -> Result<String, String> {
+    pub(super) fn render(&self, context: &Plain<'_>) -> Result<String, String> {
         self.environment
             .get_template(NAME)
             .and_then(|template| template.render(Value::from(Serde(context))))

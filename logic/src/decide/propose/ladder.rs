@@ -49,9 +49,7 @@ impl Writer<'_> {
         let milder = !matches!(verdict.action, Action::Alert | Action::Monitor);
         let alert = (milder && self.has_a_gate_that_an_alert_has_not(&first)).then(|| {
             let mut alert = self.rung(Action::Alert, Hourly::Asks);
-            if let Some(params) = alert.params.as_object_mut() {
-                params.insert("instead_of".to_owned(), json!(verdict.action));
-            }
+            alert.params.set("instead_of", &json!(verdict.action));
             alert
         });
         // What is not known cannot be watched.

@@ -28,7 +28,7 @@ pub(crate) fn step(action: Action) -> Step {
     Step {
         action,
         connector: "log".to_owned(),
-        params: serde_json::json!({"model": "m"}),
+        params: serde_json::json!({"model": "m"}).into(),
         cooldown_key: action.name().to_owned(),
         cooldown_ms: 10 * MINUTE,
         gates: Vec::new(),

@@ -11,9 +11,12 @@ use crate::promises::Ordered;
 
 /// What of a request G4 is about.
 pub(super) fn print_of(order: &Order) -> u64 {
-    let params = order.resolved.as_ref().unwrap_or(&order.step.params);
+    let params = order
+        .resolved
+        .as_ref()
+        .map_or_else(|| order.step.params.to_string(), ToString::to_string);
     let mut canon = Canon::default();
-    canon.add((order.action, params.to_string()));
+    canon.add((order.action, params));
     canon.finish()
 }
 

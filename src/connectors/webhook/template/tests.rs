@@ -19,7 +19,7 @@ fn order(name: &str) -> Order {
         severity: Severity::High,
         event_type: "data_drift_detected".to_owned(),
         event_id: "e1".to_owned(),
-        params: json!({"priority": "high", "replicas": 4}),
+        params: json!({"priority": "high", "replicas": 4}).into(),
         reasons: vec!["drift".to_owned()],
         now: 1_700_000_000_000,
     }
@@ -27,7 +27,7 @@ fn order(name: &str) -> Order {
 
 fn render(source: &str, purpose: Purpose, name: &str) -> Result<String, String> {
     let order = order(name);
-    Template::compile(source, purpose)?.render(&Context::from(&order))
+    Template::compile(source, purpose)?.render(&Plain::plain(&order))
 }
 
 #[test]

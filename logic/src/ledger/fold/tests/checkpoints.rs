@@ -125,7 +125,7 @@ proptest! {
     #[test]
     fn g6_numbers_of_parameters_survive_a_checkpoint(number in any::<f64>().prop_filter("JSON has finite numbers only", |n| n.is_finite())) {
         let step = Step {
-            params: serde_json::json!({ "drift_score": number }),
+            params: serde_json::json!({ "drift_score": number }).into(),
             ..step(Retrain)
         };
         let mut fold = Fold::new();
@@ -230,7 +230,7 @@ fn a_large_state_is_written_in_parts_that_fit_into_records() {
     for number in 0..400 {
         // Quotes and backslashes double inside JSON inside JSON.
         let quoted = Step {
-            params: serde_json::json!({ "text": "\"\\".repeat(200) }),
+            params: serde_json::json!({ "text": "\"\\".repeat(200) }).into(),
             ..keyed(number)
         };
         let proposal = propose(number, vec![quoted]);
