@@ -88,7 +88,7 @@ fn a_lost_alert_is_a_warning_through_a_restart_until_a_later_one_is_delivered() 
         "people still do not know"
     );
     let alert = [
-        "override", "force", "--action", "alert", "--target", "model/n",
+        "override", "force", "--action", "alert", "--target", "model/m",
     ];
     applied(&launch, &service, &alert);
     wait_until("a later alert ends it", || warnings(&service).is_empty());
