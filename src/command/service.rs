@@ -155,7 +155,10 @@ pub(super) fn innermost(error: &reqwest::Error) -> String {
 /// An answer as a document; null if it is none. Events in it may hold what no value can (1e999): that is shown as its text.
 fn document(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| {
-        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-        is_json.then(|| plain(text).0).unwrap_or_default()
+        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+            plain(text).0
+        } else {
+            Value::Null
+        }
     })
 }
