@@ -18,7 +18,7 @@ use homeostat_logic::decide::propose::{Context, Proposal, propose};
 use homeostat_logic::event::{Event, Names, decode};
 use homeostat_logic::ledger::codec::{decode as decode_record, encode};
 use homeostat_logic::ledger::fold::Fold;
-use homeostat_logic::ledger::record::{Millis, Record};
+use homeostat_logic::ledger::record::{Genesis, Id, Millis, Record};
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::find;
 
@@ -150,7 +150,9 @@ fn judging(criterion: &mut Criterion) {
 fn folding(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("decision");
     let (events, rules) = (events(), rules(""));
-    let (mut fold, mut next) = (Fold::new(), 0_u64);
+    let (mut fold, mut next) = (Fold::new(), 1_u64);
+    let installation = Id([1; 16]);
+    fold.apply(0, NOON, Ok(Record::Genesis(Genesis { installation })));
     let mut apply = |count: u64| {
         let at = |offset: u64| NOON + i64::try_from(offset).unwrap() * 60_000;
         let records: Vec<Record> = (next..next + count)

@@ -12,4 +12,5 @@ pub mod http;
 pub mod log;
 pub mod log_output;
 pub mod metrics;
+mod random;
 pub mod service;

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use homeostat::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use homeostat_actors::ports::log::{EventLog, LogError, NewRecord, TopicPartition, TopicSettings};
 use homeostat_logic::ledger::codec::{decode, encode};
-use homeostat_logic::ledger::record::Record;
+use homeostat_logic::ledger::record::{Genesis, Id, Record};
 use homeostat_logic::topic::LEDGER;
 use outside::{Order, Outside, TOKEN, letter};
 
@@ -971,6 +971,7 @@ fn an_empty_start_is_ordered_only_where_no_other_is_possible() {
         "{told}"
     );
     assert!(told.contains("partition 1: written at offset 2"), "{told}");
+    let told_first = told;
     let (code, told, problem) = run(&["start-empty", "--yes"]);
     assert_eq!(
         (code, problem.contains("refused")),
@@ -1009,9 +1010,45 @@ fn an_empty_start_is_ordered_only_where_no_other_is_possible() {
     else {
         panic!("{records:?}");
     };
+    let start = empty.empty_start.as_ref().unwrap();
     assert_eq!(
-        (empty.ordered_by.as_deref(), empty.state.as_str()),
-        (Some("ada"), "")
+        (start.ordered_by.as_str(), empty.state.as_str()),
+        ("ada", "")
     );
+    assert!(told_first.contains(&format!(
+        "partition 1: NEW installation {}",
+        start.installation
+    )));
     assert_eq!((first.fold_version, second.fold_version), (1, 1));
+}
+
+#[test]
+fn an_empty_start_keeps_the_installation_that_another_partition_tells() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("overlay.toml");
+    let data = folder.path().join("data");
+    std::fs::write(&config, format!("data_dir = {data:?}\n")).unwrap();
+    cut_ledger(folder.path(), Duration::from_secs(10));
+    let installation = Id([7; 16]);
+    with_log(folder.path(), async |log| {
+        let genesis = NewRecord {
+            topic: LEDGER.to_owned(),
+            partition: Some(0),
+            value: Some(encode(&Record::Genesis(Genesis { installation })).unwrap()),
+            ..NewRecord::default()
+        };
+        log.append(vec![genesis]).await.pop().unwrap().unwrap();
+    });
+    let arguments = [
+        "ledger",
+        "--config",
+        config.to_str().unwrap(),
+        "start-empty",
+        "--yes",
+    ];
+    let output = homeostat(&arguments, "");
+    assert_eq!(output.status.code(), Some(0), "{}", err(&output));
+    let told = out(&output);
+    let kept = format!("partition 1: installation {installation}, as before");
+    assert!(told.contains(&kept), "{told}");
 }

@@ -103,7 +103,7 @@ fn proposed(outside: &Outside, partition: i32, change: impl FnOnce(&mut Step)) -
         rules: &defaults.rules,
     });
     change(&mut propose.decisions[0].ladder[0]);
-    let id = identity::action_id(propose.event_key, &propose.target, 0);
+    let id = identity::action_id(outside::INSTALLATION, propose.event_key, &propose.target, 0);
     elsewhere(outside, partition, &Record::Propose(Box::new(propose)));
     id
 }
@@ -869,4 +869,27 @@ async fn holds_are_listed_with_who_when_why_and_until_also_while_paused() {
     let url = outside.url("/api/v1/ledger?target=m");
     let (status, problem) = answer(outside.client.get(url)).await;
     assert_eq!((status, slug(&problem)), (400, "bad-parameter"));
+}
+
+#[tokio::test]
+async fn an_order_waits_for_the_partition_to_have_its_installation() {
+    let outside = Outside::with_operator(SHORT);
+    let views = outside.log.ledger.lock().unwrap().clone();
+    for view in &views {
+        view.write().fold = homeostat_logic::ledger::fold::Fold::new();
+    }
+    let (status, problem) = order(&outside, "pause", "k", json!({"reason": "x"})).await;
+    assert_eq!(
+        (status, slug(&problem)),
+        (503, "not-read-back"),
+        "{problem}"
+    );
+    assert!(
+        problem["detail"]
+            .as_str()
+            .unwrap()
+            .contains("no Genesis record yet"),
+        "{problem}"
+    );
+    assert_eq!(written(&outside).len(), 0);
 }

@@ -140,6 +140,10 @@ impl CooldownContext {
             Err(error @ DecodeError::NewerVersion { .. }) => {
                 Err(Progress::Refused(format!("offset {offset}: {error}")))
             }
+            Err(error @ DecodeError::OlderVersion { .. }) => Err(Progress::Outdated {
+                offset,
+                why: error.to_string(),
+            }),
         }
     }
 }
@@ -437,9 +441,7 @@ impl Cooldown {
 /// Why nothing more may be folded behind this change.
 fn stopping(change: &ChangeKind) -> Option<String> {
     match change {
-        ChangeKind::Halted { version } => Some(format!(
-            "the ledger goes on by version {version} of the rules, this program knows up to {FOLD_VERSION}; run the newer program"
-        )),
+        ChangeKind::Halted(why) => Some(why.to_string()),
         ChangeKind::CheckpointRead {
             covers,
             verdict: CheckpointVerdict::Differs,

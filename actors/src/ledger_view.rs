@@ -26,6 +26,13 @@ pub enum Progress {
         /// Offset of the first record left.
         low: i64,
     },
+    /// An older version of this program wrote it. Nothing is folded anywhere, so that no ledger has two versions in it.
+    Outdated {
+        /// Offset of the record.
+        offset: i64,
+        /// What was found and what to do.
+        why: String,
+    },
     /// It holds a proposal for a target of another partition: the ledger once had another number of them, and what it
     /// knows of many targets is not where it is looked for (ledger-protocol §8: fixed N).
     Misplaced {
@@ -49,6 +56,7 @@ impl std::fmt::Display for Progress {
             Self::Restoring => formatter.write_str("it is still being folded"),
             Self::Live => formatter.write_str("it is folded"),
             Self::Refused(reason) => formatter.write_str(reason),
+            Self::Outdated { offset, why } => write!(formatter, "offset {offset}: {why}"),
             Self::Truncated { low } => write!(
                 formatter,
                 "ledger truncated: its first record is at offset {low}, and no checkpoint with eight days before it is left"

@@ -15,7 +15,7 @@ mod support;
 use chrono::{DateTime, Datelike as _, NaiveDateTime, NaiveTime, Weekday};
 use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::ledger::fold::Fold;
-use homeostat_logic::ledger::record::{Id, Millis, Record, Start, Window};
+use homeostat_logic::ledger::record::{Genesis, Id, Millis, Record, Start, Window};
 use homeostat_logic::rules::Rules;
 use proptest::prelude::*;
 use support::{proposed, rules};
@@ -166,7 +166,9 @@ proptest! {
         let propose = proposed("data.drift.detected", DRIFT, &wall.rules(), now).propose;
         let windows: Vec<_> = propose.decisions[0].ladder[0].start.windows().copied().collect();
         let mut fold = Fold::new();
-        fold.apply(0, now, Ok(Record::Propose(Box::new(propose))));
+        let installation = Id([1; 16]);
+        fold.apply(0, now, Ok(Record::Genesis(Genesis { installation })));
+        fold.apply(1, now, Ok(Record::Propose(Box::new(propose))));
         // At random, and at both edges of each window.
         let edges = windows.iter().flat_map(|w| [w.from - 1, w.from, w.from + 1, w.to - 1, w.to]);
         let mut times: Vec<_> = later.iter().map(|minutes| now + minutes * MINUTE).chain(edges).collect();

@@ -21,7 +21,7 @@ use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{
-    Finish, FinishOutcome, Id, Millis, Override, OverrideOrder, Record, Start, Via,
+    Finish, FinishOutcome, Genesis, Id, Millis, Override, OverrideOrder, Record, Start, Via,
 };
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic;
@@ -61,13 +61,16 @@ struct Story {
 
 impl Story {
     fn new(overlay: &str) -> Self {
-        Self {
+        let mut story = Self {
             rules: rules(overlay),
             fold: Fold::new(),
             next_source: 0,
             next_bid: 0,
             gates: Vec::new(),
-        }
+        };
+        let installation = Id([1; 16]);
+        story.record(0, &Record::Genesis(Genesis { installation }));
+        story
     }
 
     /// Through the bytes, as every instance reads it.

@@ -7,13 +7,14 @@ use clap::Subcommand;
 use homeostat_actors::ports::log::{EventLog, LogError, NewRecord, TopicPartition, Watermarks};
 use homeostat_logic::ledger::codec::{DecodeError, decode, encode};
 use homeostat_logic::ledger::fold::restore::Restore;
-use homeostat_logic::ledger::fold::{FOLD_VERSION, empty_checkpoint};
-use homeostat_logic::ledger::record::{Record, Upgrade};
+use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold, empty_checkpoint};
+use homeostat_logic::ledger::record::{Id, Record, Upgrade};
 use homeostat_logic::topic::LEDGER;
 use serde_json::Value;
 
 use super::service::{Question, Service};
 use super::{Failure, Wiring, holds, print};
+use crate::random::fresh_id;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -177,36 +178,59 @@ fn row(
     )
 }
 
-/// Refuses partitions that can be started from: their state is needed, and an empty start would forget it everywhere.
+/// Refuses partitions that can be started from: their state is needed, and an empty start would forget it everywhere. A
+/// partition keeps its installation, as far as what is left of it or another partition tells; else it gets a new one, and
+/// that is said.
 async fn start_empty(log: &dyn EventLog, who: &str) -> Result<(), Failure> {
-    let mut emptied = 0;
+    let (mut lost, mut told) = (Vec::new(), None);
     for (partition, marks) in partitions(log).await? {
-        if marks.low == 0 {
-            print(&format!(
+        let Found {
+            restores,
+            installation,
+        } = look(log, partition, marks).await?;
+        told = told.or(installation);
+        match (restores, marks.low) {
+            (true, 0) => print(&format!(
                 "partition {partition}: left alone, its first record is there\n"
-            ))?;
-            continue;
-        }
-        if restores(log, partition, marks).await? {
-            print(&format!(
+            ))?,
+            (true, _) => print(&format!(
                 "partition {partition}: left alone, it has a checkpoint to start from\n"
-            ))?;
-            continue;
+            ))?,
+            (false, _) => lost.push((partition, installation)),
         }
-        append(log, partition, &Record::Checkpoint(empty_checkpoint(who))).await?;
-        emptied += 1;
     }
-    match emptied {
-        0 => Err(Failure::Failed(
+    if lost.is_empty() {
+        return Err(Failure::Failed(
             "refused: no partition has lost what it would be started from; nothing was ordered. What else keeps one from being folded: `homeostat ledger status`".to_owned(),
-        )),
-        _ => print("start the instances again; they begin at the empty state\n"),
+        ));
     }
+    let fresh = fresh_id();
+    for (partition, own) in lost {
+        let installation = own.or(told).unwrap_or(fresh);
+        let empty = empty_checkpoint(who, installation);
+        append(log, partition, &Record::Checkpoint(empty)).await?;
+        print(&match own.or(told) {
+            Some(_) => format!("partition {partition}: installation {installation}, as before\n"),
+            None => format!(
+                "partition {partition}: NEW installation {installation}; the former one is not in what is left, so an event that is read again gets another idempotency key\n"
+            ),
+        })?;
+    }
+    print("start the instances again; they begin at the empty state\n")
 }
 
-/// Whether the service could start from what is left of a partition.
-async fn restores(log: &dyn EventLog, partition: i32, marks: Watermarks) -> Result<bool, Failure> {
-    let (mut restore, mut next) = (Restore::new(FOLD_VERSION), marks.low);
+/// What is left of a partition.
+struct Found {
+    /// Whether the service could start from it.
+    restores: bool,
+    /// The installation, as far as it can be told.
+    installation: Option<Id>,
+}
+
+async fn look(log: &dyn EventLog, partition: i32, marks: Watermarks) -> Result<Found, Failure> {
+    let whole = marks.low == 0;
+    let (mut restore, mut fold) = (Restore::new(FOLD_VERSION), whole.then(Fold::new));
+    let mut next = marks.low;
     while next < marks.high {
         let batch = log
             .read(place(partition), next, BATCH)
@@ -219,19 +243,44 @@ async fn restores(log: &dyn EventLog, partition: i32, marks: Watermarks) -> Resu
             let decoded = match decode(record.value.as_deref().unwrap_or_default()) {
                 Ok(decoded) => Ok(decoded),
                 Err(DecodeError::Undecodable(reason)) => Err(reason),
-                Err(error @ DecodeError::NewerVersion { .. }) => {
-                    return Err(newer(partition, &error));
+                // Its first record is there, so it is left alone whatever else is in it.
+                Err(_) if whole => {
+                    return Ok(Found {
+                        restores: true,
+                        installation: None,
+                    });
                 }
+                Err(error) => return Err(other_version(partition, &error)),
             };
+            if let Some(fold) = &mut fold {
+                fold.apply(record.offset, record.timestamp, decoded);
+                if fold.installation().is_some() {
+                    return Ok(Found::of(fold));
+                }
+                continue;
+            }
             match restore.read(record.offset, record.timestamp, decoded) {
                 Ok(None) => {}
-                Ok(Some(_)) => return Ok(true),
-                Err(error) => return Err(newer(partition, &error)),
+                Ok(Some(fold)) => return Ok(Found::of(&fold)),
+                Err(error) => return Err(other_version(partition, &error)),
             }
         }
         next = last.saturating_add(1);
     }
-    Ok(false)
+    Ok(Found {
+        restores: whole,
+        installation: restore.installation(),
+    })
+}
+
+impl Found {
+    /// What a state to go on from tells.
+    const fn of(fold: &Fold) -> Self {
+        Self {
+            restores: true,
+            installation: fold.installation(),
+        }
+    }
 }
 
 async fn upgrade(log: &dyn EventLog, to: u32) -> Result<(), Failure> {
@@ -283,7 +332,7 @@ fn place(partition: i32) -> TopicPartition {
     }
 }
 
-fn newer(partition: i32, error: &dyn std::error::Error) -> Failure {
+fn other_version(partition: i32, error: &dyn std::error::Error) -> Failure {
     Failure::Failed(format!("partition {partition}: {error}"))
 }
 

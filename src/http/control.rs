@@ -121,10 +121,16 @@ async fn append(
             answer::same_order(part, &known)?;
             continue;
         }
-        match &part.view.read().progress {
-            Progress::Live => {}
+        let folded = part.view.read();
+        match &folded.progress {
+            Progress::Live if folded.fold.installation().is_some() => {}
+            Progress::Live => {
+                let why = "it has no Genesis record yet";
+                return Err(not_folded(part.view.partition, why));
+            }
             why => return Err(not_folded(part.view.partition, &why.to_string())),
         }
+        drop(folded);
         records.push(part.record(id, asked)?);
     }
     if records.is_empty() {

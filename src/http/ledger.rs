@@ -63,7 +63,7 @@ fn partition(view: &LedgerView, now: Millis) -> Value {
     let (progress, problem) = match &state.progress {
         Progress::Restoring => ("restoring", None),
         Progress::Live => ("live", None),
-        why @ (Progress::Refused(_) | Progress::Misplaced { .. }) => {
+        why @ (Progress::Refused(_) | Progress::Misplaced { .. } | Progress::Outdated { .. }) => {
             ("refused", Some(why.to_string()))
         }
         why @ Progress::Truncated { .. } => ("truncated", Some(why.to_string())),
@@ -78,6 +78,7 @@ fn partition(view: &LedgerView, now: Millis) -> Value {
         "time": format_time(fold.now()),
         "hash": fold.hash(),
         "fold_version": fold.state().version,
+        "installation": fold.installation(),
         "boundary": boundary.map(|one| json!({"covers": one.covers, "hash": one.hash})),
         "open_actions": fold.open_actions().count(),
         "holds": control::holds(fold, now),

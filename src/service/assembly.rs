@@ -22,7 +22,6 @@ use homeostat_actors::supervision::{Backoff, GroupSpec, Intensity, StartError};
 use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
-use homeostat_logic::ledger::record::Id;
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::{TOPICS, Use};
 
@@ -34,6 +33,7 @@ use crate::http::{ACKNOWLEDGE_LIMIT, ApiState, Control, Queries};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
+use crate::random::fresh_id;
 
 /// Decisions kept in memory (SPEC §4); the ledger keeps them all.
 const DECISIONS_MAX: usize = 1_000;
@@ -210,12 +210,6 @@ impl Assembly {
         };
         Roster::start(context, roster_settings(&self.settings))
     }
-}
-
-/// 128 random bits: hashed from two version 4 UUIDs, each of which has 122.
-fn fresh_id() -> Id {
-    let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
-    Id::hash(&[first.as_bytes(), second.as_bytes()])
 }
 
 /// How the actors are supervised and bounded.

@@ -36,6 +36,7 @@ impl Exit {
                 LedgerError::Topic(_)
                 | LedgerError::Truncated { .. }
                 | LedgerError::Misplaced { .. }
+                | LedgerError::Outdated { .. }
                 | LedgerError::Lost(_) => Some(Self::Ledger),
                 LedgerError::Log(error) => of_log(error),
             };
@@ -72,7 +73,7 @@ mod tests {
         let wrapped = |error: anyhow::Error| Err::<(), _>(error).context("the start").unwrap_err();
         let text = || "x".to_owned();
         let directory = std::path::PathBuf::new;
-        let cases: [(anyhow::Error, u8); 11] = [
+        let cases: [(anyhow::Error, u8); 12] = [
             (anyhow::Error::msg("anything"), 1),
             (LedgerError::Topic(text()).into(), 3),
             (
@@ -87,6 +88,14 @@ mod tests {
                 LedgerError::Misplaced {
                     partition: 0,
                     partitions: 8,
+                    why: text(),
+                }
+                .into(),
+                3,
+            ),
+            (
+                LedgerError::Outdated {
+                    partition: 0,
                     why: text(),
                 }
                 .into(),

@@ -5,6 +5,7 @@ mod assembly;
 mod consumption;
 mod execution;
 mod exit;
+mod founding;
 mod gauges;
 mod ledger_health;
 mod ledger_topic;
@@ -184,6 +185,11 @@ async fn start(
     if let Some(error) = unusable(&roster) {
         return Err(error.into());
     }
+    state.waiting_for("the ledger gets its Genesis record".to_owned());
+    tokio::select! {
+        () = signals.any() => return Ok(Started::Interrupted),
+        () = founding::founded(&**log, roster.views()) => {}
+    }
     let views = roster.views().to_vec();
     let execution = ExecutionGroup::join(&**log, &settings.kafka.group_id, views)?;
     state.executing(Arc::new(execution));
@@ -280,6 +286,10 @@ fn unusable(roster: &Roster) -> Option<topics::LedgerError> {
         let partition = view.partition;
         match &view.read().progress {
             &Progress::Truncated { low } => Some(LedgerError::Truncated { partition, low }),
+            why @ Progress::Outdated { .. } => Some(LedgerError::Outdated {
+                partition,
+                why: why.to_string(),
+            }),
             why @ Progress::Misplaced { .. } => Some(LedgerError::Misplaced {
                 partition,
                 partitions: roster.views().len(),

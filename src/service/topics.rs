@@ -40,6 +40,14 @@ pub(super) enum LedgerError {
         /// What stands there.
         why: String,
     },
+    /// An older version of this program wrote it.
+    #[error("{LEDGER} cannot be used: partition {partition}: {why}")]
+    Outdated {
+        /// Where it shows.
+        partition: i32,
+        /// What was found and what to do.
+        why: String,
+    },
     /// Less is in the log than was folded from it.
     #[error(
         "the log has lost records of {LEDGER}, or its topic was deleted: partition {} ends at offset {}, and everything before {} was folded; restore the topic, or start again to go on by what is there, which forgets actions, cooldowns and budgets",

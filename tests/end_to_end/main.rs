@@ -17,6 +17,7 @@ mod dead_letters;
 mod decisions;
 mod denied;
 mod gates_over_api;
+mod installation;
 mod kafka;
 mod ledger_changed;
 mod ledger_topic;

@@ -17,7 +17,9 @@ use homeostat_actors::ports::log::*;
 use homeostat_logic::action::Action;
 use homeostat_logic::history::*;
 use homeostat_logic::ledger::codec::decode;
+use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold, Memory};
 use homeostat_logic::ledger::record::*;
+use homeostat_logic::ledger::state::FoldState;
 use homeostat_logic::rules::Rules;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
@@ -25,6 +27,9 @@ use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NOW: Millis = 1_767_225_600_000;
+
+/// The installation of the ledgers.
+pub(crate) const INSTALLATION: Id = Id([0x11; 16]);
 
 /// What the log does with the next append.
 pub(crate) enum Order {
@@ -406,7 +411,13 @@ impl Outside {
     pub(crate) fn with_operator(acknowledge_limit: Duration) -> Self {
         let views = vec![LedgerView::new(0), LedgerView::new(1)];
         for view in &views {
-            view.write().progress = Progress::Live;
+            let founded = FoldState {
+                installation: Some(INSTALLATION),
+                ..FoldState::empty(FOLD_VERSION)
+            };
+            let mut state = view.write();
+            state.fold = Fold::resume(founded, Memory::default());
+            state.progress = Progress::Live;
         }
         Self::start_on(views, Some(TOKEN), acknowledge_limit, &[])
     }

@@ -16,7 +16,9 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::{Decoder, RetrySettings};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
-use homeostat_actors::ports::log::{Epoch, EventLog, GroupSettings, StoredRecord, TopicPartition};
+use homeostat_actors::ports::log::{
+    Epoch, EventLog, GroupSettings, NewRecord, StoredRecord, TopicPartition,
+};
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_actors::responder::{Judge, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
@@ -29,7 +31,7 @@ use homeostat_logic::history::History;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
-use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis, Record};
+use homeostat_logic::ledger::record::{FinishOutcome, Genesis, Id, Millis, Record};
 use homeostat_logic::ledger::retention::KEEP_MS_MIN;
 use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
@@ -263,6 +265,7 @@ impl Bench {
         let observer: Arc<dyn Observer> = Arc::clone(&hearing) as _;
         let connectors = Arc::new(BTreeMap::from([("log".to_owned(), recording)]));
         let under_way = Arc::new(AtomicUsize::new(0));
+        found(&log).await;
         let ledger = (0..LEDGER_PARTITIONS).map(|partition| {
             let view = LedgerView::new(i32::try_from(partition).unwrap());
             view.assigned(Epoch(1));
@@ -387,6 +390,24 @@ impl Bench {
     pub(crate) async fn end(self) {
         self.log.close();
         self.roster.shutdown(Duration::from_secs(2)).await;
+    }
+}
+
+/// The Genesis of each partition, as the service appends it before it consumes.
+async fn found(log: &MemoryLog) {
+    let genesis = Record::Genesis(Genesis {
+        installation: Id([1; 16]),
+    });
+    for partition in 0..LEDGER_PARTITIONS {
+        let record = NewRecord {
+            topic: LEDGER.to_owned(),
+            partition: Some(i32::try_from(partition).unwrap()),
+            value: Some(codec::encode(&genesis).unwrap()),
+            ..NewRecord::default()
+        };
+        if log.records(LEDGER, partition).is_empty() {
+            log.append(vec![record]).await;
+        }
     }
 }
 

@@ -131,6 +131,7 @@ impl History {
             ChangeKind::Overridden { .. }
             | ChangeKind::Boundary
             | ChangeKind::CheckpointRead { .. }
+            | ChangeKind::Founded { .. }
             | ChangeKind::Emptied { .. }
             | ChangeKind::Upgraded { .. }
             | ChangeKind::Halted { .. }

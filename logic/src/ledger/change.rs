@@ -93,27 +93,56 @@ pub enum ChangeKind {
         /// Whether it agrees.
         verdict: CheckpointVerdict,
     },
+    /// The partition belongs to this installation from here on: its first Genesis was read.
+    Founded {
+        /// The installation.
+        installation: Id,
+    },
     /// A person ordered an empty start: everything before is forgotten.
     Emptied {
         /// Who.
         ordered_by: String,
+        /// The installation from here on.
+        installation: Id,
     },
     /// Another version of the rules is in force.
     Upgraded {
         /// The version.
         version: u32,
     },
-    /// The ledger goes on by rules that this program does not know: nothing more is folded.
-    Halted {
-        /// Version of those rules.
-        version: u32,
-    },
+    /// Nothing more is folded.
+    Halted(Halt),
     /// The record has no effect.
     Void {
         /// What it was.
         record: VoidRecord,
         /// Why it has none.
         reason: VoidReason,
+    },
+}
+
+/// Why a fold does not go on. Each instance stops at the same record, and nothing is lost: a program that may go on reads
+/// the record again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Halt {
+    /// The ledger goes on by rules that this program does not know.
+    #[error(
+        "the ledger goes on by version {found} of the rules, this program knows up to {known}; run the newer program"
+    )]
+    NewerRules {
+        /// In force from here on.
+        found: u32,
+        /// The newest version known.
+        known: u32,
+    },
+    /// A proposal stands before the first Genesis, so the action has no id. The service proposes only behind one: the topic
+    /// was made anew under running instances, or another program wrote the record.
+    #[error(
+        "the proposal at offset {offset} stands before the Genesis record that names the installation: the ledger's topic was made anew while instances ran, or another program writes to it. Stop every instance, remove the partition's records up to and with this one (kafka-delete-records.sh), run `homeostat ledger start-empty --yes` and start again; the partition forgets actions, cooldowns and budgets"
+    )]
+    NoGenesis {
+        /// Offset of the proposal.
+        offset: i64,
     },
 }
 
@@ -180,6 +209,8 @@ pub struct Judged {
 pub enum VoidRecord {
     /// Not readable.
     Undecodable,
+    /// A Genesis.
+    Genesis,
     /// A proposal.
     Propose {
         /// Its source position.

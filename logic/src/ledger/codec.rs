@@ -3,8 +3,9 @@
 use super::limits::RECORD_BYTES_MAX;
 use super::record::Record;
 
-/// The schema version written here, and the newest one understood.
-pub const SCHEMA_VERSION: u8 = 1;
+/// The schema version written here, and the only one understood. Version 2 brought the installation's identity and `start`
+/// of a step; what an older version wrote has action ids that two installations share.
+pub const SCHEMA_VERSION: u8 = 2;
 
 /// Why a record could not be written. Reject: the same record never fits.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,14 @@ pub enum DecodeError {
         /// The version byte.
         found: u8,
     },
+    /// Stop, as for a newer version: a ledger of an older program is never folded in part.
+    #[error(
+        "ledger record has schema version {found}, which this program does not read any more (it reads {SCHEMA_VERSION}): an older Homeostat wrote this ledger. Let its open actions end with that version, stop every instance, and give this version a new ledger: on Kafka delete the topic homeostat.ledger, with the embedded log move its directory away; this forgets actions, cooldowns and budgets"
+    )]
+    OlderVersion {
+        /// The version byte.
+        found: u8,
+    },
     /// Reject: void, on every instance alike; give it to the fold as it is.
     #[error(transparent)]
     Undecodable(#[from] Undecodable),
@@ -56,7 +65,8 @@ pub fn encode(record: &Record) -> Result<Vec<u8>, EncodeError> {
     Ok(bytes)
 }
 
-/// Reads a record. Version 0 was never written and counts as undecodable.
+/// Reads a record. Version 0 was never written and counts as undecodable, as does an older version byte before what is no
+/// JSON object: no program wrote it.
 pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     let (&version, json) = bytes
         .split_first()
@@ -67,6 +77,14 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     if version == 0 || bytes.len() > RECORD_BYTES_MAX {
         let reason = format!("schema version {version}, {} bytes", bytes.len());
         return Err(Undecodable(reason).into());
+    }
+    if version < SCHEMA_VERSION
+        && serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(json).is_ok()
+    {
+        return Err(DecodeError::OlderVersion { found: version });
+    }
+    if version < SCHEMA_VERSION {
+        return Err(Undecodable(format!("schema version {version} before no JSON object")).into());
     }
     serde_json::from_slice(json).map_err(|error| Undecodable(error.to_string()).into())
 }

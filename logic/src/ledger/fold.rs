@@ -9,6 +9,7 @@ mod attempts;
 mod checkpoint;
 mod closing;
 mod gates;
+mod genesis;
 mod hash;
 mod index;
 mod memory;
@@ -29,7 +30,7 @@ pub use self::memory::Memory;
 
 use self::checkpoint::Boundaries;
 use self::index::Index;
-use super::change::{Change, ChangeKind, VoidRecord};
+use super::change::{Change, ChangeKind, Halt, VoidRecord};
 use super::codec::Undecodable;
 use super::phase::Phase;
 use super::reason::{Cause, VoidReason};
@@ -53,8 +54,8 @@ pub struct Fold {
     boundaries: Boundaries,
     /// Newest version of the rules that this program knows.
     knows: u32,
-    /// The version of the rules that it would need to go on.
-    halted: Option<u32>,
+    /// Why it does not go on.
+    halted: Option<Halt>,
     /// Changes of the record being folded.
     changes: Vec<Change>,
 }
@@ -113,7 +114,11 @@ impl Fold {
         let now = self.state.now;
         self.state.holds.retain(|hold| hold.active(now));
         match record {
-            Ok(Record::Propose(propose)) => self.propose(*propose),
+            Ok(Record::Genesis(genesis)) => self.genesis(genesis),
+            Ok(Record::Propose(propose)) => match self.state.installation {
+                Some(installation) => self.propose(installation, *propose),
+                None => return self.halt(Halt::NoGenesis { offset }),
+            },
             Ok(Record::Start(start)) => self.start(start),
             Ok(Record::Finish(finish)) => self.finish(finish),
             Ok(Record::Override(order)) => self.order(*order),
@@ -145,9 +150,14 @@ impl Fold {
         hash::of_json(&self.state)
     }
 
-    /// The version of the rules that this program would have to know to fold on; `None` as long as it folds.
-    pub const fn halted(&self) -> Option<u32> {
+    /// Why nothing more is folded; `None` as long as it folds.
+    pub const fn halted(&self) -> Option<Halt> {
         self.halted
+    }
+
+    /// The installation that the partition belongs to; `None` before its Genesis.
+    pub const fn installation(&self) -> Option<Id> {
+        self.state.installation
     }
 
     /// Newest version of the rules that this program knows.
@@ -158,6 +168,13 @@ impl Fold {
     fn note(&mut self, time: Millis, kind: ChangeKind) {
         let offset = self.state.offset;
         self.changes.push(Change { offset, time, kind });
+    }
+
+    /// Folds nothing more; what stands there is left for a program that may go on.
+    fn halt(&mut self, why: Halt) -> Vec<Change> {
+        self.halted = Some(why);
+        self.note(self.state.now, ChangeKind::Halted(why));
+        std::mem::take(&mut self.changes)
     }
 
     fn void(&mut self, record: VoidRecord, reason: VoidReason) {

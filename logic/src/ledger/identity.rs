@@ -47,10 +47,13 @@ pub fn order_digest(order: &OverrideOrder) -> Id {
     ])
 }
 
-/// Identity of the action that a decision asks for; `decision` is its index in the proposal.
-pub fn action_id(event_key: Id, target: &Target, decision: usize) -> Id {
+/// Identity of the action that a decision asks for; `decision` is its index in the proposal. The installation is part of
+/// it: two installations have events at the same positions, and the id is the idempotency key at their targets
+/// (ledger-protocol §13.2).
+pub fn action_id(installation: Id, event_key: Id, target: &Target, decision: usize) -> Id {
     Id::hash(&[
         b"action",
+        &installation.0,
         &event_key.0,
         target.kind.name().as_bytes(),
         target.name.as_bytes(),

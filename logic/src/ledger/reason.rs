@@ -286,6 +286,16 @@ pub enum VoidReason {
     /// Not readable.
     #[error("{0}")]
     Undecodable(String),
+    /// The partition has its Genesis already.
+    #[error(
+        "installation {found}: the partition belongs to installation {installation}, whose Genesis was read first"
+    )]
+    LaterGenesis {
+        /// As the record says.
+        found: Id,
+        /// As the first Genesis says.
+        installation: Id,
+    },
     /// Breaks a limit.
     #[error("{0}")]
     Breach(#[from] Breach),

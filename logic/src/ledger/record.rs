@@ -18,6 +18,8 @@ pub type Millis = i64;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
+    /// Which installation the partition belongs to: the first record of each partition (ledger-protocol §13.2).
+    Genesis(Genesis),
     /// What ought to be done about one event, for one target.
     Propose(Box<Propose>),
     /// A bid to send one attempt of an action.
@@ -34,6 +36,14 @@ pub enum Record {
     Checkpoint(Checkpoint),
     /// From here on the ledger is folded by the rules of this version (ledger-protocol §8).
     Upgrade(Upgrade),
+}
+
+/// The identity of the installation, which is part of every action's id, so that two installations never give two events
+/// one idempotency key. The first one in a partition counts; later ones are void (issue 13, row 12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Genesis {
+    /// 128 random bits.
+    pub installation: Id,
 }
 
 /// Where an event stands in the log.
@@ -427,9 +437,19 @@ pub struct Checkpoint {
     pub state: String,
     /// SHA-256 of the whole encoding, hex.
     pub hash: String,
-    /// The operator who ordered an empty start; such a checkpoint holds the empty state.
+    /// Set in a checkpoint that an operator orders to begin at the empty state; it holds no other state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ordered_by: Option<String>,
+    pub empty_start: Option<EmptyStart>,
+}
+
+/// An ordered start at the empty state. It names the installation, so that the start neither loses nor changes it without
+/// a word.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmptyStart {
+    /// Who ordered it.
+    pub ordered_by: String,
+    /// The installation from here on.
+    pub installation: Id,
 }
 
 /// The version of the fold's rules from here on.

@@ -21,6 +21,8 @@ pub struct FoldState {
     pub now: Millis,
     /// Newest folded offset; -1 before the first.
     pub offset: i64,
+    /// The installation, from the first Genesis; none before it. Nothing is decided without one.
+    pub installation: Option<Id>,
     /// Actions that can still change or be corrected; closed ones leave H after their end. Decisions suppressed or
     /// ignored at acceptance are not kept: they have no winner and no timer, so no record can ever refer to them.
     pub actions: BTreeMap<Id, ActionState>,
@@ -44,6 +46,7 @@ impl FoldState {
             version,
             now: 0,
             offset: -1,
+            installation: None,
             actions: BTreeMap::new(),
             targets: BTreeMap::new(),
             low: BTreeMap::new(),

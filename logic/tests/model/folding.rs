@@ -171,7 +171,7 @@ fn written(fold: &Fold) -> Fold {
 impl Sequence {
     fn begin() -> Self {
         Self {
-            full: Fold::new(),
+            full: records::founded(),
             facts: Facts::default(),
             resumed: Vec::new(),
             blind: Vec::new(),
@@ -228,7 +228,7 @@ impl Sequence {
                 next.depth += 1;
                 if next.depth < length {
                     next.resumed.push(written(&next.full));
-                    next.blind.push(Fold::new());
+                    next.blind.push(records::founded());
                 }
                 next.go_on(moves, length, count);
             }

@@ -14,6 +14,7 @@ use homeostat_logic::ledger::state::FoldState;
 use crate::canon::Canon;
 use crate::prints;
 use crate::promises::Facts;
+use crate::records;
 
 /// A record on its way, as bytes.
 #[derive(Clone, Debug)]
@@ -85,7 +86,7 @@ impl Ledger {
     pub(crate) const EMPTY: Position = 0;
 
     pub(crate) fn new(tamper: fn(&mut FoldState) -> bool, not_after: Option<Millis>) -> Self {
-        let empty = Prefix::new(Fold::new(), Vec::new(), None, Facts::default());
+        let empty = Prefix::new(records::founded(), Vec::new(), None, Facts::default());
         Self {
             prefixes: RefCell::new(vec![empty]),
             follows: RefCell::default(),

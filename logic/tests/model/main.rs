@@ -21,6 +21,7 @@
 mod canon;
 mod execution;
 mod folding;
+mod founding;
 mod ledger;
 mod prints;
 mod promises;

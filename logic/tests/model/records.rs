@@ -1,16 +1,21 @@
 //! The records that the models begin with.
 
 use homeostat_logic::action::Action;
+use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold, Memory};
 use homeostat_logic::ledger::identity;
 use homeostat_logic::ledger::record::{
     Backoff, Decision, EventBody, Id, Millis, Policy, Propose, RawJson, Record, Source, Step, When,
     Window,
 };
+use homeostat_logic::ledger::state::FoldState;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
 
 /// Log time at which models begin.
 pub(crate) const T0: Millis = 1_700_000_000_000;
+
+/// The installation of the models' ledgers.
+pub(crate) const INSTALLATION: Id = Id([0x11; 16]);
 
 /// The unit of time: D and T are one of it, E and J two, the least lease is six.
 pub(crate) const UNIT: Millis = 10_000;
@@ -20,6 +25,15 @@ pub(crate) const UNIT: Millis = 10_000;
 pub(crate) fn log_time(units: i64, record: &Record) -> Millis {
     let first = matches!(record, Record::Propose(_) | Record::Start(_));
     T0 + units * UNIT + i64::from(!first)
+}
+
+/// A fold as its Genesis leaves it; `founding.rs` searches what happens before.
+pub(crate) fn founded() -> Fold {
+    let state = FoldState {
+        installation: Some(INSTALLATION),
+        ..FoldState::empty(FOLD_VERSION)
+    };
+    Fold::resume(state, Memory::default())
 }
 
 /// A step with the shortest lease there is and pauses of at most one unit.
@@ -93,5 +107,5 @@ pub(crate) fn propose(event: i32, ladder: Vec<Step>, escalation: Step) -> Propos
 
 /// Identity of the action that a proposal's decision leads to.
 pub(crate) fn action_of(propose: &Propose) -> Id {
-    identity::action_id(propose.event_key, &propose.target, 0)
+    identity::action_id(INSTALLATION, propose.event_key, &propose.target, 0)
 }

@@ -3,7 +3,7 @@
 
 use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Moment, Order, Probed};
 use homeostat_logic::ledger::phase::Phase;
-use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis, Policy, Record};
+use homeostat_logic::ledger::record::{FinishOutcome, Genesis, Id, Millis, Policy, Record};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -81,10 +81,14 @@ impl World {
         self.write_checkpoint(process, ledger, &changes);
     }
 
-    /// A process joins the groups when it has folded what was there when it started.
+    /// A process joins the groups when it has folded what was there when it started, and each partition has its Genesis.
     fn caught_up(&mut self, process: usize) {
         let one = &self.processes[process];
         if one.members[0].is_none() && one.views.iter().all(|view| view.has_read(view.join_at)) {
+            let founded = self.found(process);
+            if !founded && self.sabotage != Sabotage::ProposedBeforeGenesis {
+                return;
+            }
             self.note(|| format!("process {process} has caught up"));
             if self.profile.everybody_owns {
                 for ledger in 0..self.log.ledger.len() {
@@ -94,6 +98,29 @@ impl World {
             }
             self.join(process);
         }
+    }
+
+    /// Whether every partition has its Genesis here; appends what is missing. The others take over the first one's.
+    fn found(&mut self, process: usize) -> bool {
+        let views = &self.processes[process].views;
+        let known = views.iter().find_map(|view| view.fold.installation());
+        let lacking: Vec<usize> = (0..views.len())
+            .filter(|ledger| views[*ledger].fold.installation().is_none())
+            .collect();
+        let now = if known.is_some() { lacking.len() } else { 1 };
+        for &ledger in lacking.iter().take(now) {
+            if std::mem::replace(&mut self.processes[process].views[ledger].founding, true) {
+                continue;
+            }
+            let installation = known.unwrap_or_else(|| self.installation());
+            let genesis = Record::Genesis(Genesis { installation });
+            let pending = Pending {
+                payload: Payload::Ledger(ledger, Rc::new(genesis)),
+                purpose: Purpose::Fact,
+            };
+            self.append(process, pending);
+        }
+        lacking.is_empty()
     }
 
     /// An executor acts only when it has folded up to the end of the log at its assignment.
@@ -339,6 +366,10 @@ impl World {
 
     pub(crate) fn take_effect(&mut self, action: Id, attempt: u32, policy: Policy) {
         self.promises.under_way(action, attempt);
+        if policy == Policy::Idempotent && self.is_foreign(action) {
+            let what = format!("{action} is dropped as a repetition of another installation's");
+            self.promises.broken("X1", what);
+        }
         // A target that honours the key does it once.
         let known = self.promises.effects.contains_key(&action);
         if policy != Policy::Idempotent || !known {

@@ -220,7 +220,14 @@ impl World {
         epoch: u64,
     ) {
         if name == GroupName::Executors {
-            self.stop_executor(process, partition);
+            // A late word about an epoch before the present one ends nothing.
+            let member = self.processes[process].members[name as usize];
+            let owner = self.log.group(name).owners.get(&partition);
+            let late =
+                owner.is_some_and(|owner| Some(owner.member) == member && owner.epoch != epoch);
+            if !late {
+                self.stop_executor(process, partition);
+            }
             return self.give_back(name, partition, epoch);
         }
         let consumer = self.processes[process].consumers.get_mut(&partition);

@@ -34,6 +34,7 @@ mod world;
 #[allow(dead_code, reason = "shared with other tests, which use the rest")]
 mod support;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -188,6 +189,29 @@ fn equal_seeds_give_equal_worlds() {
     }
 }
 
+/// Two installations with the same events at the same positions, one after the other, against receivers that honour keys. It is
+/// also one installation whose ledger was lost with its embedded folder.
+fn side_by_side(seed: u64, sabotage: Sabotage) -> (Option<promises::Violation>, usize) {
+    let installation = || World::new(seed, sabotage, variants::rules(), false);
+    let first = installation().beside(1, BTreeSet::new()).run();
+    let second = installation().beside(2, first.keys).run();
+    (first.violation.or(second.violation), second.keys.len())
+}
+
+#[test]
+fn x1_two_installations_with_the_same_events_share_no_key_at_one_receiver() {
+    let mut effects = 0;
+    for seed in 0..100 {
+        let (violation, keys) = side_by_side(seed, Sabotage::Nothing);
+        assert_eq!(violation, None, "seed {seed}");
+        effects += keys;
+    }
+    assert!(effects > 100, "{effects}");
+    // One identity for all is what it was before: found.
+    let found = (0..100).find_map(|seed| side_by_side(seed, Sabotage::OneInstallationForAll).0);
+    assert_eq!(found.map(|violation| violation.promise), Some("X1"));
+}
+
 /// A simulation that finds nothing proves nothing: each fault is built into the glue and must be found.
 #[test]
 fn every_fault_built_into_the_glue_is_found() {
@@ -202,6 +226,7 @@ fn every_fault_built_into_the_glue_is_found() {
         (Sabotage::RuleInIdentity, "G11"),
         (Sabotage::SkippedWhenCooling, "G5"),
         (Sabotage::FoldedFromFirstLeft, "G6"),
+        (Sabotage::ProposedBeforeGenesis, "G5"),
     ];
     for (sabotage, promise) in faults {
         let (seed, _) = first_violation(SABOTAGED_SEEDS, sabotage);

@@ -59,6 +59,8 @@ pub(crate) struct View {
     /// Start ids handed out by this executor, for the sabotaged ones.
     pub(crate) ids: u32,
     pub(crate) tick_at: Option<Millis>,
+    /// This incarnation has a Genesis on its way, or in the log.
+    pub(crate) founding: bool,
 }
 
 /// What an append is for.
@@ -131,6 +133,7 @@ impl View {
             executor: 0,
             ids: 0,
             tick_at: None,
+            founding: false,
         }
     }
 

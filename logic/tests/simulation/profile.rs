@@ -136,4 +136,8 @@ pub(crate) enum Sabotage {
     SkippedWhenCooling,
     /// A process starts from the first record left instead of a checkpoint (V8).
     FoldedFromFirstLeft,
+    /// A process proposes before the partition has its Genesis.
+    ProposedBeforeGenesis,
+    /// Every installation has the same identity.
+    OneInstallationForAll,
 }

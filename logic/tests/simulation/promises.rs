@@ -122,6 +122,7 @@ impl Promises {
             } => {
                 self.ordered(*override_id, *action, offset);
             }
+            ChangeKind::Halted(why) => self.broken("G5", why.to_string()),
             ChangeKind::CheckpointRead {
                 verdict: CheckpointVerdict::Differs,
                 covers,

@@ -1,11 +1,12 @@
 //! The world: one queue of what happens when, in virtual time, on one thread. Equal seeds give equal worlds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use homeostat_logic::ledger::execution::{Answer, Order, Probed};
 use homeostat_logic::ledger::fold::Fold;
+use homeostat_logic::ledger::identity::action_id;
 use homeostat_logic::ledger::record::{Id, Millis, Policy, Record};
 use homeostat_logic::ledger::times::CLOCK_STEP_MS;
 use homeostat_logic::rules::Rules;
@@ -97,6 +98,10 @@ pub(crate) struct World {
     /// The referee's hash at some offsets.
     pub(crate) hashes: BTreeMap<(usize, i64), String>,
     pub(crate) trace: Option<Vec<String>>,
+    /// Keys under which another installation had effects at the same receivers.
+    foreign: BTreeSet<Id>,
+    /// Tells this installation's random bits from another's of the same seed.
+    salt: u8,
     queue: BTreeMap<(Millis, u64), Event>,
     ids: u64,
 }
@@ -117,6 +122,8 @@ pub(crate) struct Outcome {
     pub(crate) truncated: usize,
     /// Differs between worlds that differ.
     pub(crate) fingerprint: String,
+    /// Keys under which something took effect.
+    pub(crate) keys: BTreeSet<Id>,
 }
 
 impl World {
@@ -141,10 +148,34 @@ impl World {
             trace: trace.then(Vec::new),
             queue: BTreeMap::new(),
             ids: 0,
+            foreign: BTreeSet::new(),
+            salt: 0,
             profile,
         };
         world.begin();
         world
+    }
+
+    /// The same world as another installation, whose receivers know these keys already.
+    pub(crate) fn beside(self, salt: u8, foreign: BTreeSet<Id>) -> Self {
+        Self {
+            salt,
+            foreign,
+            ..self
+        }
+    }
+
+    /// The random bits of a Genesis.
+    pub(crate) fn installation(&mut self) -> Id {
+        match self.sabotage {
+            Sabotage::OneInstallationForAll => Id([0; 16]),
+            _ => Id::hash(&[&self.dice.id().0, &[self.salt]]),
+        }
+    }
+
+    /// Whether the receiver takes a key for another installation's.
+    pub(crate) fn is_foreign(&self, key: Id) -> bool {
+        self.foreign.contains(&key)
     }
 
     fn begin(&mut self) {
@@ -212,6 +243,7 @@ impl World {
             milder,
             approvals,
             truncated: self.log.ledger.iter().filter(|one| one.low > 0).count(),
+            keys: self.promises.effects.into_keys().collect(),
             fingerprint: format!("{steps} {sends} {hashes:?}"),
         }
     }
@@ -391,7 +423,11 @@ impl World {
             record: Rc::clone(&record),
         });
         let offset = self.log.high(ledger) - 1;
-        self.note(|| format!("ledger {ledger}/{offset} at {time}: {}", short(&record)));
+        let installation = self.referee[ledger].installation();
+        self.note(|| {
+            let told = short(&record, installation);
+            format!("ledger {ledger}/{offset} at {time}: {told}")
+        });
         if let Ok(Record::Propose(propose)) = &*record
             && !self.promises.forced.contains(&propose.event_key)
         {
@@ -475,6 +511,15 @@ impl World {
             }
         }
         for (ledger, referee) in self.referee.iter().enumerate() {
+            let mut entries = self.log.ledger[ledger].entries.iter();
+            let first = entries.find_map(|entry| match &*entry.record {
+                Ok(Record::Genesis(genesis)) => Some(genesis.installation),
+                _ => None,
+            });
+            if referee.installation() != first || first.is_none() {
+                let what = format!("ledger {ledger} does not belong to its first Genesis");
+                self.promises.broken("G6", what);
+            }
             let hash = referee.hash();
             let restarted = crate::retention::restart(&self.log.ledger[ledger], self.sabotage);
             if restarted.is_none_or(|fold| fold.hash() != hash) {
@@ -492,12 +537,19 @@ impl World {
     }
 }
 
-fn short(record: &Result<Record, homeostat_logic::ledger::codec::Undecodable>) -> String {
+fn short(
+    record: &Result<Record, homeostat_logic::ledger::codec::Undecodable>,
+    installation: Option<Id>,
+) -> String {
     match record {
         Ok(Record::Propose(propose)) => {
             let first = &propose.decisions[0].ladder[0];
-            let action =
-                homeostat_logic::ledger::identity::action_id(propose.event_key, &propose.target, 0);
+            let action = installation.map_or_else(
+                || "nothing yet".to_owned(),
+                |installation| {
+                    action_id(installation, propose.event_key, &propose.target, 0).to_string()
+                },
+            );
             format!(
                 "propose {} {:?} for {} from {}/{}@{} = {action}",
                 first.action,

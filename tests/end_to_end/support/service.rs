@@ -23,7 +23,7 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
-    /// In a folder of its own, on a free port, at work at any hour.
+    /// In a folder of its own, on a free port, at work at any hour, and hours before its maintenance window.
     pub(crate) fn new() -> Self {
         let launch = Self {
             folder: Arc::new(tempfile::tempdir().unwrap()),
@@ -37,6 +37,8 @@ impl Launch {
             .with("DATA_DIR", &data)
             .with("HTTP__LISTEN", "127.0.0.1:0")
             .with("WORKING_HOURS__ENABLED", "false")
+            .with("MAINTENANCE__START", &hour_in(6))
+            .with("MAINTENANCE__END", &hour_in(9))
             .with("LOG_OUTPUT__FORMAT", "text")
             .with(
                 "LOG_OUTPUT__LEVEL",
@@ -171,6 +173,12 @@ impl Launch {
             errors,
         }
     }
+}
+
+/// The full hour of the day so many hours from now, in UTC.
+fn hour_in(hours: u64) -> String {
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() / 3600;
+    format!("{:02}:00", (now + hours) % 24)
 }
 
 /// Collects what a process writes.

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use super::Fold;
-use crate::ledger::change::{ChangeKind, CheckpointVerdict};
-use crate::ledger::record::{Checkpoint, Millis};
+use crate::ledger::change::{ChangeKind, CheckpointVerdict, Halt};
+use crate::ledger::record::{Checkpoint, EmptyStart, Id, Millis};
 use crate::ledger::state::FoldState;
 use crate::ledger::times::{CHECKPOINT_MS, CHECKPOINT_RECORDS};
 
@@ -49,7 +49,7 @@ impl Fold {
             parts: count,
             state: state.to_owned(),
             hash: hash.clone(),
-            ordered_by: None,
+            empty_start: None,
         });
         Ok(records.collect())
     }
@@ -72,16 +72,19 @@ impl Fold {
 
     /// A checkpoint changes nothing: it is only compared. One that a person ordered begins anew, on all instances alike.
     pub(super) fn read_checkpoint(&mut self, checkpoint: &Checkpoint, log_time: Millis) {
-        if let Some(ordered_by) = &checkpoint.ordered_by {
-            let version = checkpoint.fold_version;
-            let emptied = Self::emptied(self.state.offset, log_time, version);
+        if let Some(empty) = &checkpoint.empty_start {
+            let (found, known) = (checkpoint.fold_version, self.knows);
+            let emptied = Self::emptied(self.state.offset, log_time, found, empty.installation);
             *self = Self {
                 changes: std::mem::take(&mut self.changes),
-                halted: (version > self.knows).then_some(version),
-                ..emptied.knowing(self.knows)
+                halted: (found > known).then_some(Halt::NewerRules { found, known }),
+                ..emptied.knowing(known)
             };
-            let ordered_by = ordered_by.clone();
-            return self.note(log_time, ChangeKind::Emptied { ordered_by });
+            let emptied = ChangeKind::Emptied {
+                ordered_by: empty.ordered_by.clone(),
+                installation: empty.installation,
+            };
+            return self.note(log_time, emptied);
         }
         if checkpoint.part != 0 {
             return;
@@ -98,10 +101,11 @@ impl Fold {
     }
 
     /// The fold behind an ordered empty start at `offset`.
-    pub(super) fn emptied(offset: i64, log_time: Millis, version: u32) -> Self {
+    pub(super) fn emptied(offset: i64, log_time: Millis, version: u32, installation: Id) -> Self {
         let state = FoldState {
             offset,
             now: log_time,
+            installation: Some(installation),
             ..FoldState::empty(version)
         };
         Self::resume(state, super::Memory::default())
@@ -109,7 +113,11 @@ impl Fold {
 }
 
 /// The checkpoint with which a person orders an empty start where no other can be started from.
-pub fn empty_checkpoint(ordered_by: impl Into<String>) -> Checkpoint {
+///
+/// `installation`: the partition's own, as far as what is left tells it. The same event then has the same key at its target
+/// when it is read again, and a target that honours keys has at most one effect of it, although the memory of decided
+/// events is gone. Source positions are not used twice for two events: `kafka.topic_generation` sees to that.
+pub fn empty_checkpoint(ordered_by: impl Into<String>, installation: Id) -> Checkpoint {
     Checkpoint {
         covers: -1,
         fold_version: super::FOLD_VERSION,
@@ -117,7 +125,10 @@ pub fn empty_checkpoint(ordered_by: impl Into<String>) -> Checkpoint {
         parts: 1,
         state: String::new(),
         hash: super::hash::of_bytes(&[]),
-        ordered_by: Some(ordered_by.into()),
+        empty_start: Some(EmptyStart {
+            ordered_by: ordered_by.into(),
+            installation,
+        }),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `apply(Observe)` and `apply(Upgrade)` of ledger-protocol §8, §9.
 
 use super::Fold;
-use crate::ledger::change::{ChangeKind, VoidRecord};
+use crate::ledger::change::{ChangeKind, Halt, VoidRecord};
 use crate::ledger::phase::Phase;
 use crate::ledger::reason::VoidReason;
 use crate::ledger::record::{Observe, Upgrade};
@@ -45,8 +45,10 @@ impl Fold {
             );
         }
         let kind = if found > self.knows {
-            self.halted = Some(found);
-            ChangeKind::Halted { version: found }
+            let known = self.knows;
+            let why = Halt::NewerRules { found, known };
+            self.halted = Some(why);
+            ChangeKind::Halted(why)
         } else {
             self.state.version = found;
             ChangeKind::Upgraded { version: found }

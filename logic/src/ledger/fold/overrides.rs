@@ -319,6 +319,9 @@ impl Fold {
         let now = self.state.now;
         limits::validate(&propose).map_err(|breach| Refusal::Invalid(breach.to_string()))?;
         let invalid = |why: &str| Err(Refusal::Invalid(why.to_owned()));
+        let Some(installation) = self.state.installation else {
+            return invalid("the partition has no Genesis record yet");
+        };
         let ([decision], key) = (
             propose.decisions.as_slice(),
             identity::forced_key(override_id),
@@ -337,7 +340,7 @@ impl Fold {
         if now > propose.not_after {
             return Err(Refusal::Time { now });
         }
-        let id = identity::action_id(key, &propose.target, 0);
+        let id = identity::action_id(installation, key, &propose.target, 0);
         let busy = self.holder(&propose.target.to_string(), &step.cooldown_key);
         let known = self.action(id).is_some().then_some(id);
         if let Some(open) = busy.or(known) {

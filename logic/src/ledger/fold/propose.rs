@@ -15,14 +15,15 @@ use crate::ledger::record::{Decision, Id, Propose, Step};
 use crate::ledger::state::{ActionState, Subject};
 
 impl Fold {
-    pub(super) fn propose(&mut self, propose: Propose) {
+    pub(super) fn propose(&mut self, installation: Id, propose: Propose) {
         let event_key = propose.event_key;
         match self.admit(&propose) {
             Err(reason) => self.void(VoidRecord::Propose { event_key }, reason),
             Ok(duplicate) => {
                 let propose = Arc::new(propose);
                 for (index, decision) in propose.decisions.iter().enumerate() {
-                    self.decide(&propose, index, decision, duplicate.as_ref());
+                    let id = identity::action_id(installation, event_key, &propose.target, index);
+                    self.decide(id, &propose, index, decision, duplicate.as_ref());
                 }
             }
         }
@@ -57,12 +58,12 @@ impl Fold {
 
     fn decide(
         &mut self,
+        id: Id,
         propose: &Arc<Propose>,
         index: usize,
         decision: &Decision,
         duplicate: Option<&Suppression>,
     ) {
-        let id = identity::action_id(propose.event_key, &propose.target, index);
         let judgement = match self.refused(propose, decision, duplicate) {
             Some(judgement) => judgement,
             None => self.judge(&propose.target, decision.ladder.iter(), None),

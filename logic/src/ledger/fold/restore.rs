@@ -42,6 +42,8 @@ pub struct Restore {
     sightings: VecDeque<Sighting>,
     gathered: VecDeque<Gathered>,
     knows: u32,
+    /// As the newest whole checkpoint tells it, also one that cannot be started from.
+    installation: Option<Id>,
 }
 
 /// A proposal that refreshed the memory.
@@ -71,7 +73,14 @@ impl Restore {
             sightings: VecDeque::new(),
             gathered: VecDeque::new(),
             knows,
+            installation: None,
         }
+    }
+
+    /// The installation that the records read so far tell of, whether or not there is a state to start from. A Genesis does
+    /// not count: the first record is gone, so one that is left may be a void one.
+    pub const fn installation(&self) -> Option<Id> {
+        self.installation
     }
 
     /// Reads the next record. A fold: go on with the record behind its offset, which may have been read here before.
@@ -90,12 +99,15 @@ impl Restore {
         match record {
             Ok(Record::Propose(propose)) => self.see(offset, *propose),
             Ok(Record::Upgrade(upgrade)) => self.check_version(upgrade.fold_version)?,
-            Ok(Record::Checkpoint(checkpoint)) if checkpoint.ordered_by.is_some() => {
-                self.check_version(checkpoint.fold_version)?;
-                let fold = Fold::emptied(offset, log_time, checkpoint.fold_version);
+            Ok(Record::Checkpoint(checkpoint)) => {
+                let version = checkpoint.fold_version;
+                let Some(empty) = &checkpoint.empty_start else {
+                    return self.gather(checkpoint);
+                };
+                self.check_version(version)?;
+                let fold = Fold::emptied(offset, log_time, version, empty.installation);
                 return Ok(Some(fold.knowing(self.knows)));
             }
-            Ok(Record::Checkpoint(checkpoint)) => return self.gather(checkpoint),
             _ => {}
         }
         Ok(None)
@@ -159,12 +171,13 @@ impl Restore {
     }
 
     /// The fold at a checkpoint, if its state is what its hash says and H of log time lies before it.
-    fn load(&self, gathered: Gathered) -> Option<Fold> {
+    fn load(&mut self, gathered: Gathered) -> Option<Fold> {
         let text: String = gathered.parts.into_values().collect();
         if super::hash::of_bytes(text.as_bytes()) != gathered.hash {
             return None;
         }
         let state: FoldState = serde_json::from_str(&text).ok()?;
+        self.installation = state.installation.or(self.installation);
         let horizon = state.now.saturating_sub(HORIZON_MS);
         if state.offset != gathered.covers
             || self.complete_since.is_none_or(|since| horizon < since)

@@ -2,19 +2,21 @@
 
 use crate::action::Action;
 use crate::ledger::change::{Change, ChangeKind};
-use crate::ledger::fold::Fold;
+use crate::ledger::fold::{FOLD_VERSION, Fold, Memory};
 use crate::ledger::identity;
 use crate::ledger::record::{
-    AbsentProbe, Backoff, Decision, EventBody, Finish, FinishOutcome, Gate, Id, Millis, Override,
-    OverrideOrder, Policy, Propose, RawJson, Record, Source, Start, Step, Via, Window,
+    AbsentProbe, Backoff, Decision, EventBody, Finish, FinishOutcome, Gate, Genesis, Id, Millis,
+    Override, OverrideOrder, Policy, Propose, RawJson, Record, Source, Start, Step, Via, Window,
 };
-use crate::ledger::state::OverrideVerdict;
+use crate::ledger::state::{FoldState, OverrideVerdict};
 pub(crate) use crate::ledger::when::When;
 use crate::severity::Severity;
 use crate::target::Target;
 
 /// A log time at which tests begin, far from zero.
 pub(crate) const T0: Millis = 1_700_000_000_000;
+/// The installation of the sample ledgers.
+pub(crate) const INSTALLATION: Id = Id([0x11; 16]);
 /// A second.
 pub(crate) const SECOND: Millis = 1000;
 /// A minute.
@@ -124,11 +126,25 @@ pub(crate) fn propose(offset: i64, ladder: Vec<Step>) -> Propose {
 }
 
 pub(crate) fn action_of(propose: &Propose) -> Id {
-    identity::action_id(propose.event_key, &propose.target, 0)
+    identity::action_id(INSTALLATION, propose.event_key, &propose.target, 0)
 }
 
 pub(crate) fn id(number: u32) -> Id {
     Id::hash(&[&number.to_be_bytes()])
+}
+
+/// The first record of a ledger partition.
+pub(crate) fn genesis(installation: Id) -> Record {
+    Record::Genesis(Genesis { installation })
+}
+
+/// A fold as its Genesis leaves it, which tests of everything else begin with; the next offset is 0.
+pub(crate) fn founded() -> Fold {
+    let state = FoldState {
+        installation: Some(INSTALLATION),
+        ..FoldState::empty(FOLD_VERSION)
+    };
+    Fold::resume(state, Memory::default())
 }
 
 /// Feeds records to a fold at times relative to [`T0`].
@@ -140,7 +156,7 @@ pub(crate) struct Bench {
 impl Bench {
     pub(crate) fn new() -> Self {
         Self {
-            fold: Fold::new(),
+            fold: founded(),
             changes: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 mod acknowledged;
 mod attempts;
 mod checkpoints;
+mod genesis;
 mod holds;
 mod limits;
 mod orders;

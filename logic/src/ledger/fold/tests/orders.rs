@@ -1,7 +1,7 @@
 //! Each line of the table of ledger-protocol §9.
 
 use crate::action::Action::{Alert, Retrain};
-use crate::ledger::change::ChangeKind;
+use crate::ledger::change::{ChangeKind, Halt};
 use crate::ledger::fold::Fold;
 use crate::ledger::fold::samples::*;
 use crate::ledger::identity;
@@ -582,7 +582,10 @@ fn g6_rules_that_a_program_does_not_know_stop_it_where_they_come_into_force() {
         old.apply(offset, T0, Ok(record.clone()));
         new.apply(offset, T0, Ok(record));
     }
-    assert_eq!((old.halted(), old.offset()), (Some(2), 2));
+    assert_eq!(
+        (old.halted(), old.offset()),
+        (Some(Halt::NewerRules { found: 2, known: 1 }), 2)
+    );
     assert_eq!(
         (new.halted(), new.offset(), new.state().version),
         (None, 3, 2)

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::random::{Log, ended_badly, log_of, moves};
 use crate::action::Action::Retrain;
-use crate::ledger::change::{Change, ChangeKind, Entered};
+use crate::ledger::change::{Change, ChangeKind, Entered, Halt};
 use crate::ledger::codec::{self, DecodeError, EncodeError};
 use crate::ledger::fold::samples::*;
 use crate::ledger::fold::{FOLD_VERSION, Fold, Memory};
@@ -455,7 +455,7 @@ proptest! {
             }
             prop_assert_eq!(new.state().version, FOLD_VERSION + u32::from(offset >= stop));
         }
-        prop_assert_eq!((old.halted(), old.offset()), (Some(fold_version), stop));
+        prop_assert_eq!((old.halted(), old.offset()), (Some(Halt::NewerRules { found: fold_version, known: FOLD_VERSION }), stop));
         prop_assert_eq!(new.halted(), None);
     }
 
@@ -489,24 +489,27 @@ proptest! {
 #[test]
 fn records_of_other_versions_and_sizes_are_told_apart() {
     assert_eq!(
-        codec::decode(&[2, b'{']),
-        Err(DecodeError::NewerVersion { found: 2 })
+        codec::decode(&[3, b'{']),
+        Err(DecodeError::NewerVersion { found: 3 })
     );
     for broken in [
         &[][..],
         &[0],
         &[1],
-        b"\x01{}",
-        b"\x01\"tock\"",
-        b"\x01\"tick\" x",
+        b"\x01{",
+        b"\x01\"tick\"",
+        &[2],
+        b"\x02{}",
+        b"\x02\"tock\"",
+        b"\x02\"tick\" x",
     ] {
         assert!(
             matches!(codec::decode(broken), Err(DecodeError::Undecodable(_))),
             "{broken:?}"
         );
     }
-    assert_eq!(codec::decode(b"\x01\"tick\""), Ok(Record::Tick));
-    let deep = [b"\x01".to_vec(), vec![b'['; 100_000]].concat();
+    assert_eq!(codec::decode(b"\x02\"tick\""), Ok(Record::Tick));
+    let deep = [b"\x02".to_vec(), vec![b'['; 100_000]].concat();
     assert!(matches!(
         codec::decode(&deep),
         Err(DecodeError::Undecodable(_))

@@ -35,7 +35,8 @@ pub(super) type Log = Vec<(Millis, Record)>;
 /// Turns moves into records that mostly make sense at the point where they stand.
 pub(super) fn log_of(moves: &[Move]) -> Log {
     let mut fold = Fold::new();
-    let mut log = Log::new();
+    let mut log = vec![(T0, genesis(INSTALLATION))];
+    fold.apply(0, T0, Ok(genesis(INSTALLATION)));
     let (mut time, mut latest) = (T0, T0);
     let mut wins: Vec<(Id, u32, Id)> = Vec::new();
     for (number, &(gap, kind, a, b)) in moves.iter().enumerate() {
@@ -48,10 +49,11 @@ pub(super) fn log_of(moves: &[Move]) -> Log {
             3..=5 => random_start(&fold, number, a, b).unwrap_or(Record::Tick),
             6..=8 => random_finish(&wins, a, b).unwrap_or(Record::Tick),
             9..=11 => random_order(&fold, number, a, b).unwrap_or(Record::Tick),
+            12 if a.is_multiple_of(16) => genesis(id(u32::from(b))),
             12 => random_signal(&fold, a, b).unwrap_or(Record::Tick),
             _ => Record::Tick,
         };
-        for change in fold.apply(number, time, Ok(record.clone())) {
+        for change in fold.apply(number + 1, time, Ok(record.clone())) {
             if let ChangeKind::BidWon {
                 action,
                 attempt,

@@ -1,0 +1,9 @@
+//! Random bits, for identities that must never be drawn twice.
+
+use homeostat_logic::ledger::record::Id;
+
+/// 128 random bits: hashed from two version 4 UUIDs, each of which has 122.
+pub(crate) fn fresh_id() -> Id {
+    let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
+    Id::hash(&[first.as_bytes(), second.as_bytes()])
+}
