@@ -26,6 +26,10 @@ fn nested(depth: usize) -> Step {
     }
 }
 
+fn waits() -> When {
+    within(&[window(0, 1)])
+}
+
 #[test]
 fn a_proposal_at_a_limit_is_valid_and_one_beyond_it_names_the_breach() {
     let decisions = |count: usize| {
@@ -48,9 +52,6 @@ fn a_proposal_at_a_limit_is_valid_and_one_beyond_it_names_the_breach() {
             }];
         })
     };
-    fn waits() -> When {
-        within(&[window(0, 1)])
-    }
     let derived = |change: fn(&mut Step)| {
         let mut proposal = propose(1, vec![step(Retrain)]);
         change(&mut proposal.decisions[0].escalation);
