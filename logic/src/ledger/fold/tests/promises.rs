@@ -16,6 +16,7 @@ use crate::ledger::reason::Cause;
 use crate::ledger::record::FinishOutcome::NotSent;
 use crate::ledger::record::{Gate, Id, Millis, Policy, Record, Step, Upgrade};
 use crate::ledger::state::{ActionState, FoldState, OverrideVerdict};
+use crate::ledger::times::HORIZON_MS;
 
 /// Folds a log and shows each record's changes with the fold behind it.
 fn each(log: &Log, mut look: impl FnMut(&Fold, &[Change])) -> Fold {
@@ -54,6 +55,45 @@ fn applied(fold: &Fold, change: &Change, order: &str) -> Option<Id> {
         OverrideVerdict::Applied { action } if named => *action,
         _ => None,
     }
+}
+
+/// G11: an event is decided once for ever, by its position; one that carries a name, once in H by that name. A person's order
+/// is an order once in H (ledger-protocol §9): its key may be used again afterwards.
+fn one_event_leads_to_one_decision(log: &Log) {
+    let mut decided: BTreeMap<Id, Millis> = BTreeMap::new();
+    let mut accepted: BTreeMap<Id, Millis> = BTreeMap::new();
+    each(log, |fold, changes| {
+        for change in changes {
+            let ChangeKind::Entered(entered) = &change.kind else {
+                continue;
+            };
+            let (action, now) = (entered.action, fold.now());
+            if let Some(before) = decided.insert(action, now) {
+                let ordered_again = is_forced(entered) && now - before > HORIZON_MS;
+                assert!(ordered_again, "{action} decided twice");
+            }
+            let name = entered.propose.event_identity;
+            let name = name.filter(|_| is_accepted(entered.phase));
+            if let Some(before) = name.and_then(|name| accepted.insert(name, now)) {
+                assert!(now - before > HORIZON_MS);
+            }
+        }
+    });
+}
+
+/// Found by chance: twelve days between two orders of one key.
+#[test]
+fn g11_a_key_of_a_forced_action_that_is_used_again_after_the_memory_is_another_order() {
+    let moves = [
+        (0, 0, 21, 0),
+        (0, 9, 160, 189),
+        (345_600_000, 0, 0, 0),
+        (345_600_000, 0, 0, 0),
+        (345_600_000, 3, 0, 0),
+        (0, 0, 154, 0),
+        (0, 9, 16, 29),
+    ];
+    one_event_leads_to_one_decision(&log_of(&moves));
 }
 
 /// What is judged before any budget is asked.
@@ -354,18 +394,7 @@ proptest! {
 
     #[test]
     fn g11_one_event_leads_to_one_decision(moves in moves()) {
-        let mut entered_ids = BTreeSet::new();
-        let mut accepted: BTreeMap<Id, Millis> = BTreeMap::new();
-        each(&log_of(&moves), |fold, changes| {
-            for change in changes {
-                let ChangeKind::Entered(entered) = &change.kind else { continue };
-                assert!(entered_ids.insert(entered.action), "{} decided twice", entered.action);
-                let name = entered.propose.event_identity.filter(|_| is_accepted(entered.phase));
-                if let Some(before) = name.and_then(|name| accepted.insert(name, fold.now())) {
-                    assert!(fold.now() - before > crate::ledger::times::HORIZON_MS);
-                }
-            }
-        });
+        one_event_leads_to_one_decision(&log_of(&moves));
     }
 
     #[test]
