@@ -3,8 +3,8 @@
 use homeostat_logic::topic::{self, NotPublishable, Topic};
 use serde_json::value::RawValue;
 
-/// Longest key in bytes; keys name a model, a service or a user.
-pub(crate) const KEY_BYTES_MAX: usize = 1_024;
+/// Longest key in characters; keys name a model, a service or a user.
+pub(crate) const KEY_CHARS_MAX: usize = 1_024;
 
 /// An event with where it goes.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ pub(crate) enum AddressError {
         reason: NotPublishable,
     },
     /// Its key is beyond the limit.
-    #[error("key: {bytes} bytes; at most {KEY_BYTES_MAX} are allowed")]
+    #[error("key: {chars} characters; at most {KEY_CHARS_MAX} are allowed")]
     LongKey {
         /// Its length.
-        bytes: usize,
+        chars: usize,
     },
 }
 
@@ -68,8 +68,8 @@ pub(crate) fn read(line: &[u8]) -> Result<AddressedEvent<'_>, AddressError> {
         reason,
     })?;
     let key = fields.key.filter(|key| !key.is_empty());
-    match key.as_ref().map(String::len) {
-        Some(bytes) if bytes > KEY_BYTES_MAX => Err(AddressError::LongKey { bytes }),
+    match key.as_ref().map(|key| key.chars().count()) {
+        Some(chars) if chars > KEY_CHARS_MAX => Err(AddressError::LongKey { chars }),
         _ => Ok(AddressedEvent {
             topic,
             key,
@@ -118,7 +118,7 @@ mod tests {
         }
         let long = format!(
             r#"{{"topic":"data.ingested","key":"{}","value":{{}}}}"#,
-            "k".repeat(1_025)
+            "é".repeat(1_025)
         );
         for (line, expected) in [
             (b"not json".as_slice(), "a JSON object is wanted"),
@@ -157,7 +157,7 @@ mod tests {
                 br#"{"topic":"homeostat.ledger","value":{}}"#,
                 "homeostat.ledger: topics of the prefix",
             ),
-            (long.as_bytes(), "key: 1025 bytes; at most 1024"),
+            (long.as_bytes(), "key: 1025 characters; at most 1024"),
         ] {
             let error = read(line).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use homeostat::http::{EVENTS_MAX, ServeError, Server, routes};
 use homeostat_actors::ports::log::{Header, LogError};
+use homeostat_logic::topic;
 use outside::{NEXT, NOW, Order, Outside, STORY, TOKEN, letter};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -132,6 +133,37 @@ async fn references_of_the_openapi_document_lead_somewhere() {
                 .is_some(),
             "{reference}"
         );
+    }
+}
+
+#[test]
+fn the_openapi_document_names_the_topics_that_may_be_published_to() {
+    let document: Value = serde_json::from_str(routes::OPENAPI).unwrap();
+    let publishable = topic::TOPICS.iter().map(|topic| topic.name);
+    let publishable: Vec<&str> = publishable
+        .filter(|name| topic::publishable(name).is_ok())
+        .collect();
+    let documented = &document["components"]["schemas"]["Topic"]["enum"];
+    assert_eq!(documented, &json!(publishable));
+}
+
+#[test]
+fn every_operation_of_the_openapi_document_lists_what_each_request_may_be_answered() {
+    let document: Value = serde_json::from_str(routes::OPENAPI).unwrap();
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for (method, operation) in methods.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            let common = if method == "post" {
+                ["400", "403", "408", "413", "421", "500", "503"].as_slice()
+            } else {
+                &["400", "421", "500"]
+            };
+            for status in common {
+                assert!(responses.contains_key(*status), "{method} {path}: {status}");
+            }
+            let needs_token = path.contains("/control/") || responses.contains_key("401");
+            assert_eq!(operation.get("security").is_some(), needs_token, "{path}");
+        }
     }
 }
 

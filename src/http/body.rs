@@ -10,6 +10,7 @@ use homeostat_logic::enrich::{EventError, syntax_error};
 use homeostat_logic::envelope::FormError;
 use homeostat_logic::envelope::bytes::text_of;
 use homeostat_logic::envelope::cloud_events::{self, BareEvent, Fault};
+use serde::Deserialize as _;
 use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -118,6 +119,28 @@ pub(super) async fn read(mut payload: Payload) -> Result<Vec<u8>, Problem> {
             let detail = format!("the body did not arrive within {} s", BODY_LIMIT.as_secs());
             Err(Problem::new(Kind::SlowRequest, detail))
         })
+}
+
+/// A whole number of a JSON body, or nothing; `7.0` is one, as in JSON Schema.
+pub(super) fn optional_whole<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: TryFrom<i64>,
+{
+    let Some(number) = Option::<serde_json::Number>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    #[allow(clippy::cast_possible_truncation, reason = "bounded just before")]
+    let of_float = |float: f64| {
+        let is_whole = float.fract() == 0.0 && float.abs() < 9e15;
+        is_whole.then_some(float as i64)
+    };
+    let whole = number
+        .as_i64()
+        .or_else(|| number.as_f64().and_then(of_float));
+    let whole = whole.and_then(|whole| T::try_from(whole).ok());
+    let wanted = || D::Error::custom(format!("{number} is no whole number in range"));
+    whole.ok_or_else(wanted).map(Some)
 }
 
 /// Refuses a compressed body.

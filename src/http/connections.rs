@@ -28,7 +28,7 @@ const FILES_RESERVED: u64 = 256;
 /// More are of no use.
 const FILES_MAX: u64 = 65_536;
 /// A full house is told this often at most.
-const TELL_EVERY: Duration = Duration::from_secs(60);
+const TELL_EVERY: Duration = Duration::from_mins(1);
 
 /// The connections of a server.
 pub(super) struct Connections {

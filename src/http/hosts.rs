@@ -60,13 +60,12 @@ impl Authority {
     fn of_origin(origin: &str) -> Option<Self> {
         let (scheme, authority) = origin.split_once("://")?;
         let mut authority = Self::parse(authority).ok()?;
-        authority.port = authority
-            .port
-            .or(match scheme.to_ascii_lowercase().as_str() {
-                "http" => Some(80),
-                "https" => Some(443),
-                _ => None,
-            });
+        let default = match scheme.to_ascii_lowercase().as_str() {
+            "http" => Some(80),
+            "https" => Some(443),
+            _ => None,
+        };
+        authority.port = authority.port.or(default);
         Some(authority)
     }
 

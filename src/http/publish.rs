@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::problem::{Kind, Problem};
 use super::{ApiState, body, decisions};
-use crate::addressed_event::KEY_BYTES_MAX;
+use crate::addressed_event::KEY_CHARS_MAX;
 use crate::metrics::Published;
 
 /// Records per append: after a time limit, the appends before are known to be durable, and their events are told.
@@ -120,8 +120,11 @@ fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
         .into_iter()
         .map(|(_, key)| key)
         .find(|key| !key.is_empty());
-    if key.as_ref().is_some_and(|key| key.len() > KEY_BYTES_MAX) {
-        let detail = format!("parameter `key`: at most {KEY_BYTES_MAX} bytes are allowed");
+    if key
+        .as_ref()
+        .is_some_and(|key| key.chars().count() > KEY_CHARS_MAX)
+    {
+        let detail = format!("parameter `key`: at most {KEY_CHARS_MAX} characters are allowed");
         return Err(Problem::new(Kind::BadParameter, detail).with("parameter", "key"));
     }
     Ok(key)

@@ -1,6 +1,7 @@
 //! The server: one thread, one worker, an end that waits for what is in flight.
 
 use std::any::Any;
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -129,7 +130,7 @@ fn serve(
         let hosts = Data::new(hosts);
         let connections = Connections::within_file_limit();
         let connections_max = connections.limit() + CONNECTIONS_ENDING;
-        actix_rt::spawn(close_idle(Arc::clone(&connections)));
+        let idle = close_idle(Arc::clone(&connections));
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
@@ -152,7 +153,10 @@ fn serve(
         .listen(listener)?
         .run();
         started.send(Ok(server.handle())).unwrap_or_default();
-        server.await
+        tokio::select! {
+            ended = server => ended,
+            never = idle => match never {},
+        }
     })
 }
 
@@ -170,9 +174,9 @@ fn admit(connections: &Arc<Connections>, stream: &dyn Any, data: &mut Extensions
     }
 }
 
-async fn close_idle(connections: Arc<Connections>) {
+async fn close_idle(connections: Arc<Connections>) -> Infallible {
     loop {
-        actix_rt::time::sleep(IDLE_CHECK).await;
+        tokio::time::sleep(IDLE_CHECK).await;
         connections.close_idle(Instant::now(), IDLE_LIMIT);
     }
 }

@@ -25,6 +25,7 @@ mod life_cycle;
 mod lost_alerts;
 mod odd_headers;
 mod open_actions;
+mod openapi;
 mod operators;
 mod raw_records;
 mod rules_over_api;

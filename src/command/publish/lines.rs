@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::addressed_event;
 
 /// Longest line: the largest event with its topic and key. The rest of a longer one is skipped.
-const LINE_BYTES_MAX: usize = EVENT_BYTES_MAX + 4_096;
+const LINE_BYTES_MAX: usize = EVENT_BYTES_MAX + 16_384;
 
 /// How lines are read.
 #[derive(Clone, Copy)]

@@ -18,7 +18,7 @@ use homeostat_logic::topic;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{Failure, Wiring, complain, print};
-use crate::addressed_event::KEY_BYTES_MAX;
+use crate::addressed_event::KEY_CHARS_MAX;
 use batch::Batch;
 use destination::Destination;
 use interrupt::Interrupt;
@@ -101,8 +101,11 @@ pub(super) async fn publish(
         topic: topic.map(find_topic).transpose()?,
         key: arguments.key.as_deref(),
     };
-    if form.key.is_some_and(|key| key.len() > KEY_BYTES_MAX) {
-        let problem = format!("--key: at most {KEY_BYTES_MAX} bytes are allowed");
+    if form
+        .key
+        .is_some_and(|key| key.chars().count() > KEY_CHARS_MAX)
+    {
+        let problem = format!("--key: at most {KEY_CHARS_MAX} characters are allowed");
         return Err(Failure::Usage(problem));
     }
     let mut interrupt = Interrupt::listen()?;

@@ -30,6 +30,7 @@ const REPLAY_TIME: Duration = Duration::from_secs(15);
 struct Request {
     ids: Option<Vec<String>>,
     filter: Option<RequestFilter>,
+    #[serde(default, deserialize_with = "body::optional_whole")]
     limit: Option<usize>,
     cursor: Option<String>,
     #[serde(default)]

@@ -58,6 +58,11 @@ impl Client {
         }
     }
 
+    /// Where it is.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
     /// `None` when there is no answer.
     pub(crate) fn try_get(&self, path: &str) -> Option<Answer> {
         let request = self.http.get(format!("{}{path}", self.url));
