@@ -676,6 +676,7 @@ fn order(outside: &Outside, arguments: &[&str]) -> (Option<i32>, String, String)
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn orders_are_applied_or_refused_with_the_present_state_and_name_their_key() {
     let outside = Outside::with_operator(Duration::from_secs(10));
     let (code, told, key) = order(&outside, &["pause", "--reason", "release", "--who", "ada"]);

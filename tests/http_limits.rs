@@ -169,7 +169,7 @@ fn probes_answer_while_idle_connections_fill_the_house() {
             .read(&mut [0])
             .is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
     };
-    let open: Vec<bool> = idle.iter().map(|stream| is_open(stream)).collect();
+    let open: Vec<bool> = idle.iter().map(is_open).collect();
     let first_open = open.iter().position(|open| *open).unwrap();
     assert!(open[first_open..].iter().all(|open| *open));
     let kept = open.len() - first_open;
@@ -182,16 +182,17 @@ fn probes_answer_while_idle_connections_fill_the_house() {
 #[test]
 fn probes_answer_while_kept_connections_fill_the_house() {
     let outside = Outside::start();
-    let mut kept = Vec::new();
-    for _ in 0..CONNECTIONS_MAX + 50 {
+    let answered = || {
         let mut stream = connect(&outside);
         stream
             .write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n")
             .unwrap();
         assert!(stream.read(&mut [0; 1_024]).unwrap() > 0);
-        kept.push(stream);
-    }
+        stream
+    };
+    let kept: Vec<_> = (0..CONNECTIONS_MAX + 50).map(|_| answered()).collect();
     assert_probes_answer(&outside, "connections kept alive");
+    drop(kept);
 }
 
 #[test]

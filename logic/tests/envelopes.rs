@@ -355,6 +355,7 @@ fn without_headers(values: Vec<(Value, &'static str)>) -> Vec<Refusal> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn an_envelope_that_cannot_be_read_is_refused_by_its_name() {
     let text = |text: &str| text.as_bytes().to_vec();
     let with = |name: &str, value: Value| {

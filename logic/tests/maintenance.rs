@@ -92,14 +92,14 @@ impl Wall {
             .map(|hour| hour * HOUR)
             .any(|at| self.offset(at + HOUR) < self.offset(at))
     }
+}
 
-    /// The windows of a retraining after medium drift that is judged at an instant.
-    fn windows(&self, rules: &Rules, now: Millis) -> Vec<Window> {
-        let proposal = proposed("data.drift.detected", DRIFT, rules, now);
-        let step = &proposal.propose.decisions[0].ladder[0];
-        assert!(!step.start.is_now(), "no list of windows means now");
-        step.start.windows().copied().collect()
-    }
+/// The windows of a retraining after medium drift that is judged at an instant.
+fn windows(rules: &Rules, now: Millis) -> Vec<Window> {
+    let proposal = proposed("data.drift.detected", DRIFT, rules, now);
+    let step = &proposal.propose.decisions[0].ladder[0];
+    assert!(!step.start.is_now(), "no list of windows means now");
+    step.start.windows().copied().collect()
 }
 
 const DRIFT: &str = r#"{"severity":"medium","model_version":"m@1"}"#;
@@ -134,7 +134,7 @@ proptest! {
     fn every_minute_of_every_window_is_one_in_which_the_clock_on_the_wall_calls_it_open(
         (wall, now) in schedule()
     ) {
-        let windows = wall.windows(&wall.rules(), now);
+        let windows = windows(&wall.rules(), now);
         prop_assert!((1..=8).contains(&windows.len()));
         for window in &windows {
             prop_assert!(window.to > now && window.from < window.to);
@@ -149,7 +149,7 @@ proptest! {
 
     #[test]
     fn the_first_window_is_the_first_minute_in_which_the_clock_calls_it_open((wall, now) in schedule()) {
-        let first = wall.windows(&wall.rules(), now)[0];
+        let first = windows(&wall.rules(), now)[0];
         let mut minutes = (0..400 * 24 * 60).map(|minute| now + minute * MINUTE);
         let opens = minutes.find(|at| wall.open(*at)).unwrap();
         // Where the clock is set back, a window has two stretches, of which one counts.

@@ -58,7 +58,7 @@ fn record(key: Option<&str>, value: Option<Vec<u8>>, headers: &[(&str, &[u8])]) 
     }
 }
 
-/// One CloudEvent in both modes of Kafka, and other envelopes around events about `raw-enveloped-*`.
+/// One `CloudEvent` in both modes of Kafka, and other envelopes around events about `raw-enveloped-*`.
 fn enveloped() -> Vec<NewRecord> {
     let drift = |name: &str| json!({"model_version": format!("raw-enveloped-{name}@1"), "severity": "HIGH"});
     let text = |value: Value| Some(value.to_string().into_bytes());

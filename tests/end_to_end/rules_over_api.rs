@@ -1,5 +1,6 @@
 //! Severity, matrix and targets of SPEC §3 and §4, asked through the API of the running service.
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
 use crate::support::service::{Launch, Service};
@@ -360,10 +361,8 @@ fn every_form_of_a_reference_is_one_target_and_an_unreadable_one_alerts_people()
         );
         // The odd name finds its decision again through a query.
         let kind = decision["target_kind"].as_str().unwrap();
-        let query: String = format!("{kind}/{target}")
-            .bytes()
-            .map(|byte| format!("%{byte:02X}"))
-            .collect();
+        let name = format!("{kind}/{target}");
+        let query = utf8_percent_encode(&name, NON_ALPHANUMERIC);
         let found = service
             .get(&format!("/api/v1/decisions?target={query}"))
             .json();

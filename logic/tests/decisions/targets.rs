@@ -95,6 +95,7 @@ fn each_form_of_a_model_reference_is_one_target_with_its_version() {
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn a_field_that_cannot_be_read_alerts_people_and_touches_no_default() {
     let rules = rules("");
     let table = [
@@ -449,6 +450,7 @@ fn a_service_is_text_or_an_object_with_a_name_and_anything_else_alerts_people() 
 }
 
 #[test]
+#[allow(clippy::too_many_lines, reason = "a table")]
 fn every_field_of_a_wrong_type_that_is_read_is_named() {
     let rules = rules(
         r#"

@@ -197,34 +197,34 @@ impl Model for Founding {
             Step::Read(number) => {
                 let one = &mut next.instances[number];
                 one.read += 1;
-                return (one.read <= state.log.len()).then_some(next);
+                (one.read <= state.log.len()).then_some(next)
             }
             Step::Found(number) => {
                 let one = &mut next.instances[number];
                 let due = one.read >= one.start && one.genesis == Append::Idle;
                 one.genesis = Append::Flying;
-                return (due && self.known(state, number).is_none()).then_some(next);
+                (due && self.known(state, number).is_none()).then_some(next)
             }
             Step::Propose(number) => {
                 let one = &mut next.instances[number];
                 let early = self.mutation == Mutation::ProposesEarly;
                 let due = one.proposal == Append::Idle && one.read >= one.start;
                 one.proposal = Append::Flying;
-                return (due && (early || self.known(state, number).is_some())).then_some(next);
+                (due && (early || self.known(state, number).is_some())).then_some(next)
             }
             Step::LandGenesis(number) => {
                 let one = &mut next.instances[number];
                 let flying = one.genesis == Append::Flying;
                 one.genesis = Append::Acknowledged;
                 next.log.push(Letter::Genesis(number));
-                return flying.then_some(next);
+                flying.then_some(next)
             }
             Step::LandProposal(number) => {
                 let one = &mut next.instances[number];
                 let flying = one.proposal == Append::Flying;
                 one.proposal = Append::Acknowledged;
                 next.log.push(Letter::Propose);
-                return flying.then_some(next);
+                flying.then_some(next)
             }
             fault => Self::fault(state, fault),
         }

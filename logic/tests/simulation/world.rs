@@ -159,8 +159,8 @@ impl World {
     /// The same world as another installation, whose receivers know these keys already.
     pub(crate) fn beside(self, salt: u8, foreign: BTreeSet<Id>) -> Self {
         Self {
-            salt,
             foreign,
+            salt,
             ..self
         }
     }
