@@ -44,6 +44,15 @@ impl Target {
 }
 
 impl TargetKind {
+    /// Kind and name of a target that is written `kind/name`; `None` for any other text.
+    pub fn split(text: &str) -> Option<(Self, &str)> {
+        let (kind, name) = text.split_once('/')?;
+        let mut kinds = [Self::Model, Self::Service].into_iter();
+        kinds
+            .find(|one| one.name() == kind)
+            .map(|kind| (kind, name))
+    }
+
     /// The name used in records and the API.
     pub const fn name(self) -> &'static str {
         match self {

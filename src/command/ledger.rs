@@ -13,7 +13,7 @@ use homeostat_logic::topic::LEDGER;
 use serde_json::Value;
 
 use super::service::{Question, Service};
-use super::{Failure, Wiring, holds, print};
+use super::{Failure, IfMissing, Wiring, holds, log_failure, print};
 use crate::random::fresh_id;
 
 const EXAMPLES: &str = "\
@@ -23,7 +23,7 @@ Examples:
   homeostat ledger upgrade --to 2 --config prod.toml
 
 status asks a running service; the others write into the configured event log. Exit codes: 0 done,
-1 refused, failed or not reached, 2 usage or configuration.";
+1 refused, failed or not reached, 2 usage or configuration, 3 the embedded log cannot be used.";
 
 /// Records read at a time.
 const BATCH: usize = 1_000;
@@ -79,7 +79,7 @@ pub(super) async fn ledger(
             "start-empty loses what the ledger knew: open actions, cooldowns, budgets, and which events were decided; say --yes if you mean it".to_owned(),
         )),
         Command::StartEmpty { yes: true, who } => {
-            let log = wiring.open_log(files)?.log;
+            let log = wiring.open_log(files, IfMissing::Leave)?.log;
             let done = start_empty(log.as_ref(), who).await;
             log.close();
             done
@@ -89,7 +89,7 @@ pub(super) async fn ledger(
                 let problem = format!("--to {to}: this program knows the versions 1 to {FOLD_VERSION}");
                 return Err(Failure::Usage(problem));
             }
-            let log = wiring.open_log(files)?.log;
+            let log = wiring.open_log(files, IfMissing::Leave)?.log;
             let done = upgrade(log.as_ref(), to).await;
             log.close();
             done
@@ -235,7 +235,7 @@ async fn look(log: &dyn EventLog, partition: i32, marks: Watermarks) -> Result<F
         let batch = log
             .read(place(partition), next, BATCH)
             .await
-            .map_err(failed)?;
+            .map_err(|error| log_failure(log, &error))?;
         let Some(last) = batch.last().map(|record| record.offset) else {
             break;
         };
@@ -299,7 +299,7 @@ async fn partitions(log: &dyn EventLog) -> Result<Vec<(i32, Watermarks)>, Failur
     let topics = log
         .describe_topics(vec![LEDGER.to_owned()])
         .await
-        .map_err(failed)?;
+        .map_err(|error| log_failure(log, &error))?;
     let ledger = topics.into_iter().next().ok_or_else(|| {
         Failure::Failed(format!(
             "there is no {LEDGER} in the event log; `homeostat` creates it at its first start"
@@ -318,7 +318,7 @@ async fn append(log: &dyn EventLog, partition: i32, record: &Record) -> Result<(
     };
     let silent = || Err(LogError::Unavailable("it did not answer".to_owned()));
     let appended = log.append(vec![record]).await.pop().unwrap_or_else(silent);
-    let appended = appended.map_err(failed)?;
+    let appended = appended.map_err(|error| log_failure(log, &error))?;
     print(&format!(
         "partition {partition}: written at offset {}\n",
         appended.offset
@@ -334,12 +334,4 @@ fn place(partition: i32) -> TopicPartition {
 
 fn other_version(partition: i32, error: &dyn std::error::Error) -> Failure {
     Failure::Failed(format!("partition {partition}: {error}"))
-}
-
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "used as a function for map_err"
-)]
-fn failed(error: LogError) -> Failure {
-    Failure::Failed(error.to_string())
 }

@@ -1,6 +1,6 @@
 //! The command line: what each subcommand takes and prints. What they need of the service comes through [`Wiring`].
 //!
-//! Exit codes: 0 done, 1 failed, 2 usage or configuration; of the service also 3 and 4.
+//! Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the embedded log cannot be used; of the service also 4.
 
 mod control;
 mod dead_letters;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use homeostat_actors::ports::log::{EventLog, TopicSettings};
+use homeostat_actors::ports::log::{EventLog, LogError, TopicSettings};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,13 +33,24 @@ Examples:
   homeostat dead-letters list                        records nobody could handle
   homeostat pause --reason release                   hold every action back until resume
   homeostat override cancel ID --reason later        an order about one action
-  homeostat topics describe data.drift.detected      partitions and offsets
+  homeostat topics list --url http://127.0.0.1:8470  partitions and offsets, of a running service
 
 Configuration: built-in defaults, then each --config FILE in order, then the environment
 (HOMEOSTAT__SECTION__KEY).
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the ledger or the embedded log cannot be
 used (a person has to mend it), 4 the client of the event log has failed for good (start again).";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  homeostat check --config prod.toml
+  homeostat check --config prod.toml --effective | grep retrain
+  homeostat check --config prod.toml --strict              fail on warnings too (CI)
+
+Faults keep the service from starting. Warnings are about what is allowed and has no effect, most
+often because a name is mistyped; both go to standard error. What --effective prints is itself a
+configuration (`--config`); secrets stay references, and what a URL's query may hold is hidden.
+Exit codes: 0 no fault, 2 faults, or warnings with --strict.";
 
 /// Keeps an ML platform in balance: reads its events, decides by readable rules, acts, and records why.
 #[derive(Debug, Parser)]
@@ -57,11 +68,19 @@ struct Arguments {
 enum Command {
     /// Run the service until it is told to end (SIGTERM or Ctrl-C).
     Run,
-    /// Check the configuration and tell every fault at once.
-    Check,
+    /// Check the configuration and tell every fault at once, or `ok`.
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// Print the whole configuration as TOML, with the place where each value was written, instead of `ok`.
+        #[arg(long)]
+        effective: bool,
+        /// Take warnings for faults.
+        #[arg(long)]
+        strict: bool,
+    },
     /// Publish events, and wait until each one is durable.
     Publish(publish::Arguments),
-    /// List, create or describe the platform's topics in the configured event log.
+    /// List, create or describe the platform's topics, in the configured event log or of a running service.
     Topics(topics::Arguments),
     /// List, show and follow decisions, on a running service.
     Decisions(decisions::Arguments),
@@ -99,11 +118,15 @@ pub trait Wiring {
     /// Runs the service with the defaults and these overlays until its end.
     fn run(&self, files: &[PathBuf]) -> ExitCode;
 
-    /// The effective configuration in a few lines, or every fault, one line each.
-    fn check(&self, files: &[PathBuf]) -> Result<String, Vec<String>>;
+    /// The effective configuration and its warnings, or every fault, one line each.
+    fn check(&self, files: &[PathBuf]) -> Result<Checked, Vec<String>>;
 
     /// Opens the configured event log.
-    fn open_log(&self, files: &[PathBuf]) -> Result<ConfiguredLog, OpenError>;
+    fn open_log(
+        &self,
+        files: &[PathBuf],
+        if_missing: IfMissing,
+    ) -> Result<ConfiguredLog, OpenError>;
 
     /// Opens an Apache Kafka for publishing only; how it is reached securely is configured.
     fn open_kafka(
@@ -111,6 +134,23 @@ pub trait Wiring {
         files: &[PathBuf],
         bootstrap_servers: &str,
     ) -> Result<Arc<dyn EventLog>, OpenError>;
+}
+
+/// A configuration without fault.
+pub struct Checked {
+    /// As TOML.
+    pub effective: String,
+    /// What is probably not meant, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// What becomes of an embedded log that is not there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMissing {
+    /// It is created.
+    Create,
+    /// Nothing is written: [`OpenError::Missing`].
+    Leave,
 }
 
 /// An event log and the topics it has to have.
@@ -127,7 +167,26 @@ pub enum OpenError {
     /// Faults of the configuration, one line each.
     #[error("{}", .0.join("\n"))]
     Configuration(Vec<String>),
-    /// The log itself.
+    /// There is no embedded log, and none was to be created.
+    #[error(
+        "there is no event log in {} yet: `homeostat` creates it at its first start", directory.display()
+    )]
+    Missing {
+        /// Where it would be.
+        directory: PathBuf,
+    },
+    /// Another process has the embedded log open.
+    #[error("{problem}")]
+    InUse {
+        /// What is wrong and what to do.
+        problem: String,
+        /// Where a service of this configuration would answer.
+        url: String,
+    },
+    /// The embedded log cannot be used: a person has to mend it.
+    #[error("{0}")]
+    Unusable(String),
+    /// The log's client.
     #[error("{0}")]
     Log(String),
 }
@@ -139,14 +198,30 @@ enum Failure {
     Failed(String),
     /// Exit code 2.
     Usage(String),
+    /// Exit code 3.
+    Unusable(String),
 }
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
             OpenError::Configuration(faults) => Self::Usage(faults.join("\n")),
-            OpenError::Log(problem) => Self::Failed(problem),
+            OpenError::InUse { problem, .. } | OpenError::Unusable(problem) => {
+                Self::Unusable(problem)
+            }
+            OpenError::Missing { .. } | OpenError::Log(_) => Self::Failed(error.to_string()),
         }
+    }
+}
+
+/// A log that did not do what it was asked for. The embedded one is on this machine: if it cannot be read or written, no
+/// waiting helps.
+fn log_failure(log: &dyn EventLog, error: &LogError) -> Failure {
+    match error {
+        LogError::Unavailable(_) | LogError::Fatal(_) if log.kind() == "embedded" => {
+            Failure::Unusable(error.to_string())
+        }
+        _ => Failure::Failed(error.to_string()),
     }
 }
 
@@ -157,7 +232,7 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
     let files = &arguments.config;
     let done = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => return wiring.run(files),
-        Command::Check => check(wiring, files),
+        Command::Check { effective, strict } => check(wiring, files, effective, strict),
         Command::Publish(arguments) => block_on(publish::publish(&arguments, wiring, files)),
         Command::Topics(arguments) => block_on(topics::topics(&arguments, wiring, files)),
         Command::Decisions(arguments) => block_on(decisions::decisions(&arguments)),
@@ -184,13 +259,35 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
             complain(&problem);
             ExitCode::from(2)
         }
+        Err(Failure::Unusable(problem)) => {
+            complain(&problem);
+            ExitCode::from(3)
+        }
     }
 }
 
-fn check(wiring: &dyn Wiring, files: &[PathBuf]) -> Result<(), Failure> {
-    match wiring.check(files) {
-        Ok(summary) => print(&format!("ok\n{}\n", summary.trim_end())),
-        Err(faults) => Err(Failure::Usage(faults.join("\n"))),
+fn check(
+    wiring: &dyn Wiring,
+    files: &[PathBuf],
+    effective: bool,
+    strict: bool,
+) -> Result<(), Failure> {
+    let faults = |faults: Vec<String>| Failure::Usage(faults.join("\n"));
+    let checked = wiring.check(files).map_err(faults)?;
+    for warning in &checked.warnings {
+        complain(&format!("warning: {warning}"));
+    }
+    let text = if effective {
+        &checked.effective
+    } else {
+        "ok\n"
+    };
+    match checked.warnings.len() {
+        many @ 1.. if strict => Err(Failure::Usage(format!(
+            "{many} warning{} with --strict",
+            if many == 1 { "" } else { "s" }
+        ))),
+        _ => print(text),
     }
 }
 

@@ -13,10 +13,10 @@ use toml::{Table, Value};
 use super::faults::{Fault, join};
 use super::keys::{RULE_SECTIONS, executed_actions};
 use super::layers::Entry;
-use super::secrets::{Secret, SecretError, is_reference, resolve};
+use super::secrets::{Secret, SecretError, is_quoted, is_reference, resolve, resolve_word};
 use super::security::Security;
 use super::settings::{Http, Kafka, Settings};
-use crate::connectors::webhook::{Endpoint, WebhookSettings};
+use crate::connectors::webhook::{Endpoint, Problem, WebhookSettings};
 use crate::log::kafka::options;
 
 /// What building needs, and the faults it finds.
@@ -24,6 +24,7 @@ pub(super) struct Build<'a> {
     pub(super) root: &'a Entry,
     pub(super) environment: &'a BTreeMap<String, String>,
     pub(super) faults: &'a mut Vec<Fault>,
+    pub(super) warnings: &'a mut Vec<Fault>,
 }
 
 impl Build<'_> {
@@ -117,7 +118,7 @@ impl Build<'_> {
         if reference.is_empty() {
             return None;
         }
-        let resolved = resolve(reference, self.environment);
+        let resolved = resolve_word(reference, self.environment);
         resolved
             .map_err(|error| self.secret_fault(entry, join("http", "operator_token"), &error))
             .ok()
@@ -162,6 +163,7 @@ impl Build<'_> {
             };
             match value {
                 Ok(value) => {
+                    self.doubt_quotes(entry, name, &value);
                     taken.insert(name.clone(), value);
                 }
                 Err(error) => self.secret_fault(entry, join("kafka.options", name), &error),
@@ -199,6 +201,21 @@ impl Build<'_> {
         taken
     }
 
+    /// A password may hold anything, so that quotes around one are only told.
+    fn doubt_quotes(&mut self, entry: &Entry, name: &str, value: &Secret) {
+        let value = value.expose();
+        let is_padded = value.trim() != value && name.rsplit('.').next() != Some("pem");
+        if is_quoted(value) || is_padded {
+            self.warnings.push(Fault {
+                origin: entry.origin.clone(),
+                key: join("kafka.options", name),
+                problem: "has quotes or spaces around its value, which count as a part of it"
+                    .to_owned(),
+                remedy: "remove them unless they are meant".to_owned(),
+            });
+        }
+    }
+
     fn secret_fault(&mut self, entry: &Entry, key: String, error: &SecretError) {
         self.faults.push(Fault {
             origin: entry.origin.clone(),
@@ -220,23 +237,33 @@ impl Build<'_> {
                 continue;
             };
             match Endpoint::compile(&settings, self.environment) {
-                Ok(endpoint) => endpoints.extend(action.map(|action| (action, Arc::new(endpoint)))),
+                Ok(endpoint) => {
+                    let doubts = endpoint.doubts.iter().cloned();
+                    self.warnings
+                        .extend(doubts.map(|doubt| placed(doubt, entry, &path)));
+                    endpoints.extend(action.map(|action| (action, Arc::new(endpoint))));
+                }
                 Err(problems) => {
-                    for problem in problems {
-                        let names: Vec<&str> = problem.key.iter().map(String::as_str).collect();
-                        let place = entry.at(&names).unwrap_or(entry);
-                        self.faults.push(Fault {
-                            origin: place.origin.clone(),
-                            key: names
-                                .iter()
-                                .fold(path.clone(), |key, name| join(&key, name)),
-                            problem: problem.problem,
-                            remedy: problem.remedy,
-                        });
-                    }
+                    let problems = problems.into_iter();
+                    self.faults
+                        .extend(problems.map(|problem| placed(problem, entry, &path)));
                 }
             }
         }
         endpoints
+    }
+}
+
+/// A problem of a webhook's table `entry`, at the key that has it.
+fn placed(problem: Problem, entry: &Entry, path: &str) -> Fault {
+    let names: Vec<&str> = problem.key.iter().map(String::as_str).collect();
+    let place = entry.at(&names).unwrap_or(entry);
+    Fault {
+        origin: place.origin.clone(),
+        key: names
+            .iter()
+            .fold(path.to_owned(), |key, name| join(&key, name)),
+        problem: problem.problem,
+        remedy: problem.remedy,
     }
 }

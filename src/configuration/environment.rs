@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::Value;
 
 use super::faults::{Fault, Origin};
-use super::layers::{Entry, Node};
+use super::layers::{Entry, Node, value_of};
 use super::shape::Shape;
 
 /// What the names of configuration variables begin with.
@@ -25,6 +25,15 @@ pub(super) fn layers(
             continue;
         };
         let origin = Origin::Variable(Arc::from(name.as_str()));
+        if text.contains(char::REPLACEMENT_CHARACTER) {
+            faults.push(Fault {
+                origin,
+                key: String::new(),
+                problem: "the value is not UTF-8".to_owned(),
+                remedy: "write it as UTF-8 text".to_owned(),
+            });
+            continue;
+        }
         let names: Vec<String> = path.split("__").map(str::to_lowercase).collect();
         if names.iter().any(String::is_empty) {
             faults.push(Fault {
@@ -41,10 +50,15 @@ pub(super) fn layers(
     layers
 }
 
-/// Every variable of the process whose name and value are UTF-8; others cannot be meant for this service.
+/// Every variable of the process whose name is UTF-8; others cannot be meant for this service. Bytes of a value that are not
+/// arrive as U+FFFD, by which [`load`](super::load) and the secrets refuse it.
 pub fn of_process() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+    std::env::vars_os().filter_map(|(name, value)| {
+        Some((
+            name.into_string().ok()?,
+            value.to_string_lossy().into_owned(),
+        ))
+    })
 }
 
 fn branch(names: &[String], text: &str, shape: &Shape, origin: &Origin) -> Entry {
@@ -85,12 +99,7 @@ fn node(value: Value, origin: &Origin) -> Node {
 }
 
 fn value(text: &str, shape: &Shape) -> Value {
-    let parsed = format!("value = {text}")
-        .parse::<toml::Table>()
-        .ok()
-        .filter(|table| table.len() == 1)
-        .and_then(|mut table| table.remove("value"));
-    match parsed {
+    match value_of(text) {
         Some(parsed) if parsed.is_str() || !shape.wants_text() => parsed,
         _ => Value::String(text.to_owned()),
     }

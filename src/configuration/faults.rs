@@ -19,6 +19,11 @@ pub enum Origin {
         /// Counted from 1.
         line: usize,
     },
+    /// A file given by the operator as a whole: it cannot be read, so that there is no line to name.
+    WholeFile {
+        /// As it was given.
+        path: Arc<Path>,
+    },
     /// An environment variable of this name.
     Variable(Arc<str>),
 }
@@ -28,6 +33,7 @@ impl fmt::Display for Origin {
         match self {
             Self::Default { line } => write!(formatter, "default.toml:{line}"),
             Self::File { path, line } => write!(formatter, "{}:{line}", path.display()),
+            Self::WholeFile { path } => write!(formatter, "{}", path.display()),
             Self::Variable(name) => formatter.write_str(name),
         }
     }
@@ -63,11 +69,7 @@ pub(super) fn join(parent: &str, name: &str) -> String {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'));
-    let name = if bare {
-        name.to_owned()
-    } else {
-        format!("{name:?}")
-    };
+    let name = if bare { name.to_owned() } else { quoted(name) };
     if parent.is_empty() {
         name
     } else {
@@ -75,9 +77,36 @@ pub(super) fn join(parent: &str, name: &str) -> String {
     }
 }
 
+/// Text as TOML writes it on one line, a basic string.
+pub(super) fn quoted(text: &str) -> String {
+    use std::fmt::Write as _;
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            '\n' => quoted.push_str("\\n"),
+            '\r' => quoted.push_str("\\r"),
+            '\t' => quoted.push_str("\\t"),
+            // Writing to a string cannot fail.
+            control if control.is_control() => {
+                write!(quoted, "\\u{:04X}", u32::from(control)).unwrap_or_default();
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// The allowed name that `wrong` was most likely meant to be: at most a third of its letters away.
 pub(super) fn nearest<'a>(wrong: &str, allowed: &[&'a str]) -> Option<&'a str> {
-    let reach = (wrong.chars().count() / 3).max(1);
+    near(wrong, allowed, usize::MAX)
+}
+
+/// As [`nearest`], and at most `reach` letters away.
+pub(super) fn near<'a>(wrong: &str, allowed: &[&'a str], reach: usize) -> Option<&'a str> {
+    let reach = (wrong.chars().count() / 3).max(1).min(reach);
     allowed
         .iter()
         .map(|name| (strsim::damerau_levenshtein(wrong, name), *name))

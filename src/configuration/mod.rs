@@ -3,13 +3,15 @@
 //! ```text
 //! default.toml ─┐
 //! FILE …       ─┼─► layers (values with origin) ─► keys × shape ─► merge ─► relations ─► build ─► Configuration
-//! HOMEOSTAT__… ─┘                                   └──────────── every fault, with place and remedy ───────────┘
+//! HOMEOSTAT__… ─┘                                   └──── every fault and warning, with place and remedy ───────┘
 //! ```
 
+pub mod brokers;
 mod build;
 mod effective;
 mod environment;
 mod faults;
+mod files;
 mod keys;
 mod layers;
 mod relations;
@@ -19,8 +21,7 @@ mod settings;
 mod shape;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use homeostat_logic::rules::RuleSettings;
@@ -28,7 +29,7 @@ use homeostat_logic::rules::RuleSettings;
 pub use effective::effective;
 pub use environment::{PREFIX, of_process};
 pub use faults::{Fault, Origin};
-pub use secrets::{Secret, SecretError, is_reference, resolve};
+pub use secrets::{Secret, SecretError, is_reference, resolve, resolve_word};
 pub use settings::{
     Consumer, Durability, Http, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Supervision,
 };
@@ -37,9 +38,6 @@ use layers::{Entry, Text};
 
 /// The defaults, with a comment on every key.
 pub const DEFAULT: &str = include_str!("../../config/default.toml");
-
-/// Largest configuration file, in bytes.
-const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A configuration without fault.
 #[derive(Clone, Debug)]
@@ -50,6 +48,8 @@ pub struct Configuration {
     pub rules: RuleSettings,
     /// Where each value was written, by dotted key.
     pub provenance: BTreeMap<String, Origin>,
+    /// What is allowed and probably not meant, sorted by place; it keeps nothing from running.
+    pub warnings: Vec<Fault>,
     values: Entry,
 }
 
@@ -65,17 +65,13 @@ pub fn load(
 
     let mut layers = vec![layers::parse(&Text::Default, DEFAULT, &mut faults)];
     for path in files {
-        let path: Arc<Path> = Arc::from(path.as_path());
-        match read(&path) {
-            Ok(text) => layers.push(layers::parse(&Text::File(path), &text, &mut faults)),
-            Err(problem) => faults.push(Fault {
-                origin: Origin::File { path, line: 1 },
-                key: String::new(),
-                problem,
-                remedy: "correct the path given with --config, or the file".to_owned(),
-            }),
+        match files::read(&Arc::from(path.as_path())) {
+            Ok((source, text)) => layers.push(layers::parse(&source, &text, &mut faults)),
+            Err(fault) => faults.push(fault),
         }
     }
+    // What could not be read may be what a key elsewhere needs.
+    let is_complete = faults.is_empty();
     layers.extend(environment::layers(&environment, &shape, &mut faults));
 
     let mut checked = layers
@@ -87,6 +83,9 @@ pub fn load(
     for layer in checked {
         merged.overlay(layer);
     }
+    if is_complete {
+        relations::check(&merged, &mut faults);
+    }
     finish(merged, &environment, faults)
 }
 
@@ -95,11 +94,13 @@ fn finish(
     environment: &BTreeMap<String, String>,
     mut faults: Vec<Fault>,
 ) -> Result<Configuration, Vec<Fault>> {
-    relations::check(&values, &mut faults);
+    let mut warnings = Vec::new();
+    relations::warn(&values, &mut warnings);
     let mut build = build::Build {
         root: &values,
         environment,
         faults: &mut faults,
+        warnings: &mut warnings,
     };
     let (settings, rules) = (build.settings(), build.rules());
     match (settings, rules) {
@@ -108,10 +109,12 @@ fn finish(
             values.leaves("", &mut |key, _, origin| {
                 provenance.insert(key.to_owned(), origin.clone());
             });
+            warnings.sort();
             Ok(Configuration {
                 settings,
                 rules,
                 provenance,
+                warnings,
                 values,
             })
         }
@@ -121,15 +124,4 @@ fn finish(
             Err(faults)
         }
     }
-}
-
-fn read(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
-        .map_err(|error| format!("cannot be read: {error}"))?;
-    if text.len() as u64 > FILE_BYTES_MAX {
-        return Err("is larger than 1 MiB".to_owned());
-    }
-    Ok(text)
 }

@@ -3,13 +3,17 @@
 //! that one fault never hides another.
 
 mod budgets;
+mod unmatched;
 
 use std::net::SocketAddr;
 
 use homeostat_logic::action::Action;
 use homeostat_logic::severity::Severity;
+use homeostat_logic::target::TargetKind;
 use toml::Value;
 
+use super::brokers;
+use super::effective::HIDDEN;
 use super::faults::{Fault, Origin, suggest};
 use super::keys::{HORIZON_MS, executed_actions};
 use super::layers::Entry;
@@ -45,11 +49,24 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.budgets_of_targets_exist();
     relations.alerts_wait_for_nobody();
     relations.webhooks_exist();
+    relations.hidden_values_are_filled_in();
+    relations.targets_are_written_once();
     relations.verified_actions_can_be_probed();
     relations.attempts_end_within_a_quarter_of_the_horizon();
     for (low, high) in ORDERED {
         relations.not_above(low, high);
     }
+}
+
+/// Finds what is allowed and has no effect.
+pub(super) fn warn(root: &Entry, warnings: &mut Vec<Fault>) {
+    let mut relations = Relations {
+        root,
+        faults: warnings,
+    };
+    relations.rules_have_events();
+    relations.thresholds_have_fields();
+    relations.webhooks_are_used();
 }
 
 /// Pairs of keys, the first of which may not be above the second.
@@ -123,17 +140,8 @@ impl Relations<'_> {
         let Some(servers) = self.text(&path).filter(|servers| !servers.is_empty()) else {
             return;
         };
-        for server in servers.split(',') {
-            let right = server.trim().rsplit_once(':').is_some_and(|(host, port)| {
-                !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
-            });
-            if !right {
-                self.fault(
-                    &path,
-                    format!("`{server}` is no broker address"),
-                    "write HOST:PORT, several separated by commas, port 1 to 65535",
-                );
-            }
+        for (problem, remedy) in brokers::problems(&servers) {
+            self.fault(&path, problem, remedy);
         }
     }
 
@@ -272,6 +280,58 @@ impl Relations<'_> {
                     &path,
                     format!("is \"webhook\", and there is no table [webhook.{action}]"),
                     format!("add [webhook.{action}] with a url, or write connector = \"log\""),
+                );
+            }
+        }
+    }
+
+    /// What `check --effective` hid, written back as it was printed, would be sent.
+    fn hidden_values_are_filled_in(&mut self) {
+        for action in executed_actions() {
+            for path in [
+                vec!["webhook", action, "url"],
+                vec!["webhook", action, "probe", "url"],
+            ] {
+                let url = self.text(&path).unwrap_or_default();
+                if url
+                    .split_once('?')
+                    .is_some_and(|(_, query)| query.contains(HIDDEN))
+                {
+                    self.fault(
+                        &path,
+                        format!(
+                            "has `{HIDDEN}` in its query, where `check --effective` hid a value"
+                        ),
+                        "write the value, or the whole URL as a reference (env: or file:)",
+                    );
+                }
+            }
+        }
+    }
+
+    /// `[targets.churn]` is the model and the service of that name, `[targets."model/churn"]` the model alone.
+    fn targets_are_written_once(&mut self) {
+        let targets = self.root.at(&["targets"]).and_then(Entry::table);
+        let names: Vec<String> = targets
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in &names {
+            let Some((kind, bare)) = TargetKind::split(name) else {
+                continue;
+            };
+            if bare.is_empty() {
+                let problem = format!("names no {}", kind.name());
+                self.fault(&["targets", name], problem, format!("write \"{name}NAME\""));
+            } else if names.iter().any(|other| other == bare) {
+                self.fault(
+                    &["targets", name],
+                    format!(
+                        "is written twice: [targets.{bare}] is about the same {}",
+                        kind.name()
+                    ),
+                    "move the keys of one table into the other",
                 );
             }
         }

@@ -52,6 +52,15 @@ pub enum SecretError {
     /// The file is no secret.
     #[error("the file {0} is larger than 64 KiB")]
     TooLarge(String),
+    /// Bytes that are no text.
+    #[error("{0} is not UTF-8")]
+    NotUtf8(String),
+    /// Spaces around a value that cannot have any.
+    #[error("{0} begins or ends with a space")]
+    Padded(String),
+    /// Quotes around a value: an env file or a Kubernetes manifest has taken them for a part of it.
+    #[error("{0} is in quotes, which would be a part of the secret")]
+    Quoted(String),
 }
 
 impl SecretError {
@@ -63,6 +72,9 @@ impl SecretError {
             }
             Self::Unset(_) | Self::Empty(_) => "set it before the start, or correct the reference",
             Self::File { .. } | Self::TooLarge(_) => "correct the path or the file's permissions",
+            Self::NotUtf8(_) => "write it as UTF-8 text",
+            Self::Padded(_) => "remove the spaces around it",
+            Self::Quoted(_) => "remove the quotes around it",
         }
     }
 }
@@ -72,8 +84,8 @@ pub fn is_reference(text: &str) -> bool {
     text.starts_with("env:") || text.starts_with("file:")
 }
 
-/// Follows a reference, `env:NAME` or `file:PATH` (relative to the working directory; the line break at its end does not
-/// count). Anything else is [`SecretError::Inline`].
+/// Follows a reference, `env:NAME` or `file:PATH` (relative to the working directory). Line breaks at the end of the value
+/// do not count. Anything else is [`SecretError::Inline`].
 pub fn resolve(
     reference: &str,
     environment: &BTreeMap<String, String>,
@@ -88,10 +100,42 @@ pub fn resolve(
     } else {
         return Err(SecretError::Inline);
     };
+    let value = value.trim_end_matches(['\r', '\n']);
     if value.is_empty() {
         return Err(SecretError::Empty(reference.to_owned()));
     }
-    Ok(Secret(value))
+    // What the environment holds in other bytes arrives with this character, see `environment::of_process`.
+    if value.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(SecretError::NotUtf8(reference.to_owned()));
+    }
+    Ok(Secret::new(value))
+}
+
+/// As [`resolve`], for a value that is sent or compared as one word, such as a token, a header or a key: spaces and quotes
+/// around it are refused, because nobody has meant them and the other side would not accept the value.
+pub fn resolve_word(
+    reference: &str,
+    environment: &BTreeMap<String, String>,
+) -> Result<Secret, SecretError> {
+    let secret = resolve(reference, environment)?;
+    let value = secret.expose();
+    if value.trim() != value {
+        return Err(SecretError::Padded(reference.to_owned()));
+    }
+    if is_quoted(value) {
+        return Err(SecretError::Quoted(reference.to_owned()));
+    }
+    Ok(secret)
+}
+
+/// Whether a value stands between two quotes of one kind.
+pub(super) fn is_quoted(value: &str) -> bool {
+    let between = |quote| {
+        value
+            .strip_prefix(quote)
+            .is_some_and(|rest| rest.ends_with(quote))
+    };
+    ['"', '\'', '`'].into_iter().any(between)
 }
 
 fn read(path: &str) -> Result<String, SecretError> {
@@ -99,13 +143,72 @@ fn read(path: &str) -> Result<String, SecretError> {
         path: path.to_owned(),
         source,
     };
-    let mut text = String::new();
+    let mut bytes = Vec::new();
     std::fs::File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(failed)?;
-    if text.len() as u64 > FILE_BYTES_MAX {
+    if bytes.len() as u64 > FILE_BYTES_MAX {
         return Err(SecretError::TooLarge(path.to_owned()));
     }
-    text.truncate(text.trim_end_matches(['\r', '\n']).len());
-    Ok(text)
+    String::from_utf8(bytes).map_err(|_| SecretError::NotUtf8(format!("the file {path}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(value: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([("S".to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn a_line_break_at_the_end_counts_neither_in_a_variable_nor_in_a_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let file = format!("file:{}", path.display());
+        for end in ["", "\n", "\r\n", "\n\n"] {
+            let value = format!("a \nb{end}");
+            std::fs::write(&path, &value).unwrap();
+            for reference in ["env:S", &file] {
+                let secret = resolve(reference, &environment(&value)).unwrap();
+                assert_eq!(secret.expose(), "a \nb", "{reference} {end:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_word_has_neither_spaces_nor_quotes_around_it() {
+        for (value, problem) in [
+            (" word", "begins or ends with a space"),
+            ("word\t", "begins or ends with a space"),
+            ("\nword", "begins or ends with a space"),
+            ("\"word\"", "is in quotes"),
+            ("'word'\n", "is in quotes"),
+        ] {
+            let told = resolve_word("env:S", &environment(value)).unwrap_err();
+            assert!(told.to_string().contains(problem), "{value:?}: {told}");
+            assert!(!told.to_string().contains("word"), "{told}");
+        }
+        for value in ["word\r\n", "two words", "it's", "\"", "a\"b\""] {
+            assert!(
+                resolve_word("env:S", &environment(value)).is_ok(),
+                "{value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_and_what_is_no_text_is_refused() {
+        for value in ["", "\n", "\r\n"] {
+            let told = resolve("env:S", &environment(value)).unwrap_err();
+            assert!(matches!(told, SecretError::Empty(_)), "{value:?}: {told}");
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        std::fs::write(&path, b"\xff\xfe").unwrap();
+        let told = resolve(&format!("file:{}", path.display()), &BTreeMap::new()).unwrap_err();
+        assert!(matches!(told, SecretError::NotUtf8(_)), "{told}");
+        let told = resolve("env:S", &environment("a\u{fffd}")).unwrap_err();
+        assert!(matches!(told, SecretError::NotUtf8(_)), "{told}");
+    }
 }

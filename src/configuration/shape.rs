@@ -183,10 +183,10 @@ impl Shape {
             }
             (Self::Number(min, max), Value::Integer(_) | Value::Float(_)) => {
                 // A NaN is in no range.
-                if number(value).is_some_and(|number| (*min..=*max).contains(&number)) {
-                    Ok(())
-                } else {
-                    wrong(format!("{value} is out of range"))
+                match number(value) {
+                    Some(number) if (*min..=*max).contains(&number) => Ok(()),
+                    Some(number) if is_plain(number) => wrong(format!("{value} is out of range")),
+                    _ => wrong(format!("is {}", kind(value))),
                 }
             }
             (Self::OneOf(words), Value::String(word)) => {
@@ -297,10 +297,22 @@ fn is_time_of_day(text: &str) -> bool {
     text.len() == 5 && chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok()
 }
 
-const fn kind(value: &Value) -> &'static str {
+/// Whether a number can be shown as it was written.
+fn is_plain(number: f64) -> bool {
+    number.abs() < BEYOND_64_BITS
+}
+
+/// 2 to the power of 63: whole numbers from here on have no place in 64 bits with a sign.
+const BEYOND_64_BITS: f64 = 9_223_372_036_854_775_808.0;
+
+fn kind(value: &Value) -> &'static str {
     match value {
+        Value::String(text) if text.trim().is_empty() => "empty text",
         Value::String(_) => "text",
         Value::Integer(_) => "a whole number",
+        Value::Float(number) if number.is_nan() => "nan, not a number",
+        Value::Float(number) if number.is_infinite() => "an infinite number",
+        Value::Float(number) if !is_plain(*number) => "a number beyond 64 bits",
         Value::Float(_) => "a number with a fraction",
         Value::Boolean(_) => "a flag",
         Value::Datetime(_) => "a date or time",

@@ -18,6 +18,7 @@ mod publish;
 mod publish_lines;
 pub mod routes;
 mod server;
+mod topics;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use connections::CONNECTIONS_MAX;
 pub use control::Control;
 pub use hosts::{Authority, NoAuthority};
 pub use server::{ServeError, Server};
+pub use topics::usage as topic_usage;
 
 /// What the handlers need.
 pub struct ApiState {

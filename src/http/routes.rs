@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, Route};
 use serde_json::json;
 
 use super::problem::{Kind, Problem};
-use super::{ApiState, control, dead_letters, decisions, ledger, publish, publish_lines};
+use super::{ApiState, control, dead_letters, decisions, ledger, publish, publish_lines, topics};
 
 /// The OpenAPI 3.1 document.
 pub const OPENAPI: &str = include_str!("openapi.json");
@@ -53,6 +53,8 @@ pub fn table() -> Vec<(&'static str, &'static str, Route)> {
         ),
         ("GET", "/api/v1/cooldowns", get().to(cooldowns)),
         ("GET", "/api/v1/ledger", get().to(ledger::ledger)),
+        ("GET", "/api/v1/topics", get().to(topics::list)),
+        ("GET", "/api/v1/topics/{name}", get().to(topics::show)),
         (
             "POST",
             "/api/v1/control/{order}",

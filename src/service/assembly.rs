@@ -1,6 +1,7 @@
 //! Wiring: from the configuration to the parts, each given what it needs and nothing else.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
@@ -49,7 +50,7 @@ pub fn open_log(settings: &Settings) -> anyhow::Result<Arc<dyn EventLog>> {
     let Some(bootstrap_servers) = &settings.kafka.bootstrap_servers else {
         let embedded = EmbeddedSettings {
             max_bytes: Some(settings.log.bytes_max),
-            ..EmbeddedSettings::new(settings.data_dir.join("log"))
+            ..EmbeddedSettings::new(log_directory(settings))
         };
         return Ok(Arc::new(EmbeddedLog::open(embedded)?));
     };
@@ -70,6 +71,11 @@ pub(super) fn kafka_settings(
             .collect(),
         ..KafkaSettings::new(bootstrap_servers)
     }
+}
+
+/// Where the embedded log is.
+pub(super) fn log_directory(settings: &Settings) -> PathBuf {
+    settings.data_dir.join("log")
 }
 
 /// Topics that the service reads.

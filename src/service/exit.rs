@@ -41,7 +41,7 @@ impl Exit {
                 LedgerError::Log(error) => of_log(error),
             };
         }
-        if let Some(OpenError::Damaged { .. }) = cause.downcast_ref() {
+        if cause.is::<OpenError>() {
             return Some(Self::Ledger);
         }
         if cause.is::<KafkaSettingsError>() {
@@ -54,6 +54,17 @@ impl Exit {
     pub(super) const fn code(self) -> u8 {
         self as u8
     }
+}
+
+/// An error with its causes, each said once: many an error's own text names its cause already.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 impl From<Exit> for ExitCode {
@@ -73,7 +84,7 @@ mod tests {
         let wrapped = |error: anyhow::Error| Err::<(), _>(error).context("the start").unwrap_err();
         let text = || "x".to_owned();
         let directory = std::path::PathBuf::new;
-        let cases: [(anyhow::Error, u8); 12] = [
+        let cases: [(anyhow::Error, u8); 13] = [
             (anyhow::Error::msg("anything"), 1),
             (LedgerError::Topic(text()).into(), 3),
             (
@@ -114,7 +125,15 @@ mod tests {
                     directory: directory(),
                 }
                 .into(),
-                1,
+                3,
+            ),
+            (
+                OpenError::Store {
+                    directory: directory(),
+                    reason: text(),
+                }
+                .into(),
+                3,
             ),
             (LedgerError::Log(LogError::Fatal(text())).into(), 4),
             (LedgerError::Log(LogError::Refused(text())).into(), 1),
@@ -126,5 +145,19 @@ mod tests {
             let told = error.to_string();
             assert_eq!(Exit::of(&wrapped(error)).code(), code, "{told}");
         }
+    }
+
+    #[test]
+    fn a_cause_that_the_error_names_itself_is_said_once() {
+        let error = crate::http::ServeError::Listen {
+            listen: "127.0.0.1:1".to_owned(),
+            source: std::io::Error::other("address in use"),
+        };
+        let told = told(&anyhow::Error::new(error).context("the start"));
+        assert_eq!(told.matches("address in use").count(), 1, "{told}");
+        assert!(
+            told.starts_with("the start: cannot listen on 127.0.0.1:1"),
+            "{told}"
+        );
     }
 }

@@ -82,6 +82,9 @@ impl End {
 
 /// Runs the service until it is told to end, or has to.
 pub fn run(configuration: Configuration) -> ExitCode {
+    for warning in &configuration.warnings {
+        tracing::warn!("configuration: {warning}");
+    }
     let system = actix_rt::System::new();
     match system.block_on(serve(configuration)) {
         Ok(end) => end.exit().map_or(ExitCode::SUCCESS, |exit| {
@@ -93,7 +96,7 @@ pub fn run(configuration: Configuration) -> ExitCode {
             let exit = Exit::of(&error);
             let code = exit.code();
             tracing::error!(
-                error = format!("{error:#}"),
+                error = exit::told(&error),
                 code,
                 "the service did not start"
             );

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_logic::rules::Rules;
 
-use super::assembly::kafka_settings;
-use super::{open_log, run, topics};
-use crate::command::{ConfiguredLog, OpenError, Wiring};
-use crate::configuration::{Configuration, effective, load, of_process};
+use super::assembly::{kafka_settings, log_directory};
+use super::{exit, open_log, run, topics};
+use crate::command::{Checked, ConfiguredLog, IfMissing, OpenError, Wiring};
+use crate::configuration::{Configuration, Settings, brokers, effective, load, of_process};
+use crate::log::embedded;
 use crate::log::kafka::KafkaLog;
 
 /// Exit code of usage and configuration errors.
@@ -34,14 +35,27 @@ impl Wiring for Service {
         }
     }
 
-    fn check(&self, files: &[PathBuf]) -> Result<String, Vec<String>> {
-        configured(files).map(|configuration| effective(&configuration))
+    fn check(&self, files: &[PathBuf]) -> Result<Checked, Vec<String>> {
+        let configuration = configured(files)?;
+        let warnings = configuration.warnings.iter();
+        Ok(Checked {
+            effective: effective(&configuration),
+            warnings: warnings.map(ToString::to_string).collect(),
+        })
     }
 
-    fn open_log(&self, files: &[PathBuf]) -> Result<ConfiguredLog, OpenError> {
+    fn open_log(
+        &self,
+        files: &[PathBuf],
+        if_missing: IfMissing,
+    ) -> Result<ConfiguredLog, OpenError> {
         let configuration = configured(files).map_err(OpenError::Configuration)?;
         let settings = &configuration.settings;
-        let log = open_log(settings).map_err(|error| OpenError::Log(format!("{error:#}")))?;
+        if if_missing == IfMissing::Leave && is_missing(settings) {
+            let directory = log_directory(settings);
+            return Err(OpenError::Missing { directory });
+        }
+        let log = open_log(settings).map_err(|error| open_error(&error, settings))?;
         Ok(ConfiguredLog {
             log,
             topics: topics(settings),
@@ -53,11 +67,43 @@ impl Wiring for Service {
         files: &[PathBuf],
         bootstrap_servers: &str,
     ) -> Result<Arc<dyn EventLog>, OpenError> {
+        let problems = brokers::problems(bootstrap_servers).into_iter();
+        let problems: Vec<String> = problems
+            .map(|(problem, remedy)| format!("--bootstrap-servers: {problem}; {remedy}"))
+            .collect();
+        if !problems.is_empty() {
+            return Err(OpenError::Configuration(problems));
+        }
         let configuration = configured(files).map_err(OpenError::Configuration)?;
         let kafka = &configuration.settings.kafka;
         let log = KafkaLog::open(kafka_settings(kafka, bootstrap_servers));
         let log = log.map_err(|error| OpenError::Log(error.to_string()))?;
         Ok(Arc::new(log))
+    }
+}
+
+/// Whether the configured log is an embedded one of which nothing is there yet. What cannot be looked at is there.
+fn is_missing(settings: &Settings) -> bool {
+    if settings.kafka.bootstrap_servers.is_some() {
+        return false;
+    }
+    match std::fs::read_dir(log_directory(settings)) {
+        Ok(mut files) => files.next().is_none(),
+        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+fn open_error(error: &anyhow::Error, settings: &Settings) -> OpenError {
+    let problem = exit::told(error);
+    match error.downcast_ref() {
+        Some(embedded::OpenError::InUse { .. }) => OpenError::InUse {
+            problem,
+            url: format!("http://{}", settings.http.listen),
+        },
+        Some(embedded::OpenError::Damaged { .. } | embedded::OpenError::Store { .. }) => {
+            OpenError::Unusable(problem)
+        }
+        None => OpenError::Log(problem),
     }
 }
 

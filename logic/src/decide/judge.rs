@@ -136,7 +136,7 @@ impl fmt::Display for SeverityReason {
 /// Judges an event. `raw` is its text, read only when a rule looks at a field that is not decoded already.
 pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
     let about = about(event, rules);
-    let rule = rules.find(&event.event_type, &about.name);
+    let rule = rules.find(&event.event_type, about.kind, &about.name);
     let (severity, severity_reason) = severity_of(event, raw, rule, rules);
     let (source, proposed) = match (&*event.event_type, event.action_required) {
         _ if event.resolved => (RuleSource::Resolved, Action::Ignore),

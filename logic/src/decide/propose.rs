@@ -104,9 +104,11 @@ impl Named<'_> {
 pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
     let quoted = Quoted::read(context.raw);
     let told = Told::read(context.raw);
-    let rule = context
-        .rules
-        .find(&context.event.event_type, &verdict.target);
+    let rule = context.rules.find(
+        &context.event.event_type,
+        verdict.target_kind,
+        &verdict.target,
+    );
     let age = Age::of(
         told.timestamp,
         context.timestamp,

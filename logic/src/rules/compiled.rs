@@ -11,6 +11,7 @@ use crate::action::Action;
 use crate::ledger::record::{Id, Millis};
 use crate::model_reference;
 use crate::severity::{Severity, normalized};
+use crate::target::TargetKind;
 
 /// The rule that answers every event type without one of its own.
 pub const OTHER: &str = "other";
@@ -101,6 +102,22 @@ impl Table {
     }
 }
 
+/// The tables of one name: of the model, of the service, or of both where the name is written without a kind.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Named {
+    model: Option<Table>,
+    service: Option<Table>,
+}
+
+impl Named {
+    const fn of(&mut self, kind: TargetKind) -> &mut Option<Table> {
+        match kind {
+            TargetKind::Model => &mut self.model,
+            TargetKind::Service => &mut self.service,
+        }
+    }
+}
+
 /// Everything that decides, immutable; a reload replaces it whole.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
@@ -113,7 +130,7 @@ pub struct Rules {
     actions: BTreeMap<Action, ActionSettings>,
     synonyms: BTreeMap<String, Severity>,
     general: Table,
-    targets: BTreeMap<String, Table>,
+    targets: BTreeMap<String, Named>,
 }
 
 impl Rules {
@@ -130,11 +147,7 @@ impl Rules {
             .map_err(|error| errors.push(error))
             .ok();
         let general = table(settings, None, &mut errors);
-        let targets = settings
-            .targets
-            .keys()
-            .map(|name| (name.clone(), table(settings, Some(name), &mut errors)))
-            .collect();
+        let targets = targets(settings, &mut errors);
         match maintenance {
             Some(maintenance) if errors.is_empty() => Ok(Self {
                 revision: revision(settings),
@@ -150,11 +163,13 @@ impl Rules {
     }
 
     /// The rule for an event type and a target.
-    pub fn find(&self, event_type: &str, target: &str) -> &Rule {
-        self.targets
-            .get(target)
-            .unwrap_or(&self.general)
-            .find(event_type)
+    pub fn find(&self, event_type: &str, kind: TargetKind, target: &str) -> &Rule {
+        let named = self.targets.get(target);
+        let own = named.and_then(|named| match kind {
+            TargetKind::Model => named.model.as_ref(),
+            TargetKind::Service => named.service.as_ref(),
+        });
+        own.unwrap_or(&self.general).find(event_type)
     }
 
     /// How an action is carried out; `None` only for `ignore`, which nobody carries out.
@@ -268,6 +283,29 @@ fn check_actions(settings: &RuleSettings) -> Vec<RuleError> {
         })
         .chain(silent)
         .collect()
+}
+
+/// `[targets.churn]` is the model and the service of that name; `[targets."model/churn"]`, as the command line writes it, is
+/// the model alone.
+fn targets(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<String, Named> {
+    let mut targets = BTreeMap::<String, Named>::new();
+    for name in settings.targets.keys() {
+        let table = table(settings, Some(name), errors);
+        let (kinds, bare) = match TargetKind::split(name) {
+            Some((kind, bare)) => (vec![kind], bare),
+            None => (vec![TargetKind::Model, TargetKind::Service], name.as_str()),
+        };
+        let named = targets.entry(bare.to_owned()).or_default();
+        for kind in kinds {
+            if named.of(kind).replace(table.clone()).is_some() {
+                errors.push(RuleError {
+                    key: format!("targets.{name}"),
+                    problem: format!("the {} {bare} has two tables; keep one", kind.name()),
+                });
+            }
+        }
+    }
+    targets
 }
 
 /// The layers of one target, or of none: global, `rules.<type>`, `targets.<target>`, `targets.<target>.rules.<type>`.

@@ -29,7 +29,8 @@ pub struct RuleSettings {
     pub defaults: Defaults,
     /// Tables `[rules.<event_type>]`; `other` answers every type without one.
     pub rules: BTreeMap<String, RuleOverlay>,
-    /// Tables `[targets.<name>]`.
+    /// Tables `[targets.<name>]`, about the model and the service of that name, or `[targets."model/<name>"]` and
+    /// `[targets."service/<name>"]`.
     pub targets: BTreeMap<String, TargetOverlay>,
     /// Tables `[actions.<action>]`.
     pub actions: BTreeMap<Action, ActionSettings>,

@@ -11,7 +11,7 @@ use super::headers::purpose;
 use super::settings::{Problem, WebhookSettings};
 use super::signature::Signer;
 use super::template::{Purpose, Template};
-use crate::configuration::{Secret, is_reference, resolve};
+use crate::configuration::{Secret, is_reference, resolve_word};
 
 /// Where and how one action is sent. Scheme, host and port are fixed here; nothing of an event can change them.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Endpoint {
     pub(super) client: Client,
     /// Where the target is asked whether an action had its effect.
     pub(super) probe: Option<Box<Self>>,
+    /// What works and is probably not meant, for the one who reads the configuration's warnings.
+    pub(crate) doubts: Vec<Problem>,
 }
 
 impl Endpoint {
@@ -45,6 +47,7 @@ impl Endpoint {
             environment,
             secrets: Vec::new(),
             problems: Vec::new(),
+            doubts: Vec::new(),
         };
         let url = compile.url(settings);
         let headers = compile.headers(&settings.headers);
@@ -88,6 +91,7 @@ impl Endpoint {
                 secrets: compile.secrets,
                 client,
                 probe,
+                doubts: compile.doubts,
             }),
             _ => Err(compile.problems),
         }
@@ -105,6 +109,7 @@ pub(super) struct Compile<'a> {
     pub(super) environment: &'a BTreeMap<String, String>,
     pub(super) secrets: Vec<Secret>,
     pub(super) problems: Vec<Problem>,
+    doubts: Vec<Problem>,
 }
 
 impl Compile<'_> {
@@ -113,7 +118,7 @@ impl Compile<'_> {
     }
 
     fn secret(&mut self, key: &str, reference: &str) -> Option<Secret> {
-        match resolve(reference, self.environment) {
+        match resolve_word(reference, self.environment) {
             Ok(secret) => {
                 self.secrets.push(secret.clone());
                 Some(secret)
@@ -139,7 +144,7 @@ impl Compile<'_> {
     fn url(&mut self, settings: &WebhookSettings) -> Option<CompiledUrl> {
         const KEY: &str = "url";
         let text = if is_reference(&settings.url) {
-            self.secret(KEY, &settings.url)?.expose().trim().to_owned()
+            self.secret(KEY, &settings.url)?.expose().to_owned()
         } else {
             settings.url.clone()
         };
@@ -223,13 +228,14 @@ impl Compile<'_> {
     fn signer(&mut self, reference: &str) -> Option<Signer> {
         let secret = self.secret("secret", reference)?;
         match Signer::new(&secret) {
-            Ok(signer) => Some(signer),
-            Err(problem) => {
-                self.problem(
-                    "secret",
-                    problem,
-                    "use 24 bytes or more, as base64 after `whsec_`, or as they are",
-                );
+            Ok(signer) => {
+                let doubt = signer.doubt();
+                let doubt = doubt.map(|(problem, remedy)| Problem::new("secret", problem, remedy));
+                self.doubts.extend(doubt);
+                Some(signer)
+            }
+            Err(error) => {
+                self.problem("secret", error.to_string(), error.remedy());
                 None
             }
         }

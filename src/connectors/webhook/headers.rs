@@ -7,7 +7,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use super::endpoint::Compile;
 use super::settings::Problem;
 use super::template::Purpose;
-use crate::configuration::{Secret, is_reference, resolve};
+use crate::configuration::{Secret, is_reference, resolve_word};
 
 /// Headers that belong to the connector or to HTTP itself.
 const RESERVED: [&str; 9] = [
@@ -66,7 +66,7 @@ impl Compile<'_> {
         }
         let is_secret = is_reference(text) || CREDENTIALS.contains(&name.as_str());
         let secret = if is_secret {
-            let secret = resolve(text, self.environment)
+            let secret = resolve_word(text, self.environment)
                 .map_err(|error| (error.to_string(), error.remedy()))?;
             self.secrets.push(secret.clone());
             secret

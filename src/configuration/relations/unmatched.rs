@@ -1,0 +1,152 @@
+//! Warnings: what is allowed and has no effect, most often because a name is mistyped.
+
+use homeostat_logic::severity::Severity;
+use homeostat_logic::topic::TOPICS;
+
+use super::Relations;
+use crate::configuration::faults::near;
+use crate::configuration::keys::executed_actions;
+use crate::configuration::layers::{Entry, parse_default};
+
+/// Letters that may be wrong in a name that is taken for a mistyped one, where other names are allowed too.
+const REACH: usize = 2;
+
+/// Fields with a number or a list that events are known to carry (SPEC §3), by event type.
+const FIELDS: [(&str, &[&str]); 2] = [
+    ("data_drift_detected", &["drift_score", "affected_features"]),
+    (
+        "model_performance_degraded",
+        &[
+            "performance_drop",
+            "current_performance",
+            "baseline_performance",
+        ],
+    ),
+];
+
+impl Relations<'_> {
+    fn names_below(&self, path: &[&str]) -> Vec<String> {
+        let table = self.root.at(path).and_then(Entry::table);
+        table
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect()
+    }
+
+    /// `[rules.TYPE]` may name a type of the operator's own, so that only one close to a known type is told.
+    /// `[targets.NAME.rules.TYPE]` changes a type, so that it has to be known.
+    pub(super) fn rules_have_events(&mut self) {
+        let shipped = shipped_types();
+        let shipped: Vec<&str> = shipped.iter().map(String::as_str).collect();
+        let configured = self.names_below(&["rules"]);
+        for name in &configured {
+            let meant = near(name, &shipped, REACH);
+            if let Some(meant) = meant.filter(|_| !shipped.contains(&name.as_str())) {
+                let problem = format!("no topic has the event type `{name}`");
+                self.fault(
+                    &["rules", name],
+                    problem,
+                    format!("did you mean `{meant}`?"),
+                );
+            }
+        }
+        let known = configured.iter().map(String::as_str).chain(shipped);
+        let known: Vec<&str> = known.collect();
+        for target in self.names_below(&["targets"]) {
+            for name in self.names_below(&["targets", &target, "rules"]) {
+                if known.contains(&name.as_str()) {
+                    continue;
+                }
+                let problem = format!("no topic and no table [rules] has the event type `{name}`");
+                let remedy = match near(&name, &known, usize::MAX) {
+                    Some(meant) => format!("did you mean `{meant}`?"),
+                    None => "correct the name, or add a rule of that name".to_owned(),
+                };
+                self.fault(&["targets", &target, "rules", &name], problem, remedy);
+            }
+        }
+    }
+
+    pub(super) fn thresholds_have_fields(&mut self) {
+        let general = self.names_below(&["rules"]).into_iter();
+        let mut rules: Vec<Vec<String>> =
+            general.map(|name| vec!["rules".to_owned(), name]).collect();
+        for target in self.names_below(&["targets"]) {
+            for name in self.names_below(&["targets", &target, "rules"]) {
+                rules.push(
+                    ["targets", &target, "rules", &name]
+                        .map(str::to_owned)
+                        .to_vec(),
+                );
+            }
+        }
+        for rule in &rules {
+            let rule: Vec<&str> = rule.iter().map(String::as_str).collect();
+            for severity in Severity::ALL.map(Severity::name) {
+                let raise = [rule.as_slice(), &["raise", severity]].concat();
+                for field in self.names_below(&raise) {
+                    self.field_is_known(&rule, &raise, &field);
+                }
+            }
+        }
+    }
+
+    /// An event may carry any field. One close to a known field is taken for mistyped; and where the fields of a type are
+    /// known, so is any other.
+    fn field_is_known(&mut self, rule: &[&str], raise: &[&str], field: &str) {
+        let event_type = rule.last().copied().unwrap_or_default();
+        let known: Vec<&str> = FIELDS
+            .iter()
+            .flat_map(|(_, fields)| *fields)
+            .copied()
+            .collect();
+        if raise.last() == Some(&Severity::Low.name()) {
+            let problem = "raises to low, and no severity is below that".to_owned();
+            self.fault(
+                &[raise, &[field]].concat(),
+                problem,
+                "name a higher severity",
+            );
+        }
+        if known.contains(&field) {
+            return;
+        }
+        let closed = FIELDS.iter().any(|(name, _)| *name == event_type);
+        let reach = if closed { usize::MAX } else { REACH };
+        let remedy = match near(field, &known, reach) {
+            Some(meant) => format!("did you mean `{meant}`?"),
+            None if closed => "keep it only if your events carry it".to_owned(),
+            None => return,
+        };
+        let problem = format!("no known event has a field `{field}`");
+        self.fault(&[raise, &[field]].concat(), problem, remedy);
+    }
+
+    pub(super) fn webhooks_are_used(&mut self) {
+        for action in executed_actions() {
+            let connector = self.text(&["actions", action, "connector"]);
+            if self.root.at(&["webhook", action]).is_none()
+                || connector.is_none_or(|name| name == "webhook")
+            {
+                continue;
+            }
+            self.fault(
+                &["webhook", action],
+                format!("is not used: actions.{action}.connector is not \"webhook\""),
+                format!(
+                    "write connector = \"webhook\" in [actions.{action}], or remove this table"
+                ),
+            );
+        }
+    }
+}
+
+/// Event types of the topics and of the shipped rules.
+fn shipped_types() -> Vec<String> {
+    let defaults = parse_default();
+    let rules = defaults.at(&["rules"]).and_then(Entry::table);
+    let rules = rules.into_iter().flatten().map(|(name, _)| name.clone());
+    let topics = TOPICS.iter().map(|topic| topic.event_type.to_owned());
+    rules.chain(topics).collect()
+}
