@@ -18,6 +18,7 @@ pub mod fail_point;
 pub mod flight;
 mod inquiry;
 pub mod ledger_view;
+pub mod lost_alerts;
 pub mod ownership;
 pub mod partition;
 pub mod ports;

@@ -127,7 +127,7 @@ async fn look(
         }
         Err(OpenError::InUse { problem, url }) => {
             return Err(Failure::Unusable(format!(
-                "{problem}; or ask the service that has it: homeostat topics list --url {url}"
+                "{problem}; or ask the service that has it: `homeostat topics list --url {url}`"
             )));
         }
         Err(error) => return Err(error.into()),

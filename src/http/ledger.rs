@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::web::{self, Data};
 use actix_web::{HttpRequest, HttpResponse};
 use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::lost_alerts::Delivered;
 use homeostat_logic::history::format_time;
 use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold};
 use homeostat_logic::ledger::record::Millis;
@@ -31,9 +32,11 @@ pub(super) async fn ledger(
         views.retain(|view| view.partition == home);
         Some(control::held_with(target, views.first()?))
     });
-    let now = state.clock.now();
+    let (now, all) = (state.clock.now(), state.control.views.clone());
     let partitions = web::block(move || -> Vec<Value> {
-        views.iter().map(|view| partition(view, now)).collect()
+        let delivered = Delivered::of(&all);
+        let shown = views.iter().map(|view| partition(view, now, &delivered));
+        shown.collect()
     });
     let partitions = partitions.await.map_err(|error| {
         tracing::error!(%error, "the ledger could not be looked at");
@@ -57,7 +60,7 @@ fn wanted(request: &HttpRequest) -> Result<Option<Target>, Problem> {
 }
 
 /// Two instances that show the same offset of a partition must show the same hash.
-fn partition(view: &LedgerView, now: Millis) -> Value {
+fn partition(view: &LedgerView, now: Millis, delivered: &Delivered) -> Value {
     let state = view.read();
     let fold = &state.fold;
     let (progress, problem) = match &state.progress {
@@ -82,14 +85,14 @@ fn partition(view: &LedgerView, now: Millis) -> Value {
         "boundary": boundary.map(|one| json!({"covers": one.covers, "hash": one.hash})),
         "open_actions": fold.open_actions().count(),
         "holds": control::holds(fold, now),
-        "undelivered": fold.undelivered().count(),
-        "undelivered_alerts": undelivered(fold),
+        "undelivered": delivered.lost(fold).count(),
+        "undelivered_alerts": undelivered(delivered, fold),
     })
 }
 
 /// The alerts that reached nobody, with the action that each is about.
-fn undelivered(fold: &Fold) -> Vec<Value> {
-    let lost = fold.undelivered().take(ALERTS_LISTED);
+fn undelivered(delivered: &Delivered, fold: &Fold) -> Vec<Value> {
+    let lost = delivered.lost(fold).take(ALERTS_LISTED);
     let shown = lost.map(|(id, alert)| {
         json!({
             "id": id,

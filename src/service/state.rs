@@ -7,6 +7,7 @@ use homeostat_actors::assignment::Partitions;
 use homeostat_actors::cooldown::SharedHistory;
 use homeostat_actors::flight::Standstill;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::lost_alerts::Delivered;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::{EventLog, PartitionStatus};
 use homeostat_actors::supervision::{ActorState, Supervisor};
@@ -170,7 +171,8 @@ impl ServiceState {
     /// Derived alerts of the last eight days that reached nobody; a warning, for an instance that is taken out of service
     /// delivers them no better.
     pub(super) fn undelivered(&self) -> usize {
-        let count = |view: &Arc<LedgerView>| view.read().fold.undelivered().count();
+        let delivered = Delivered::of(&self.views);
+        let count = |view: &Arc<LedgerView>| delivered.lost(&view.read().fold).count();
         self.views.iter().map(count).sum()
     }
 

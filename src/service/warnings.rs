@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use homeostat_actors::ledger_view::LedgerView;
+use homeostat_actors::lost_alerts::Delivered;
 use homeostat_logic::ledger::record::{Id, Millis};
 
 /// The alerts that were lost on one connector.
@@ -17,9 +18,10 @@ struct Lost {
 /// One sentence per connector that lost alerts; the connectors are configured, so they are few.
 pub(super) fn undelivered(views: &[Arc<LedgerView>]) -> Vec<String> {
     let mut by_connector: BTreeMap<String, Lost> = BTreeMap::new();
+    let delivered = Delivered::of(views);
     for view in views {
         let state = view.read();
-        for (id, alert) in state.fold.undelivered() {
+        for (id, alert) in delivered.lost(&state.fold) {
             let ended = (alert.end, id);
             let target = || alert.subject.target.to_string();
             by_connector

@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use homeostat_logic::ledger::placement::partition_of_target;
+use homeostat_logic::target::Target as About;
 use serde_json::{Value, json};
 
 use crate::operators::{applied, order, with_token};
@@ -87,12 +89,20 @@ fn a_lost_alert_is_a_warning_through_a_restart_until_a_later_one_is_delivered() 
         told,
         "people still do not know"
     );
-    let alert = [
-        "override", "force", "--action", "alert", "--target", "model/m",
-    ];
+    // About another target, in another partition of the ledger.
+    let partition = |target: &str| partition_of_target(&About::model(target), 4);
+    let other = (0..).map(|n| format!("n{n}"));
+    let mut other = other.filter(|other| partition(other) != partition("m"));
+    let other = format!("model/{}", other.next().unwrap());
+    let alert = ["override", "force", "--action", "alert", "--target", &other];
     applied(&launch, &service, &alert);
     wait_until("a later alert ends it", || warnings(&service).is_empty());
     wait_until("and the metric", || undelivered(&service, 0));
+    let listed = service.get("/api/v1/ledger").json()["partitions"].to_string();
+    assert!(
+        listed.contains(r#""undelivered":0"#) && !listed.contains(r#""undelivered":1"#),
+        "{listed}"
+    );
     service.stop();
 }
 

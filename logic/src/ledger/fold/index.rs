@@ -1,10 +1,12 @@
 //! Orders of the fold by time: which timer is due next and what is old enough to forget. Derived from state and memory,
 //! so it is neither compared nor stored.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::memory::Memory;
+use crate::action::Action;
+use crate::ledger::phase::Phase;
 use crate::ledger::record::{Id, Millis};
 use crate::ledger::state::{ActionState, FoldState};
 
@@ -34,6 +36,8 @@ pub(super) struct Index {
     pub(super) open: BTreeSet<Id>,
     /// Alerts that reached nobody.
     pub(super) undelivered: BTreeSet<Id>,
+    /// By connector: when the last alert that was delivered through it ended. The connectors are configured, so they are few.
+    pub(super) delivered: BTreeMap<String, Millis>,
     /// What ages.
     pub(super) ages: BTreeSet<(Millis, Aged)>,
 }
@@ -77,6 +81,18 @@ impl Index {
         }
         if let Some(end) = action.end {
             self.ages.insert((end, Aged::Closed(id)));
+            if action.step.action == Action::Alert && action.phase == Phase::Done {
+                self.delivered_at(&action.step.connector, end);
+            }
+        }
+    }
+
+    fn delivered_at(&mut self, connector: &str, end: Millis) {
+        match self.delivered.get_mut(connector) {
+            Some(last) => *last = end.max(*last),
+            None => {
+                self.delivered.insert(connector.to_owned(), end);
+            }
         }
     }
 

@@ -1,6 +1,6 @@
 //! What others may ask the fold.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Fold;
 use crate::history::{ActiveBudget, ActiveCooldown};
@@ -61,6 +61,11 @@ impl Fold {
     pub fn undelivered(&self) -> impl Iterator<Item = (Id, &ActionState)> {
         let lost = self.index.undelivered.iter();
         lost.filter_map(|id| Some((*id, self.state.actions.get(id)?)))
+    }
+
+    /// When the last alert that was delivered through each connector ended, by log time.
+    pub const fn last_delivered(&self) -> &BTreeMap<String, Millis> {
+        &self.index.delivered
     }
 
     /// Names (`kind/name`) of the targets that have something in use: an open action, a cooldown, or a budget.
