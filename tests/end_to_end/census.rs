@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::service::{Launch, Service};
+use crate::support::service::{Launch, Service, hour};
 use crate::support::wait_for;
 
 pub(crate) const EVENTS: &str = concat!(
@@ -151,4 +151,49 @@ fn each_of_65_real_events_is_answered_as_the_example_says() {
     let again = launch.start();
     check(&again);
     again.stop();
+}
+
+/// The README's first trial, by somebody who sits there at night (issue 13, row 27): working hours as shipped would turn
+/// retrainings into alerts.
+#[test]
+fn the_example_answers_the_same_outside_working_hours() {
+    let (start, end) = (hour(6).to_string(), hour(8).to_string());
+    let night = launch()
+        .with("WORKING_HOURS__ENABLED", "true")
+        .with("WORKING_HOURS__START", &start)
+        .with("WORKING_HOURS__END", &end);
+    let service = night.start();
+    publish(&night, ["--url", &service.url]);
+    check(&service);
+    service.stop();
+}
+
+/// The README's comparison: what the shipped rules make of the same events, by the variables that it names.
+#[test]
+fn the_shipped_rules_retrain_once_for_drift_and_once_for_performance() {
+    let launch = Launch::new().with("BUDGET__TRUST_EVENT_TIME", "false");
+    let service = launch.start();
+    publish(&launch, ["--url", &service.url]);
+    let count = |decisions: &[Value], event_type: &str, outcome: &str| {
+        let of = |one: &&Value| one["event_type"] == event_type && one["outcome"] == outcome;
+        decisions
+            .iter()
+            .filter(of)
+            .filter(|one| one["action"] == "retrain")
+            .count()
+    };
+    wait_for("every event is decided", || {
+        let decisions = service.decisions();
+        let drift = "data_drift_detected";
+        let drop = "model_performance_degraded";
+        let counts = [
+            (drift, "executed"),
+            (drift, "suppressed"),
+            (drop, "executed"),
+            (drop, "suppressed"),
+        ]
+        .map(|(event_type, outcome)| count(&decisions, event_type, outcome));
+        (counts == [1, 23, 1, 4]).then_some(())
+    });
+    service.stop();
 }

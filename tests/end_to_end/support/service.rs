@@ -177,8 +177,13 @@ impl Launch {
 
 /// The full hour of the day so many hours from now, in UTC.
 fn hour_in(hours: u64) -> String {
+    format!("{:02}:00", hour(hours))
+}
+
+/// The hour in UTC so many hours from now.
+pub(crate) fn hour(hours: u64) -> u64 {
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() / 3600;
-    format!("{:02}:00", (now + hours) % 24)
+    (now + hours) % 24
 }
 
 /// Collects what a process writes.
