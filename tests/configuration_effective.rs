@@ -67,7 +67,7 @@ fn the_defaults_survive_and_each_line_names_its_origin() {
 fn values_of_every_layer_survive_with_file_and_line_or_variable() {
     let text = "[cooldown]\nretrain_minutes = 7.5\n[targets.\"a b\"]\nresponses_per_hour = 2\n[targets.empty]\n\
                 [targets.\"model/churn\".rules.data_drift_detected]\nraise.high.\"x.y\" = 3\n\
-                [kafka.options]\n\"client.rack\" = \"r1\"\n\"sasl.password\" = \"env:PASSWORD\"\n\
+                [kafka.options]\n\"client.rack\" = \"r1\"\n\"security.protocol\" = \"SASL_SSL\"\n\"sasl.mechanism\" = \"PLAIN\"\n\"sasl.username\" = \"me\"\n\"sasl.password\" = \"env:PASSWORD\"\n\
                 [actions.retrain]\nconnector = \"webhook\"\n[webhook.retrain]\nurl = \"https://e.org/{{ target.name }}?m={{ target.name }}\"\n\
                 body = '''\n{\"model\": {{ target.name | tojson }},\n\t\"why\": \"\\\\\"}\n'''\nsecret = \"env:SECRET\"\n\
                 headers.\"X-A\" = \"a # b\"\n";

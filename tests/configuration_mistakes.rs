@@ -84,8 +84,12 @@ fn keys_that_can_never_match_are_warned_of_with_what_was_probably_meant() {
             "site.toml:1: webhook.retrain: is not used: actions.retrain.connector is not \"webhook\"; write connector = \"webhook\" in [actions.retrain], or remove this table",
         ),
         (
-            "kafka.options = { \"sasl.password\" = \"env:QUOTED\" }".to_owned(),
+            "kafka.options = { \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanism\" = \"PLAIN\", \"sasl.username\" = \"me\", \"sasl.password\" = \"env:QUOTED\" }".to_owned(),
             "kafka.options.\"sasl.password\": has quotes or spaces around its value",
+        ),
+        (
+            "kafka.tls.enabled = true\nkafka.sasl = { mechanism = \"PLAIN\", username = \"me\", password = \"env:QUOTED\" }".to_owned(),
+            "kafka.sasl.password: has quotes or spaces around its value",
         ),
         (
             "actions.retrain.connector = \"webhook\"\n[webhook.retrain]\nurl = \"https://e.org/\"\nsecret = \"env:URL_SAFE\"".to_owned(),

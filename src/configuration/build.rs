@@ -163,7 +163,7 @@ impl Build<'_> {
             };
             match value {
                 Ok(value) => {
-                    self.doubt_quotes(entry, name, &value);
+                    self.doubt_quotes(entry, join("kafka.options", name), &value);
                     taken.insert(name.clone(), value);
                 }
                 Err(error) => self.secret_fault(entry, join("kafka.options", name), &error),
@@ -184,31 +184,30 @@ impl Build<'_> {
             } else {
                 Ok(Secret::new(written.text))
             };
+            let path: Vec<_> = written.path.iter().map(String::as_str).collect();
+            let entry = kafka.at(&path).unwrap_or(kafka);
+            let key = path
+                .iter()
+                .fold("kafka".to_owned(), |key, name| join(&key, name));
             match value {
                 Ok(value) => {
+                    self.doubt_quotes(entry, key, &value);
                     taken.insert(name.to_owned(), value);
                 }
-                Err(error) => {
-                    let path: Vec<_> = written.path.iter().map(String::as_str).collect();
-                    let entry = kafka.at(&path).unwrap_or(kafka);
-                    let key = path
-                        .iter()
-                        .fold("kafka".to_owned(), |key, name| join(&key, name));
-                    self.secret_fault(entry, key, &error);
-                }
+                Err(error) => self.secret_fault(entry, key, &error),
             }
         }
         taken
     }
 
     /// A password may hold anything, so that quotes around one are only told.
-    fn doubt_quotes(&mut self, entry: &Entry, name: &str, value: &Secret) {
+    fn doubt_quotes(&mut self, entry: &Entry, key: String, value: &Secret) {
         let value = value.expose();
-        let is_padded = value.trim() != value && name.rsplit('.').next() != Some("pem");
+        let is_padded = value.trim() != value && !value.contains("-----BEGIN");
         if is_quoted(value) || is_padded {
             self.warnings.push(Fault {
                 origin: entry.origin.clone(),
-                key: join("kafka.options", name),
+                key,
                 problem: "has quotes or spaces around its value, which count as a part of it"
                     .to_owned(),
                 remedy: "remove them unless they are meant".to_owned(),
