@@ -7,6 +7,7 @@ use clap::Subcommand;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
+use super::decisions::whole_id;
 use super::service::{Question, Service};
 use super::{Failure, complain, print};
 
@@ -74,7 +75,7 @@ pub(super) struct Silence {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct OnAction {
-    /// The action, as `GET /api/v1/decisions` lists it.
+    /// The action, as `homeostat decisions list` shows it, or its first digits.
     action: String,
     /// `changed` of the action as you saw it; read from the service and shown unless told otherwise.
     #[arg(long)]
@@ -206,12 +207,14 @@ pub(super) async fn on_action(
     on: &OnAction,
     outcome: Option<&str>,
 ) -> Result<(), Failure> {
+    let service = Service::at(&on.common.url)?;
+    let id = whole_id(&service, &on.action).await?;
     let expect = match on.expect {
         Some(expect) => expect,
-        None => seen(on).await?,
+        None => seen(&service, &id).await?,
     };
     let fields = [
-        ("action_id", Some(json!(on.action))),
+        ("action_id", Some(json!(id))),
         ("expect", Some(json!(expect))),
         ("outcome", outcome.map(|outcome| json!(outcome))),
     ];
@@ -219,11 +222,8 @@ pub(super) async fn on_action(
 }
 
 /// Reads the action, shows it, and returns its last change.
-async fn seen(on: &OnAction) -> Result<i64, Failure> {
-    let service = Service::at(&on.common.url)?;
-    let story = service
-        .ask(Question::get(&["decisions", &on.action]))
-        .await?;
+async fn seen(service: &Service, id: &str) -> Result<i64, Failure> {
+    let story = service.ask(Question::get(&["decisions", id])).await?;
     let changed = story.get("changed").and_then(Value::as_i64);
     let changed = changed.ok_or_else(|| {
         let what = "the service does not tell when the action changed; give --expect";
