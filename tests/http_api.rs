@@ -951,10 +951,10 @@ async fn envelopes_in_a_line_are_opened_as_those_of_one_topic_are() {
     );
     assert_eq!(one_topic.await.0, 202);
     let values = outside.log.values("data.ingested");
-    assert!(
-        values[0].contains("\"rows\"") && !values[0].contains("specversion"),
-        "{values:?}"
-    );
+    let opened: Value = serde_json::from_str(&values[0]).unwrap();
+    assert_eq!(opened["rows"], 7, "{values:?}");
+    assert_eq!(opened.get("specversion"), None, "{values:?}");
+    assert_eq!(opened["cloudevents"]["specversion"], "1.0", "{values:?}");
     assert_eq!(values[0], values[2]);
     let records = outside.log.records.lock().unwrap();
     let keys = records["data.ingested"]
@@ -1329,14 +1329,30 @@ async fn a_request_reads_so_many_records_and_the_next_one_reads_on() {
         };
         cursor = format!("&cursor={next}");
     }
-    assert_eq!(pages, [0, 0, 1], "10,000 records each, and the rest");
+    // A page reads 10,000 records, or what its time allows: a slow machine needs more of them, never fewer.
+    let (last, before) = pages.split_last().unwrap();
+    assert_eq!(*last, 1, "{pages:?}");
+    assert!(
+        before.len() >= 2 && before.iter().all(|&letters| letters == 0),
+        "{pages:?}"
+    );
     // Whether it was replayed stands in the 24,000 records behind it; it is not replayed before that is known.
     let path = format!("{LETTERS}/replay");
-    let mut outcomes = Vec::new();
-    for _ in 0..3 {
+    let replay = async || {
         let (_, answer) = post(&outside, &path, r#"{"ids": ["0-0"]}"#).await;
-        outcomes.push(answer["results"][0]["outcome"].as_str().unwrap().to_owned());
-    }
-    // The last page of the listing has read 10,000 of them already.
-    assert_eq!(outcomes, ["refused", "replayed", "already_replayed"]);
+        answer["results"][0]["outcome"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(
+        replay().await,
+        "refused",
+        "10,000 of them were seen at most"
+    );
+    let outcome = loop {
+        match replay().await.as_str() {
+            "refused" => {}
+            other => break other.to_owned(),
+        }
+    };
+    assert_eq!(outcome, "replayed");
+    assert_eq!(replay().await, "already_replayed");
 }
