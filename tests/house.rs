@@ -444,3 +444,72 @@ fn two_files_alone_contain_unsafe_code() {
     names.sort_unstable();
     assert_eq!(names, allowed);
 }
+
+/// A JSON document in which every object names each of its members once.
+struct NamesOnce;
+
+impl<'de> serde::Deserialize<'de> for NamesOnce {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = NamesOnce;
+
+            fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                formatter.write_str("JSON")
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<NamesOnce, E> {
+                Ok(NamesOnce)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<NamesOnce, E> {
+                Ok(NamesOnce)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<NamesOnce, E> {
+                Ok(NamesOnce)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<NamesOnce, E> {
+                Ok(NamesOnce)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<NamesOnce, E> {
+                Ok(NamesOnce)
+            }
+
+            fn visit_unit<E>(self) -> Result<NamesOnce, E> {
+                Ok(NamesOnce)
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut list: A,
+            ) -> Result<NamesOnce, A::Error> {
+                while list.next_element::<NamesOnce>()?.is_some() {}
+                Ok(NamesOnce)
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(
+                self,
+                mut map: A,
+            ) -> Result<NamesOnce, A::Error> {
+                let mut names = BTreeSet::new();
+                while let Some((name, _)) = map.next_entry::<String, NamesOnce>()? {
+                    if !names.insert(name.clone()) {
+                        return Err(serde::de::Error::custom(format!("{name} is named twice")));
+                    }
+                }
+                Ok(NamesOnce)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Of two members of one name a reader silently takes one.
+#[test]
+fn the_openapi_document_names_nothing_twice() {
+    let read: Result<NamesOnce, _> = serde_json::from_str(&read("src/http/openapi.json"));
+    assert_eq!(read.err().map(|error| error.to_string()), None);
+}

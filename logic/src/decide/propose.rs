@@ -149,8 +149,8 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         .unwrap_or_else(|| age.counts_from(verdict) + rule.max_event_age_ms);
     let drifted = &*context.event.event_type == "data_drift_detected" && !context.event.resolved;
     let notice = drifted
-        // Every replay tells the alert that the event itself told, or would have.
-        .then(|| writer.drift_alert(context.replay.unwrap_or(event_key)));
+        // A replay, and a producer's second try under the same name, tells the alert that the event itself told: one id.
+        .then(|| writer.drift_alert(event_identity.unwrap_or(event_key)));
     let propose = Propose {
         event_key,
         target: verdict.target(),
