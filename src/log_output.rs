@@ -14,9 +14,16 @@ const QUIET: [&str; 4] = [
     "librdkafka=warn",
 ];
 
-/// Starts logging to standard error. `RUST_LOG` goes before the configuration.
+/// Starts logging to standard error. `RUST_LOG` goes before the configuration; one that cannot be read is told.
 pub fn start(settings: &LogOutput) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+    let from_environment = std::env::var_os("RUST_LOG").filter(|filter| !filter.is_empty());
+    let read = from_environment.map(|_| EnvFilter::try_from_default_env());
+    let (filter, fault) = match read {
+        Some(Ok(filter)) => (Some(filter), None),
+        Some(Err(error)) => (None, Some(error)),
+        None => (None, None),
+    };
+    let filter = filter.unwrap_or_else(|| {
         let quiet = QUIET.join(",");
         EnvFilter::new(format!("{quiet},{}", settings.level))
     });
@@ -38,6 +45,9 @@ pub fn start(settings: &LogOutput) {
         output.json().flatten_event(true).try_init()
     };
     started.unwrap_or_default();
+    if let Some(error) = fault {
+        tracing::warn!(%error, "RUST_LOG cannot be read; log_output.level counts");
+    }
     std::panic::set_hook(Box::new(log_panic));
 }
 

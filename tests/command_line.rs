@@ -1053,3 +1053,28 @@ fn an_empty_start_keeps_the_installation_that_another_partition_tells() {
     let kept = format!("partition 1: installation {installation}, as before");
     assert!(told.contains(&kept), "{told}");
 }
+
+#[test]
+fn an_address_without_its_scheme_and_a_token_with_odd_characters_are_told_as_what_they_are() {
+    let output = homeostat(&["decisions", "list", "--url", "127.0.0.1:8470"], "");
+    assert_eq!(output.status.code(), Some(2), "{}", err(&output));
+    assert!(
+        err(&output).contains("has no http:// in front"),
+        "{}",
+        err(&output)
+    );
+    for (token, code, words) in [
+        // Only nothing listens there.
+        ("secret\r\n", 1, "is the service running there?"),
+        ("sec\nret", 2, "HOMEOSTAT_OPERATOR_TOKEN holds characters"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_homeostat"))
+            .args(["decisions", "list", "--url", "http://127.0.0.1:1"])
+            .env("HOMEOSTAT_OPERATOR_TOKEN", token)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(code), "{}", err(&output));
+        assert!(err(&output).contains(words), "{}", err(&output));
+        assert!(!err(&output).contains("header value"), "{}", err(&output));
+    }
+}

@@ -276,11 +276,7 @@ async fn the_signature_is_the_one_a_receiver_computes_from_the_specification() {
             b"012345678901234567890123".to_vec(),
         ),
         (
-            "plain-secret-of-enough-bytes",
-            b"plain-secret-of-enough-bytes".to_vec(),
-        ),
-        (
-            "a key longer than a block of the hash function, which is hashed before it is used",
+            "whsec_YSBrZXkgbG9uZ2VyIHRoYW4gYSBibG9jayBvZiB0aGUgaGFzaCBmdW5jdGlvbiwgd2hpY2ggaXMgaGFzaGVkIGJlZm9yZSBpdCBpcyB1c2Vk",
             {
                 b"a key longer than a block of the hash function, which is hashed before it is used"
                     .to_vec()

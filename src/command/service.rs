@@ -50,7 +50,7 @@ impl Service {
     /// At a URL, with the operator's token if the environment has one.
     pub(super) fn at(url: &str) -> Result<Self, Failure> {
         let (client, base) = client(url)?;
-        let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+        let token = token()?;
         Ok(Self {
             client,
             base,
@@ -115,6 +115,23 @@ impl Service {
     }
 }
 
+/// The operator's token, if the environment has one. A line break at its end is one of the file that it was read from.
+fn token() -> Result<Option<String>, Failure> {
+    let Some(token) = std::env::var_os(TOKEN) else {
+        return Ok(None);
+    };
+    let unreadable = || {
+        let what = "holds characters that no header can carry; set it to the token alone";
+        Failure::Usage(format!("{TOKEN} {what}"))
+    };
+    let token = token.into_string().map_err(|_| unreadable())?;
+    let token = token.trim_end_matches(['\r', '\n']);
+    if token.chars().any(char::is_control) {
+        return Err(unreadable());
+    }
+    Ok(Some(token.to_owned()).filter(|token| !token.is_empty()))
+}
+
 /// A client, and the service's URL.
 pub(super) fn client(url: &str) -> Result<(reqwest::Client, Url), Failure> {
     let usage = |problem: &str| {
@@ -122,6 +139,9 @@ pub(super) fn client(url: &str) -> Result<(reqwest::Client, Url), Failure> {
             "--url {url}: {problem}; give it as http://127.0.0.1:8470"
         ))
     };
+    if !url.contains("://") {
+        return Err(usage("has no http:// in front"));
+    }
     let parsed = Url::parse(url).map_err(|error| usage(&error.to_string()))?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(usage("neither http nor https"));
