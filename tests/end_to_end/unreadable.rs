@@ -278,7 +278,7 @@ fn a_ledger_that_cannot_be_read_is_told_and_nothing_is_executed() {
     log.close();
     drop(log);
     broker.stop();
-    damage(&data, LEDGER, used.unwrap(), 0, Damage::Checksum);
+    damage(&data, LEDGER, used.unwrap(), 0, Damage::Codec(7));
     broker.start();
     let service = launch.spawn();
     let expected = format!(
