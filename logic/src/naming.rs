@@ -246,15 +246,31 @@ fn read_object<'a>(raw: Raw<'a>, read_name: impl Fn(Cow<'a, str>) -> Reading<'a>
     let Some(Reading::Target(found)) = text(described.name).map(read_name) else {
         return Reading::Unreadable("an object without a readable name");
     };
-    let own = match described.version {
-        Field::Value(number) if number.kind() == "a number" => Some(Cow::Borrowed(number.0)),
-        version => text(version),
+    let unreadable = Reading::Unreadable("an object with a version or alias that cannot be read");
+    let (Ok(version), Ok(alias)) = (
+        read_version(described.version),
+        read_version(described.alias),
+    ) else {
+        return unreadable;
     };
-    let own = own.or_else(|| text(described.alias)).map(trimmed);
     Reading::Target(Found {
-        version: own.filter(|text| is_printable(text)).or(found.version),
+        version: version.or(alias).or(found.version),
         name: found.name,
     })
+}
+
+/// A version of its own field: a number, or text that can be shown; none if it is absent. What is there and neither is an
+/// error, because acting on another version than the one meant is worse than asking people.
+fn read_version(field: Field<Raw<'_>>) -> Result<Option<Cow<'_, str>>, ()> {
+    let Some(raw) = field.value() else {
+        return Ok(None);
+    };
+    if raw.kind() == "a number" {
+        return Ok(Some(Cow::Borrowed(raw.0)));
+    }
+    let text = raw.text().map(trimmed);
+    text.filter(|text| !text.is_empty() && is_printable(text))
+        .map_or(Err(()), |text| Ok(Some(text)))
 }
 
 /// A service's name is taken as it stands: colons and slashes are parts of addresses and namespaces.

@@ -130,6 +130,26 @@ fn a_field_that_cannot_be_read_alerts_people_and_touches_no_default() {
             "model_name is a list",
         ),
         (
+            r#""model":{"name":"churn","version":[1]}"#,
+            r#"unreadable:{"name":"churn","version":[1]}"#,
+            "a version or alias that cannot be read",
+        ),
+        (
+            r#""model":{"name":"churn","version":true}"#,
+            r#"unreadable:{"name":"churn","version":true}"#,
+            "a version or alias that cannot be read",
+        ),
+        (
+            r#""model":{"name":"churn","version":""}"#,
+            r#"unreadable:{"name":"churn","version":""}"#,
+            "a version or alias that cannot be read",
+        ),
+        (
+            r#""model":{"name":"churn","alias":{}}"#,
+            r#"unreadable:{"name":"churn","alias":{}}"#,
+            "a version or alias that cannot be read",
+        ),
+        (
             r#""model_name":{"id":7}"#,
             r#"unreadable:{"id":7}"#,
             "an object without a readable name",
