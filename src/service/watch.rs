@@ -219,13 +219,24 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use homeostat_actors::ledger_view;
-    use homeostat_actors::supervision::{ChildSpec, GroupSpec, Worker};
+    use homeostat_actors::supervision::{ActorState, ChildSpec, GroupSpec, Worker};
 
     use super::*;
 
     struct Idle;
 
     impl Worker for Idle {}
+
+    async fn until(so: impl Fn() -> bool) {
+        let wait = async {
+            while !so() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), wait)
+            .await
+            .unwrap();
+    }
 
     #[actix::test]
     async fn a_fold_that_stands_with_records_left_starts_over_then_the_process_ends() {
@@ -234,6 +245,13 @@ mod tests {
         group
             .start(ChildSpec::new("cooldown", "cooldown", || Idle))
             .unwrap();
+        // One that still starts takes no order to start over.
+        until(|| {
+            tree.snapshot()
+                .iter()
+                .any(|actor| actor.state == ActorState::Running)
+        })
+        .await;
         let view = LedgerView::new(1);
         view.write().progress = ledger_view::Progress::Live;
         let left = Arc::new(AtomicU64::new(0));
@@ -253,14 +271,7 @@ mod tests {
         left.store(7, Ordering::SeqCst);
         look_until(10, 15);
         assert_eq!(taken(), [("restart_fold", 1)]);
-        let restarted = || tree.snapshot().iter().any(|actor| actor.restarts == 1);
-        tokio::time::timeout(Duration::from_secs(20), async {
-            while !restarted() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await
-        .unwrap();
+        until(|| tree.snapshot().iter().any(|actor| actor.restarts == 1)).await;
         assert_eq!(*hopeless.borrow(), None);
         // Folding from the beginning again, it gets no further.
         view.restart();
