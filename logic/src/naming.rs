@@ -22,7 +22,7 @@ pub enum Naming {
         /// Version, alias or stage of a model, as it was written.
         version: Option<Arc<str>>,
     },
-    /// Something that cannot be read, as a target name of its own ([`unreadable_target`]).
+    /// Something that cannot be read, as a target name of its own (`unreadable_target`).
     Unreadable(Arc<str>),
 }
 
