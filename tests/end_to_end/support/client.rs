@@ -150,13 +150,18 @@ impl Client {
     }
 }
 
-/// Decisions by the id of their event, escalations left out.
+/// Decisions by the id of their event, escalations and what was suppressed as a repetition left out.
 #[track_caller]
 pub(crate) fn by_event(decisions: &[Value]) -> BTreeMap<String, Value> {
     let mut found = BTreeMap::new();
     for decision in decisions
         .iter()
         .filter(|decision| decision["escalation_of"].is_null())
+        .filter(|decision| {
+            !decision["reasons"]
+                .to_string()
+                .contains("duplicate of an event")
+        })
     {
         let id = decision["event_id"].as_str().unwrap().to_owned();
         let earlier = found.insert(id, decision.clone());
