@@ -183,6 +183,10 @@ impl Fold {
 
     /// Takes an action in.
     fn insert(&mut self, id: Id, action: ActionState) {
+        // A forced action whose key is used again after the memory takes the place of the one that is still kept.
+        if let Some(before) = self.state.actions.get(&id) {
+            self.index.remove(id, before);
+        }
         self.index.insert(id, &action);
         self.state.actions.insert(id, action);
     }
