@@ -618,3 +618,47 @@ fn people_are_told_once_of_each_source_partition_that_is_older_than_the_memory()
     assert_eq!(alarming, [true, false, false]);
     assert!(!matches!(bench.fold.phase(id(0)), Some(Phase::Done)));
 }
+
+/// The alert of a forced action is kept longer than the action itself. A key that is used again in between leads to an alert of
+/// the same id, which takes the place of the former one.
+#[test]
+fn an_alert_of_a_key_that_is_used_again_after_the_memory_is_indexed_once() {
+    let mut bench = Bench::new();
+    let once = |policy| Step {
+        max_attempts: 1,
+        ..with(policy)
+    };
+    let failing = |bench: &mut Bench, at: Millis, bid: u32| {
+        let not_after = T0 + at + HOUR;
+        let propose = Propose {
+            not_after,
+            ..forced(1, once(Policy::Idempotent))
+        };
+        let action = action_of(&propose);
+        assert_eq!(bench.order(at, 1, force(propose)), Ok(()));
+        assert!(bench.start(at + SECOND, action, 1, bid));
+        bench.finish(at + 2 * SECOND, action, 1, bid, Failed);
+        (action, alert_of(bench, action))
+    };
+    let (action, alert) = failing(&mut bench, 0, 1);
+    // The first alert fails two hours later, to the last attempt, and is lost.
+    assert!(bench.start(2 * HOUR, alert, 1, 2));
+    bench.finish(2 * HOUR + SECOND, alert, 1, 2, Failed);
+    assert!(bench.start(2 * HOUR + MINUTE, alert, 2, 3));
+    bench.finish(2 * HOUR + MINUTE + SECOND, alert, 2, 3, Failed);
+    assert_eq!(bench.fold.undelivered().count(), 1);
+    bench.tick(HORIZON_MS + HOUR);
+    assert_eq!(
+        (bench.phase(action), bench.phase(alert)),
+        ("gone", "failed")
+    );
+    let again = failing(&mut bench, HORIZON_MS + HOUR, 4);
+    assert_eq!(again, (action, alert));
+    // The second one is new and open, nothing of the first is left in the index.
+    let lost = bench.fold.state().actions.values();
+    let lost = lost.filter(|action| action.is_undelivered()).count();
+    assert_eq!(bench.fold.undelivered().count(), lost);
+    // Behind the first one's memory, the second one is still there.
+    bench.tick(HORIZON_MS + 3 * HOUR);
+    assert_ne!(bench.phase(alert), "gone");
+}
