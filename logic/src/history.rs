@@ -297,6 +297,10 @@ pub struct Page {
     pub items: Vec<DecisionSummary>,
     /// Where the next page begins, if there is more.
     pub next: Option<Cursor>,
+    /// Time of the newest decision that is kept, whatever the filter.
+    pub newest: Option<Millis>,
+    /// Time of the newest decision that was kept and is not any more: who looked before that has missed some.
+    pub forgotten_until: Option<Millis>,
 }
 
 /// A closed cooldown key, as listed.

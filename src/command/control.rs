@@ -268,11 +268,12 @@ async fn give(name: &str, common: &Common, mut body: Map<String, Value>) -> Resu
         };
         return print(&told);
     }
-    let Failure::Failed(why) = service.refusal(status, &answer) else {
-        return Err(service.refusal(status, &answer));
-    };
     let now = state(&answer).map(|state| format!("; now: {state}"));
-    Err(Failure::Failed(format!("{why}{}", now.unwrap_or_default())))
+    let now = now.unwrap_or_default();
+    Err(match service.refusal(status, &answer) {
+        Failure::Failed(why) => Failure::Failed(format!("{why}{now}")),
+        other => other,
+    })
 }
 
 fn applied(name: &str, answer: &Value) -> String {
@@ -284,8 +285,8 @@ fn applied(name: &str, answer: &Value) -> String {
 
 /// What is the case now, as answers have it.
 fn state(answer: &Value) -> Option<String> {
-    let holds = answer.get("holds").filter(|holds| holds.is_object())?;
-    let held = super::holds::in_words(holds);
+    answer.get("holds").filter(|holds| holds.is_object())?;
+    let held = super::holds::of_partitions(answer);
     let mut parts = Vec::new();
     if let Some(action) = answer.get("action").filter(|action| action.is_object()) {
         let (id, what, target) = (

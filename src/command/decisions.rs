@@ -1,9 +1,7 @@
 //! `homeostat decisions`: list, show and follow decisions, over the HTTP API of a running service.
 
-use std::collections::BTreeMap;
 use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use clap::Subcommand;
 use clap::builder::PossibleValuesParser;
@@ -16,6 +14,7 @@ use super::text::{array, field, line, printable};
 use super::{Failure, print};
 
 mod story;
+mod tail;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -62,7 +61,7 @@ enum Command {
         /// As listed, or its first digits.
         id: String,
     },
-    /// Print decisions as they are made, and again when they change, until Ctrl-C.
+    /// Print decisions as they are made, and again when they change, until Ctrl-C. Waits for a service that goes away.
     #[command(after_help = EXAMPLES)]
     Tail {
         #[command(flatten)]
@@ -107,19 +106,13 @@ impl Filter {
 
 /// Decisions of one request; the service gives no more.
 const PAGE: usize = 1_000;
-/// Pause between two looks of `tail`.
-const PERIOD: Duration = Duration::from_secs(1);
-/// Newest decisions that `tail` looks at each time: more than this between two looks are not all printed, and a change of an
-/// older one is not seen.
-const TAIL: usize = 500;
-
 pub(super) async fn decisions(arguments: &Arguments) -> Result<(), Failure> {
     let service = Service::at(&arguments.url)?;
     let json = arguments.json;
     match &arguments.command {
         Command::List { filter, limit } => list(&service, filter, limit.get(), json).await,
         Command::Show { id } => show(&service, id, json).await,
-        Command::Tail { filter } => tail(&service, filter, json).await,
+        Command::Tail { filter } => tail::tail(&service, filter, json).await,
     }
 }
 
@@ -239,35 +232,6 @@ async fn show(service: &Service, id: &str, json: bool) -> Result<(), Failure> {
         return print(&format!("{decision}\n"));
     }
     print(&story::text(&decision))
-}
-
-async fn tail(service: &Service, filter: &Filter, json: bool) -> Result<(), Failure> {
-    let mut seen: Option<BTreeMap<String, Value>> = None;
-    let mut heading = true;
-    let limit = TAIL.to_string();
-    let mut query = filter.pairs();
-    query.push(("limit", &limit));
-    loop {
-        let page = ask(service, &query).await?;
-        let mut now = BTreeMap::new();
-        let mut text = String::new();
-        // Oldest first, as they happened.
-        for item in array(&page, "items").iter().rev() {
-            let id = field(item, "id").unwrap_or_default();
-            let changed = item.get("changed").cloned().unwrap_or_default();
-            // What was there before is `list`'s.
-            let news = seen
-                .as_ref()
-                .is_some_and(|seen| seen.get(&id) != Some(&changed));
-            if news {
-                put(&mut text, item, json, &mut heading);
-            }
-            now.insert(id, changed);
-        }
-        print(&text)?;
-        seen = Some(now);
-        tokio::time::sleep(PERIOD).await;
-    }
 }
 
 #[cfg(test)]

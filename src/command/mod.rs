@@ -15,6 +15,7 @@ mod text;
 mod topics;
 
 use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -196,6 +197,8 @@ pub enum OpenError {
 enum Failure {
     /// Exit code 1.
     Failed(String),
+    /// Exit code 1: no service answers, or not yet; another time one may.
+    NotReached(String),
     /// Exit code 2.
     Usage(String),
     /// Exit code 3.
@@ -251,7 +254,7 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Failed(problem)) => {
+        Err(Failure::Failed(problem) | Failure::NotReached(problem)) => {
             complain(&problem);
             ExitCode::from(1)
         }
@@ -302,15 +305,19 @@ fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Fail
 
 /// To standard output; a reader that went away (`| head`) is no failure.
 fn print(text: &str) -> Result<(), Failure> {
+    print_while_read(text).map(drop)
+}
+
+/// To standard output; whether somebody still reads it.
+fn print_while_read(text: &str) -> Result<ControlFlow<()>, Failure> {
     let mut output = std::io::stdout().lock();
-    match output
-        .write_all(text.as_bytes())
-        .and_then(|()| output.flush())
-    {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::Failed(
-            format!("cannot write to standard output: {error}"),
-        )),
-        _ => Ok(()),
+    let written = output.write_all(text.as_bytes());
+    match written.and_then(|()| output.flush()) {
+        Ok(()) => Ok(ControlFlow::Continue(())),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
+        Err(error) => Err(Failure::Failed(format!(
+            "cannot write to standard output: {error}"
+        ))),
     }
 }
 

@@ -85,10 +85,15 @@ impl Service {
         }
         let response = request.send().await.map_err(|error| {
             let (base, cause) = (&self.base, innermost(&error));
-            Failure::Failed(format!("{base}: {cause}; is the service running there?"))
+            Failure::NotReached(format!("{base}: {cause}; is the service running there?"))
         })?;
         let status = response.status();
-        let text = response.text().await.unwrap_or_default();
+        let text = response.text().await.map_err(|error| {
+            let (base, cause) = (&self.base, innermost(&error));
+            Failure::NotReached(format!(
+                "{base}: the answer broke off: {cause}; repeat the command"
+            ))
+        })?;
         Ok((status, document(&text)))
     }
 
@@ -110,8 +115,14 @@ impl Service {
             (StatusCode::UNAUTHORIZED, Some(_)) => format!(" (it stands in {TOKEN})"),
             _ => String::new(),
         };
-        let (base, status) = (&self.base, status.as_u16());
-        Failure::Failed(format!("{base}: {status}: {detail}{hint}"))
+        let (base, code) = (&self.base, status.as_u16());
+        let problem = format!("{base}: {code}: {detail}{hint}");
+        match status {
+            StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT => Failure::NotReached(problem),
+            _ => Failure::Failed(problem),
+        }
     }
 }
 

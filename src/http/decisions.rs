@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use homeostat_logic::action::Action;
-use homeostat_logic::history::{Cursor, Filter, Outcome};
+use homeostat_logic::history::{Cursor, Filter, Outcome, format_time};
 use homeostat_logic::ledger::record::{Id, Millis};
 use serde_json::json;
 
@@ -37,8 +37,12 @@ pub(super) async fn list(
     let page = state
         .queries
         .decisions(&filter(&parameters, state.clock.now())?);
-    let next = page.next.map(|cursor| cursor.to_string());
-    Ok(HttpResponse::Ok().json(json!({"items": page.items, "next": next})))
+    Ok(HttpResponse::Ok().json(json!({
+        "items": page.items,
+        "next": page.next.map(|cursor| cursor.to_string()),
+        "newest": page.newest.map(format_time),
+        "forgotten_until": page.forgotten_until.map(format_time),
+    })))
 }
 
 /// `GET /api/v1/decisions/{id}`.

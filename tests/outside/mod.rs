@@ -245,6 +245,8 @@ impl Queries for Answers {
         Page {
             items: vec![story().summary],
             next: (filter.limit == 1).then_some(NEXT),
+            newest: Some(NOW),
+            forgotten_until: None,
         }
     }
 

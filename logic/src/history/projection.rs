@@ -33,6 +33,8 @@ pub struct History {
     closed: BTreeSet<Cursor>,
     /// Decisions that asked for nothing, by their end.
     ignored: BTreeSet<Cursor>,
+    /// Time of the newest decision that had to make room.
+    forgotten_until: Option<Millis>,
 }
 
 impl History {
@@ -44,6 +46,7 @@ impl History {
             positions: BTreeMap::new(),
             closed: BTreeSet::new(),
             ignored: BTreeSet::new(),
+            forgotten_until: None,
         }
     }
 
@@ -164,19 +167,24 @@ impl History {
             .before
             .map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let older = self.stories.range((std::ops::Bound::Unbounded, end)).rev();
-        let mut items = Vec::new();
+        let mut page = Page {
+            items: Vec::new(),
+            next: None,
+            newest: self.stories.last_key_value().map(|(place, _)| place.time),
+            forgotten_until: self.forgotten_until,
+        };
         for story in older.map(|(_, story)| story) {
             if !matches(&story.summary, filter) {
                 continue;
             }
-            if items.len() == filter.limit {
+            if page.items.len() == filter.limit {
                 // There is more: the next page begins behind the last item of this one.
-                let next = items.last().map(cursor);
-                return Page { items, next };
+                page.next = page.items.last().map(cursor);
+                return page;
             }
-            items.push(story.summary.clone());
+            page.items.push(story.summary.clone());
         }
-        Page { items, next: None }
+        page
     }
 
     /// One decision.
@@ -227,6 +235,7 @@ impl History {
                 && let Some(position) = self.positions.remove(&first.id)
             {
                 self.stories.remove(&position);
+                self.forgotten_until = self.forgotten_until.max(Some(position.time));
             }
         }
     }

@@ -263,6 +263,9 @@ fn notices_push_no_decision_out_and_what_ended_first_leaves() {
     }
     assert_eq!(told.outcome(first), Outcome::Pending);
     assert_eq!(told.history.len(), 4);
+    let page = told.history.list(&Filter::default());
+    assert_eq!(page.forgotten_until, Some(T0 + 16), "the notices that left");
+    assert_eq!(page.newest, Some(T0 + 19));
     let later: Vec<Id> = (20..23)
         .map(|number| told.propose(number, free(number, Retrain)))
         .collect();
@@ -274,6 +277,8 @@ fn notices_push_no_decision_out_and_what_ended_first_leaves() {
     assert_eq!(told.history.get(later[2]), None, "it ended first");
     assert_eq!(told.outcome(first), Outcome::Executed);
     assert_eq!(told.history.len(), 6);
+    let page = told.history.list(&Filter::default());
+    assert_eq!(page.forgotten_until, Some(T0 + 22));
 }
 
 #[test]
