@@ -345,6 +345,40 @@ async fn a_hold_is_written_to_every_partition_and_a_repetition_gets_the_first_re
 }
 
 #[tokio::test]
+async fn an_answer_about_all_partitions_tells_the_holds_of_each() {
+    let outside = Outside::with_operator(LIMIT);
+    let one =
+        json!({"until": "2026-01-01T01:00:00Z", "partition": 1, "reason": "one", "who": "ada"});
+    assert_eq!(order(&outside, "silence", "one", one).await.0, 200);
+    // Refused in every partition, of which only the second is held.
+    let past = json!({"until": "2025-12-31T23:00:00Z", "reason": "all"});
+    let (status, refused) = order(&outside, "silence", "past", past).await;
+    assert_eq!((status, &refused["reason"]), (409, &json!("time")));
+    let holds = &refused["holds"];
+    assert_eq!(
+        (&holds["silenced_until"], &holds["orders"][0]["partitions"]),
+        (&json!("2026-01-01T01:00:00.000Z"), &json!([1]))
+    );
+    // Applied in both: told once.
+    let (status, paused) = order(&outside, "pause", "all", json!({"reason": "all"})).await;
+    assert_eq!(status, 200);
+    let held: Vec<_> = paused["holds"]["orders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|order| (order["order"].clone(), order["partitions"].clone()))
+        .collect();
+    assert_eq!(
+        held,
+        [
+            (json!("pause"), json!([0, 1])),
+            (json!("silence"), json!([1]))
+        ]
+    );
+    assert_eq!(paused["holds"]["paused"], true);
+}
+
+#[tokio::test]
 async fn a_key_that_was_used_for_another_order_is_recognised() {
     let outside = Outside::with_operator(LIMIT);
     let at = place(&outside).await;
@@ -557,9 +591,9 @@ async fn a_silence_has_an_end_and_may_concern_one_partition() {
         (409, &json!("time"), &Value::Null)
     );
     assert_eq!(
-        problem["holds"]["silenced_until"],
-        Value::Null,
-        "that of partition 0"
+        problem["holds"]["orders"][0]["partitions"],
+        json!([1]),
+        "{problem}"
     );
 }
 

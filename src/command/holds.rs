@@ -1,6 +1,10 @@
 //! What people hold back, in words: the sum, and each order with who, when, why and until.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
+
+use super::text::array;
 
 /// The sum, e.g. `paused, silenced until 2026-…`; `None` when nothing is held back.
 pub(super) fn in_words(holds: &Value) -> Option<String> {
@@ -12,6 +16,31 @@ pub(super) fn in_words(holds: &Value) -> Option<String> {
         (true, None) => Some("paused".to_owned()),
         (false, silenced) => silenced,
     }
+}
+
+/// The sum over the partitions that an order concerns, with those that are held if others are not.
+pub(super) fn of_partitions(answer: &Value) -> Option<String> {
+    let holds = answer.get("holds")?;
+    let sum = in_words(holds)?;
+    let orders = array(holds, "orders").iter();
+    let held: BTreeSet<i64> = orders
+        .flat_map(|order| array(order, "partitions"))
+        .filter_map(Value::as_i64)
+        .collect();
+    let concerned = array(answer, "records").len();
+    if held.is_empty() || held.len() >= concerned {
+        return Some(sum);
+    }
+    let held: Vec<String> = held.iter().map(ToString::to_string).collect();
+    let noun = if held.len() == 1 {
+        "partition"
+    } else {
+        "partitions"
+    };
+    Some(format!(
+        "{sum}, of {concerned} ledger partitions only {noun} {}",
+        held.join(", ")
+    ))
 }
 
 /// A line for each order that holds something back.
@@ -32,4 +61,28 @@ fn order(hold: &Value) -> String {
         said("time"),
         said("reason")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_hold_of_some_partitions_of_an_order_names_them() {
+        let answer = |held: Value| {
+            json!({
+                "records": [{"partition": 0}, {"partition": 1}, {"partition": 2}],
+                "holds": {"paused": true, "silenced_until": null, "orders": [{"partitions": held}]},
+            })
+        };
+        let told = |held| of_partitions(&answer(held)).unwrap();
+        assert_eq!(told(json!([0, 1, 2])), "paused");
+        assert_eq!(
+            told(json!([1])),
+            "paused, of 3 ledger partitions only partition 1"
+        );
+        assert!(told(json!([0, 2])).ends_with("only partitions 0, 2"));
+    }
 }

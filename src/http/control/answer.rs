@@ -14,7 +14,7 @@ use homeostat_logic::ledger::state::{ActionState, OverrideEntry, OverrideVerdict
 use serde_json::{Value, json};
 
 use super::super::problem::{Kind, Problem};
-use super::holds::{held_with, holds};
+use super::holds::{held_with, holds_in};
 use super::parts::Part;
 
 /// A key belongs to one order, also in partitions that the order does not concern.
@@ -69,6 +69,7 @@ pub(super) fn answer(
         .iter()
         .map(|(part, entry)| json!({"partition": part.view.partition, "offset": entry.offset}))
         .collect();
+    let holds = holds_in(entries.iter().map(|(part, _)| part.view), now);
     for (part, entry) in entries {
         if let OverrideVerdict::Refused(refusal) = &entry.verdict {
             let fold = &part.view.read().fold;
@@ -80,7 +81,7 @@ pub(super) fn answer(
                 .with("override_id", id.to_string())
                 .with("records", places)
                 .with("action", about.map(|action| action_state(fold, action)))
-                .with("holds", holds(fold, now)));
+                .with("holds", holds));
         }
     }
     let note = silenced_with(part);
@@ -95,7 +96,7 @@ pub(super) fn answer(
         "time": format_time(first.at),
         "records": places,
         "action": action,
-        "holds": holds(fold, now),
+        "holds": holds,
         "note": note,
     })))
 }

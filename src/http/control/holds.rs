@@ -15,11 +15,46 @@ const TARGETS_NAMED: usize = 10;
 pub(in crate::http) fn holds(fold: &Fold, now: Millis) -> Value {
     let orders: Vec<&Hold> = fold.hold_orders(now.max(fold.now())).collect();
     let sum = Holds::of(orders.iter().copied());
+    told(sum, orders.into_iter().map(order))
+}
+
+/// What is held back at `now` in any of these partitions. An order that holds several of them is told once, with all of them.
+pub(super) fn holds_in<'a>(views: impl Iterator<Item = &'a LedgerView>, now: Millis) -> Value {
+    let mut orders: Vec<(Hold, Vec<i32>)> = Vec::new();
+    for view in views {
+        let fold = &view.read().fold;
+        for hold in fold.hold_orders(now.max(fold.now())) {
+            match orders.iter_mut().find(|(known, _)| is_same(known, hold)) {
+                Some((_, partitions)) => partitions.push(view.partition),
+                None => orders.push((hold.clone(), vec![view.partition])),
+            }
+        }
+    }
+    let sum = Holds::of(orders.iter().map(|(hold, _)| hold));
+    let orders = orders.iter().map(|(hold, partitions)| {
+        let mut order = order(hold);
+        if let Some(order) = order.as_object_mut() {
+            order.insert("partitions".to_owned(), json!(partitions));
+        }
+        order
+    });
+    told(sum, orders)
+}
+
+fn told(sum: Holds, orders: impl Iterator<Item = Value>) -> Value {
     json!({
         "paused": sum.paused,
         "silenced_until": sum.silenced_until.map(format_time),
-        "orders": orders.into_iter().map(order).collect::<Vec<_>>(),
+        "orders": orders.collect::<Vec<_>>(),
     })
+}
+
+/// Of one request: each partition has a record of its own, with a time of its own.
+fn is_same(one: &Hold, other: &Hold) -> bool {
+    Hold {
+        at: other.at,
+        ..one.clone()
+    } == *other
 }
 
 fn order(hold: &Hold) -> Value {
