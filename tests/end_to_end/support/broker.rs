@@ -1,7 +1,10 @@
 //! A Kafka broker of a test's own: the topics' names are fixed, so tests cannot share one.
 
-use std::process::Command;
+use std::process::{Command, Output};
 use std::sync::Once;
+
+/// The script's exit code where what it needs is not on this machine.
+const MISSING: i32 = 3;
 
 /// Stopped when dropped.
 pub(crate) struct Broker {
@@ -45,9 +48,18 @@ impl Broker {
         (address, self.script("behind", &[]))
     }
 
-    /// Starts it with listeners that ask for TLS and a login, or a certificate; see `scripts/kafka`.
-    pub(crate) fn start_secure(&self) -> String {
-        self.script("start", &["--secure"])
+    /// Starts it with listeners that ask for TLS and a login, or a certificate; see `scripts/kafka`. `None` where what that
+    /// needs is missing, which may be so although a plain broker runs: said, and an error where `CI` is set.
+    pub(crate) fn start_secure(&self) -> Option<String> {
+        let output = self.run("start", &["--secure"]);
+        if output.status.code() == Some(MISSING) {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let why = said.lines().last().unwrap_or_default();
+            assert!(std::env::var_os("CI").is_none(), "{why}");
+            eprintln!("not run: the service on a secured Kafka ({why})");
+            return None;
+        }
+        Some(printed("start --secure", &output))
     }
 
     /// Its files.
@@ -76,21 +88,23 @@ impl Broker {
     }
 
     fn script(&self, command: &str, options: &[&str]) -> String {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
-        let output = Command::new(script)
-            .arg(command)
-            .arg("--dir")
-            .arg(self.folder.path())
-            .args(options)
-            .output()
-            .unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(
-            output.status.success(),
-            "scripts/kafka {command} {options:?}: {said}"
-        );
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        printed(command, &self.run(command, options))
     }
+
+    fn run(&self, command: &str, options: &[&str]) -> Output {
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/kafka");
+        let mut script = Command::new(script);
+        let script = script.arg(command).arg("--dir").arg(self.folder.path());
+        script.args(options).output().unwrap()
+    }
+}
+
+/// What the script printed; it has to succeed.
+fn printed(command: &str, output: &Output) -> String {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "scripts/kafka {command}: {said}");
+    let printed = String::from_utf8_lossy(&output.stdout);
+    printed.trim().to_owned()
 }
 
 impl Drop for Broker {
