@@ -80,6 +80,22 @@ fn keys_that_can_never_match_are_warned_of_with_what_was_probably_meant() {
             "raises to low, and no severity is below that",
         ),
         (
+            "[targets.\"churn@7\"]\nresponses_per_hour = 2".to_owned(),
+            "site.toml:1: targets.\"churn@7\": no event has the target `churn@7`: a model's version is no part of its target; write [targets.churn]",
+        ),
+        (
+            "[targets.\"model/churn:7\"]\nresponses_per_hour = 2".to_owned(),
+            "write [targets.\"model/churn\"]",
+        ),
+        (
+            "[targets.\"models:/org-churn/7\"]\nresponses_per_hour = 2".to_owned(),
+            "write [targets.org-churn]",
+        ),
+        (
+            "[targets.\"model/runs:/1/x\"]\nresponses_per_hour = 2".to_owned(),
+            "it is in no form of a model's name; write the name of a model or a service",
+        ),
+        (
             "[webhook.retrain]\nurl = \"https://e.org/\"".to_owned(),
             "site.toml:1: webhook.retrain: is not used: actions.retrain.connector is not \"webhook\"; write connector = \"webhook\" in [actions.retrain], or remove this table",
         ),
@@ -115,6 +131,7 @@ fn names_of_the_operators_own_are_not_warned_of() {
          [rules.system_overload]\nraise.high.cpu_percent = 95\n\
          [targets.m.rules.feature_store_stale]\nlow = \"monitor\"\n\
          [targets.m.rules.prediction_latency_high]\nlow = \"alert\"\n\
+         [targets.\"api:8080\"]\nresponses_per_hour = 2\n[targets.\"service/a@b\"]\nresponses_per_hour = 2\n\
          [actions.retrain]\nconnector = \"webhook\"\n[webhook.retrain]\nurl = \"https://e.org/\"\n"
     );
     for text in ["", DEFAULT, &own] {

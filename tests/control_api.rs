@@ -818,7 +818,7 @@ async fn a_failed_action_is_fired_again_and_a_refusal_says_when_it_would_be() {
     assert_eq!(
         detail(&problem),
         format!(
-            "retrain of model/m ({id}): it is ready, and `refire` is valid once the action is failed or unknown, and its key is free"
+            "retrain of model/m ({id}): cannot refire: the action is ready; refire needs outcome failed or unknown, and a free key"
         )
     );
     sent(&outside, at, id);

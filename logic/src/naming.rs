@@ -348,6 +348,7 @@ pub(crate) fn model_notes(fields: &[Given<'_>; 5]) -> Vec<String> {
         notes.extend(fields.iter().zip(&readings).filter_map(version_alone));
         return notes;
     };
+    notes.extend(fields.iter().zip(&readings).filter_map(fraction));
     let mut told = false;
     for (given, reading) in fields.iter().zip(&readings) {
         let Reading::Target(other) = reading else {
@@ -402,6 +403,21 @@ fn unreadable_notes(fields: &[Given<'_>], readings: &[Reading<'_>], what: &str) 
         _ => None,
     });
     notes.collect()
+}
+
+/// A version written as a number with a fraction: writers of JSON drop zeros at its end, so it may be another one than meant.
+fn fraction((given, reading): (&Given<'_>, &Reading<'_>)) -> Option<String> {
+    match reading {
+        Reading::Version {
+            version,
+            text: false,
+        } if version.contains(['.', 'e', 'E']) => Some(format!(
+            "{} is the fractional number {}, taken as the version as it is written; as a string it cannot lose a zero",
+            given.field,
+            shown(version)
+        )),
+        _ => None,
+    }
 }
 
 fn version_alone((given, reading): (&Given<'_>, &Reading<'_>)) -> Option<String> {

@@ -4,6 +4,7 @@
 use std::io::IsTerminal as _;
 
 use clap::Subcommand;
+use homeostat_logic::ledger::phase::in_words;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
@@ -54,8 +55,13 @@ pub(super) struct Hold {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Silence {
-    /// Its length.
-    #[arg(long, required_unless_present = "until", conflicts_with = "until")]
+    /// Its length: a second at least, 11520 (eight days) at most.
+    #[arg(
+        long,
+        required_unless_present = "until",
+        conflicts_with = "until",
+        allow_negative_numbers = true
+    )]
     minutes: Option<f64>,
     /// Its end (RFC 3339).
     #[arg(long, value_name = "TIME")]
@@ -64,7 +70,7 @@ pub(super) struct Silence {
     #[arg(long, conflicts_with = "partition")]
     target: Option<String>,
     /// Only this ledger partition.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     partition: Option<i32>,
     /// Do not ask whether the whole partition of the target may be held; asked on a terminal only.
     #[arg(long)]
@@ -78,7 +84,7 @@ pub(super) struct OnAction {
     /// The action, as `homeostat decisions list` shows it, or its first digits.
     action: String,
     /// `changed` of the action as you saw it; read from the service and shown unless told otherwise.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     expect: Option<i64>,
     #[command(flatten)]
     common: Common,
@@ -232,7 +238,8 @@ async fn seen(service: &Service, id: &str) -> Result<i64, Failure> {
     let (target_kind, target) = (text(&story, "target_kind"), text(&story, "target"));
     let (action, phase) = (text(&story, "action"), text(&story, "phase"));
     complain(&format!(
-        "{action} of {target_kind}/{target} is {phase}, changed {changed}"
+        "{action} of {target_kind}/{target} {}, changed {changed}",
+        is(phase)
     ));
     Ok(changed)
 }
@@ -297,7 +304,8 @@ fn state(answer: &Value) -> Option<String> {
         let (phase, changed) = (text(action, "phase"), action.get("changed").cloned());
         let changed = changed.unwrap_or_default();
         parts.push(format!(
-            "{what} of {target} ({id}) is {phase}, changed {changed}"
+            "{what} of {target} ({id}) {}, changed {changed}",
+            is(phase)
         ));
     }
     match held {
@@ -306,6 +314,11 @@ fn state(answer: &Value) -> Option<String> {
         None => {}
     }
     Some(parts.join("; "))
+}
+
+/// Where an action of this phase stands.
+fn is(phase: &str) -> String {
+    in_words(phase).map_or_else(|| format!("is {phase}"), str::to_owned)
 }
 
 fn object(option: &str, text: Option<&str>) -> Result<Option<Value>, Failure> {

@@ -119,8 +119,8 @@ pub trait Wiring {
     /// Runs the service with the defaults and these overlays until its end.
     fn run(&self, files: &[PathBuf]) -> ExitCode;
 
-    /// The effective configuration and its warnings, or every fault, one line each.
-    fn check(&self, files: &[PathBuf]) -> Result<Checked, Vec<String>>;
+    /// Everything that is to be said of the configuration.
+    fn check(&self, files: &[PathBuf]) -> Checked;
 
     /// Opens the configured event log.
     fn open_log(
@@ -137,10 +137,10 @@ pub trait Wiring {
     ) -> Result<Arc<dyn EventLog>, OpenError>;
 }
 
-/// A configuration without fault.
+/// What was found in a configuration.
 pub struct Checked {
-    /// As TOML.
-    pub effective: String,
+    /// The effective one as TOML, or every fault, one line each.
+    pub effective: Result<String, Vec<String>>,
     /// What is probably not meant, one line each.
     pub warnings: Vec<String>,
 }
@@ -275,16 +275,14 @@ fn check(
     effective: bool,
     strict: bool,
 ) -> Result<(), Failure> {
-    let faults = |faults: Vec<String>| Failure::Usage(faults.join("\n"));
-    let checked = wiring.check(files).map_err(faults)?;
+    let checked = wiring.check(files);
     for warning in &checked.warnings {
         complain(&format!("warning: {warning}"));
     }
-    let text = if effective {
-        &checked.effective
-    } else {
-        "ok\n"
-    };
+    let configuration = checked
+        .effective
+        .map_err(|faults| Failure::Usage(faults.join("\n")))?;
+    let text = if effective { &configuration } else { "ok\n" };
     match checked.warnings.len() {
         many @ 1.. if strict => Err(Failure::Usage(format!(
             "{many} warning{} with --strict",

@@ -59,6 +59,24 @@ pub fn load(
     files: &[PathBuf],
     environment: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Configuration, Vec<Fault>> {
+    examine(files, environment).configuration
+}
+
+/// What was found in all layers.
+#[derive(Debug)]
+pub struct Examined {
+    /// The configuration, or every fault.
+    pub configuration: Result<Configuration, Vec<Fault>>,
+    /// What is allowed and probably not meant, sorted by place, also beside faults; nothing where a layer cannot be read,
+    /// because it may hold what is missing.
+    pub warnings: Vec<Fault>,
+}
+
+/// Reads, merges and checks all layers as [`load`] does, and keeps the warnings beside faults.
+pub fn examine(
+    files: &[PathBuf],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Examined {
     let environment: BTreeMap<String, String> = environment.into_iter().collect();
     let mut faults = Vec::new();
     let shape = keys::configuration();
@@ -78,7 +96,10 @@ pub fn load(
         .into_iter()
         .filter_map(|layer| shape.check(layer, "", &mut faults));
     let Some(mut merged) = checked.next() else {
-        return Err(faults);
+        return Examined {
+            configuration: Err(faults),
+            warnings: Vec::new(),
+        };
     };
     for layer in checked {
         merged.overlay(layer);
@@ -86,21 +107,32 @@ pub fn load(
     if is_complete {
         relations::check(&merged, &mut faults);
     }
-    finish(merged, &environment, faults)
+    let mut warnings = Vec::new();
+    if is_complete {
+        relations::warn(&merged, &mut warnings);
+    }
+    let configuration = finish(merged, &environment, faults, &mut warnings);
+    warnings.sort();
+    Examined {
+        configuration: configuration.map(|configuration| Configuration {
+            warnings: warnings.clone(),
+            ..configuration
+        }),
+        warnings,
+    }
 }
 
 fn finish(
     values: Entry,
     environment: &BTreeMap<String, String>,
     mut faults: Vec<Fault>,
+    warnings: &mut Vec<Fault>,
 ) -> Result<Configuration, Vec<Fault>> {
-    let mut warnings = Vec::new();
-    relations::warn(&values, &mut warnings);
     let mut build = build::Build {
         root: &values,
         environment,
         faults: &mut faults,
-        warnings: &mut warnings,
+        warnings,
     };
     let (settings, rules) = (build.settings(), build.rules());
     match (settings, rules) {
@@ -109,12 +141,11 @@ fn finish(
             values.leaves("", &mut |key, _, origin| {
                 provenance.insert(key.to_owned(), origin.clone());
             });
-            warnings.sort();
             Ok(Configuration {
                 settings,
                 rules,
                 provenance,
-                warnings,
+                warnings: Vec::new(),
                 values,
             })
         }

@@ -65,6 +65,7 @@ pub(super) fn warn(root: &Entry, warnings: &mut Vec<Fault>) {
         faults: warnings,
     };
     relations.rules_have_events();
+    relations.targets_are_names();
     relations.thresholds_have_fields();
     relations.webhooks_are_used();
 }

@@ -45,8 +45,9 @@ pub(super) fn undelivered(views: &[Arc<LedgerView>]) -> Vec<String> {
             newest: (_, id),
             target,
         } = lost;
+        let alerts = if count == 1 { "alert" } else { "alerts" };
         format!(
-            "{count} alerts of the last eight days reached nobody through `{connector}`, the newest about {target}; mend the connector; the next alert delivered through it ends this warning, or say that you know: `homeostat override acknowledge {id} --reason WHY`; all of them: `homeostat ledger status`"
+            "{count} {alerts} of the last eight days reached nobody through `{connector}`, the newest about {target}; mend the connector; the next alert delivered through it ends this warning, or say that you know: `homeostat override acknowledge {id} --reason WHY`; all of them: `homeostat ledger status`"
         )
     });
     told.collect()

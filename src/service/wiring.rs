@@ -10,7 +10,9 @@ use homeostat_logic::rules::Rules;
 use super::assembly::{kafka_settings, log_directory};
 use super::{exit, open_log, run, topics};
 use crate::command::{Checked, ConfiguredLog, IfMissing, OpenError, Wiring};
-use crate::configuration::{Configuration, Settings, brokers, effective, load, of_process};
+use crate::configuration::{
+    Configuration, Settings, brokers, effective, examine, load, of_process,
+};
 use crate::log::embedded;
 use crate::log::kafka::KafkaLog;
 
@@ -35,13 +37,14 @@ impl Wiring for Service {
         }
     }
 
-    fn check(&self, files: &[PathBuf]) -> Result<Checked, Vec<String>> {
-        let configuration = configured(files)?;
-        let warnings = configuration.warnings.iter();
-        Ok(Checked {
-            effective: effective(&configuration),
-            warnings: warnings.map(ToString::to_string).collect(),
-        })
+    fn check(&self, files: &[PathBuf]) -> Checked {
+        let examined = examine(files, of_process());
+        let warnings = examined.warnings.iter().map(ToString::to_string).collect();
+        let configuration = with_rules(examined.configuration);
+        Checked {
+            effective: configuration.map(|configuration| effective(&configuration)),
+            warnings,
+        }
     }
 
     fn open_log(
@@ -109,10 +112,16 @@ fn open_error(error: &anyhow::Error, settings: &Settings) -> OpenError {
 
 /// The configuration, or every fault of it: those of the text and, if there are none, those of the rules.
 fn configured(files: &[PathBuf]) -> Result<Configuration, Vec<String>> {
+    with_rules(load(files, of_process()))
+}
+
+fn with_rules(
+    configuration: Result<Configuration, Vec<crate::configuration::Fault>>,
+) -> Result<Configuration, Vec<String>> {
     let lines = |faults: Vec<crate::configuration::Fault>| {
         faults.iter().map(ToString::to_string).collect::<Vec<_>>()
     };
-    let configuration = load(files, of_process()).map_err(lines)?;
+    let configuration = configuration.map_err(lines)?;
     match Rules::new(&configuration.rules) {
         Ok(_) => Ok(configuration),
         Err(errors) => {

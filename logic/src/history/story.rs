@@ -209,6 +209,10 @@ fn refusals(gates: &[GateVerdict]) -> impl Iterator<Item = String> {
             detail,
             ..
         } = gate;
+        // A hold is of the whole partition and counts nothing.
+        if scope.is_empty() {
+            return format!("{action}: {gate}: {detail}");
+        }
         format!("{action}: {gate} `{scope}`: {detail}")
     })
 }

@@ -91,6 +91,26 @@ impl Phase {
     }
 }
 
+/// Where an action of a phase stands, as the end of a sentence that begins with the action; `None` for a name that is not
+/// known here.
+pub fn in_words(phase: &str) -> Option<&'static str> {
+    Some(match phase {
+        "waiting" => "is waiting for its window",
+        "approval" => "is waiting for approval",
+        "ready" => "is ready",
+        "started" => "is being sent",
+        "doubt" => "is in doubt",
+        "done" => "is done",
+        "failed" => "has failed",
+        "unknown" => "has an unknown outcome",
+        "expired" => "has expired",
+        "cancelled" => "was cancelled",
+        "superseded" => "was superseded",
+        "suppressed" => "was suppressed",
+        _ => return None,
+    })
+}
+
 /// Why the fold made an action of its own. At most one of a kind per parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::limits::Breach;
+use super::phase::in_words;
 use super::record::{FinishOutcome, Id, Millis};
 use crate::history::format_time;
 
@@ -182,7 +183,7 @@ pub enum Refusal {
         until: Millis,
     },
     /// The order does not fit the action's phase.
-    #[error("it is {phase}, and `{order}` is valid {}", valid_when(.order, .phase))]
+    #[error("{}", cannot(.order, .phase))]
     WrongPhase {
         /// Name of the phase.
         phase: String,
@@ -250,21 +251,27 @@ impl Refusal {
     }
 }
 
-/// When an order about an action is valid, as the end of a sentence; what else to do about an action in that phase.
-fn valid_when(order: &str, phase: &str) -> &'static str {
-    match (order, phase) {
-        ("cancel", _) => "while the action is waiting, in approval, ready, in doubt or unknown",
+/// Why an order about an action has no effect, what the order needs, and what else to do about an action in that phase.
+fn cannot(order: &str, phase: &str) -> String {
+    let name = order.replace('_', "-");
+    let is = in_words(phase).unwrap_or("is in another phase");
+    let needs = match order {
+        "cancel" => "an action that is waiting, ready, in doubt or of unknown outcome",
+        "refire" => "outcome failed or unknown, and a free key",
+        "resolve" => "outcome unknown, or an action in doubt",
+        "clear_cooldown" => "an action that has ended",
+        "approve" => "an action that is waiting for approval",
+        "acknowledge" => "outcome failed, unknown or expired",
+        _ => "another phase",
+    };
+    let more = match (order, phase) {
         ("refire", "expired") => {
-            "for a failed or unknown action; an expired one was never sent, and its event is too old to act on: order the same anew with `force`, or say with `acknowledge` that you know"
+            "; it was never sent, and its event is too old to act on: say with `acknowledge` that you know, or order the same again with `force`"
         }
-        ("refire", _) => "once the action is failed or unknown, and its key is free",
-        ("resolve", _) => "while the action is unknown or in doubt",
-        ("clear_cooldown", _) => "once the action has ended",
-        ("approve", "expired") => "before the action expires or its last window is over",
-        ("approve", _) => "while the action waits for an approval",
-        ("acknowledge", _) => "once the action is failed, unknown or expired",
-        _ => "in another phase",
-    }
+        ("approve", "expired") => ", whose last window is not over",
+        _ => "",
+    };
+    format!("cannot {name}: the action {is}; {name} needs {needs}{more}")
 }
 
 /// The outcome as the end of a sentence.
@@ -417,5 +424,69 @@ impl VoidReason {
             self,
             Self::Undecodable(_) | Self::Breach(_) | Self::OlderThanMemory { first: true, .. }
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::phase::Phase;
+
+    #[test]
+    fn an_order_that_does_not_fit_the_phase_says_so_in_a_sentence() {
+        let (attempt, at) = (1, 0);
+        let phases = [
+            Phase::Waiting { window: 0 },
+            Phase::Approval,
+            Phase::Ready {
+                attempt,
+                from: at,
+                window: None,
+            },
+            Phase::Started {
+                attempt,
+                start_id: Id([1; 16]),
+                at,
+            },
+            Phase::Doubt { attempt, since: at },
+            Phase::Done,
+            Phase::Failed,
+            Phase::Unknown { attempt },
+            Phase::Expired,
+            Phase::Cancelled,
+            Phase::Superseded,
+            Phase::Suppressed,
+        ];
+        let orders = [
+            "cancel",
+            "refire",
+            "resolve",
+            "clear_cooldown",
+            "approve",
+            "acknowledge",
+        ];
+        for phase in phases.map(Phase::name) {
+            let is = in_words(phase).unwrap();
+            assert!(
+                ["is ", "has ", "was "]
+                    .iter()
+                    .any(|verb| is.starts_with(verb))
+            );
+            for order in orders {
+                let told = Refusal::WrongPhase {
+                    phase: phase.to_owned(),
+                    order: order.to_owned(),
+                };
+                let name = order.replace('_', "-");
+                let begin = format!("cannot {name}: the action {is}; {name} needs ");
+                assert!(told.to_string().starts_with(&begin), "{told}");
+                assert!(!told.to_string().contains("another phase"), "{told}");
+            }
+        }
+        let told = cannot("refire", "approval");
+        assert_eq!(
+            told,
+            "cannot refire: the action is waiting for approval; refire needs outcome failed or unknown, and a free key"
+        );
     }
 }

@@ -242,6 +242,10 @@ fn a_readable_field_names_the_target_and_an_unreadable_one_beside_it_is_named() 
             r#""model_id":7.5,"model_name":"churn""#,
             "model_id is a number",
         ),
+        (
+            r#""model_version":7.50,"model_name":"churn""#,
+            "model_version is the fractional number 7.50, taken as the version",
+        ),
     ] {
         for topic in [DRIFT, PERFORMANCE] {
             let raw = format!(r#"{{"severity":"medium",{fields}}}"#);

@@ -83,7 +83,8 @@ fn gate_line(gate: &Value) -> String {
     let verdict = if passed { "passed" } else { "closed" };
     let (action, name) = (said(gate, "action"), said(gate, "gate"));
     let (scope, detail) = (said(gate, "scope"), said(gate, "detail"));
-    format!("{verdict}: {action}: {name} {scope}: {detail}")
+    let gate = format!("{name} {scope}");
+    format!("{verdict}: {action}: {}: {detail}", gate.trim_end())
 }
 
 /// What was sent when by which instance, and what came back.
@@ -145,7 +146,8 @@ mod tests {
         };
         let mut decision = json!({
             "id": "ab", "phase": "ready", "reasons": ["one", "two"], "next_attempt": "T3",
-            "gates": [{"gate": "budget", "scope": "s", "action": "retrain", "passed": false, "detail": "4 of 4"}],
+            "gates": [{"gate": "budget", "scope": "s", "action": "retrain", "passed": false, "detail": "4 of 4"},
+                {"gate": "held", "scope": "", "action": "alert", "passed": false, "detail": "paused"}],
             "attempts": [attempt(1, Some("unknown")), attempt(2, None)],
         });
         let lines = |decision: &Value| -> Vec<String> {
@@ -155,6 +157,7 @@ mod tests {
         for expected in [
             "reason       one",
             "gate         closed: retrain: budget s: 4 of 4",
+            "gate         closed: alert: held: paused",
             "attempt      1 sent T1 by host: unknown at T2: POST: 503\\u{7}",
             "attempt      2 sent T1 by host: no answer yet",
             "next         attempt 3, not before T3",

@@ -1,10 +1,12 @@
 //! Warnings: what is allowed and has no effect, most often because a name is mistyped.
 
+use homeostat_logic::model_reference;
 use homeostat_logic::severity::Severity;
+use homeostat_logic::target::TargetKind;
 use homeostat_logic::topic::TOPICS;
 
 use super::Relations;
-use crate::configuration::faults::near;
+use crate::configuration::faults::{join, near};
 use crate::configuration::keys::executed_actions;
 use crate::configuration::layers::{Entry, parse_default};
 
@@ -65,6 +67,39 @@ impl Relations<'_> {
                 };
                 self.fault(&["targets", &target, "rules", &name], problem, remedy);
             }
+        }
+    }
+
+    /// A model's target is its name without the version. A service's name is taken as it is, so that of a table for both only
+    /// what no service is called is told.
+    pub(super) fn targets_are_names(&mut self) {
+        for written in self.names_below(&["targets"]) {
+            let (of_model, name) = match TargetKind::split(&written) {
+                Some((TargetKind::Model, name)) => (true, name),
+                Some((TargetKind::Service, _)) => continue,
+                None => (false, written.as_str()),
+            };
+            if !of_model && !name.contains('@') && !name.starts_with("models:") {
+                continue;
+            }
+            let prefix = if of_model { "model/" } else { "" };
+            let (problem, remedy) = match model_reference::parse(name) {
+                Some(read) if read.name == name => continue,
+                Some(read) => (
+                    format!(
+                        "no event has the target `{name}`: a model's version is no part of its target"
+                    ),
+                    format!(
+                        "write [{}]",
+                        join("targets", &format!("{prefix}{}", read.name))
+                    ),
+                ),
+                None => (
+                    format!("no event has the target `{name}`: it is in no form of a model's name"),
+                    "write the name of a model or a service".to_owned(),
+                ),
+            };
+            self.fault(&["targets", &written], problem, remedy);
         }
     }
 
