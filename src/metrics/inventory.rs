@@ -59,6 +59,8 @@ families! {
         "1 while an owned partition stands because too many of its records were dead letters.";
     PARTITION_STANDSTILL = Gauge "partition_standstill_seconds" ["topic", "partition"]
         "Whole seconds for which an owned partition has had records in flight and its settled offset has not moved, or for which reading it has failed; 0 for one that stopped for too many dead letters.";
+    OPEN_TRANSACTION = Gauge "partition_open_transaction_seconds" ["topic", "partition"]
+        "Whole seconds for which an open transaction of another producer has held an owned partition that was read up to it; 0 if none does.";
     RECORDS_IN_FLIGHT = Gauge "records_in_flight" ["topic", "partition"]
         "Records read and not yet settled.";
     CONSUMER_LAG = Gauge "consumer_lag_records" ["topic", "partition"]

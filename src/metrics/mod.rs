@@ -26,9 +26,9 @@ use inventory::{
     DECISION_LATENCY, DECISIONS, DECODE_REJECTS, EVENTS_CONSUMED, HTTP_DURATION, HTTP_REQUESTS,
     LEDGER_BOUNDARY_COVERS, LEDGER_BOUNDARY_HASH, LEDGER_FOLD_ENTRIES, LEDGER_LAG,
     LEDGER_OPEN_ACTIONS, LEDGER_OWNED, LEDGER_PAUSED, LEDGER_POSITION, LEDGER_SILENCED,
-    LEDGER_TIME_AHEAD, LEDGER_UNDELIVERED, LEDGER_VOIDS, PARTITION_STANDSTILL, PARTITION_STOPPED,
-    PROCESS_START_TIME, PUBLISH_REQUESTS, PUBLISHED_EVENTS, RECORDS_IN_FLIGHT, RESPONSE_LATENCY,
-    SETTLED_OFFSET, SUPPRESSED, WATCHDOG_STEPS,
+    LEDGER_TIME_AHEAD, LEDGER_UNDELIVERED, LEDGER_VOIDS, OPEN_TRANSACTION, PARTITION_STANDSTILL,
+    PARTITION_STOPPED, PROCESS_START_TIME, PUBLISH_REQUESTS, PUBLISHED_EVENTS, RECORDS_IN_FLIGHT,
+    RESPONSE_LATENCY, SETTLED_OFFSET, SUPPRESSED, WATCHDOG_STEPS,
 };
 
 /// Types of SPEC §4 that are not the type of a topic.
@@ -80,6 +80,8 @@ pub struct PartitionGauges {
     pub stopped: bool,
     /// Whole seconds for which records have been in flight and the settled offset has not moved.
     pub standstill: u64,
+    /// Whole seconds for which an open transaction of another producer has held it.
+    pub held: u64,
 }
 
 /// Brings gauges up to date; must not block.
@@ -96,6 +98,7 @@ pub struct Metrics {
     dead_letters: IntCounterVec,
     partition_stopped: IntGaugeVec,
     partition_standstill: IntGaugeVec,
+    open_transaction: IntGaugeVec,
     records_in_flight: IntGaugeVec,
     consumer_lag: IntGaugeVec,
     settled_offset: IntGaugeVec,
@@ -158,6 +161,7 @@ impl Metrics {
             dead_letters: counter(&DEAD_LETTERS)?,
             partition_stopped: gauge(&PARTITION_STOPPED)?,
             partition_standstill: gauge(&PARTITION_STANDSTILL)?,
+            open_transaction: gauge(&OPEN_TRANSACTION)?,
             records_in_flight: gauge(&RECORDS_IN_FLIGHT)?,
             consumer_lag: gauge(&CONSUMER_LAG)?,
             settled_offset: gauge(&SETTLED_OFFSET)?,
@@ -240,6 +244,9 @@ impl Metrics {
         self.partition_standstill
             .with_label_values(&labels)
             .set(i64::try_from(gauges.standstill).unwrap_or(i64::MAX));
+        self.open_transaction
+            .with_label_values(&labels)
+            .set(i64::try_from(gauges.held).unwrap_or(i64::MAX));
         if let Some(high) = gauges.high {
             // What was delivered may be known before where the partition ends.
             let delivered = i64::try_from(gauges.in_flight).unwrap_or(i64::MAX);
@@ -255,6 +262,7 @@ impl Metrics {
         for family in [
             &self.partition_stopped,
             &self.partition_standstill,
+            &self.open_transaction,
             &self.settled_offset,
             &self.records_in_flight,
             &self.consumer_lag,

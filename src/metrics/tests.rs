@@ -20,6 +20,7 @@ fn used() -> Metrics {
     let gauges = PartitionGauges {
         stopped: true,
         standstill: 0,
+        held: 0,
         settled: 7,
         high: Some(9),
         in_flight: 2,

@@ -125,8 +125,10 @@ impl Assembly {
         let views = (0..settings.ledger.partitions)
             .map(LedgerView::new)
             .collect();
-        let state =
-            ServiceState::new(Arc::clone(&clock), Arc::clone(&history), views).on(Arc::clone(&log));
+        let longest = Duration::from_millis(settings.supervision.stall_max_ms);
+        let state = ServiceState::new(Arc::clone(&clock), Arc::clone(&history), views)
+            .on(Arc::clone(&log))
+            .tells_of_held_beyond(longest);
         Ok(Self {
             log,
             clock,

@@ -97,6 +97,7 @@ fn refresh(
                 .get(&one.partition)
                 .map_or(0, |standstill| standstill.lasting.as_secs())
                 .max(unread),
+            held: one.held.map_or(0, |held| held.lasting.as_secs()),
         };
         metrics.partition(topic, *partition, gauges);
     }

@@ -7,6 +7,7 @@ mod execution;
 mod exit;
 mod founding;
 mod gauges;
+mod held;
 mod ledger_health;
 mod ledger_topic;
 mod observation;

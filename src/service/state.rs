@@ -19,6 +19,7 @@ use homeostat_logic::ledger::times::CLOCK_STEP_MS;
 
 use super::consumption::Consumption;
 use super::execution::ExecutionGroup;
+use super::held::Held;
 use super::ledger_health::LedgerHealth;
 use super::unread::Unread;
 use super::warnings;
@@ -47,6 +48,7 @@ pub(super) struct ServiceState {
     execution: OnceLock<Arc<ExecutionGroup>>,
     health: Arc<LedgerHealth>,
     unread: Unread,
+    held: Held,
     log: Option<Arc<dyn EventLog>>,
 }
 
@@ -75,6 +77,7 @@ impl ServiceState {
             execution: OnceLock::new(),
             health: Arc::default(),
             unread: Unread::default(),
+            held: Held::default(),
             log: None,
         }
     }
@@ -82,6 +85,12 @@ impl ServiceState {
     /// With the log that is asked why it cannot be reached.
     pub(super) fn on(mut self, log: Arc<dyn EventLog>) -> Self {
         self.log = Some(log);
+        self
+    }
+
+    /// Tells of transactions of other producers that are open for longer than this.
+    pub(super) fn tells_of_held_beyond(mut self, longest: Duration) -> Self {
+        self.held = Held::beyond(longest);
         self
     }
 
@@ -154,6 +163,11 @@ impl ServiceState {
     /// Where the partitions end that cannot be read.
     pub(super) const fn unread(&self) -> &Unread {
         &self.unread
+    }
+
+    /// Partitions that open transactions hold.
+    pub(super) const fn held(&self) -> &Held {
+        &self.held
     }
 
     /// What time it is.
@@ -350,10 +364,13 @@ impl Queries for ServiceState {
 
     fn readiness(&self) -> Readiness {
         let reasons = self.reasons();
+        let status = self.consumption().map(|one| one.status());
+        let mut warnings = warnings::undelivered(&self.views);
+        warnings.extend(self.held.warnings(&status.unwrap_or_default()));
         Readiness {
             ready: reasons.is_empty(),
             reasons,
-            warnings: warnings::undelivered(&self.views),
+            warnings,
         }
     }
 }

@@ -58,6 +58,8 @@ impl Unread {
                 };
                 *state.unread().lock() = ends;
                 state.unread().look(&state);
+                let status = state.consumption().map(|one| one.status());
+                state.held().log(&status.unwrap_or_default());
                 tokio::time::sleep(PERIOD).await;
             }
         }))
@@ -258,6 +260,7 @@ mod tests {
                     reason: "not authorized".to_owned(),
                     at: None,
                 }),
+                held: None,
             };
             let reason = "t/1: nothing has been read for 11 s: not authorized".to_owned();
             let expected = told.then_some(reason);
@@ -281,6 +284,7 @@ mod tests {
                 reason: "damaged".to_owned(),
                 at,
             }),
+            held: None,
         };
         let unread = Unread::default();
         unread.lock().insert(status(None).partition, 5);
@@ -306,6 +310,7 @@ mod tests {
             settled,
             high,
             refusal: None,
+            held: None,
         };
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);

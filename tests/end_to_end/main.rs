@@ -31,5 +31,6 @@ mod raw_records;
 mod rules_over_api;
 mod secured;
 mod support;
+mod transactions;
 mod unreadable;
 mod webhook_actions;

@@ -1,5 +1,5 @@
-//! What Kafka can hold and a service must live with: every codec, transactions with their markers, and batches that no client
-//! reads (issue 13, rows 2 and 3).
+//! What Kafka can hold and a service must live with: every codec, and batches that no client reads
+//! (issue 13, row 2).
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ const LEDGER: &str = "homeostat.ledger";
 const LETTERS: &str = "homeostat.dead-letters";
 
 /// The values of a metric by their labels.
-fn metric(service: &Service, name: &str) -> Vec<(String, f64)> {
+pub(crate) fn metric(service: &Service, name: &str) -> Vec<(String, f64)> {
     let metrics = service.get("/metrics").text;
     let lines = metrics.lines().filter_map(|line| {
         let (labels, value) = line.strip_prefix(name)?.rsplit_once(' ')?;

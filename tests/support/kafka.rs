@@ -61,6 +61,16 @@ pub(crate) fn open_transaction(
     partition: i32,
     records: usize,
 ) -> BaseProducer {
+    open_transaction_of(address, topic, partition, &vec!["transaction"; records])
+}
+
+/// A transaction of these values to one partition that is still open.
+pub(crate) fn open_transaction_of(
+    address: &str,
+    topic: &str,
+    partition: i32,
+    values: &[&str],
+) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", address)
         .set(
@@ -71,8 +81,8 @@ pub(crate) fn open_transaction(
         .unwrap();
     producer.init_transactions(TRANSACTION).unwrap();
     producer.begin_transaction().unwrap();
-    for _ in 0..records {
-        let record = BaseRecord::<(), str>::to(topic).payload("transaction");
+    for value in values {
+        let record = BaseRecord::<(), str>::to(topic).payload(value);
         let sent = producer.send(record.partition(partition));
         sent.map_err(|(error, _)| error).unwrap();
     }

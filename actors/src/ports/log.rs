@@ -315,6 +315,31 @@ pub struct PartitionStatus {
     pub high: Option<i64>,
     /// Why reading fails; gone with the next record. A log that does not fail so has none.
     pub refusal: Option<Refusal>,
+    /// A transaction that holds what is behind it, while everything before it was read. A log without transactions has none.
+    pub held: Option<OpenTransaction>,
+}
+
+/// An open transaction of another producer: nothing behind its first record is delivered before it is committed or aborted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenTransaction {
+    /// Its first record; the partition ends there for a reader.
+    pub at: i64,
+    /// Offset the next record of the log gets.
+    pub end: i64,
+    /// Since it was first seen there.
+    pub lasting: Duration,
+}
+
+impl OpenTransaction {
+    /// What it does to this partition, and what to do about it.
+    pub fn in_words(&self, place: &TopicPartition) -> String {
+        let TopicPartition { topic, partition } = place;
+        let Self { at, end, lasting } = self;
+        format!(
+            "an open transaction of another producer has held everything from offset {at} on (the log ends at {end}) for {} s; it ends when its producer commits or aborts it, or after that producer's transaction.timeout.ms; `kafka-transactions.sh describe-producers --topic {topic} --partition {partition}` shows the producer, and `kafka-transactions.sh abort --topic {topic} --partition {partition} --start-offset {at}` ends the transaction",
+            lasting.as_secs()
+        )
+    }
 }
 
 /// Reading a partition fails.

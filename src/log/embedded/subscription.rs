@@ -93,6 +93,7 @@ impl Subscription for Membership {
                     .unwrap_or(0),
                 high: watermarks.map(|marks| marks.high),
                 refusal: None,
+                held: None,
                 partition: owned.partition,
             }
         };

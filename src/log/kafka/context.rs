@@ -16,7 +16,7 @@ use rdkafka::types::RDKafkaRespErr;
 use rdkafka::{ClientContext, Offset, TopicPartitionList};
 
 use super::client::Link;
-use super::ends;
+use super::ends::Look;
 use super::inlet::Inlet;
 use super::positions::{commit_stored, find_starts, offsets, places};
 use super::progress::Progress;
@@ -268,9 +268,8 @@ impl ClientContext for GroupContext {
         }
         for (topic, known) in &statistics.topics {
             for (number, partition) in &known.partitions {
-                if let Some(end) = ends::end_of(partition) {
-                    let passed = ends::passed(partition);
-                    self.progress.looked(topic, *number, end, passed);
+                if let Some(look) = Look::at(partition) {
+                    self.progress.looked(topic, *number, look);
                 }
             }
         }

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
-use homeostat_actors::ports::log::TopicPartition;
+use homeostat_actors::ports::log::{OpenTransaction, TopicPartition};
 use rdkafka::statistics::{Partition, Statistics};
 
 use crate::log::sync::lock;
 
 /// Where a partition ends for a reader of committed records: at the last stable offset. `None` while that is not known.
-pub(super) fn end_of(partition: &Partition) -> Option<i64> {
+fn end_of(partition: &Partition) -> Option<i64> {
     (partition.ls_offset >= 0).then_some(partition.ls_offset)
 }
 
@@ -18,7 +19,7 @@ pub(super) fn end_of(partition: &Partition) -> Option<i64> {
 ///
 /// The client writes down the next offset to fetch after it has queued what is before it, and counts its queue after it has
 /// read that offset. So an empty queue means that all before the offset was taken. `None`: not known now.
-pub(super) fn passed(partition: &Partition) -> Option<i64> {
+fn passed(partition: &Partition) -> Option<i64> {
     let next = partition.next_offset;
     let reading = partition.fetch_state == "active" && partition.fetchq_cnt == 0;
     // A damaged batch has sent the client to offsets of no sense.
@@ -26,9 +27,70 @@ pub(super) fn passed(partition: &Partition) -> Option<i64> {
     (reading && plausible).then_some(next)
 }
 
-/// The newest word on each partition of a client, until it is taken. Bound: the partitions that the client reads.
+/// What a look at a partition tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Look {
+    /// Where it ends for the reader.
+    pub(super) end: i64,
+    /// Offset the next record of the log gets.
+    pub(super) high: i64,
+    /// How far it was passed, if that is known.
+    pub(super) passed: Option<i64>,
+}
+
+impl Look {
+    /// `None` while nothing is known.
+    pub(super) fn at(partition: &Partition) -> Option<Self> {
+        Some(Self {
+            end: end_of(partition)?,
+            high: partition.hi_offset,
+            passed: passed(partition),
+        })
+    }
+
+    /// Whether everything was read up to an open transaction. Of a partition whose queue is not empty the client may know the
+    /// ends of long ago.
+    pub(super) fn is_held(&self) -> bool {
+        self.end < self.high && self.passed == Some(self.end)
+    }
+}
+
+/// The open transaction at which a partition ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Held {
+    /// Its first record.
+    pub(super) at: i64,
+    /// Offset the next record of the log gets.
+    pub(super) end: i64,
+    /// When it was first seen there.
+    pub(super) since: Instant,
+}
+
+impl Held {
+    /// After a look, with what was known before it.
+    pub(super) fn after(look: Look, before: Option<Self>) -> Option<Self> {
+        let same = before.filter(|held| held.at == look.end);
+        look.is_held().then(|| Self {
+            at: look.end,
+            end: look.high,
+            since: same.map_or_else(Instant::now, |held| held.since),
+        })
+    }
+}
+
+impl From<Held> for OpenTransaction {
+    fn from(held: Held) -> Self {
+        Self {
+            at: held.at,
+            end: held.end,
+            lasting: held.since.elapsed(),
+        }
+    }
+}
+
+/// The newest look at each partition of a client, until it is taken. Bound: the partitions that the client reads.
 #[derive(Clone, Default)]
-pub(super) struct Ends(Arc<Mutex<BTreeMap<TopicPartition, i64>>>);
+pub(super) struct Ends(Arc<Mutex<BTreeMap<TopicPartition, Look>>>);
 
 impl Ends {
     /// Takes down what the statistics say.
@@ -36,19 +98,19 @@ impl Ends {
         let mut ends = lock(&self.0);
         for (topic, known) in &statistics.topics {
             for (number, partition) in &known.partitions {
-                if let Some(next) = passed(partition) {
+                if let Some(look) = Look::at(partition) {
                     let place = TopicPartition {
                         topic: topic.clone(),
                         partition: *number,
                     };
-                    ends.insert(place, next);
+                    ends.insert(place, look);
                 }
             }
         }
     }
 
     /// What was noted since the last time.
-    pub(super) fn take(&self) -> BTreeMap<TopicPartition, i64> {
+    pub(super) fn take(&self) -> BTreeMap<TopicPartition, Look> {
         std::mem::take(&mut *lock(&self.0))
     }
 }
@@ -79,6 +141,16 @@ mod tests {
         ];
         for (partition, expected) in cases {
             assert_eq!(passed(&partition), expected, "{partition:?}");
+            let look = Look::at(&partition);
+            let held = look.is_some_and(|look| look.is_held());
+            // Only where all was read and the log goes on behind it.
+            assert_eq!(held, expected == Some(7), "{partition:?}");
         }
+        let whole = Look {
+            end: 90,
+            high: 90,
+            passed: Some(90),
+        };
+        assert!(!whole.is_held());
     }
 }

@@ -2,12 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use homeostat_actors::ports::log::{Header, PartitionSink, RecordView, TopicPartition};
+use homeostat_actors::ports::log::{
+    Header, OpenTransaction, PartitionSink, RecordView, TopicPartition,
+};
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::{BorrowedMessage, Message};
 
+use super::ends::{Held, Look};
 use super::error::is_unreadable;
 use super::raw_headers;
 
@@ -15,6 +18,8 @@ use super::raw_headers;
 const ROUND_RECORDS: usize = 256;
 /// Pause before what could not be read is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
+/// An open transaction that holds a partition which should have none, for longer than this, is an obstacle.
+const HELD_MAX: Duration = Duration::from_secs(30);
 /// Time between two lines in the log about one partition.
 const TELL: Duration = Duration::from_mins(1);
 
@@ -50,6 +55,10 @@ pub(super) struct Inlet<C: ConsumerContext + 'static> {
     next: i64,
     /// Whether the sink was told of an obstacle.
     obstructed: bool,
+    /// The open transaction that holds it, by the last look.
+    held: Option<Held>,
+    /// Whether the sink was told of it.
+    told_held: bool,
     /// When to try again what could not be read; nothing is taken from the queue before.
     again: Option<Instant>,
     /// When the log was told of an obstacle last.
@@ -71,6 +80,8 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
             headers: Vec::new(),
             next,
             obstructed: false,
+            held: None,
+            told_held: false,
             again: None,
             told: None,
         }
@@ -118,8 +129,27 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
         Ok(outcome.unwrap_or(Round::Idle))
     }
 
+    /// The client looked at a partition in which no transactions are expected; why it is held, if one has held it for too long.
+    pub(super) fn looked(&mut self, look: Look) -> Option<String> {
+        if let Some(next) = look.passed {
+            self.passed(next);
+        }
+        self.held = Held::after(look, self.held);
+        let held = self.held.map(OpenTransaction::from);
+        let long = held.filter(|held| held.lasting > HELD_MAX);
+        let was_held = std::mem::replace(&mut self.told_held, long.is_some());
+        if self.obstructed {
+            return None;
+        }
+        let reason = long.map(|held| held.in_words(&self.partition));
+        if reason.is_some() || was_held {
+            self.sink.obstructed(reason.as_deref());
+        }
+        reason
+    }
+
     /// Everything before `next` was taken from the queue, or is never delivered.
-    pub(super) fn passed(&mut self, next: i64) {
+    fn passed(&mut self, next: i64) {
         if next > self.next && !self.obstructed {
             self.next = next;
             self.sink.passed(next);

@@ -5,8 +5,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use homeostat_actors::ports::log::{Epoch, PartitionStatus, Refusal, TopicPartition};
+use homeostat_actors::ports::log::{
+    Epoch, OpenTransaction, PartitionStatus, Refusal, TopicPartition,
+};
 
+use super::ends::{Held, Look};
 use crate::log::sync::lock;
 
 struct Position {
@@ -27,6 +30,8 @@ struct Position {
     looked: bool,
     /// Since when reading fails.
     refused: Option<Refused>,
+    /// The open transaction at which it ends, by the last look.
+    held: Option<Held>,
 }
 
 /// How reading failed last.
@@ -70,6 +75,7 @@ impl Progress {
             floor: position,
             looked: false,
             refused: None,
+            held: None,
         };
         lock(&self.positions).insert(partition, begun);
     }
@@ -114,17 +120,19 @@ impl Progress {
         settled.collect()
     }
 
-    /// The client looked: where the partition ends, and how far it was passed if that is known.
-    pub(super) fn looked(&self, topic: &str, partition: i32, end: i64, passed: Option<i64>) {
+    /// The client looked.
+    pub(super) fn looked(&self, topic: &str, partition: i32, look: Look) {
         let partition = TopicPartition {
             topic: topic.to_owned(),
             partition,
         };
         if let Some(position) = lock(&self.positions).get_mut(&partition) {
-            position.high = Some(end);
+            position.high = Some(look.end);
             let known = std::mem::replace(&mut position.looked, true);
+            let before = position.held.filter(|_| known);
+            position.held = Held::after(look, before).filter(|_| known);
             // Behind what it could not read the client may have gone on.
-            if let Some(passed) = passed
+            if let Some(passed) = look.passed
                 && known
                 && position.refused.is_none()
             {
@@ -174,6 +182,11 @@ impl Progress {
                 reason: refused.reason.clone(),
                 at: refused.at,
             }),
+            // While no broker answers, whether it is still open is not known.
+            held: position
+                .held
+                .filter(|_| self.connected())
+                .map(OpenTransaction::from),
         };
         lock(&self.positions).iter().map(status).collect()
     }
@@ -240,6 +253,10 @@ mod tests {
             partition: 0,
         };
         let progress = Progress::default();
+        let looked = |end, passed| {
+            let high = end;
+            progress.looked("t", 0, Look { end, high, passed });
+        };
         let told = || {
             let status = progress.status().remove(0);
             (status.settled, status.high)
@@ -248,23 +265,58 @@ mod tests {
         let committed = || progress.settled(&epochs).remove(0).1;
         progress.begin(partition.clone(), Epoch(1), 5);
         // The first look may be about an earlier epoch.
-        progress.looked("t", 0, 9, Some(9));
+        looked(9, Some(9));
         assert_eq!(told(), (5, Some(9)));
         // A partition with nothing but markers behind the start.
-        progress.looked("t", 0, 9, Some(9));
+        looked(9, Some(9));
         assert_eq!((told(), committed()), ((9, Some(9)), 5));
         // A record at 9, a marker at 10: neither counts as settled before the record is.
         progress.delivered(&partition, 10);
-        progress.looked("t", 0, 11, Some(11));
+        looked(11, Some(11));
         assert_eq!((told(), committed()), ((9, Some(11)), 5));
         progress.settle(&partition, Epoch(1), 10);
         assert_eq!((told(), committed()), ((11, Some(11)), 10));
         // The queue is not empty: not known now, and what was known stays.
-        progress.looked("t", 0, 14, None);
+        looked(14, None);
         assert_eq!(told(), (11, Some(14)));
         // What cannot be read is not passed.
         progress.refused(&partition, "damaged".to_owned(), Some(11));
-        progress.looked("t", 0, 14, Some(14));
+        looked(14, Some(14));
         assert_eq!(told(), (11, Some(14)));
+    }
+
+    #[test]
+    fn an_open_transaction_is_told_from_the_look_that_saw_it_until_it_ends_or_another_begins() {
+        let partition = TopicPartition {
+            topic: "t".to_owned(),
+            partition: 0,
+        };
+        let progress = Progress::default();
+        let since = |progress: &Progress| {
+            let held = lock(&progress.positions)[&partition].held;
+            held.map(|held| (held.at, held.end, held.since))
+        };
+        let look = |end, high, passed| progress.looked("t", 0, Look { end, high, passed });
+        progress.begin(partition.clone(), Epoch(1), 5);
+        // The first look may be about an earlier epoch.
+        look(5, 9, Some(5));
+        assert_eq!(since(&progress), None);
+        look(5, 9, Some(5));
+        let (at, end, begun) = since(&progress).unwrap();
+        assert_eq!((at, end), (5, 9));
+        // Further records behind it.
+        look(5, 12, Some(5));
+        assert_eq!(since(&progress), Some((5, 12, begun)));
+        let told = progress.status().remove(0).held.unwrap();
+        assert_eq!((told.at, told.end), (5, 12));
+        progress.reachable(false);
+        assert_eq!(progress.status().remove(0).held, None);
+        progress.reachable(true);
+        // It ends, and another one is open behind it.
+        look(8, 12, Some(8));
+        let (at, _, next) = since(&progress).unwrap();
+        assert!(at == 8 && next > begun);
+        look(12, 12, Some(8));
+        assert_eq!(since(&progress), None);
     }
 }

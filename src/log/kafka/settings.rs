@@ -196,6 +196,8 @@ impl KafkaSettings {
         config
             .set("group.id", group)
             .set("enable.auto.offset.store", "false")
+            // Also of the ledger: a foreign record of an aborted transaction would stop its partition for good, an open
+            // transaction holds it for a while and is told.
             .set("isolation.level", "read_committed")
             .set("check.crcs", "true")
             // Bounds memory per partition; fetching stops by itself when a queue is not polled.

@@ -216,8 +216,11 @@ impl Lane {
         for (alive, inlet) in &mut self.running {
             let consumer = &self.consumer;
             let deliver = || {
-                if let Some(next) = ends.get(&inlet.partition) {
-                    inlet.passed(*next);
+                if let Some(look) = ends.get(&inlet.partition)
+                    && let Some(reason) = inlet.looked(*look)
+                    && inlet.tells()
+                {
+                    tracing::warn!(partition = %inlet.partition, "kafka: a partition is held: {reason}");
                 }
                 inlet.deliver(consumer)
             };

@@ -5,6 +5,8 @@
 pub(crate) mod broker;
 pub(crate) mod client;
 pub(crate) mod load;
+#[path = "../../support/kafka.rs"]
+pub(crate) mod producers;
 #[path = "../../support/segments.rs"]
 pub(crate) mod segments;
 pub(crate) mod service;
