@@ -271,7 +271,9 @@ impl Cooldown {
                     let next = fold.offset() + 1;
                     let partition = self.context.view.partition;
                     tracing::info!(partition, next, "the fold goes on from a checkpoint");
-                    self.context.view.write().fold = fold;
+                    let mut state = self.context.view.write();
+                    (state.fold, state.read_to) = (fold, next);
+                    drop(state);
                     self.restore_history();
                     self.restore = None;
                     self.tail = None;
@@ -327,13 +329,15 @@ impl Cooldown {
     fn take(&mut self, batch: &Batch, scope: &mut Scope<'_, Self>) {
         if let Some(next) = batch.next() {
             self.next = self.next.max(next);
-            self.context.view.write().read_to = self.next;
         }
         if self.restore.is_some() {
+            self.context.view.write().read_to = self.next;
             return self.look_for_state(batch, scope);
         }
         fail_point::pass(Point::BeforeFold);
         let changes = self.fold(batch);
+        // Not before: who takes the partition over goes by it.
+        self.context.view.write().read_to = self.next;
         // Behind the last record there may be offsets that were never one.
         self.catch_up(self.next.saturating_sub(1));
         self.remember(&changes);

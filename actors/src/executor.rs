@@ -136,7 +136,7 @@ impl Executor {
         }
         let moment = state.moment(&*self.context.clock);
         if let Tenure::CatchingUp(epoch, from) = self.tenure
-            && state.fold.offset() + 1 >= from
+            && state.position() >= from
             && !self.retired
         {
             let limit = self.context.concurrent_actions_max;

@@ -94,6 +94,13 @@ pub struct State {
     pub read_at: Duration,
 }
 
+impl State {
+    /// Everything before it was folded, or is no record: a ledger may end in markers of transactions.
+    pub fn position(&self) -> i64 {
+        self.fold.offset().saturating_add(1).max(self.read_to)
+    }
+}
+
 impl LedgerView {
     /// An empty view.
     pub fn new(partition: i32) -> Arc<Self> {

@@ -171,7 +171,7 @@ impl LedgerHealth {
 
 /// Offset that the fold waits for: everything before it was folded, or is no record.
 pub(super) fn position(view: &LedgerView) -> i64 {
-    folded(view).max(view.read().read_to)
+    view.read().position()
 }
 
 /// Offset behind the last record folded.
