@@ -3,11 +3,12 @@
 use std::path::{Path, PathBuf};
 
 /// Folders with source files.
-const FOLDERS: [&str; 7] = [
+const FOLDERS: [&str; 8] = [
     "logic/src",
     "logic/tests",
     "actors/src",
     "actors/tests",
+    "client-patch",
     "src",
     "tests",
     "benches",

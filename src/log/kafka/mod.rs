@@ -27,11 +27,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+// Linked, not called.
 use futures_util::future::{BoxFuture, join_all};
 use homeostat_actors::ports::log::{
     Appended, EventLog, GroupHandler, GroupSettings, LogError, NewRecord, PartitionSink,
     StoredRecord, Subscription, Tail, TopicDescription, TopicPartition, TopicSettings,
 };
+use homeostat_client_patch as _;
 use rdkafka::error::KafkaError;
 
 pub use self::oauth::endpoint_fault;
