@@ -1,5 +1,6 @@
 //! A line `{"topic": …, "key": …, "value": {the event}}`: what `homeostat publish` reads and `POST /api/v1/events` takes.
 
+use homeostat_logic::envelope::bytes::{BYTE_ORDER_MARK, text_of};
 use homeostat_logic::topic::{self, NotPublishable, Topic};
 use serde_json::value::RawValue;
 
@@ -58,11 +59,27 @@ pub(crate) fn read(line: &[u8]) -> Result<AddressedEvent<'_>, AddressError> {
                 .replace(" at line 1 column ", " at byte "),
         )
     };
-    // A list of three would be taken too.
-    if line.trim_ascii_start().first() != Some(&b'{') {
-        return Err(malformed(&"a JSON object is wanted"));
+    let line = line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line);
+    match line.trim_ascii_start().first() {
+        Some(b'{') => {}
+        // A list of three would be taken too.
+        Some(b'[') => {
+            return Err(malformed(
+                &"a JSON object is wanted, each on a line of its own; `jq -c '.[]'` writes a list so",
+            ));
+        }
+        _ => {
+            text_of(line).map_err(|error| malformed(&error))?;
+            return Err(malformed(&"a JSON object is wanted"));
+        }
     }
-    let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| malformed(&error))?;
+    let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| {
+        if error.is_eof() {
+            malformed(&"the line ends within the object; `jq -c .` writes it on one line")
+        } else {
+            malformed(&error)
+        }
+    })?;
     let topic = topic::publishable(&fields.topic).map_err(|reason| AddressError::Topic {
         topic: fields.topic.chars().take(100).collect(),
         reason,
@@ -98,6 +115,12 @@ mod tests {
                 "7",
             ),
             (
+                "\u{feff}{\"topic\":\"system.alerts\",\"value\":{}}\r",
+                "system.alerts",
+                None,
+                "{}",
+            ),
+            (
                 r#"{"key":"","topic":"system.alerts","value":{}}"#,
                 "system.alerts",
                 None,
@@ -123,6 +146,10 @@ mod tests {
         for (line, expected) in [
             (b"not json".as_slice(), "a JSON object is wanted"),
             (b"[\"data.ingested\",null,{}]", "a JSON object is wanted"),
+            (b"[1,\n", "`jq -c '.[]'` writes a list so"),
+            (b"{\n", "the line ends within the object; `jq -c .`"),
+            (b"\xff\xfe{\0", "this is text in UTF-16"),
+            (b"\x1f\x8b\x08", "this is data compressed with gzip"),
             (b"{}", "missing field `topic` at byte 2"),
             (br#"{"topic":"data.ingested"}"#, "missing field `value`"),
             (

@@ -4,6 +4,7 @@
 use std::io::IsTerminal as _;
 
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use homeostat_logic::ledger::phase::in_words;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -60,7 +61,8 @@ pub(super) struct Silence {
         long,
         required_unless_present = "until",
         conflicts_with = "until",
-        allow_negative_numbers = true
+        allow_negative_numbers = true,
+        value_parser = minutes
     )]
     minutes: Option<f64>,
     /// Its end (RFC 3339).
@@ -79,9 +81,15 @@ pub(super) struct Silence {
     common: Common,
 }
 
+fn minutes(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+    number.ok_or_else(|| "a number such as 30 or 0.5 is wanted".to_owned())
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct OnAction {
     /// The action, as `homeostat decisions list` shows it, or its first digits.
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     action: String,
     /// `changed` of the action as you saw it; read from the service and shown unless told otherwise.
     #[arg(long, allow_negative_numbers = true)]

@@ -4,11 +4,12 @@ use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 
 use super::service::{Question, Service};
-use super::text::{array, field, line, printable};
+use super::text::{array, count, field, line, printable};
 use super::{Failure, print};
 
 const EXAMPLES: &str = "\
@@ -50,6 +51,7 @@ enum Command {
     #[command(after_help = EXAMPLES)]
     Show {
         /// As listed.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
     /// Publish their events again, each once: those named, or those that a filter finds.
@@ -87,7 +89,7 @@ struct Filter {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// Letters at most; a replay does not count those that were replayed before.
-    #[arg(long, default_value = "100")]
+    #[arg(long, default_value = "100", value_parser = count, allow_negative_numbers = true)]
     limit: NonZeroUsize,
 }
 

@@ -4,13 +4,13 @@ use std::io::IsTerminal as _;
 use std::num::NonZeroUsize;
 
 use clap::Subcommand;
-use clap::builder::PossibleValuesParser;
+use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
 use homeostat_logic::action::Action;
 use homeostat_logic::history::Outcome;
 use serde_json::Value;
 
 use super::service::{Question, Service};
-use super::text::{array, field, line, printable};
+use super::text::{array, count, field, line, printable};
 use super::{Failure, print};
 
 mod story;
@@ -52,13 +52,14 @@ enum Command {
         #[command(flatten)]
         filter: Filter,
         /// Decisions at most.
-        #[arg(long, default_value = "100")]
+        #[arg(long, default_value = "100", value_parser = count, allow_negative_numbers = true)]
         limit: NonZeroUsize,
     },
     /// Show the whole story of one: event, reasons, gates, each attempt with its answer, and when the next one starts.
     #[command(after_help = EXAMPLES)]
     Show {
         /// As listed, or its first digits.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
     },
     /// Print decisions as they are made, and again when they change, until Ctrl-C. Waits for a service that goes away.
@@ -84,7 +85,7 @@ struct Filter {
     #[arg(long, value_parser = PossibleValuesParser::new(Outcome::ALL.map(Outcome::name)))]
     outcome: Option<String>,
     /// Only the last so many hours.
-    #[arg(long, default_value = "24")]
+    #[arg(long, default_value = "24", allow_negative_numbers = true)]
     hours: String,
 }
 

@@ -63,8 +63,8 @@ enum Command {
     #[command(after_help = EXAMPLES)]
     Upgrade {
         /// The version; at most the one this program knows.
-        #[arg(long)]
-        to: u32,
+        #[arg(long, allow_negative_numbers = true)]
+        to: i64,
     },
 }
 
@@ -85,10 +85,10 @@ pub(super) async fn ledger(
             done
         }
         &Command::Upgrade { to } => {
-            if !(1..=FOLD_VERSION).contains(&to) {
-                let problem = format!("--to {to}: this program knows the versions 1 to {FOLD_VERSION}");
-                return Err(Failure::Usage(problem));
-            }
+            let known = |version: &u32| (1..=FOLD_VERSION).contains(version);
+            let to = u32::try_from(to).ok().filter(known).ok_or_else(|| {
+                Failure::Usage(format!("--to {to}: this program knows the versions 1 to {FOLD_VERSION}"))
+            })?;
             let log = wiring.open_log(files, IfMissing::Leave)?.log;
             let done = upgrade(log.as_ref(), to).await;
             log.close();

@@ -7,6 +7,7 @@ use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 
 use super::Failure;
+use super::text::quoted;
 
 /// Where the operator's token is looked for. Not an option: command lines can be read by everybody on the machine.
 const TOKEN: &str = "HOMEOSTAT_OPERATOR_TOKEN";
@@ -147,7 +148,8 @@ fn token() -> Result<Option<String>, Failure> {
 pub(super) fn client(url: &str) -> Result<(reqwest::Client, Url), Failure> {
     let usage = |problem: &str| {
         Failure::Usage(format!(
-            "--url {url}: {problem}; give it as http://127.0.0.1:8470"
+            "--url {}: {problem}; give it as http://127.0.0.1:8470",
+            quoted(url)
         ))
     };
     if !url.contains("://") {
@@ -156,6 +158,14 @@ pub(super) fn client(url: &str) -> Result<(reqwest::Client, Url), Failure> {
     let parsed = Url::parse(url).map_err(|error| usage(&error.to_string()))?;
     if !matches!(parsed.scheme(), "http" | "https") {
         return Err(usage("neither http nor https"));
+    }
+    if !parsed.username().is_empty() || parsed.password().is_some() {
+        // Not repeated: it is a secret.
+        let problem = "--url: has a user or a password, which no service takes; give it as http://127.0.0.1:8470";
+        return Err(Failure::Usage(problem.to_owned()));
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() {
+        return Err(usage("has a ? or # in it"));
     }
     // Fails only if a provider is installed already, which does as well.
     rustls::crypto::ring::default_provider()

@@ -1,6 +1,7 @@
 //! Documents of the API as text for a terminal.
 
 use std::fmt::Write as _;
+use std::num::NonZeroUsize;
 
 use serde_json::Value;
 
@@ -34,6 +35,21 @@ pub(super) fn line(text: &mut String, line: impl std::fmt::Display) {
     writeln!(text, "{line}").unwrap_or_default();
 }
 
+/// A word as a shell takes it.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&byte);
+    if !word.is_empty() && word.bytes().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+/// A whole number from 1 on, for options that count.
+pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse()
+        .map_err(|_| "a whole number from 1 on is wanted".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +58,20 @@ mod tests {
     fn bytes_of_strangers_command_no_terminal() {
         let shown = printable("a\u{1b}[2Jb\tc\nd\u{9b}e ä");
         assert_eq!(shown, "a\\u{1b}[2Jb\tc\nd\\u{9b}e ä");
+    }
+
+    #[test]
+    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
+        for (word, expected) in [
+            ("events.jsonl", "events.jsonl"),
+            ("http://127.0.0.1:8470", "http://127.0.0.1:8470"),
+            ("", "''"),
+            ("my file", "'my file'"),
+            ("$HOME", "'$HOME'"),
+            ("it's", r"'it'\''s'"),
+            ("~", "'~'"),
+        ] {
+            assert_eq!(quoted(word), expected);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use clap::builder::NonEmptyStringValueParser;
 use homeostat_actors::ports::log::{EventLog, Watermarks};
 use homeostat_logic::topic::TOPICS;
 use serde_json::Value;
@@ -55,6 +56,7 @@ enum Command {
     #[command(after_help = EXAMPLES)]
     Describe {
         /// Names; every topic of the platform unless told otherwise.
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         names: Vec<String>,
     },
 }

@@ -100,7 +100,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// The allowed name that `wrong` was most likely meant to be: at most a third of its letters away.
-pub(super) fn nearest<'a>(wrong: &str, allowed: &[&'a str]) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wrong: &str, allowed: &[&'a str]) -> Option<&'a str> {
     near(wrong, allowed, usize::MAX)
 }
 

@@ -28,6 +28,7 @@ use homeostat_logic::rules::RuleSettings;
 
 pub use effective::effective;
 pub use environment::{PREFIX, of_process};
+pub(crate) use faults::nearest;
 pub use faults::{Fault, Origin};
 pub use secrets::{Secret, SecretError, is_reference, resolve, resolve_word};
 pub use settings::{

@@ -70,6 +70,10 @@ impl Wiring for Service {
         files: &[PathBuf],
         bootstrap_servers: &str,
     ) -> Result<Arc<dyn EventLog>, OpenError> {
+        if bootstrap_servers.trim().is_empty() {
+            let problem = "--bootstrap-servers: is empty; give HOST:PORT".to_owned();
+            return Err(OpenError::Configuration(vec![problem]));
+        }
         let problems = brokers::problems(bootstrap_servers).into_iter();
         let problems: Vec<String> = problems
             .map(|(problem, remedy)| format!("--bootstrap-servers: {problem}; {remedy}"))

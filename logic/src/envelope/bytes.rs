@@ -5,7 +5,7 @@ use super::FormError;
 use crate::enrich::{EventError, utf8};
 
 /// The mark that some writers put before UTF-8. It says nothing and is passed over, although JSON does not allow it.
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// First bytes of formats that are certain.
 const MAGIC: [(&[u8], &str); 17] = [

@@ -234,7 +234,12 @@ async fn append(log: &dyn EventLog, events: &[Event]) -> Vec<Verdict> {
 }
 
 fn of_log(event: &Event, error: &LogError) -> Verdict {
-    let problem = format!("{}: {error}", event.topic);
+    let problem = match error {
+        // The log's own words say that it is tried again, and it is not.
+        LogError::Unavailable(why) => format!("the event log did not answer: {why}"),
+        other => other.to_string(),
+    };
+    let problem = format!("{}: {problem}", event.topic);
     match (error, error.class()) {
         // A person is there to mend what is denied.
         (LogError::Denied(_), _) | (_, ErrorClass::Reject) => Verdict::Refused(problem),

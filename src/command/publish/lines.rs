@@ -51,9 +51,11 @@ pub(super) struct Line {
 #[derive(Debug, thiserror::Error)]
 #[error("{file}:{number}: {problem}")]
 pub(super) struct LineFault {
-    file: String,
+    pub(super) file: String,
     number: u64,
     problem: String,
+    /// It is an object that names neither a topic nor a value: an event alone, perhaps.
+    pub(super) is_bare: bool,
 }
 
 impl Line {
@@ -71,7 +73,13 @@ impl Line {
             file: self.file.clone(),
             number: self.number,
             problem,
+            is_bare: form.topic.is_none() && self.is_bare(),
         })
+    }
+
+    fn is_bare(&self) -> bool {
+        let fields = serde_json::from_slice::<serde_json::Map<_, _>>(&self.bytes);
+        fields.is_ok_and(|fields| !fields.contains_key("topic") && !fields.contains_key("value"))
     }
 
     fn event(&self, form: Form<'_>) -> Result<Event, String> {
@@ -122,6 +130,9 @@ impl Input {
         let name = path.display().to_string();
         let file =
             File::open(path).map_err(|error| format!("{name}: cannot be opened: {error}"))?;
+        if path.is_dir() {
+            return Err(format!("{name}: is a folder; name the files in it"));
+        }
         let regular = file.metadata().is_ok_and(|metadata| metadata.is_file());
         Ok(Self::new(name, regular, Box::new(file)))
     }
@@ -134,6 +145,18 @@ impl Input {
             repeatable,
             reader,
         }
+    }
+
+    /// What is wrong where it ends before the line to begin with; one behind its last is where a publication goes on that
+    /// had sent them all.
+    pub(super) fn ends_before(&self, first: u64) -> Option<String> {
+        let lines = self.number;
+        (lines.saturating_add(1) < first).then(|| {
+            format!(
+                "{}: ends at line {lines}, before the line {first} that --from-line names",
+                self.name
+            )
+        })
     }
 
     /// Whether it may be opened and read again.

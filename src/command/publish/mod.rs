@@ -12,13 +12,16 @@ mod reader;
 mod resume;
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use homeostat_logic::topic;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::text::{count, quoted};
 use super::{Failure, Wiring, complain, print};
 use crate::addressed_event::KEY_CHARS_MAX;
+use crate::configuration::nearest;
 use batch::Batch;
 use destination::Destination;
 use interrupt::Interrupt;
@@ -59,8 +62,8 @@ pub(super) struct Arguments {
     #[arg(long, env = "HOMEOSTAT_URL", default_value = URL)]
     url: String,
     /// Pass over the lines before this one of the first file; they are neither checked nor sent.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    from_line: u64,
+    #[arg(long, value_name = "N", default_value = "1", value_parser = count, allow_negative_numbers = true)]
+    from_line: NonZeroUsize,
     /// Straight to an Apache Kafka instead; TLS and login by `[kafka.tls]` and `[kafka.sasl]` of --config.
     #[arg(long, value_name = "HOST:PORT,…")]
     bootstrap_servers: Option<String>,
@@ -108,8 +111,9 @@ pub(super) async fn publish(
         let problem = format!("--key: at most {KEY_CHARS_MAX} characters are allowed");
         return Err(Failure::Usage(problem));
     }
+    let from_line = arguments.from_line.get() as u64;
     let mut interrupt = Interrupt::listen()?;
-    let expected = validate(&files, form, arguments.from_line, &mut interrupt).await?;
+    let expected = validate(&files, form, from_line, &mut interrupt).await?;
     let destination = match &arguments.bootstrap_servers {
         Some(servers) => Destination::Log(wiring.open_kafka(configuration, servers)?),
         None => Destination::service(&arguments.url)?,
@@ -121,7 +125,7 @@ pub(super) async fn publish(
         progress: progress(expected),
     };
     for (index, file) in files.iter().enumerate() {
-        let first = first_line(index, arguments.from_line);
+        let first = first_line(index, from_line);
         if let Some(line) = publication.send_file(file, form, first).await? {
             let rest = files.get(index..).unwrap_or_default();
             publication.report.go_on = Some(resume::command(arguments, topic, rest, line));
@@ -136,15 +140,17 @@ pub(super) async fn publish(
 /// The topic of that name. A file's name in its place is a slip that is easily made.
 fn find_topic(name: &str) -> Result<&'static topic::Topic, Failure> {
     topic::publishable(name).map_err(|error| {
+        let shown = quoted(name);
+        let names = topic::TOPICS.map(|topic| topic.name);
         let hint = if Path::new(name).is_file() {
-            let file = resume::quoted(name);
             format!(
-                "\n{name} is a file: `homeostat publish --file {file}` publishes its lines of {{topic, key, value}}, `homeostat publish TOPIC --file {file}` its events to one topic"
+                "\n{name} is a file: `homeostat publish --file {shown}` publishes its lines of {{topic, key, value}}, `homeostat publish TOPIC --file {shown}` its events to one topic"
             )
         } else {
-            String::new()
+            let meant = nearest(&name.to_ascii_lowercase(), &names);
+            meant.map_or_else(String::new, |meant| format!("; did you mean `{meant}`?"))
         };
-        Failure::Usage(format!("{name}: {error}{hint}"))
+        Failure::Usage(format!("{shown}: {error}{hint}"))
     })
 }
 
@@ -188,8 +194,15 @@ async fn validate(
         .iter()
         .take(FAULTS_SHOWN)
         .for_each(|fault| complain(&fault.to_string()));
+    let bare = faults.iter().find(|fault| fault.is_bare);
+    let hint = bare.map_or_else(String::new, |fault| {
+        format!(
+            "; lines that are events alone need their topic: `homeostat publish TOPIC --file {}`",
+            quoted(&fault.file)
+        )
+    });
     Err(Failure::Failed(format!(
-        "{}, nothing was published",
+        "{}, nothing was published{hint}",
         counted(faults.len(), "bad line")
     )))
 }

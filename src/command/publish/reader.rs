@@ -26,7 +26,10 @@ impl Reader {
         let read = move || {
             loop {
                 let next = match input.next_line() {
-                    Ok(None) => return,
+                    Ok(None) => match input.ends_before(first) {
+                        Some(problem) => Err(problem),
+                        None => return,
+                    },
                     Ok(Some(line)) if line.number() < first => continue,
                     Ok(Some(line)) => Ok(Read::Line(line)),
                     Err(problem) => Err(problem),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::super::text::quoted;
 use super::{Arguments, URL};
 
 /// Publishes `files` on, the first one from `line`.
@@ -41,34 +42,5 @@ pub(super) fn command(
         format!("to go on, pipe the same input into:\n  {command}")
     } else {
         format!("to go on:\n  {command}")
-    }
-}
-
-/// A word as a shell takes it.
-pub(super) fn quoted(word: &str) -> String {
-    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-./:=@%+,".contains(&byte);
-    if !word.is_empty() && word.bytes().all(is_plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_are_quoted_where_a_shell_would_read_them_otherwise() {
-        for (word, expected) in [
-            ("events.jsonl", "events.jsonl"),
-            ("http://127.0.0.1:8470", "http://127.0.0.1:8470"),
-            ("", "''"),
-            ("my file", "'my file'"),
-            ("$HOME", "'$HOME'"),
-            ("it's", r"'it'\''s'"),
-            ("~", "'~'"),
-        ] {
-            assert_eq!(quoted(word), expected);
-        }
     }
 }
