@@ -190,6 +190,11 @@ fn an_open_transaction_on_a_topic_of_events_is_named_while_it_lasts_and_forgotte
         assert!(told.contains(part), "{part}: {told}");
     }
     assert!(held() >= 6.0);
+    wait_on(&bootstrap, &service, "it is logged", || {
+        service
+            .said()
+            .contains("data.drift.detected/1: an open transaction")
+    });
     // Another partition goes on, and the service is ready: it could not mend this.
     let ready = service.get("/readyz");
     assert_eq!(ready.status, 200, "{ready:?}");
