@@ -1,7 +1,10 @@
 //! A line `{"topic": …, "key": …, "value": {the event}}`: what `homeostat publish` reads and `POST /api/v1/events` takes.
 
+use std::borrow::Cow;
+
 use homeostat_logic::envelope::bytes::{BYTE_ORDER_MARK, text_of};
 use homeostat_logic::topic::{self, NotPublishable, Topic};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::value::RawValue;
 
 /// Longest key in characters; keys name a model, a service or a user.
@@ -40,13 +43,52 @@ pub(crate) enum AddressError {
     },
 }
 
-#[derive(serde::Deserialize)]
+/// A line of POST /api/v1/events.
+#[derive(serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Fields<'a> {
+#[schemars(rename = "AddressedEvent")]
+pub(crate) struct Fields<'a> {
+    #[schemars(with = "TopicName")]
     topic: String,
+    /// Events of one key keep their order; an empty one is none.
+    #[schemars(length(max = KEY_CHARS_MAX))]
     key: Option<String>,
     #[serde(borrow)]
+    #[schemars(with = "Event")]
     value: &'a RawValue,
+}
+
+/// A topic that events may be published to, as the API's document describes it.
+pub(crate) struct TopicName;
+
+impl JsonSchema for TopicName {
+    fn schema_name() -> Cow<'static, str> {
+        "Topic".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = topic::TOPICS.iter().map(|topic| topic.name);
+        let names: Vec<&str> = names
+            .filter(|name| topic::publishable(name).is_ok())
+            .collect();
+        json_schema!({"enum": names, "description": "A topic that events may be published to."})
+    }
+}
+
+/// An event, as the API's document describes it.
+pub(crate) struct Event;
+
+impl JsonSchema for Event {
+    fn schema_name() -> Cow<'static, str> {
+        "Event".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "description": "Any JSON object of at most 1 MiB and 64 levels; event_id, timestamp and source are added where it has none.",
+        })
+    }
 }
 
 /// Reads a line.

@@ -88,7 +88,7 @@ fn elsewhere(outside: &Outside, partition: i32, record: &Record) {
 
 /// A proposal of a retraining of model `m`, accepted.
 fn proposed(outside: &Outside, partition: i32, change: impl FnOnce(&mut Step)) -> Id {
-    let defaults = outside::control(Vec::new(), None, LIMIT);
+    let defaults = outside::control(Vec::new(), LIMIT);
     let mut propose = force(&Forced {
         override_id: Id([7; 16]),
         action: Action::Retrain,

@@ -68,7 +68,7 @@ async fn every_route_is_documented_and_every_documented_route_is_served() {
     }
     let mut served: Vec<(String, String)> = routes::table()
         .iter()
-        .map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()))
+        .map(|route| (route.method().to_owned(), route.path().to_owned()))
         .collect();
     documented.sort();
     served.sort();
@@ -123,7 +123,7 @@ async fn references_of_the_openapi_document_lead_somewhere() {
             _ => {}
         }
     }
-    let document: Value = serde_json::from_str(routes::OPENAPI).unwrap();
+    let document = routes::document();
     let mut found = Vec::new();
     references(&document, &mut found);
     assert!(!found.is_empty());
@@ -137,9 +137,28 @@ async fn references_of_the_openapi_document_lead_somewhere() {
     }
 }
 
+/// Of two members of one name a reader silently takes one.
+#[test]
+fn the_openapi_document_names_nothing_twice() {
+    let table = routes::table();
+    let mut places: Vec<_> = table.iter().map(|one| (one.path(), one.method())).collect();
+    places.sort_unstable();
+    places.dedup();
+    assert_eq!(places.len(), table.len());
+    let document = routes::document();
+    let operations = document["paths"].as_object().unwrap().values();
+    let operations = operations.flat_map(|methods| methods.as_object().unwrap().values());
+    let mut names: Vec<_> = operations
+        .map(|operation| operation["operationId"].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), table.len());
+}
+
 #[test]
 fn the_openapi_document_names_the_topics_that_may_be_published_to() {
-    let document: Value = serde_json::from_str(routes::OPENAPI).unwrap();
+    let document = routes::document();
     let publishable = topic::TOPICS.iter().map(|topic| topic.name);
     let publishable: Vec<&str> = publishable
         .filter(|name| topic::publishable(name).is_ok())
@@ -150,7 +169,7 @@ fn the_openapi_document_names_the_topics_that_may_be_published_to() {
 
 #[test]
 fn every_operation_of_the_openapi_document_lists_what_each_request_may_be_answered() {
-    let document: Value = serde_json::from_str(routes::OPENAPI).unwrap();
+    let document = routes::document();
     for (path, methods) in document["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             let responses = operation["responses"].as_object().unwrap();
@@ -775,15 +794,7 @@ async fn the_server_stops_in_time_and_frees_its_address() {
 fn an_address_that_cannot_be_served_is_refused_with_the_remedy() {
     let outside = Outside::start();
     let taken = outside.server.address().to_string();
-    let state = || homeostat::http::ApiState {
-        log: outside.log.clone(),
-        queries: outside.answers.clone(),
-        clock: std::sync::Arc::new(Midnight),
-        metrics: outside.metrics.clone(),
-        acknowledge_limit: Duration::from_secs(1),
-        allowed_hosts: Vec::new(),
-        control: outside::control(Vec::new(), None, Duration::from_secs(1)),
-    };
+    let state = || outside::parts(&outside.log, &outside.answers, &outside.metrics);
     for (listen, expected) in [
         (taken.as_str(), "set http.listen"),
         ("nonsense", "set http.listen"),
@@ -793,18 +804,6 @@ fn an_address_that_cannot_be_served_is_refused_with_the_remedy() {
     }
     let exposed = Server::start("0.0.0.0:0", state()).map(|_| ());
     assert!(matches!(exposed, Err(ServeError::Exposed { .. })));
-}
-
-struct Midnight;
-
-impl homeostat_actors::ports::clock::Clock for Midnight {
-    fn now(&self) -> i64 {
-        0
-    }
-
-    fn boot(&self) -> Duration {
-        Duration::ZERO
-    }
 }
 
 const LINES: &str = "/api/v1/events";

@@ -1,9 +1,12 @@
 //! The closed list of actions Homeostat can take.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What the service may do about an event (SPEC §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Start a training job for a model.

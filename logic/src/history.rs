@@ -13,6 +13,7 @@ pub use self::story::of_state;
 
 use std::collections::BTreeMap;
 
+use schemars::{JsonSchema, json_schema};
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
@@ -25,7 +26,17 @@ use crate::target::TargetKind;
 
 /// What became of a decision.
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    serde::Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
@@ -87,12 +98,14 @@ impl Outcome {
 }
 
 /// A decision as listed. `time` serialises as RFC 3339 with milliseconds.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Decision")]
 pub struct DecisionSummary {
     /// The action's id.
     pub id: Id,
     /// Log time of the decision.
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub time: Millis,
     /// Id of the event.
     pub event_id: String,
@@ -129,9 +142,11 @@ pub struct DecisionSummary {
         skip_serializing_if = "Option::is_none",
         serialize_with = "rfc3339_option"
     )]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub ended: Option<Millis>,
     /// People know of its bad end: by an order, or a later alert went out through the same connector.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(extend("const" = true))]
     pub acknowledged: bool,
     /// One sentence per gate and per turn of fate, in order.
     pub reasons: Vec<String>,
@@ -141,17 +156,20 @@ pub struct DecisionSummary {
 }
 
 /// The whole story of a decision.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "Story")]
 pub struct DecisionStory {
     /// The fields of the listing.
     #[serde(flatten)]
     pub summary: DecisionSummary,
     /// The event as received; of one too large for the ledger, hash and size.
     #[serde(serialize_with = "event_itself")]
+    #[schemars(schema_with = "any_object")]
     pub event: EventBody,
     /// Connector of the chosen step.
     pub connector: String,
     /// Parameters of the chosen step.
+    #[schemars(schema_with = "any_object")]
     pub params: Params,
     /// What an attempt in doubt means for it.
     pub policy: Policy,
@@ -159,6 +177,7 @@ pub struct DecisionStory {
     pub max_attempts: u32,
     /// After this time it is not started.
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub not_after: Millis,
     /// Cooldown of the chosen step.
     pub cooldown_ms: Millis,
@@ -167,6 +186,7 @@ pub struct DecisionStory {
         skip_serializing_if = "Vec::is_empty",
         serialize_with = "rfc3339_windows"
     )]
+    #[schemars(with = "Vec<BTreeMap<String, String>>")]
     pub windows: Vec<Window>,
     /// Each gate judged by the fold, with its counters.
     pub gates: Vec<GateVerdict>,
@@ -177,6 +197,7 @@ pub struct DecisionStory {
         skip_serializing_if = "Option::is_none",
         serialize_with = "rfc3339_option"
     )]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub next_attempt: Option<Millis>,
     /// The action derived from its failure.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,7 +207,7 @@ pub struct DecisionStory {
 }
 
 /// A gate and what it counted.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct GateVerdict {
     /// `budget`, `cooldown`, `in_progress`, `not_after`, `duplicate`.
     pub gate: &'static str,
@@ -201,12 +222,13 @@ pub struct GateVerdict {
 }
 
 /// One attempt of an action.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Attempt {
     /// Counted from 1.
     pub attempt: u32,
     /// Log time of the winning bid.
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub started: Millis,
     /// Who won it.
     pub owner: String,
@@ -215,6 +237,7 @@ pub struct Attempt {
         skip_serializing_if = "Option::is_none",
         serialize_with = "rfc3339_option"
     )]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub finished: Option<Millis>,
     /// Class of its outcome.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -304,7 +327,7 @@ pub struct Page {
 }
 
 /// A closed cooldown key, as listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ActiveCooldown {
     /// `kind/name` of the target.
     pub target: String,
@@ -322,11 +345,12 @@ pub struct ActiveCooldown {
         skip_serializing_if = "Option::is_none",
         serialize_with = "rfc3339_option"
     )]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub until: Option<Millis>,
 }
 
 /// A budget in use, as listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ActiveBudget {
     /// `kind/name` of the target.
     pub target: String,
@@ -338,6 +362,7 @@ pub struct ActiveBudget {
     pub cap: u32,
     /// When the oldest slot taken becomes free.
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub frees_at: Millis,
 }
 
@@ -370,6 +395,10 @@ fn rfc3339_option<S: serde::Serializer>(
         Some(time) => rfc3339(time, serializer),
         None => serializer.serialize_none(),
     }
+}
+
+fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    json_schema!({"type": "object"})
 }
 
 fn event_itself<S: serde::Serializer>(event: &EventBody, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,9 +1,12 @@
 //! How bad an event is.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The four severities of SPEC §4, ordered from mild to grave.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Worth noting.

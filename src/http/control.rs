@@ -4,33 +4,32 @@
 //! A 503 or 504 says nothing about the order: the same request with the same key finds out.
 
 mod answer;
-mod holds;
 mod parts;
 mod request;
-pub(super) mod token;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, Json, Path};
 use homeostat_actors::ledger_view::{LedgerView, Progress};
-use homeostat_actors::ports::log::ErrorClass;
+use homeostat_actors::ports::clock::Clock;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::ledger::state::OverrideEntry;
 use homeostat_logic::rules::Rules;
+use schemars::JsonSchema;
+use serde::Deserialize;
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
 use tokio::time::Instant;
 
+use self::answer::Ordered;
 use self::parts::{Part, not_folded, parts};
-use self::request::Asked;
+use self::request::{Asked, IdempotencyKey, ORDERS};
+use super::body::Body;
+use super::log::{self, Log};
+use super::parameters::{NoParameters, Parameters};
 use super::problem::{Kind, Problem};
-use super::{ApiState, body, decisions};
-use crate::configuration::Secret;
-
-pub(super) use self::holds::{held_with, holds};
-pub(super) use self::parts::partition;
-pub(super) use self::request::read_target;
+use super::route::Route;
+use super::token::Operator;
 
 /// Orders that wait to be read back at once.
 const WAITING_MAX: usize = 64;
@@ -43,9 +42,7 @@ pub struct Control {
     pub views: Vec<Arc<LedgerView>>,
     /// How a forced action is carried out.
     pub rules: Arc<Rules>,
-    /// What an operator has to show; without one no orders are taken.
-    pub operator_token: Option<Secret>,
-    /// An order is answered within this time; see [`super::ACKNOWLEDGE_LIMIT`].
+    /// An order is answered within this time; see [`ACKNOWLEDGE_LIMIT`](super::ACKNOWLEDGE_LIMIT).
     pub read_back_limit: Duration,
 }
 
@@ -56,11 +53,11 @@ pub(super) struct Admission {
 }
 
 impl Admission {
-    pub(super) fn shared() -> Data<Self> {
-        Data::new(Self {
+    pub(super) fn new() -> Self {
+        Self {
             room: Semaphore::new(WAITING_MAX),
             keys: std::array::from_fn(|_| Mutex::default()),
-        })
+        }
     }
 
     /// One order of a key at a time: two that concern different partitions would not see each other in the ledger before
@@ -78,38 +75,57 @@ impl Admission {
 }
 
 /// `POST /api/v1/control/{order}`.
-pub(super) async fn order(
-    state: Data<ApiState>,
-    admission: Data<Admission>,
-    name: Path<String>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
-    token::check(state.control.operator_token.as_ref(), request.headers())?;
-    decisions::parameters(&request, &[])?;
-    let id = request::override_id(&request)?;
+pub(super) fn route() -> Route {
+    Route::post("/api/v1/control/{order}", "control", order)
+        .summary("Give an operator's order; answered when it was read back from the ledger")
+        .details("Needs `Authorization: Bearer` with the operator token. A repetition with the same Idempotency-Key gets the first result; the key with another order is refused (422). Only `who`, `reason` and the `minutes` of a silence may differ unnoticed, except that those of a forced action count. 409: the order was read back and has no effect; `reason` says why, `detail` when the order is valid, `valid_from` the time from which it is if time alone makes it so; `action` and `holds` show the present state. 401: `unauthorized` when no token is shown, `wrong-token` when it is another one. 503 and 504 say nothing about the order: repeat it with the same key.")
+        .problems(&[
+            Kind::UnknownAction,
+            Kind::OrderRefused,
+            Kind::IdempotencyKeyReused,
+            Kind::NotReadBack,
+            Kind::LogTimeout,
+        ])
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Named {
+    #[schemars(extend("enum" = ORDERS))]
+    order: String,
+}
+
+async fn order(
+    _: Operator,
+    (parameters, key): (Parameters<NoParameters>, IdempotencyKey),
+    (control, admission): (Data<Control>, Data<Admission>),
+    (log, clock): (Data<Log>, Data<dyn Clock>),
+    wanted: Path<Named>,
+    body: Body<Asked>,
+) -> Result<Json<Ordered>, Problem> {
+    parameters.read()?;
+    let id = key.read()?;
     let _permit = admission.room.try_acquire().map_err(|_| {
         let detail = "too many orders wait to be read back; try again; nothing was ordered";
         Problem::new(Kind::Busy, detail)
     })?;
-    let asked = request::read(&name, &body::read(payload).await?)?;
-    let deadline = Instant::now() + state.control.read_back_limit;
+    let asked = request::read(&wanted.order, &body.read().await?)?;
+    let deadline = Instant::now() + control.read_back_limit;
     let _alone = admission.alone(id, deadline).await?;
-    let parts = parts(&state, id, &asked)?;
-    answer::own_key(&state.control.views, &parts, id)?;
-    append(&state, id, &asked, &parts, deadline).await?;
+    let parts = parts(&control.views, &control.rules, clock.now(), id, &asked)?;
+    answer::own_key(&control.views, &parts, id)?;
+    append(&log, id, &asked, &parts, deadline).await?;
     let mut entries = Vec::new();
     for part in &parts {
         let entry = read_back(part.view, id, deadline).await?;
         answer::same_order(part, &entry)?;
         entries.push((part, entry));
     }
-    answer::answer(id, &entries, state.clock.now())
+    answer::answer(id, &entries, clock.now()).map(Json)
 }
 
 /// Appends what this instance has not read yet.
 async fn append(
-    state: &ApiState,
+    log: &Log,
     id: Id,
     asked: &Asked,
     parts: &[Part<'_>],
@@ -137,18 +153,14 @@ async fn append(
         return Ok(());
     }
     let unsure = "; repeat the request with the same Idempotency-Key";
-    let answers = tokio::time::timeout_at(deadline, state.log.append(records)).await;
+    let answers = tokio::time::timeout_at(deadline, log.log.append(records)).await;
     let answers = answers.map_err(|_| {
         let detail = format!("the event log did not acknowledge the order in time{unsure}");
         Problem::new(Kind::LogTimeout, detail)
     })?;
     for answer in answers {
         if let Err(error) = answer {
-            let kind = match error.class() {
-                ErrorClass::Reject => Kind::RefusedByLog,
-                ErrorClass::Retry | ErrorClass::Stop => Kind::LogUnavailable,
-            };
-            return Err(Problem::new(kind, format!("{error}{unsure}")));
+            return Err(Problem::new(log::kind(&error), format!("{error}{unsure}")));
         }
     }
     Ok(())
@@ -186,7 +198,7 @@ mod tests {
 
     #[tokio::test]
     async fn orders_of_one_key_come_one_after_the_other() {
-        let admission = Admission::shared();
+        let admission = Admission::new();
         // Without patience: what is free is had all the same.
         let first = admission.alone(Id([1; 16]), Instant::now()).await.unwrap();
         assert!(admission.alone(Id([1; 16]), Instant::now()).await.is_err());

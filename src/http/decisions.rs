@@ -1,175 +1,204 @@
 //! The decision history: filters read from the query, pages and stories.
 
-use actix_web::web::{Data, Path, Query};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, Json, Path};
+use homeostat_actors::ports::clock::Clock;
 use homeostat_logic::action::Action;
-use homeostat_logic::history::{Cursor, Filter, Outcome, format_time};
+use homeostat_logic::history::{
+    Cursor, DecisionStory, DecisionSummary, Filter, Outcome, Page, format_time,
+};
 use homeostat_logic::ledger::record::{Id, Millis};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
-use super::ApiState;
+use super::parameters::{self, LIMIT_MAX, Parameters};
 use super::problem::{Kind, Problem};
+use super::route::Route;
 
-/// Decisions on a page unless told otherwise, and at most.
-const LIMIT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
 /// How far back a listing goes unless told otherwise, and at most (ten years).
 const HOURS: f64 = 24.0;
 const HOURS_MAX: f64 = 87_600.0;
-/// Parameters of a listing.
-const PARAMETERS: [&str; 8] = [
-    "id",
-    "event_type",
-    "target",
-    "action",
-    "outcome",
-    "hours",
-    "limit",
-    "cursor",
-];
+/// Digits of an id that are enough to look for it.
+const ID_DIGITS_MIN: usize = 4;
+
+/// Where decisions are kept. Called on the HTTP worker: answers at once, from memory.
+pub trait Decisions: Send + Sync + 'static {
+    /// A page of decisions, newest first.
+    fn decisions(&self, filter: &Filter) -> Page;
+
+    /// The whole story of one decision, if memory still has it.
+    fn decision(&self, id: Id) -> Option<DecisionStory>;
+}
 
 /// `GET /api/v1/decisions`.
-pub(super) async fn list(
-    state: Data<ApiState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    let parameters = parameters(&request, &PARAMETERS)?;
-    let page = state
-        .queries
-        .decisions(&filter(&parameters, state.clock.now())?);
-    Ok(HttpResponse::Ok().json(json!({
-        "items": page.items,
-        "next": page.next.map(|cursor| cursor.to_string()),
-        "newest": page.newest.map(format_time),
-        "forgotten_until": page.forgotten_until.map(format_time),
-    })))
+pub(super) fn listing() -> Route {
+    Route::get("/api/v1/decisions", "decisions", list)
+        .summary("Decisions, newest first")
+        .details("Every open decision, however many others follow it: one for each target and cooldown key, and those derived from them. Of closed ones the 1,000 that ended last, and apart from them the 1,000 that asked for nothing.")
 }
 
 /// `GET /api/v1/decisions/{id}`.
-pub(super) async fn story(
-    state: Data<ApiState>,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let story = Id::parse(&id).and_then(|id| state.queries.decision(id));
+pub(super) fn one() -> Route {
+    Route::get("/api/v1/decisions/{id}", "decision", story)
+        .summary("The whole story of a decision")
+        .problems(&[Kind::UnknownDecision])
+}
+
+/// Which decisions are asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    /// First digits of the id.
+    #[serde(default, deserialize_with = "id_prefix")]
+    #[schemars(extend("pattern" = "^[0-9a-fA-F]{4,32}$"))]
+    id: Option<String>,
+    /// Exact type of the event.
+    event_type: Option<String>,
+    /// Name of the target, or kind/name.
+    target: Option<String>,
+    /// Action after the gates.
+    #[serde(default, deserialize_with = "action")]
+    action: Option<Action>,
+    /// What became of it.
+    #[serde(default, deserialize_with = "outcome")]
+    outcome: Option<Outcome>,
+    /// Only decisions of the last so many hours. Without it, closed ones of the last 24 hours and open ones of any age.
+    #[serde(default, deserialize_with = "hours")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = HOURS_MAX, "default" = HOURS))]
+    hours: Option<f64>,
+    /// Decisions on a page.
+    #[serde(
+        default = "parameters::default_limit",
+        deserialize_with = "parameters::limit"
+    )]
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
+    limit: usize,
+    /// `next` of an earlier page.
+    #[serde(default, deserialize_with = "cursor")]
+    #[schemars(with = "Option<String>", extend("pattern" = "^[0-9]{1,18}-[0-9a-f]{32}$"))]
+    cursor: Option<Cursor>,
+}
+
+/// A page.
+#[derive(Serialize, JsonSchema)]
+struct Decided {
+    items: Vec<DecisionSummary>,
+    /// Where the next page begins, if there is more.
+    next: Option<String>,
+    /// Time of the newest decision in memory, whatever the filter.
+    #[schemars(extend("format" = "date-time"))]
+    newest: Option<String>,
+    /// Time of the newest decision that has left memory; if it is later than the `newest` of an earlier page, decisions were
+    /// made in between that no page shows.
+    #[schemars(extend("format" = "date-time"))]
+    forgotten_until: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Named {
+    id: String,
+}
+
+async fn list(
+    decisions: Data<dyn Decisions>,
+    clock: Data<dyn Clock>,
+    listing: Parameters<Listing>,
+) -> Result<Json<Decided>, Problem> {
+    let page = decisions.decisions(&listing.read()?.filter(clock.now()));
+    Ok(Json(Decided {
+        items: page.items,
+        next: page.next.map(|cursor| cursor.to_string()),
+        newest: page.newest.map(format_time),
+        forgotten_until: page.forgotten_until.map(format_time),
+    }))
+}
+
+async fn story(
+    decisions: Data<dyn Decisions>,
+    wanted: Path<Named>,
+) -> Result<Json<DecisionStory>, Problem> {
+    let story = Id::parse(&wanted.id).and_then(|id| decisions.decision(id));
     let story = story.ok_or_else(|| {
         let detail =
             "no decision of this id is in memory; GET /api/v1/decisions lists those that are";
         Problem::new(Kind::UnknownDecision, detail)
     })?;
-    Ok(HttpResponse::Ok().json(story))
+    Ok(Json(story))
 }
 
-/// The query's parameters, each known and none twice.
-pub(super) fn parameters(
-    request: &HttpRequest,
-    known: &[&str],
-) -> Result<Vec<(String, String)>, Problem> {
-    let pairs = Query::<Vec<(String, String)>>::from_query(request.query_string())
-        .map_err(|error| Problem::new(Kind::BadParameter, error.to_string()))?
-        .into_inner();
-    for (index, (name, _)) in pairs.iter().enumerate() {
-        if !known.contains(&name.as_str()) {
-            return Err(bad(name, "is not known", &known.join(", ")));
-        }
-        if pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
-            return Err(bad(name, "stands twice", "one of each"));
-        }
-    }
-    Ok(pairs)
-}
-
-fn filter(parameters: &[(String, String)], now: Millis) -> Result<Filter, Problem> {
-    let mut filter = Filter {
-        limit: LIMIT,
-        ..Filter::default()
-    };
-    let mut hours = HOURS;
-    // What is open is listed whatever its age, unless an age is asked for.
-    filter.open_of_any_age = true;
-    for (name, value) in parameters {
-        match name.as_str() {
-            "id" => filter.id_prefix = Some(id_prefix(name, value)?),
-            "event_type" => filter.event_type = Some(value.clone()),
-            "target" => filter.target = Some(value.clone()),
-            "action" => filter.action = Some(one_of(name, value, &Action::ALL, Action::name)?),
-            "outcome" => filter.outcome = Some(one_of(name, value, &Outcome::ALL, Outcome::name)?),
-            "hours" => {
-                filter.open_of_any_age = false;
-                hours = value
-                    .parse()
-                    .ok()
-                    .filter(|hours| *hours > 0.0 && *hours <= HOURS_MAX)
-                    .ok_or_else(|| bad(name, value, "a number above 0, at most 87600"))?;
-            }
-            "limit" => {
-                filter.limit = value
-                    .parse()
-                    .ok()
-                    .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                    .ok_or_else(|| bad(name, value, "a whole number from 1 to 1000"))?;
-            }
-            "cursor" => {
-                let cursor = Cursor::parse(value);
-                filter.before =
-                    Some(cursor.ok_or_else(|| bad(name, value, "the `next` of an earlier page"))?);
-            }
-            _ => {}
+impl Listing {
+    fn filter(self, now: Millis) -> Filter {
+        #[allow(clippy::cast_possible_truncation, reason = "bounded by HOURS_MAX")]
+        let back = (self.hours.unwrap_or(HOURS) * 3_600_000.0) as Millis;
+        Filter {
+            event_type: self.event_type,
+            target: self.target,
+            action: self.action,
+            outcome: self.outcome,
+            id_prefix: self.id,
+            since: now.saturating_sub(back),
+            // What is open is listed whatever its age, unless an age is asked for.
+            open_of_any_age: self.hours.is_none(),
+            before: self.cursor,
+            limit: self.limit,
         }
     }
-    #[allow(clippy::cast_possible_truncation, reason = "bounded by HOURS_MAX")]
-    let back = (hours * 3_600_000.0) as Millis;
-    filter.since = now.saturating_sub(back);
-    Ok(filter)
 }
 
-/// Digits of an id that are enough to look for it.
-const ID_DIGITS_MIN: usize = 4;
-
-fn id_prefix(name: &str, value: &str) -> Result<String, Problem> {
-    let digits = value.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !digits || !(ID_DIGITS_MIN..=32).contains(&value.len()) {
-        return Err(bad(name, value, "the first 4 to 32 hex digits of an id"));
-    }
-    Ok(value.to_ascii_lowercase())
+fn id_prefix<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let wanted = "the first 4 to 32 hex digits of an id";
+    let read = parameters::text(deserializer, wanted, |text| {
+        let digits = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let is_prefix = digits && (ID_DIGITS_MIN..=32).contains(&text.len());
+        is_prefix.then(|| text.to_ascii_lowercase())
+    });
+    read.map(Some)
 }
 
-fn one_of<T: Copy>(
-    name: &str,
-    value: &str,
+fn action<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Action>, D::Error> {
+    one_of(deserializer, &Action::ALL, Action::name)
+}
+
+fn outcome<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Outcome>, D::Error> {
+    one_of(deserializer, &Outcome::ALL, Outcome::name)
+}
+
+fn one_of<'de, D: Deserializer<'de>, T: Copy>(
+    deserializer: D,
     all: &[T],
-    text: fn(T) -> &'static str,
-) -> Result<T, Problem> {
-    all.iter()
-        .copied()
-        .find(|item| text(*item) == value)
-        .ok_or_else(|| {
-            let names: Vec<&str> = all.iter().map(|item| text(*item)).collect();
-            bad(name, value, &names.join(", "))
-        })
+    name: fn(T) -> &'static str,
+) -> Result<Option<T>, D::Error> {
+    let names: Vec<&str> = all.iter().map(|item| name(*item)).collect();
+    let find = |text: &str| all.iter().copied().find(|item| name(*item) == text);
+    parameters::text(deserializer, &names.join(", "), find).map(Some)
 }
 
-/// At most this much of a bad value is repeated.
-const ECHO_CHARS_MAX: usize = 100;
+fn hours<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let wanted = format!("a number above 0, at most {HOURS_MAX}");
+    let read = parameters::text(deserializer, &wanted, |text| {
+        let hours = text.parse().ok();
+        hours.filter(|hours| *hours > 0.0 && *hours <= HOURS_MAX)
+    });
+    read.map(Some)
+}
 
-pub(super) fn bad(name: &str, value: &str, allowed: &str) -> Problem {
-    let name: String = name.chars().take(ECHO_CHARS_MAX).collect();
-    let value: String = value.chars().take(ECHO_CHARS_MAX).collect();
-    Problem::new(
-        Kind::BadParameter,
-        format!("parameter `{name}`: {value}; allowed: {allowed}"),
-    )
-    .with("parameter", name)
+fn cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Cursor>, D::Error> {
+    parameters::text(deserializer, "the `next` of an earlier page", Cursor::parse).map(Some)
 }
 
 #[cfg(test)]
 mod tests {
+    use actix_web::FromRequest as _;
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     fn read(query: &str) -> Result<Filter, String> {
         let request =
             actix_web::test::TestRequest::with_uri(&format!("/?{query}")).to_http_request();
-        parameters(&request, &PARAMETERS)
-            .and_then(|parameters| filter(&parameters, 100_000_000))
+        let parameters = Parameters::<Listing>::extract(&request).now_or_never();
+        let listing = parameters.unwrap().unwrap().read();
+        listing
+            .map(|listing| listing.filter(100_000_000))
             .map_err(|problem| problem.to_string())
     }
 

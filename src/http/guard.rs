@@ -13,17 +13,27 @@ use actix_web::http::header::{
     ORIGIN, X_CONTENT_TYPE_OPTIONS,
 };
 use actix_web::middleware::Next;
-use actix_web::web::{self, Data};
+use actix_web::web::Data;
 use actix_web::{Error, ResponseError as _};
 use futures_util::FutureExt as _;
 
-use super::ApiState;
 use super::connections::{Connection, Underway};
 use super::hosts::{Authority, Hosts};
 use super::problem::{Kind, MEDIA_TYPE, Problem};
+use crate::metrics::Metrics;
 
-/// Answered even when too many requests are under way.
-const EXEMPT: [&str; 3] = ["/livez", "/readyz", "/metrics"];
+/// Paths that are answered even when too many requests are under way.
+pub(super) struct Exempt(pub(super) Vec<&'static str>);
+
+/// Headers of every answer whose route has no other word for it.
+const STRICT: [(HeaderName, &str); 3] = [
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (CACHE_CONTROL, "no-store"),
+    (
+        CONTENT_SECURITY_POLICY,
+        "default-src 'none'; frame-ancestors 'none'",
+    ),
+];
 /// At most this much of a header is repeated.
 const ECHO_CHARS_MAX: usize = 100;
 
@@ -46,14 +56,14 @@ pub(super) async fn guard(
             ));
         }
     };
-    let state = request.app_data::<web::Data<ApiState>>().cloned();
+    let metrics = request.app_data::<Data<Metrics>>().cloned();
     let Ok(result) = AssertUnwindSafe(next.call(request)).catch_unwind().await else {
         tracing::error!(
             path,
             "an HTTP handler panicked; the request was answered with 500"
         );
-        if let Some(state) = state {
-            state.metrics.http_request("other", 500, began.elapsed());
+        if let Some(metrics) = metrics {
+            metrics.http_request("other", 500, began.elapsed());
         }
         let detail = "the handler failed; the log of the service says why";
         return Err(Problem::new(Kind::Internal, detail).at(&path).into());
@@ -92,22 +102,15 @@ fn is_problem(headers: &HeaderMap) -> bool {
 
 fn finish(mut response: ServiceResponse<BoxBody>, began: Instant) -> ServiceResponse<BoxBody> {
     let route = response.request().match_pattern();
-    if let Some(state) = response.request().app_data::<web::Data<ApiState>>() {
+    if let Some(metrics) = response.request().app_data::<Data<Metrics>>() {
         let route = route.as_deref().unwrap_or("other");
-        state
-            .metrics
-            .http_request(route, response.status().as_u16(), began.elapsed());
+        metrics.http_request(route, response.status().as_u16(), began.elapsed());
     }
     let headers = response.headers_mut();
-    for (name, value) in [
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (CACHE_CONTROL, "no-store"),
-        (
-            CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        ),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
+    for (name, value) in STRICT {
+        if !headers.contains_key(&name) {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     response
 }
@@ -117,7 +120,9 @@ fn begin(request: &ServiceRequest) -> Result<Option<Underway>, Problem> {
     let Some(connection) = request.conn_data::<Connection>() else {
         return Ok(None);
     };
-    let underway = connection.begin(EXEMPT.contains(&request.path().trim_end_matches('/')));
+    let path = request.path().trim_end_matches('/');
+    let exempt = request.app_data::<Data<Exempt>>();
+    let underway = connection.begin(exempt.is_some_and(|exempt| exempt.0.contains(&path)));
     let underway = underway.ok_or_else(|| {
         let detail = "too many requests are under way; try again";
         Problem::new(Kind::Busy, detail)

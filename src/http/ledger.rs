@@ -3,37 +3,129 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{self, Data};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{self, Data, Json};
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::lost_alerts::Delivered;
+use homeostat_actors::ports::clock::Clock;
+use homeostat_logic::action::Action;
 use homeostat_logic::history::format_time;
 use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold};
-use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::ledger::placement::partition_of_target;
+use homeostat_logic::ledger::record::{Id, Millis};
 use homeostat_logic::target::Target;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::control::Control;
+use super::holds::{Held, held_with, holds};
+use super::parameters::{self, Parameters};
+use super::probes::Health;
 use super::problem::{Kind, Problem};
-use super::{ApiState, control, decisions};
+use super::route::Route;
+use super::target::{PATTERN, read_target};
 
 /// Alerts listed of a partition at most; all are counted.
 const ALERTS_LISTED: usize = 100;
 
-/// The handler; with `?target=model/NAME` only the partition in which that target lives. Hashing a whole state takes its
-/// time, so it is not done on the server's thread.
-pub(super) async fn ledger(
-    state: Data<ApiState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    let target = wanted(&request)?;
-    let mut views: Vec<Arc<LedgerView>> = state.control.views.clone();
+/// `GET /api/v1/ledger`.
+pub(super) fn route() -> Route {
+    Route::get("/api/v1/ledger", "ledger", show)
+        .summary("The ledger's partitions as folded by this instance")
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    /// model/NAME or service/NAME: only the partition in which it lives, and in `note` what a silence of it would hold.
+    #[serde(default, deserialize_with = "target")]
+    #[schemars(with = "Option<String>", extend("pattern" = PATTERN))]
+    target: Option<Target>,
+}
+
+fn target<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Target>, D::Error> {
+    parameters::text(deserializer, "model/NAME or service/NAME", read_target).map(Some)
+}
+
+/// Two instances at the same offset of a partition show the same hash. `installation` is part of every action's id; null
+/// before the partition's first record is folded.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Ledger")]
+struct Shown {
+    /// The newest rules of the fold that this instance knows.
+    known_version: u32,
+    partitions: Vec<Folded>,
+    /// What a silence of the target holds.
+    note: Option<String>,
+    warnings: Vec<String>,
+}
+
+/// A ledger partition as folded here.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "LedgerPartition")]
+struct Folded {
+    partition: i32,
+    /// Whether this instance executes it.
+    owned: bool,
+    #[schemars(extend("enum" = ["restoring", "live", "refused", "truncated"]))]
+    progress: &'static str,
+    /// Why it is not folded.
+    problem: Option<String>,
+    /// Offset of the last record that is folded.
+    offset: i64,
+    /// Log time.
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    hash: String,
+    fold_version: u32,
+    installation: Option<Id>,
+    boundary: Option<Boundary>,
+    open_actions: usize,
+    holds: Held,
+    /// Alerts of the last eight days that reached nobody: not acknowledged, and none delivered later through their connector.
+    undelivered: usize,
+    #[schemars(length(max = ALERTS_LISTED))]
+    undelivered_alerts: Vec<Undelivered>,
+}
+
+/// The state that was hashed last.
+#[derive(Serialize, JsonSchema)]
+struct Boundary {
+    /// Offset of the last record that is included.
+    covers: i64,
+    hash: String,
+}
+
+/// An alert that reached nobody, with the action that it is about.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "UndeliveredAlert")]
+struct Undelivered {
+    id: Id,
+    action: Action,
+    target: String,
+    connector: String,
+    phase: &'static str,
+    changed: i64,
+    #[schemars(extend("format" = "date-time"))]
+    ended: Option<String>,
+    escalation_of: Option<Id>,
+}
+
+/// Hashing a whole state takes its time, so it is not done on the server's thread.
+async fn show(
+    control: Data<Control>,
+    clock: Data<dyn Clock>,
+    health: Data<dyn Health>,
+    wanted: Parameters<Wanted>,
+) -> Result<Json<Shown>, Problem> {
+    let target = wanted.read()?.target;
+    let mut views: Vec<Arc<LedgerView>> = control.views.clone();
     let note = target.as_ref().and_then(|target| {
-        let home = control::partition(&state.control, target);
+        let home = partition_of_target(target, views.len());
         views.retain(|view| view.partition == home);
-        Some(control::held_with(target, views.first()?))
+        Some(held_with(target, views.first()?))
     });
-    let (now, all) = (state.clock.now(), state.control.views.clone());
-    let partitions = web::block(move || -> Vec<Value> {
+    let (now, all) = (clock.now(), control.views.clone());
+    let partitions = web::block(move || -> Vec<Folded> {
         let delivered = Delivered::of(&all);
         let shown = views.iter().map(|view| partition(view, now, &delivered));
         shown.collect()
@@ -42,25 +134,15 @@ pub(super) async fn ledger(
         tracing::error!(%error, "the ledger could not be looked at");
         Problem::new(Kind::Internal, "the ledger could not be looked at")
     })?;
-    Ok(HttpResponse::Ok().json(json!({
-        "known_version": FOLD_VERSION,
-        "partitions": partitions,
-        "note": note,
-        "warnings": state.queries.readiness().warnings,
-    })))
+    Ok(Json(Shown {
+        known_version: FOLD_VERSION,
+        partitions,
+        note,
+        warnings: health.readiness().warnings,
+    }))
 }
 
-fn wanted(request: &HttpRequest) -> Result<Option<Target>, Problem> {
-    let parameters = decisions::parameters(request, &["target"])?;
-    let read = |(name, value): &(String, String)| {
-        let target = control::read_target(value);
-        target.ok_or_else(|| decisions::bad(name, value, "model/NAME or service/NAME"))
-    };
-    parameters.first().map(read).transpose()
-}
-
-/// Two instances that show the same offset of a partition must show the same hash.
-fn partition(view: &LedgerView, now: Millis, delivered: &Delivered) -> Value {
+fn partition(view: &LedgerView, now: Millis, delivered: &Delivered) -> Folded {
     let state = view.read();
     let fold = &state.fold;
     let (progress, problem) = match &state.progress {
@@ -71,39 +153,39 @@ fn partition(view: &LedgerView, now: Millis, delivered: &Delivered) -> Value {
         }
         why @ Progress::Truncated { .. } => ("truncated", Some(why.to_string())),
     };
-    let boundary = fold.boundary();
-    json!({
-        "partition": view.partition,
-        "owned": view.owner().is_some(),
-        "progress": progress,
-        "problem": problem,
-        "offset": fold.offset(),
-        "time": format_time(fold.now()),
-        "hash": fold.hash(),
-        "fold_version": fold.state().version,
-        "installation": fold.installation(),
-        "boundary": boundary.map(|one| json!({"covers": one.covers, "hash": one.hash})),
-        "open_actions": fold.open_actions().count(),
-        "holds": control::holds(fold, now),
-        "undelivered": delivered.lost(fold).count(),
-        "undelivered_alerts": undelivered(delivered, fold),
-    })
+    let boundary = fold.boundary().map(|one| Boundary {
+        covers: one.covers,
+        hash: one.hash.clone(),
+    });
+    Folded {
+        partition: view.partition,
+        owned: view.owner().is_some(),
+        progress,
+        problem,
+        offset: fold.offset(),
+        time: format_time(fold.now()),
+        hash: fold.hash(),
+        fold_version: fold.state().version,
+        installation: fold.installation(),
+        boundary,
+        open_actions: fold.open_actions().count(),
+        holds: holds(fold, now),
+        undelivered: delivered.lost(fold).count(),
+        undelivered_alerts: undelivered(delivered, fold),
+    }
 }
 
-/// The alerts that reached nobody, with the action that each is about.
-fn undelivered(delivered: &Delivered, fold: &Fold) -> Vec<Value> {
+fn undelivered(delivered: &Delivered, fold: &Fold) -> Vec<Undelivered> {
     let lost = delivered.lost(fold).take(ALERTS_LISTED);
-    let shown = lost.map(|(id, alert)| {
-        json!({
-            "id": id,
-            "action": alert.step.action,
-            "target": alert.subject.target.to_string(),
-            "connector": alert.step.connector,
-            "phase": alert.phase.name(),
-            "changed": alert.changed,
-            "ended": alert.end.map(format_time),
-            "escalation_of": alert.derived_from.map(|(parent, _)| parent),
-        })
+    let shown = lost.map(|(id, alert)| Undelivered {
+        id,
+        action: alert.step.action,
+        target: alert.subject.target.to_string(),
+        connector: alert.step.connector.clone(),
+        phase: alert.phase.name(),
+        changed: alert.changed,
+        ended: alert.end.map(format_time),
+        escalation_of: alert.derived_from.map(|(parent, _)| parent),
     });
     shown.collect()
 }

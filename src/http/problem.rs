@@ -3,7 +3,9 @@
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
-use serde_json::{Map, Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// Media type of a problem document.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -74,6 +76,11 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Its status.
+    pub const fn status(self) -> StatusCode {
+        self.parts().2
+    }
+
     const fn parts(self) -> (&'static str, &'static str, StatusCode) {
         use StatusCode as Code;
         match self {
@@ -155,7 +162,35 @@ impl Kind {
     }
 }
 
+/// A problem document as it is written, without the path that was asked for.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[schemars(rename = "ProblemOfLine")]
+pub(super) struct Document {
+    /// Which problem it is.
+    #[serde(rename = "type")]
+    #[schemars(extend("format" = "uri"))]
+    uri: String,
+    /// The problem in a few words.
+    title: &'static str,
+    /// The status of the answer, or of the line.
+    status: u16,
+    /// What, where, and what to do.
+    detail: String,
+    #[serde(flatten)]
+    extensions: Map<String, Value>,
+}
+
 /// A problem document.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
+pub(super) struct Instance {
+    #[serde(flatten)]
+    document: Document,
+    /// The path that was asked for.
+    instance: String,
+}
+
+/// What went wrong with a request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Problem {
     kind: Kind,
@@ -190,18 +225,15 @@ impl Problem {
     }
 
     /// Type, title, status and detail, with its further members.
-    pub(super) fn document(&self) -> Map<String, Value> {
+    pub(super) fn document(&self) -> Document {
         let (slug, title, status) = self.kind.parts();
-        let mut document = self.extensions.clone();
-        for (name, value) in [
-            ("type", json!(format!("urn:homeostat:problem:{slug}"))),
-            ("title", json!(title)),
-            ("status", json!(status.as_u16())),
-            ("detail", json!(self.detail)),
-        ] {
-            document.insert(name.to_owned(), value);
+        Document {
+            uri: format!("urn:homeostat:problem:{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: self.detail.clone(),
+            extensions: self.extensions.clone(),
         }
-        document
     }
 
     /// Adds a member of its own.
@@ -227,14 +259,15 @@ impl std::fmt::Display for Problem {
 
 impl ResponseError for Problem {
     fn status_code(&self) -> StatusCode {
-        self.kind.parts().2
+        self.kind.status()
     }
 
     fn error_response(&self) -> HttpResponse {
-        let mut document = self.document();
-        document.insert("instance".to_owned(), json!(self.instance));
+        let document = Instance {
+            document: self.document(),
+            instance: self.instance.clone().unwrap_or_default(),
+        };
         let mut response = HttpResponse::build(self.status_code());
-        response.content_type(MEDIA_TYPE);
         if let Some(allow) = self.allow {
             response.insert_header((ALLOW, allow));
         }
@@ -254,6 +287,7 @@ impl ResponseError for Problem {
             }
             _ => {}
         }
-        response.body(Value::Object(document).to_string())
+        // Keeps the content type that is set.
+        response.content_type(MEDIA_TYPE).json(document)
     }
 }

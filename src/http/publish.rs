@@ -1,21 +1,29 @@
 //! `POST /api/v1/events/{topic}`: enrich, append, answer when every event is durable.
 
-use std::sync::Arc;
+use std::time::Duration;
 
-use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Path};
+use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::{Appended, ErrorClass, LogError, NewRecord};
 use homeostat_logic::enrich::{Stamp, enrich_for};
 use homeostat_logic::topic::{self, NotPublishable};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::answers::Accepted;
+use super::body::Body;
+use super::incoming::{self, Events};
+use super::log::{self, Log};
+use super::parameters::Parameters;
 use super::problem::{Kind, Problem};
-use super::{ApiState, body, decisions};
-use crate::addressed_event::KEY_CHARS_MAX;
-use crate::metrics::Published;
+use super::route::Route;
+use crate::addressed_event::{KEY_CHARS_MAX, TopicName};
+use crate::metrics::{Metrics, Published};
 
 /// Records per append: after a time limit, the appends before are known to be durable, and their events are told.
 const APPEND_RECORDS: usize = 1_000;
@@ -23,17 +31,16 @@ const APPEND_RECORDS: usize = 1_000;
 const BODIES_MAX: usize = 16;
 
 /// Bounds the memory of bodies; requests beyond it wait before theirs is read.
-pub(super) struct Admission(Arc<Semaphore>);
+pub(super) struct Admission(Semaphore);
 
 impl Admission {
-    pub(super) fn shared() -> Data<Self> {
-        Data::new(Self(Arc::new(Semaphore::new(BODIES_MAX))))
+    pub(super) fn new() -> Self {
+        Self(Semaphore::new(BODIES_MAX))
     }
 
     /// Waits for its turn, as long as a publisher waits for the log.
-    pub(super) async fn enter(&self, state: &ApiState) -> Result<SemaphorePermit<'_>, Problem> {
-        let waiting = tokio::time::timeout(state.acknowledge_limit, self.0.acquire());
-        let Ok(Ok(permit)) = waiting.await else {
+    pub(super) async fn enter(&self, limit: Duration) -> Result<SemaphorePermit<'_>, Problem> {
+        let Ok(Ok(permit)) = tokio::time::timeout(limit, self.0.acquire()).await else {
             let detail =
                 "too many events are being published at once; try again; nothing was published";
             return Err(Problem::new(Kind::Busy, detail));
@@ -42,28 +49,85 @@ impl Admission {
     }
 }
 
-/// The handler.
-pub(super) async fn publish(
-    state: Data<ApiState>,
-    admission: Data<Admission>,
-    topic: Path<String>,
+/// The route.
+pub(super) fn route() -> Route {
+    Route::post("/api/v1/events/{topic}", "publish", publish)
+        .summary("Publish events; answered when each of them is durable")
+        .details("One JSON object, an array, or JSON Lines; CloudEvents 1.0 structured, batch or binary (ce-* headers). CloudEvents, Kafka Connect and Debezium envelopes and Confluent's prefix before JSON are recognised in any body and published bare; an envelope or another form that cannot be read is a 422 that names it. At most 1 MiB an event, 8 MiB a body, 10,000 events a request. If one event is malformed, none is published. Answered within 10 s of the last byte; a 503 or 504 names the events that are durable in `events` and the others in `unacknowledged`.")
+        .problems(&[
+            Kind::UnknownTopic,
+            Kind::InternalTopic,
+            Kind::UnsupportedMediaType,
+            Kind::UnreadableForm,
+            Kind::LogUnavailable,
+            Kind::LogTimeout,
+        ])
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Wanted {
+    #[schemars(with = "TopicName")]
+    topic: String,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Keyed {
+    /// Key of every record of the request; events of one key keep their order. Wins over the `partitionkey` of a `CloudEvent`. At most 1,024 characters; an empty one is none.
+    #[schemars(length(max = KEY_CHARS_MAX))]
+    key: Option<String>,
+}
+
+/// Every event is durable.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Published")]
+struct Durable {
+    events: Vec<Placed>,
+    event_ids: Vec<String>,
+}
+
+/// An event, and where it stands in the log.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "PublishedEvent")]
+struct Placed {
+    event_id: String,
+    partition: i32,
+    offset: i64,
+}
+
+/// What publishing needs, beside the request.
+pub(super) struct Publishing {
+    pub(super) log: Data<Log>,
+    pub(super) clock: Data<dyn Clock>,
+    pub(super) metrics: Data<Metrics>,
+    pub(super) admission: Data<Admission>,
+}
+
+async fn publish(
+    publishing: Data<Publishing>,
+    wanted: Path<Wanted>,
+    keyed: Parameters<Keyed>,
     request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
-    let _permit = admission.enter(&state).await?;
-    let prepared = prepare(&state, &topic, &request, payload).await;
-    let prepared =
-        prepared.inspect_err(|_| state.metrics.published(&topic, Published::Refused, 0))?;
+    body: Body<Events>,
+) -> Result<Accepted<Durable>, Problem> {
+    let Publishing {
+        log,
+        clock,
+        metrics,
+        admission,
+    } = &**publishing;
+    let topic = wanted.into_inner().topic;
+    let _permit = admission.enter(log.limit).await?;
+    let prepared = prepare(&***clock, &topic, &keyed, &request, body).await;
+    let prepared = prepared.inspect_err(|_| metrics.published(&topic, Published::Refused, 0))?;
     let (ids, records): (Vec<String>, Vec<NewRecord>) = prepared.into_iter().unzip();
-    let outcome = Outcome::of(ids.into_iter().zip(append(&state, records).await));
+    let outcome = Outcome::of(ids.into_iter().zip(append(log, records).await));
     let published = if outcome.is_complete() {
         Published::Accepted
     } else {
         Published::Unacknowledged
     };
-    state
-        .metrics
-        .published(&topic, published, outcome.acknowledged.len() as u64);
+    metrics.published(&topic, published, outcome.acknowledged.len() as u64);
     outcome.answer()
 }
 
@@ -71,17 +135,18 @@ pub(super) async fn publish(
 type Prepared = (String, NewRecord);
 
 async fn prepare(
-    state: &ApiState,
+    clock: &dyn Clock,
     topic: &str,
+    keyed: &Parameters<Keyed>,
     request: &HttpRequest,
-    payload: Payload,
+    body: Body<Events>,
 ) -> Result<Vec<Prepared>, Problem> {
     let topic = topic::publishable(topic).map_err(not_publishable)?;
-    let key = key(request)?;
-    let body = body::read(payload).await?;
-    let time = state.clock.now();
+    let key = key(keyed)?;
+    let body = body.read().await?;
+    let time = clock.now();
     let mut records = Vec::new();
-    for incoming in body::split(request.headers(), &body)? {
+    for incoming in incoming::split(request.headers(), &body)? {
         let event_id = Uuid::new_v4().to_string();
         let stamp = Stamp {
             event_id: &event_id,
@@ -114,12 +179,8 @@ pub(super) fn not_publishable(reason: NotPublishable) -> Problem {
 }
 
 /// `?key=`; an empty one is none.
-fn key(request: &HttpRequest) -> Result<Option<String>, Problem> {
-    let parameters = decisions::parameters(request, &["key"])?;
-    let key = parameters
-        .into_iter()
-        .map(|(_, key)| key)
-        .find(|key| !key.is_empty());
+fn key(keyed: &Parameters<Keyed>) -> Result<Option<String>, Problem> {
+    let key = keyed.read()?.key.filter(|key| !key.is_empty());
     if key
         .as_ref()
         .is_some_and(|key| key.chars().count() > KEY_CHARS_MAX)
@@ -150,10 +211,7 @@ impl Fault {
     /// As a problem.
     pub(super) fn problem(&self) -> Problem {
         match self {
-            Self::Log(error) if self.may_pass() => {
-                Problem::new(Kind::LogUnavailable, error.to_string())
-            }
-            Self::Log(error) => Problem::new(Kind::RefusedByLog, error.to_string()),
+            Self::Log(error) => log::problem(error),
             Self::Timeout => Problem::new(
                 Kind::LogTimeout,
                 "the event log did not acknowledge in time",
@@ -168,11 +226,8 @@ impl Fault {
 
 /// Appends in order, within the time limit, and says of each record what became of it. After a fault that may pass nothing more
 /// is appended, so that no event overtakes one that the publisher has to send again.
-pub(super) async fn append(
-    state: &ApiState,
-    records: Vec<NewRecord>,
-) -> Vec<Result<Appended, Fault>> {
-    let deadline = Instant::now() + state.acknowledge_limit;
+pub(super) async fn append(log: &Log, records: Vec<NewRecord>) -> Vec<Result<Appended, Fault>> {
+    let deadline = Instant::now() + log.limit;
     let mut outcomes: Vec<Result<Appended, Fault>> = Vec::with_capacity(records.len());
     let mut records = records.into_iter().peekable();
     let mut goes_on = true;
@@ -183,7 +238,7 @@ pub(super) async fn append(
             outcomes.extend(std::iter::repeat_n(Err(Fault::Behind), count));
             continue;
         }
-        let Ok(answers) = tokio::time::timeout_at(deadline, state.log.append(chunk)).await else {
+        let Ok(answers) = tokio::time::timeout_at(deadline, log.log.append(chunk)).await else {
             outcomes.extend(std::iter::repeat_n(Err(Fault::Timeout), count));
             goes_on = false;
             continue;
@@ -235,19 +290,20 @@ impl Outcome {
         self.fault.is_none()
     }
 
-    fn answer(self) -> Result<HttpResponse, Problem> {
-        let ids: Vec<&String> = self.acknowledged.iter().map(|(id, _)| id).collect();
-        let ids = json!(ids);
-        let events: Vec<Value> = self
-            .acknowledged
-            .iter()
-            .map(|(id, at)| json!({"event_id": id, "partition": at.partition, "offset": at.offset}))
-            .collect();
+    fn answer(self) -> Result<Accepted<Durable>, Problem> {
+        let ids = self.acknowledged.iter().map(|(id, _)| id.clone());
+        let event_ids: Vec<String> = ids.collect();
+        let placed = self.acknowledged.into_iter().map(|(event_id, at)| Placed {
+            event_id,
+            partition: at.partition,
+            offset: at.offset,
+        });
+        let events: Vec<Placed> = placed.collect();
         let Some(fault) = self.fault else {
-            return Ok(HttpResponse::Accepted().json(json!({"events": events, "event_ids": ids})));
+            return Ok(Accepted(Durable { events, event_ids }));
         };
         let refused = self.unacknowledged.len() - self.may_pass;
-        let mut parts = vec![format!("durable: {}", self.acknowledged.len())];
+        let mut parts = vec![format!("durable: {}", events.len())];
         if self.may_pass > 0 {
             parts.push(format!(
                 "not known to be, to be sent again with the same event_id: {}",
@@ -260,8 +316,8 @@ impl Outcome {
         let problem = fault.problem();
         Err(
             Problem::new(problem.kind(), format!("{problem}; {}", parts.join(", ")))
-                .with("events", events)
-                .with("event_ids", ids)
+                .with("events", json!(events))
+                .with("event_ids", event_ids)
                 .with("unacknowledged", self.unacknowledged),
         )
     }

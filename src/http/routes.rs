@@ -1,80 +1,55 @@
-//! The closed list of routes, and the handlers that only pass on what [`Queries`](super::Queries) says.
+//! The closed list of routes: a line each, in the order in which they are tried.
 
-use actix_web::guard;
-use actix_web::http::header::ContentType;
-use actix_web::web::{self, Data};
-use actix_web::{HttpResponse, Route};
-use serde_json::json;
+use actix_web::web;
+use actix_web::{HttpResponse, Resource};
 
 use super::problem::{Kind, Problem};
-use super::{ApiState, control, dead_letters, decisions, ledger, publish, publish_lines, topics};
+use super::route::Route;
+use super::{
+    control, cooldowns, dead_letters, decisions, document, index, ledger, probes, publish,
+    publish_lines, topics,
+};
 
-/// The OpenAPI 3.1 document.
-pub const OPENAPI: &str = include_str!("openapi.json");
-
-/// Content type of the Prometheus text format.
-const METRICS_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Method, path and handler of every route.
-pub fn table() -> Vec<(&'static str, &'static str, Route)> {
+/// Every route.
+pub fn table() -> Vec<Route> {
     vec![
-        ("GET", "/", get().to(index)),
-        ("GET", "/livez", get().to(livez)),
-        ("GET", "/readyz", get().to(readyz)),
-        ("GET", "/metrics", get().to(metrics)),
-        ("GET", "/api/v1/actors", get().to(actors)),
-        (
-            "POST",
-            "/api/v1/events",
-            web::post().to(publish_lines::publish),
-        ),
-        (
-            "POST",
-            "/api/v1/events/{topic}",
-            web::post().to(publish::publish),
-        ),
-        ("GET", "/api/v1/decisions", get().to(decisions::list)),
-        ("GET", "/api/v1/decisions/{id}", get().to(decisions::story)),
-        ("GET", "/api/v1/dead-letters", get().to(dead_letters::list)),
-        (
-            "POST",
-            "/api/v1/dead-letters/replay",
-            web::post().to(dead_letters::replay),
-        ),
-        (
-            "POST",
-            "/api/v1/dead-letters/resume",
-            web::post().to(dead_letters::resume),
-        ),
-        (
-            "GET",
-            "/api/v1/dead-letters/{id}",
-            get().to(dead_letters::show),
-        ),
-        ("GET", "/api/v1/cooldowns", get().to(cooldowns)),
-        ("GET", "/api/v1/ledger", get().to(ledger::ledger)),
-        ("GET", "/api/v1/topics", get().to(topics::list)),
-        ("GET", "/api/v1/topics/{name}", get().to(topics::show)),
-        (
-            "POST",
-            "/api/v1/control/{order}",
-            web::post().to(control::order),
-        ),
-        ("GET", "/api/v1/openapi.json", get().to(openapi)),
+        index::route(),
+        probes::alive(),
+        probes::ready(),
+        probes::measured(),
+        probes::tree(),
+        publish_lines::route(),
+        publish::route(),
+        decisions::listing(),
+        decisions::one(),
+        dead_letters::listing(),
+        dead_letters::replay(),
+        dead_letters::resumption(),
+        dead_letters::one(),
+        cooldowns::route(),
+        ledger::route(),
+        topics::listing(),
+        topics::one(),
+        control::route(),
+        document::route(),
     ]
 }
 
-/// Puts the table into an application; whatever is not in it is a 404 or a 405.
-pub(super) fn configure(application: &mut web::ServiceConfig) {
-    for (method, path, route) in table() {
+/// The OpenAPI document of the table.
+pub fn document() -> serde_json::Value {
+    document::document(&table())
+}
+
+/// Puts routes into an application; whatever is not among them is a 404 or a 405.
+pub(super) fn install(application: &mut web::ServiceConfig, routes: Vec<Route>) {
+    for route in routes {
+        let (path, method) = (route.path(), route.method());
         let allow = if method == "GET" { "GET, HEAD" } else { method };
         let refuse =
             move || async move { Err::<HttpResponse, _>(Problem::method_not_allowed(allow)) };
-        application.service(
-            web::resource(path)
-                .route(route)
-                .default_service(web::to(refuse)),
-        );
+        let (handler, headers) = route.into_service();
+        let resource: Resource = web::resource(path).route(handler);
+        application.service(resource.default_service(web::to(refuse)).wrap(headers));
     }
     application.default_service(web::to(|| async {
         let detail = "nothing is served at this path; GET / lists what is";
@@ -82,64 +57,78 @@ pub(super) fn configure(application: &mut web::ServiceConfig) {
     }));
 }
 
-/// A HEAD request is a GET whose body stays away.
-fn get() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
-}
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::CONTENT_SECURITY_POLICY;
+    use actix_web::middleware::from_fn;
+    use actix_web::test::{TestRequest, call_service, init_service};
+    use actix_web::web::Data;
+    use actix_web::{App, HttpResponse};
 
-async fn index() -> HttpResponse {
-    let routes: Vec<String> = table()
-        .iter()
-        .map(|(method, path, _)| format!("{method} {path}"))
-        .collect();
-    HttpResponse::Ok().json(json!({
-        "service": "homeostat",
-        "version": env!("CARGO_PKG_VERSION"),
-        "documentation": "/api/v1/openapi.json",
-        "routes": routes,
-    }))
-}
+    use super::super::describe::{Describe, Operation};
+    use super::super::guard;
+    use super::super::hosts::Hosts;
+    use super::*;
 
-async fn livez() -> HttpResponse {
-    HttpResponse::Ok().json(json!({"alive": true}))
-}
+    struct Page;
 
-async fn readyz(state: Data<ApiState>) -> Result<HttpResponse, Problem> {
-    let readiness = state.queries.readiness();
-    if readiness.ready {
-        return Ok(HttpResponse::Ok().json(json!({
-            "ready": true,
-            "reasons": readiness.reasons,
-            "warnings": readiness.warnings,
-        })));
+    impl actix_web::Responder for Page {
+        type Body = actix_web::body::BoxBody;
+
+        fn respond_to(self, _: &actix_web::HttpRequest) -> HttpResponse {
+            HttpResponse::Ok().body("<script src=\"/page.js\"></script>")
+        }
     }
-    Err(Problem::new(Kind::NotReady, readiness.reasons.join("; "))
-        .with("ready", false)
-        .with("reasons", readiness.reasons)
-        .with("warnings", readiness.warnings))
-}
 
-async fn metrics(state: Data<ApiState>) -> Result<HttpResponse, Problem> {
-    let text = state.metrics.render().map_err(|error| {
-        tracing::error!(%error, "the metrics could not be rendered");
-        Problem::new(Kind::Internal, "the metrics could not be rendered")
-    })?;
-    Ok(HttpResponse::Ok().content_type(METRICS_TYPE).body(text))
-}
+    impl Describe for Page {
+        fn describe(_: &mut Operation<'_>) {}
+    }
 
-async fn actors(state: Data<ApiState>) -> HttpResponse {
-    HttpResponse::Ok().json(state.queries.actors())
-}
+    async fn page() -> Page {
+        Page
+    }
 
-async fn cooldowns(state: Data<ApiState>) -> HttpResponse {
-    HttpResponse::Ok().json(json!({
-        "cooldowns": state.queries.cooldowns(),
-        "budgets": state.queries.budgets(),
-    }))
-}
+    async fn broken() -> Result<Page, Problem> {
+        Err(Problem::new(Kind::Internal, "no page"))
+    }
 
-async fn openapi() -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(ContentType::json())
-        .body(OPENAPI)
+    #[actix_web::test]
+    async fn a_route_has_strict_headers_unless_it_names_its_own_and_its_problems_have_them_always()
+    {
+        const STRICT: &str = "default-src 'none'; frame-ancestors 'none'";
+        const SCRIPTS: &str = "default-src 'self'";
+        let own = |route: Route| route.header(CONTENT_SECURITY_POLICY, SCRIPTS);
+        let routes = move || {
+            vec![
+                Route::get("/strict", "strict", page),
+                own(Route::get("/page", "page", page)),
+                own(Route::get("/broken", "broken", broken)),
+            ]
+        };
+        let hosts = Hosts::new(([127, 0, 0, 1], 8470).into(), Vec::new());
+        let application = App::new()
+            .app_data(Data::new(hosts))
+            .wrap(from_fn(guard::guard))
+            .configure(move |application| install(application, routes()));
+        let service = init_service(application).await;
+        for (path, policy) in [
+            ("/strict", STRICT),
+            ("/page", SCRIPTS),
+            ("/broken", STRICT),
+            ("/nothing", STRICT),
+        ] {
+            let request = TestRequest::get()
+                .uri(path)
+                .insert_header(("host", "127.0.0.1:8470"));
+            let response = call_service(&service, request.to_request()).await;
+            let headers = response.headers();
+            assert_eq!(
+                headers.get(CONTENT_SECURITY_POLICY).unwrap(),
+                policy,
+                "{path}"
+            );
+            assert_eq!(headers.get("x-content-type-options").unwrap(), "nosniff");
+            assert_eq!(headers.get("cache-control").unwrap(), "no-store");
+        }
+    }
 }

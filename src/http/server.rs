@@ -14,8 +14,12 @@ use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
 use super::connections::{Connections, IDLE_LIMIT};
+use super::document::Document;
 use super::hosts::Hosts;
-use super::{ApiState, control, dead_letters, guard, publish, routes};
+use super::index::Served;
+use super::parts::ApiParts;
+use super::route::Route;
+use super::{guard, routes};
 
 /// Connections that wait to be taken; the kernel drops further ones, and their clients try again after a second.
 const BACKLOG: i32 = 4_096;
@@ -65,7 +69,7 @@ pub struct Server {
 
 impl Server {
     /// Listens and serves. Port 0 means any free one, see [`Server::address`].
-    pub fn start(listen: &str, state: ApiState) -> Result<Self, ServeError> {
+    pub fn start(listen: &str, parts: ApiParts) -> Result<Self, ServeError> {
         let listen_error = |source| ServeError::Listen {
             listen: listen.to_owned(),
             source,
@@ -79,13 +83,13 @@ impl Server {
         let listener = TcpListener::bind(addresses.as_slice()).map_err(listen_error)?;
         rustix::net::listen(&listener, BACKLOG).map_err(std::io::Error::from)?;
         let address = listener.local_addr()?;
-        let hosts = Hosts::new(address, state.allowed_hosts.clone());
+        let hosts = Hosts::new(address, parts.allowed_hosts.clone());
         let (started_sender, started) = sync_channel(1);
         let (ended_sender, ended) = sync_channel(1);
         std::thread::Builder::new()
             .name("http".to_owned())
             .spawn(move || {
-                if let Err(error) = serve(listener, Data::new(state), hosts, &started_sender) {
+                if let Err(error) = serve(listener, parts, hosts, &started_sender) {
                     tracing::error!(%error, "the HTTP server ended");
                     // Nobody listens any more if it had started.
                     started_sender.try_send(Err(error)).unwrap_or_default();
@@ -116,31 +120,37 @@ impl Server {
 
 fn serve(
     listener: TcpListener,
-    state: Data<ApiState>,
+    parts: ApiParts,
     hosts: Hosts,
     started: &SyncSender<std::io::Result<ServerHandle>>,
 ) -> std::io::Result<()> {
-    for (_, route, _) in routes::table() {
-        state.metrics.http_route(route);
+    let table = routes::table();
+    for route in &table {
+        parts.metrics.http_route(route.path());
     }
+    let document = Data::new(Document::of(&table));
+    let routes = table
+        .iter()
+        .map(|route| format!("{} {}", route.method(), route.path()));
+    let index = Data::new(Served(routes.collect()));
+    let exempt = table.iter().filter(|route| route.is_exempt());
+    let exempt = Data::new(guard::Exempt(exempt.map(Route::path).collect()));
     actix_rt::System::new().block_on(async move {
-        let admission = publish::Admission::shared();
-        let orders = control::Admission::shared();
-        let reading = dead_letters::Reading::shared(&state.log);
         let hosts = Data::new(hosts);
         let connections = Connections::within_file_limit();
         let connections_max = connections.limit() + CONNECTIONS_ENDING;
         let idle = close_idle(Arc::clone(&connections));
+        let install_parts = parts.installer();
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(state.clone())
                 .app_data(hosts.clone())
-                .app_data(admission.clone())
-                .app_data(orders.clone())
-                .app_data(reading.clone())
+                .app_data(exempt.clone())
+                .app_data(document.clone())
+                .app_data(index.clone())
+                .configure(&install_parts)
                 .wrap(NormalizePath::trim())
                 .wrap(from_fn(guard::guard))
-                .configure(routes::configure)
+                .configure(|application| routes::install(application, routes::table()))
         })
         .on_connect(move |stream, data| admit(&connections, stream, data))
         .workers(1)

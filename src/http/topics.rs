@@ -1,40 +1,89 @@
 //! `GET /api/v1/topics[/{name}]`: the platform's topics with their partitions and offsets, as the event log describes them.
 
-use std::collections::BTreeMap;
-
-use actix_web::HttpResponse;
-use actix_web::web::{Data, Path};
-use homeostat_actors::ports::log::{ErrorClass, TopicDescription};
+use actix_web::web::{Data, Json, Path};
+use homeostat_actors::ports::log::TopicDescription;
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER, TOPICS, Use};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::ApiState;
+use super::log::Log;
 use super::problem::{Kind, Problem};
+use super::route::Route;
 
-/// `GET /api/v1/topics`: those of the platform, then the service's own; one that is missing has no partitions.
-pub(super) async fn list(state: Data<ApiState>) -> Result<HttpResponse, Problem> {
-    let described = describe(&state, names().map(str::to_owned).collect()).await?;
-    let items: Vec<Value> = names()
-        .map(|name| document(name, described.get(name)))
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({"items": items})))
+const PROBLEMS: &[Kind] = &[Kind::LogTimeout, Kind::LogUnavailable];
+
+/// `GET /api/v1/topics`.
+pub(super) fn listing() -> Route {
+    Route::get("/api/v1/topics", "topics", list)
+        .summary("The platform's topics with their partitions and offsets")
+        .problems(PROBLEMS)
 }
 
-/// `GET /api/v1/topics/{name}`: one of those. Others are not asked for, because a name that is asked for can be created by it.
-pub(super) async fn show(
-    state: Data<ApiState>,
-    name: Path<String>,
-) -> Result<HttpResponse, Problem> {
-    let name = name.into_inner();
+/// `GET /api/v1/topics/{name}`.
+pub(super) fn one() -> Route {
+    Route::get("/api/v1/topics/{name}", "topic", show)
+        .summary("One topic with its partitions and offsets")
+        .problems(&[Kind::UnknownTopic, Kind::LogTimeout, Kind::LogUnavailable])
+}
+
+/// Those of the platform, then the service's own. One that is missing in the event log has no partitions.
+#[derive(Serialize, JsonSchema)]
+struct Topics {
+    items: Vec<TopicShown>,
+}
+
+/// A topic with its partitions.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TopicDescription")]
+struct TopicShown {
+    name: String,
+    /// What the service does with it.
+    #[serde(rename = "use")]
+    usage: String,
+    partitions: Vec<PartitionShown>,
+}
+
+/// One partition and its offsets.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "TopicPartition")]
+struct PartitionShown {
+    #[schemars(range(min = 0))]
+    partition: i32,
+    /// Offset of the first record that is kept.
+    #[schemars(range(min = 0))]
+    first: i64,
+    /// Offset that the next record gets.
+    #[schemars(range(min = 0))]
+    next: i64,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Named {
+    /// As `GET /api/v1/topics` lists it.
+    #[schemars(length(min = 1))]
+    name: String,
+}
+
+async fn list(log: Data<Log>) -> Result<Json<Topics>, Problem> {
+    let described = log.describe(names().map(str::to_owned).collect()).await?;
+    let items = names().map(|name| shown(name, described.get(name)));
+    Ok(Json(Topics {
+        items: items.collect(),
+    }))
+}
+
+/// Other topics are not asked for, because a name that is asked for can be created by it.
+async fn show(log: Data<Log>, wanted: Path<Named>) -> Result<Json<TopicShown>, Problem> {
+    let name = wanted.into_inner().name;
     let unknown = |detail: &str| Problem::new(Kind::UnknownTopic, detail);
     if !names().any(|known| known == name) {
         return Err(unknown(
             "this is no topic of the platform; GET /api/v1/topics lists them",
         ));
     }
-    let described = describe(&state, vec![name.clone()]).await?;
+    let described = log.describe(vec![name.clone()]).await?;
     match described.get(&name) {
-        Some(found) => Ok(HttpResponse::Ok().json(document(&name, Some(found)))),
+        Some(found) => Ok(Json(shown(&name, Some(found)))),
         None => Err(unknown(
             "the topic is missing in the event log; `homeostat topics create` creates it",
         )),
@@ -46,38 +95,20 @@ fn names() -> impl Iterator<Item = &'static str> {
     specified.chain([LEDGER, DEAD_LETTERS])
 }
 
-async fn describe(
-    state: &ApiState,
-    names: Vec<String>,
-) -> Result<BTreeMap<String, TopicDescription>, Problem> {
-    let described = state.log.describe_topics(names);
-    let described = tokio::time::timeout(state.acknowledge_limit, described).await;
-    let described = described.map_err(|_| {
-        let detail = "the event log did not describe its topics in time; try again";
-        Problem::new(Kind::LogTimeout, detail)
-    })?;
-    let described = described.map_err(|error| {
-        let kind = match error.class() {
-            ErrorClass::Reject => Kind::RefusedByLog,
-            ErrorClass::Retry | ErrorClass::Stop => Kind::LogUnavailable,
-        };
-        Problem::new(kind, error.to_string())
-    })?;
-    Ok(described
-        .into_iter()
-        .map(|topic| (topic.name.clone(), topic))
-        .collect())
-}
-
-fn document(name: &str, found: Option<&TopicDescription>) -> Value {
+fn shown(name: &str, found: Option<&TopicDescription>) -> TopicShown {
     let partitions = found.map_or(&[][..], |topic| &topic.partitions);
-    let partitions: Vec<Value> = (0..)
+    let partitions = (0..)
         .zip(partitions)
-        .map(|(partition, marks): (i32, _)| {
-            json!({"partition": partition, "first": marks.low, "next": marks.high})
-        })
-        .collect();
-    json!({"name": name, "use": usage(name), "partitions": partitions})
+        .map(|(partition, marks)| PartitionShown {
+            partition,
+            first: marks.low,
+            next: marks.high,
+        });
+    TopicShown {
+        name: name.to_owned(),
+        usage: usage(name),
+        partitions: partitions.collect(),
+    }
 }
 
 /// What a topic is for, in words.

@@ -30,7 +30,7 @@ use super::observation::Observation;
 use super::state::ServiceState;
 use crate::clock::SystemClock;
 use crate::configuration::{Configuration, Settings};
-use crate::http::{ACKNOWLEDGE_LIMIT, ApiState, Control, Queries};
+use crate::http::{ACKNOWLEDGE_LIMIT, ApiParts, Control};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
@@ -154,20 +154,24 @@ impl Assembly {
         &self.under_way
     }
 
-    pub(super) fn api(&self) -> ApiState {
-        ApiState {
+    pub(super) fn api(&self) -> ApiParts {
+        ApiParts {
             log: Arc::clone(&self.log),
-            queries: Arc::clone(&self.state) as Arc<dyn Queries>,
             clock: Arc::clone(&self.clock),
             metrics: Arc::clone(&self.metrics),
-            acknowledge_limit: ACKNOWLEDGE_LIMIT,
-            allowed_hosts: self.settings.http.allowed_hosts.clone(),
+            decisions: self.state(),
+            cooldowns: self.state(),
+            health: self.state(),
+            tree: self.state(),
+            stopped: self.state(),
             control: Control {
                 views: self.state.views().to_vec(),
                 rules: Arc::clone(&self.rules),
-                operator_token: self.settings.http.operator_token.clone(),
                 read_back_limit: ACKNOWLEDGE_LIMIT,
             },
+            operator_token: self.settings.http.operator_token.clone(),
+            acknowledge_limit: ACKNOWLEDGE_LIMIT,
+            allowed_hosts: self.settings.http.allowed_hosts.clone(),
         }
     }
 

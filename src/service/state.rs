@@ -23,7 +23,7 @@ use super::held::Held;
 use super::ledger_health::LedgerHealth;
 use super::unread::Unread;
 use super::warnings;
-use crate::http::{Queries, Readiness};
+use crate::http::{Cooldowns, Decisions, Health, Readiness, Stopped, Tree};
 
 /// A consumer loop that has not gone round for this long, or a partition whose records in flight do not get settled for so
 /// long, is not progressing. The longest regular pause is the drain of a rebalance, below five seconds.
@@ -313,7 +313,7 @@ fn partition_reasons(partitions: &Partitions) -> Vec<String> {
     reasons
 }
 
-impl Queries for ServiceState {
+impl Decisions for ServiceState {
     fn decisions(&self, filter: &Filter) -> Page {
         self.history
             .read()
@@ -330,7 +330,9 @@ impl Queries for ServiceState {
         let kept = |view: &Arc<LedgerView>| Some(of_state(id, view.read().fold.action(id)?));
         told.or_else(|| self.views.iter().find_map(kept))
     }
+}
 
+impl Cooldowns for ServiceState {
     fn cooldowns(&self) -> Vec<ActiveCooldown> {
         self.over_views(|view, now| {
             let fold = &view.read().fold;
@@ -344,7 +346,9 @@ impl Queries for ServiceState {
             fold.budgets(now.max(fold.now()))
         })
     }
+}
 
+impl Tree for ServiceState {
     fn actors(&self) -> serde_json::Value {
         let actors = self
             .supervisor()
@@ -352,7 +356,9 @@ impl Queries for ServiceState {
             .unwrap_or_default();
         serde_json::json!({ "items": actors })
     }
+}
 
+impl Stopped for ServiceState {
     fn resume_stopped(&self, topic: Option<&str>) -> Vec<String> {
         let resumed = self.partitions().map(|partitions| partitions.resume(topic));
         let resumed: Vec<String> = resumed.iter().flatten().map(ToString::to_string).collect();
@@ -361,7 +367,9 @@ impl Queries for ServiceState {
         }
         resumed
     }
+}
 
+impl Health for ServiceState {
     fn readiness(&self) -> Readiness {
         let reasons = self.reasons();
         let status = self.consumption().map(|one| one.status());

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use homeostat::configuration::Secret;
-use homeostat::http::{ApiState, Authority, Control, Queries, Readiness, Server};
+use homeostat::http::{
+    ApiParts, Authority, Control, Cooldowns, Decisions, Health, Readiness, Server, Stopped, Tree,
+};
 use homeostat::metrics::Metrics;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
@@ -239,7 +241,7 @@ pub(crate) const NEXT: Cursor = Cursor {
     id: STORY,
 };
 
-impl Queries for Answers {
+impl Decisions for Answers {
     fn decisions(&self, filter: &Filter) -> Page {
         self.asked.lock().unwrap().push(filter.clone());
         Page {
@@ -253,7 +255,9 @@ impl Queries for Answers {
     fn decision(&self, id: Id) -> Option<DecisionStory> {
         (id == STORY).then(story)
     }
+}
 
+impl Cooldowns for Answers {
     fn cooldowns(&self) -> Vec<ActiveCooldown> {
         vec![ActiveCooldown {
             target: "model/m".to_owned(),
@@ -268,7 +272,9 @@ impl Queries for Answers {
     fn budgets(&self) -> Vec<ActiveBudget> {
         Vec::new()
     }
+}
 
+impl Tree for Answers {
     fn actors(&self) -> serde_json::Value {
         // A bug, on demand: the tests see what becomes of a panic in a handler.
         assert!(
@@ -280,7 +286,9 @@ impl Queries for Answers {
         );
         serde_json::json!({"path": "root"})
     }
+}
 
+impl Stopped for Answers {
     fn resume_stopped(&self, topic: Option<&str>) -> Vec<String> {
         let stopped = ["data.ingested/0", "system.health/1"];
         let wanted = |one: &&str| topic.is_none_or(|topic| one.starts_with(topic));
@@ -290,7 +298,9 @@ impl Queries for Answers {
             .map(str::to_owned)
             .collect()
     }
+}
 
+impl Health for Answers {
     fn readiness(&self) -> Readiness {
         let reasons = self.not_ready.lock().unwrap().clone();
         Readiness {
@@ -372,17 +382,34 @@ pub(crate) fn letter(topic: &str, reason: &str, value: &[u8], more: &[(&str, &st
 pub(crate) const TOKEN: &str = "open sesame";
 
 /// What orders need, with the default rules.
-pub(crate) fn control(
-    views: Vec<Arc<LedgerView>>,
-    token: Option<&str>,
-    read_back_limit: Duration,
-) -> Control {
+pub(crate) fn control(views: Vec<Arc<LedgerView>>, read_back_limit: Duration) -> Control {
     let defaults = homeostat::configuration::load(&[], BTreeMap::new()).unwrap();
     Control {
         views,
         rules: Arc::new(Rules::new(&defaults.rules).unwrap()),
-        operator_token: token.map(Secret::new),
         read_back_limit,
+    }
+}
+
+/// The parts of a server without a ledger and an operator.
+pub(crate) fn parts(
+    log: &Arc<MemoryLog>,
+    answers: &Arc<Answers>,
+    metrics: &Arc<Metrics>,
+) -> ApiParts {
+    ApiParts {
+        log: log.clone(),
+        clock: Arc::new(Still),
+        metrics: metrics.clone(),
+        decisions: answers.clone(),
+        cooldowns: answers.clone(),
+        health: answers.clone(),
+        tree: answers.clone(),
+        stopped: answers.clone(),
+        control: control(Vec::new(), Duration::from_secs(1)),
+        operator_token: None,
+        acknowledge_limit: Duration::from_secs(1),
+        allowed_hosts: Vec::new(),
     }
 }
 
@@ -438,16 +465,14 @@ impl Outside {
         log.ledger.lock().unwrap().clone_from(&views);
         let answers = Arc::new(Answers::default());
         let metrics = Arc::new(Metrics::new([], NOW).unwrap());
-        let state = ApiState {
-            log: Arc::clone(&log) as Arc<dyn EventLog>,
-            queries: Arc::clone(&answers) as Arc<dyn Queries>,
-            clock: Arc::new(Still),
-            metrics: Arc::clone(&metrics),
+        let parts = ApiParts {
+            control: control(views, acknowledge_limit),
+            operator_token: token.map(Secret::new),
             acknowledge_limit,
             allowed_hosts: hosts.collect(),
-            control: control(views, token, acknowledge_limit),
+            ..parts(&log, &answers, &metrics)
         };
-        let server = Server::start("127.0.0.1:0", state).unwrap();
+        let server = Server::start("127.0.0.1:0", parts).unwrap();
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             log,

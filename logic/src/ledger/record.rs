@@ -1,6 +1,7 @@
 //! The records of `homeostat.ledger` (ledger-protocol §3). Every duration, limit and time that decides stands in the
 //! record, because fold and executor must not read configuration.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::id::Id;
@@ -134,7 +135,7 @@ pub struct Decision {
 }
 
 /// How an attempt in doubt is treated (ledger-protocol §1, §4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// Send again with the same key.
@@ -280,6 +281,7 @@ pub struct Finish {
     Deserialize,
     strum::IntoStaticStr,
     strum::VariantNames,
+    JsonSchema,
 )]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case")]
@@ -402,7 +404,7 @@ impl OverrideOrder {
 }
 
 /// A person's word on an attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Resolution {
     /// It had its effect.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
 use homeostat_actors::ledger_view::LedgerView;
+use homeostat_logic::action::Action;
 use homeostat_logic::history::format_time;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::identity;
@@ -11,11 +11,52 @@ use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::reason::Refusal;
 use homeostat_logic::ledger::record::{Id, Millis, OverrideOrder, Resolution};
 use homeostat_logic::ledger::state::{ActionState, OverrideEntry, OverrideVerdict};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::json;
 
+use super::super::holds::{Held, held_with, holds_in};
 use super::super::problem::{Kind, Problem};
-use super::holds::{held_with, holds_in};
 use super::parts::Part;
+
+/// It took effect.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Ordered {
+    override_id: Id,
+    order: String,
+    /// Log time of the order.
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    /// Where the order stands in the ledger.
+    records: Vec<Place>,
+    action: Option<ActionShown>,
+    holds: Held,
+    /// What else a silence of one target holds.
+    note: Option<String>,
+}
+
+/// A record of the ledger.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OrderRecord")]
+struct Place {
+    partition: i32,
+    offset: i64,
+}
+
+/// Where an action stands.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "OrderedAction")]
+struct ActionShown {
+    id: Id,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    action: Option<Action>,
+    /// None of an action that is not kept any more.
+    phase: Option<&'static str>,
+    /// Ledger offset of its last change.
+    changed: Option<i64>,
+}
 
 /// A key belongs to one order, also in partitions that the order does not concern.
 pub(super) fn own_key(
@@ -61,14 +102,15 @@ pub(super) fn answer(
     id: Id,
     entries: &[(&Part<'_>, OverrideEntry)],
     now: Millis,
-) -> Result<HttpResponse, Problem> {
+) -> Result<Ordered, Problem> {
     let Some((part, first)) = entries.first() else {
         return Err(Problem::new(Kind::Internal, "an order for no partition"));
     };
-    let places: Vec<Value> = entries
-        .iter()
-        .map(|(part, entry)| json!({"partition": part.view.partition, "offset": entry.offset}))
-        .collect();
+    let places = entries.iter().map(|(part, entry)| Place {
+        partition: part.view.partition,
+        offset: entry.offset,
+    });
+    let records: Vec<Place> = places.collect();
     let holds = holds_in(entries.iter().map(|(part, _)| part.view), now);
     for (part, entry) in entries {
         if let OverrideVerdict::Refused(refusal) = &entry.verdict {
@@ -79,9 +121,12 @@ pub(super) fn answer(
                 .with("reason", refusal.name())
                 .with("valid_from", refusal.valid_from().map(format_time))
                 .with("override_id", id.to_string())
-                .with("records", places)
-                .with("action", about.map(|action| action_state(fold, action)))
-                .with("holds", holds));
+                .with("records", json!(records))
+                .with(
+                    "action",
+                    json!(about.map(|action| action_state(fold, action))),
+                )
+                .with("holds", json!(holds)));
         }
     }
     let note = silenced_with(part);
@@ -90,15 +135,15 @@ pub(super) fn answer(
         OverrideVerdict::Applied { action } => action.map(|action| action_state(fold, action)),
         OverrideVerdict::Refused(_) => None,
     };
-    Ok(HttpResponse::Ok().json(json!({
-        "override_id": id,
-        "order": first.order,
-        "time": format_time(first.at),
-        "records": places,
-        "action": action,
-        "holds": holds,
-        "note": note,
-    })))
+    Ok(Ordered {
+        override_id: id,
+        order: first.order.clone(),
+        time: format_time(first.at),
+        records,
+        action,
+        holds,
+        note,
+    })
 }
 
 /// What else a silence of one target holds back.
@@ -179,15 +224,13 @@ fn remedy(id: Id, state: &ActionState, order: &OverrideOrder, refusal: &Refusal)
 }
 
 /// Where an action stands now.
-fn action_state(fold: &Fold, id: Id) -> Value {
-    let Some(action) = fold.action(id) else {
-        return json!({"id": id, "phase": null, "changed": null});
-    };
-    json!({
-        "id": id,
-        "target": action.subject.target.to_string(),
-        "action": action.step.action,
-        "phase": action.phase.name(),
-        "changed": action.changed,
-    })
+fn action_state(fold: &Fold, id: Id) -> ActionShown {
+    let action = fold.action(id);
+    ActionShown {
+        id,
+        target: action.map(|action| action.subject.target.to_string()),
+        action: action.map(|action| action.step.action),
+        phase: action.map(|action| action.phase.name()),
+        changed: action.map(|action| action.changed),
+    }
 }

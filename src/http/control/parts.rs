@@ -7,15 +7,13 @@ use homeostat_actors::ports::log::NewRecord;
 use homeostat_logic::decide::force::{Forced, force};
 use homeostat_logic::ledger::codec::encode;
 use homeostat_logic::ledger::placement::partition_of_target;
-use homeostat_logic::ledger::record::{Id, Override, OverrideOrder, Record};
+use homeostat_logic::ledger::record::{Id, Millis, Override, OverrideOrder, Record};
+use homeostat_logic::rules::Rules;
 use homeostat_logic::severity::Severity;
-use homeostat_logic::target::Target;
 use homeostat_logic::topic::LEDGER;
 use serde_json::Value;
 
-use super::super::ApiState;
 use super::super::problem::{Kind, Problem};
-use super::Control;
 use super::request::{Asked, OnAction, Order};
 
 /// One record of an order: a request about the whole ledger has one for each partition.
@@ -50,13 +48,14 @@ impl Part<'_> {
 
 /// The records of an order, each for the partition that has to hold it.
 pub(super) fn parts<'a>(
-    state: &'a ApiState,
+    views: &'a [Arc<LedgerView>],
+    rules: &Rules,
+    now: Millis,
     id: Id,
     asked: &Asked,
 ) -> Result<Vec<Part<'a>>, Problem> {
-    let control = &state.control;
     let on_action = |action_id, order| {
-        let view = holder(control, id, action_id)?;
+        let view = holder(views, id, action_id)?;
         let key = view
             .read()
             .fold
@@ -76,7 +75,7 @@ pub(super) fn parts<'a>(
             order: order.clone(),
             repeatable,
         };
-        control.views.iter().map(part).collect()
+        views.iter().map(part).collect()
     };
     match &asked.order {
         &Order::Cancel(OnAction { action_id, expect }) => {
@@ -106,29 +105,29 @@ pub(super) fn parts<'a>(
         Order::Pause(_) => Ok(everywhere(&OverrideOrder::Pause, true)),
         Order::Resume(_) => Ok(everywhere(&OverrideOrder::Resume, true)),
         Order::Silence(silence) => {
-            let until = silence.until(state.clock.now())?;
+            let until = silence.until(now)?;
             let target = silence.target.clone();
             let order = OverrideOrder::Silence { until, target };
             let mut parts = everywhere(&order, silence.is_absolute());
             let of_target = silence
                 .target
                 .as_ref()
-                .map(|target| partition(control, target));
+                .map(|target| partition_of_target(target, views.len()));
             if let Some(wanted) = silence.partition.or(of_target) {
                 parts.retain(|part| part.view.partition == wanted);
             }
             if parts.is_empty() || (silence.partition.is_some() && of_target.is_some()) {
                 let detail = format!(
                     "a silence names a target, or one of the {} ledger partitions, or neither; nothing was ordered",
-                    control.views.len()
+                    views.len()
                 );
                 return Err(Problem::new(Kind::MalformedOrder, detail));
             }
             Ok(parts)
         }
         Order::Force(asked_for) => {
-            let wanted = partition(control, &asked_for.target);
-            let view = control.views.iter().find(|view| view.partition == wanted);
+            let wanted = partition_of_target(&asked_for.target, views.len());
+            let view = views.iter().find(|view| view.partition == wanted);
             let view = view.ok_or_else(|| not_folded(wanted, "it is not there"))?;
             let propose = force(&Forced {
                 override_id: id,
@@ -140,8 +139,8 @@ pub(super) fn parts<'a>(
                 who: &asked.who,
                 reason: &asked.reason,
                 partition: wanted,
-                now: state.clock.now(),
-                rules: &control.rules,
+                now,
+                rules,
             });
             Ok(vec![Part {
                 view,
@@ -154,23 +153,19 @@ pub(super) fn parts<'a>(
 }
 
 /// The partition that holds the action, or that has read this very order before.
-fn holder(control: &Control, id: Id, action: Id) -> Result<&LedgerView, Problem> {
+fn holder(views: &[Arc<LedgerView>], id: Id, action: Id) -> Result<&LedgerView, Problem> {
     let knows = |view: &&Arc<LedgerView>| {
         let fold = &view.read().fold;
         fold.override_entry(id).is_some() || fold.action(action).is_some()
     };
-    if let Some(view) = control.views.iter().find(knows) {
+    if let Some(view) = views.iter().find(knows) {
         return Ok(view);
     }
-    if let Some(view) = control.views.iter().find(|view| !view.is_live()) {
+    if let Some(view) = views.iter().find(|view| !view.is_live()) {
         return Err(not_folded(view.partition, "the action may be in it"));
     }
     let detail = "no such action is kept; GET /api/v1/decisions lists actions, and one that ended is forgotten after eight days";
     Err(Problem::new(Kind::UnknownAction, detail))
-}
-
-pub(in crate::http) fn partition(control: &Control, target: &Target) -> i32 {
-    partition_of_target(target, control.views.len())
 }
 
 pub(super) fn not_folded(partition: i32, why: &str) -> Problem {

@@ -9,7 +9,8 @@ use homeostat_logic::dead_letters::{
 };
 use homeostat_logic::history::format_time;
 use homeostat_logic::topic::{DEAD_LETTERS, ORIGIN_HEADER};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// A record of the dead-letter topic that is a letter.
 pub(super) struct Letter {
@@ -30,13 +31,79 @@ pub(super) enum Replay {
 
 impl Replay {
     /// The fields `replayed` and `replayed_to`.
-    pub(super) fn told(&self) -> (Value, Value) {
+    fn shown(&self) -> (Option<bool>, Option<String>) {
         match self {
-            Self::No => (json!(false), Value::Null),
-            Self::Yes(to) => (json!(true), json!(to)),
-            Self::NotYetKnown => (Value::Null, Value::Null),
+            Self::No => (Some(false), None),
+            Self::Yes(to) => (Some(true), Some(to.clone())),
+            Self::NotYetKnown => (None, None),
         }
     }
+}
+
+/// A record that could not be handled.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "DeadLetter")]
+pub(super) struct Summary {
+    id: String,
+    /// When it was written.
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    topic: String,
+    partition: Option<i64>,
+    offset: Option<i64>,
+    event_time: Option<String>,
+    reason: String,
+    error: Option<String>,
+    attempts: Option<i64>,
+    revision: Option<String>,
+    bytes: Option<usize>,
+    /// What did not fit into the letter.
+    omitted: Option<&'static str>,
+    /// The letter whose replay failed with this one.
+    replay_of: Option<String>,
+    /// null: more records follow it than one request reads; ask again.
+    replayed: Option<bool>,
+    /// topic/partition/offset of the replay.
+    replayed_to: Option<String>,
+}
+
+impl Summary {
+    /// Sets what is known of its replays.
+    pub(super) fn replayed(&mut self, replay: &Replay) {
+        (self.replayed, self.replayed_to) = replay.shown();
+    }
+}
+
+/// The letter with the original bytes.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "WholeDeadLetter")]
+pub(super) struct Whole {
+    #[serde(flatten)]
+    summary: Summary,
+    key: Option<Shown>,
+    value: Option<Shown>,
+    headers: Vec<HeaderShown>,
+}
+
+/// Bytes as text where they are text, else in base64.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Bytes")]
+enum Shown {
+    Text(String),
+    Base64(String),
+}
+
+/// A header of the record.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Header")]
+struct HeaderShown {
+    /// Escaped where it is no text.
+    name: String,
+    /// The bytes of a name that is no text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name_base64: Option<String>,
+    value: Option<Shown>,
 }
 
 /// A marker: which letter was replayed, and where its event stands now.
@@ -157,59 +224,58 @@ impl Letter {
     }
 
     /// What a listing shows.
-    pub(super) fn summary(&self, replay: &Replay) -> Value {
-        let (replayed, replayed_to) = replay.told();
-        json!({
-            "id": self.id.to_string(),
-            "time": format_time(self.record.timestamp),
-            "topic": self.topic(),
-            "partition": self.number("partition"),
-            "offset": self.number("offset"),
-            "event_time": self.number("timestamp").map(format_time),
-            "reason": self.reason(),
-            "error": self.text("error"),
-            "attempts": self.number("attempts"),
-            "revision": self.text("revision"),
-            "bytes": self.record.value.as_ref().map(Vec::len),
-            "omitted": self.omitted(),
-            "replay_of": self.original_text(REPLAY_OF_HEADER),
-            "replayed": replayed,
-            "replayed_to": replayed_to,
-        })
+    pub(super) fn summary(&self, replay: &Replay) -> Summary {
+        let (replayed, replayed_to) = replay.shown();
+        Summary {
+            id: self.id.to_string(),
+            time: format_time(self.record.timestamp),
+            topic: self.topic().to_owned(),
+            partition: self.number("partition"),
+            offset: self.number("offset"),
+            event_time: self.number("timestamp").map(format_time),
+            reason: self.reason().to_owned(),
+            error: self.text("error").map(str::to_owned),
+            attempts: self.number("attempts"),
+            revision: self.text("revision").map(str::to_owned),
+            bytes: self.record.value.as_ref().map(Vec::len),
+            omitted: self.omitted(),
+            replay_of: self.original_text(REPLAY_OF_HEADER),
+            replayed,
+            replayed_to,
+        }
     }
 
     /// Everything, the original bytes included.
-    pub(super) fn whole(&self, replay: &Replay) -> Value {
-        let headers: Vec<Value> = self
-            .original()
-            .map(|header| {
-                let value = header.value.as_deref().map(told);
-                match header.name_text() {
-                    Some(name) => json!({"name": name, "value": value}),
-                    None => json!({
-                        "name": header.name.escape_ascii().to_string(),
-                        "name_base64": BASE64_STANDARD.encode(&header.name),
-                        "value": value,
-                    }),
-                }
-            })
-            .collect();
-        let mut whole = self.summary(replay);
-        if let Value::Object(fields) = &mut whole {
-            let bytes = |bytes: &Option<Vec<u8>>| bytes.as_ref().map(|bytes| told(bytes));
-            fields.insert("key".to_owned(), json!(bytes(&self.record.key)));
-            fields.insert("value".to_owned(), json!(bytes(&self.record.value)));
-            fields.insert("headers".to_owned(), json!(headers));
+    pub(super) fn whole(&self, replay: &Replay) -> Whole {
+        let headers = self.original().map(|header| {
+            let value = header.value.as_deref().map(shown);
+            match header.name_text() {
+                Some(name) => HeaderShown {
+                    name: name.to_owned(),
+                    name_base64: None,
+                    value,
+                },
+                None => HeaderShown {
+                    name: header.name.escape_ascii().to_string(),
+                    name_base64: Some(BASE64_STANDARD.encode(&header.name)),
+                    value,
+                },
+            }
+        });
+        Whole {
+            summary: self.summary(replay),
+            key: self.record.key.as_deref().map(shown),
+            value: self.record.value.as_deref().map(shown),
+            headers: headers.collect(),
         }
-        whole
     }
 }
 
 /// Text if it is text, else base64.
-fn told(bytes: &[u8]) -> Value {
+fn shown(bytes: &[u8]) -> Shown {
     match std::str::from_utf8(bytes) {
-        Ok(text) => json!({"text": text}),
-        Err(_) => json!({"base64": BASE64_STANDARD.encode(bytes)}),
+        Ok(text) => Shown::Text(text.to_owned()),
+        Err(_) => Shown::Base64(BASE64_STANDARD.encode(bytes)),
     }
 }
 

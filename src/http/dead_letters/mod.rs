@@ -2,58 +2,116 @@
 
 mod letter;
 mod reader;
+mod reading;
 mod replay;
 
-use actix_web::web::{Data, Path, Payload};
-use actix_web::{HttpRequest, HttpResponse};
-use homeostat_actors::ports::log::{ErrorClass, EventLog, LogError};
+use actix_web::web::{Data, Json, Path};
 use homeostat_logic::dead_letters::LetterId;
-use serde::Deserialize;
-use serde_json::{Value, json};
-use std::sync::Arc;
-use tokio::sync::{Mutex, MutexGuard};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use super::control::token;
-use super::decisions::{bad, parameters};
+use super::body::{Body, Content};
+use super::describe::Operation;
+use super::log::Log;
+use super::parameters::{self, LIMIT_MAX, Parameters};
 use super::problem::{Kind, Problem};
-use super::{ApiState, body};
-use letter::Replay;
-use reader::{Filter, Page, Reader};
+use super::route::Route;
+use super::token::OperatorIfConfigured;
+use letter::{Replay, Summary, Whole};
+use reader::{Filter, Page};
+use reading::{ID_PATTERN, bad_body, log_problem, time};
 
-pub(super) use replay::replay;
+pub(super) use reading::Reading;
+pub(super) use replay::route as replay;
 
-/// Letters on a page, or replayed by a request, unless told otherwise, and at most.
-const LIMIT: usize = 100;
-const LIMIT_MAX: usize = 1_000;
-/// Parameters of a listing.
-const PARAMETERS: [&str; 6] = ["topic", "reason", "since", "until", "limit", "cursor"];
-
-/// The reader, for one request at a time: that bounds its memory, and no letter is replayed twice at once by one process.
-pub(super) struct Reading(Mutex<Reader>);
-
-impl Reading {
-    pub(super) fn shared(log: &Arc<dyn EventLog>) -> Data<Self> {
-        Data::new(Self(Mutex::new(Reader::new(Arc::clone(log)))))
-    }
-
-    async fn reader(&self, state: &ApiState) -> Result<MutexGuard<'_, Reader>, Problem> {
-        let waiting = tokio::time::timeout(state.acknowledge_limit, self.0.lock());
-        waiting.await.map_err(|_| {
-            let detail = "dead letters are being read for others; try again";
-            Problem::new(Kind::Busy, detail)
-        })
-    }
+/// Partitions that stopped for too many dead letters. Called on the HTTP worker: answers at once.
+pub trait Stopped: Send + Sync + 'static {
+    /// Lets partitions go on, all or those of a topic; which did, as `topic/partition`.
+    fn resume_stopped(&self, topic: Option<&str>) -> Vec<String>;
 }
 
 /// `GET /api/v1/dead-letters`.
-pub(super) async fn list(
-    state: Data<ApiState>,
+pub(super) fn listing() -> Route {
+    Route::get("/api/v1/dead-letters", "dead_letters", list)
+        .summary("Dead letters, newest first")
+        .details("A request reads at most 10,000 records or 5 s: a page may be short or empty; `next` goes on.")
+        .problems(&[Kind::RefusedByLog, Kind::LogUnavailable])
+}
+
+/// `GET /api/v1/dead-letters/{id}`.
+pub(super) fn one() -> Route {
+    Route::get("/api/v1/dead-letters/{id}", "dead_letter", show)
+        .summary("A dead letter whole, with the original bytes")
+        .problems(&[
+            Kind::UnknownDeadLetter,
+            Kind::RefusedByLog,
+            Kind::LogUnavailable,
+        ])
+}
+
+/// `POST /api/v1/dead-letters/resume`.
+pub(super) fn resumption() -> Route {
+    Route::post("/api/v1/dead-letters/resume", "resume_stopped", resume)
+        .summary("Let partitions of this instance go on that stopped for too many dead letters")
+}
+
+/// Which letters are asked for.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Listing {
+    /// Topic of origin.
+    topic: Option<String>,
+    /// Kind of fault.
+    reason: Option<String>,
+    /// Written then or later.
+    #[serde(default, deserialize_with = "read_time")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    since: Option<i64>,
+    /// Written before.
+    #[serde(default, deserialize_with = "read_time")]
+    #[schemars(with = "Option<String>", extend("format" = "date-time"))]
+    until: Option<i64>,
+    /// Letters on a page.
+    #[serde(
+        default = "parameters::default_limit",
+        deserialize_with = "parameters::limit"
+    )]
+    #[schemars(range(min = 1, max = LIMIT_MAX))]
+    limit: usize,
+    /// `next` of an earlier page.
+    #[serde(default, deserialize_with = "read_cursor")]
+    #[schemars(with = "Option<String>", extend("pattern" = ID_PATTERN))]
+    cursor: Option<LetterId>,
+}
+
+/// A page.
+#[derive(Serialize, JsonSchema)]
+struct Letters {
+    items: Vec<Summary>,
+    /// Where the next page begins, if there is more.
+    next: Option<String>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+struct Named {
+    id: String,
+}
+
+async fn list(
+    log: Data<Log>,
     reading: Data<Reading>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    let (filter, before, limit) = query(&parameters(&request, &PARAMETERS)?)?;
-    let mut reader = reading.reader(&state).await?;
-    let page = reader.newest(&filter, before, limit, |letter| {
+    listing: Parameters<Listing>,
+) -> Result<Json<Letters>, Problem> {
+    let listing = listing.read()?;
+    let filter = Filter {
+        topic: listing.topic,
+        reason: listing.reason,
+        since: listing.since,
+        until: listing.until,
+    };
+    let mut reader = reading.reader(log.limit).await?;
+    let page = reader.newest(&filter, listing.cursor, listing.limit, |letter| {
         (letter.id, letter.summary(&Replay::NotYetKnown))
     });
     let Page { mut items, next } = page.await.map_err(log_problem)?;
@@ -65,114 +123,84 @@ pub(super) async fn list(
         reader.see(id).await.map_err(log_problem)?;
     }
     for (id, summary) in &mut items {
-        tell_replay(summary, &reader.replay(*id));
+        summary.replayed(&reader.replay(*id));
     }
     drop(reader);
-    let items: Vec<Value> = items.into_iter().map(|(_, summary)| summary).collect();
-    let next = next.map(|next| next.to_string());
-    Ok(HttpResponse::Ok().json(json!({"items": items, "next": next})))
+    Ok(Json(Letters {
+        items: items.into_iter().map(|(_, summary)| summary).collect(),
+        next: next.map(|next| next.to_string()),
+    }))
 }
 
-fn tell_replay(summary: &mut Value, replay: &Replay) {
-    let (replayed, to) = replay.told();
-    if let Value::Object(fields) = summary {
-        fields.insert("replayed".to_owned(), replayed);
-        fields.insert("replayed_to".to_owned(), to);
-    }
-}
-
-/// `GET /api/v1/dead-letters/{id}`.
-pub(super) async fn show(
-    state: Data<ApiState>,
+async fn show(
+    log: Data<Log>,
     reading: Data<Reading>,
-    id: Path<String>,
-) -> Result<HttpResponse, Problem> {
+    wanted: Path<Named>,
+) -> Result<Json<Whole>, Problem> {
     let unknown = || {
         let detail = "there is no dead letter of this id; GET /api/v1/dead-letters lists those that are kept";
         Problem::new(Kind::UnknownDeadLetter, detail)
     };
-    let id = LetterId::parse(&id).ok_or_else(unknown)?;
-    let mut reader = reading.reader(&state).await?;
+    let id = LetterId::parse(&wanted.id).ok_or_else(unknown)?;
+    let mut reader = reading.reader(log.limit).await?;
     let letter = reader.letter(id).await.map_err(log_problem)?;
     let letter = letter.ok_or_else(unknown)?;
     reader.see(id).await.map_err(log_problem)?;
     let replay = reader.replay(id);
     drop(reader);
-    Ok(HttpResponse::Ok().json(letter.whole(&replay)))
+    Ok(Json(letter.whole(&replay)))
 }
 
 /// What a resumption asks for.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Resumption {
     topic: Option<String>,
 }
 
-/// `POST /api/v1/dead-letters/resume`: partitions of this instance.
-pub(super) async fn resume(
-    state: Data<ApiState>,
-    request: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
-    token::check_if_configured(state.control.operator_token.as_ref(), request.headers())?;
-    let bytes = body::read(payload).await?;
+/// A body that may be empty, for the document.
+struct OptionalResumption;
+
+impl Content for OptionalResumption {
+    const REQUIRED: bool = false;
+
+    fn content(operation: &mut Operation<'_>) -> Value {
+        Resumption::content(operation)
+    }
+}
+
+/// Those that had stopped.
+#[derive(Serialize, JsonSchema)]
+struct Resumed {
+    resumed: Vec<String>,
+}
+
+/// Partitions of this instance.
+async fn resume(
+    _: OperatorIfConfigured,
+    stopped: Data<dyn Stopped>,
+    body: Body<OptionalResumption>,
+) -> Result<Json<Resumed>, Problem> {
+    let bytes = body.read().await?;
     let wanted: Resumption = if bytes.trim_ascii().is_empty() {
         Resumption::default()
     } else {
         serde_json::from_slice(&bytes).map_err(|error| bad_body(error.to_string()))?
     };
-    let resumed = state.queries.resume_stopped(wanted.topic.as_deref());
-    Ok(HttpResponse::Ok().json(json!({"resumed": resumed})))
+    let resumed = stopped.resume_stopped(wanted.topic.as_deref());
+    Ok(Json(Resumed { resumed }))
 }
 
-type Query = (Filter, Option<LetterId>, usize);
-
-fn query(parameters: &[(String, String)]) -> Result<Query, Problem> {
-    let (mut filter, mut before, mut limit) = (Filter::default(), None, LIMIT);
-    for (name, value) in parameters {
-        let read_time = || {
-            let wanted = "a time of RFC 3339, such as 2026-01-31T08:00:00Z";
-            time(value).ok_or_else(|| bad(name, value, wanted))
-        };
-        match name.as_str() {
-            "topic" => filter.topic = Some(value.clone()),
-            "reason" => filter.reason = Some(value.clone()),
-            "since" => filter.since = Some(read_time()?),
-            "until" => filter.until = Some(read_time()?),
-            "cursor" => {
-                let cursor = LetterId::parse(value);
-                let wanted = "the `next` of an earlier page";
-                before = Some(cursor.ok_or_else(|| bad(name, value, wanted))?);
-            }
-            _ => {
-                let number = value.parse().ok();
-                limit = number
-                    .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                    .ok_or_else(|| bad(name, value, "a whole number from 1 to 1000"))?;
-            }
-        }
-    }
-    Ok((filter, before, limit))
+fn read_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    let wanted = "a time of RFC 3339, such as 2026-01-31T08:00:00Z";
+    parameters::text(deserializer, wanted, time).map(Some)
 }
 
-/// Milliseconds of an RFC 3339 time.
-fn time(text: &str) -> Option<i64> {
-    let time = chrono::DateTime::parse_from_rfc3339(text).ok()?;
-    Some(time.timestamp_millis())
-}
-
-fn bad_body(problem: impl std::fmt::Display) -> Problem {
-    Problem::new(Kind::BadRequest, format!("the body: {problem}"))
-}
-
-#[allow(
-    clippy::needless_pass_by_value,
-    reason = "used as a function for map_err"
-)]
-fn log_problem(error: LogError) -> Problem {
-    let kind = match error.class() {
-        ErrorClass::Reject => Kind::RefusedByLog,
-        ErrorClass::Retry | ErrorClass::Stop => Kind::LogUnavailable,
-    };
-    Problem::new(kind, error.to_string())
+fn read_cursor<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<LetterId>, D::Error> {
+    parameters::text(
+        deserializer,
+        "the `next` of an earlier page",
+        LetterId::parse,
+    )
+    .map(Some)
 }

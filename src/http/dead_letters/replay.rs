@@ -5,64 +5,99 @@
 
 use std::time::Duration;
 
-use actix_web::web::{Data, Payload};
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::web::{Data, Json};
 use homeostat_actors::ports::log::{EventLog, LogError, NewRecord};
 use homeostat_logic::dead_letters::LetterId;
 use homeostat_logic::topic;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::letter::{Letter, Replay, marker_record};
 use super::reader::{Filter, Page, Reader};
-use super::{LIMIT, LIMIT_MAX, Reading, bad_body, log_problem, time};
-use crate::http::control::token;
-use crate::http::problem::Problem;
-use crate::http::{ApiState, body};
+use super::reading::{ID_PATTERN, Reading, bad_body, log_problem, time};
+use crate::http::body::{Body, optional_whole};
+use crate::http::exclusive::{at_most_one, one_of};
+use crate::http::log::Log;
+use crate::http::parameters::{LIMIT, LIMIT_MAX};
+use crate::http::problem::{Kind, Problem};
+use crate::http::route::Route;
+use crate::http::token::OperatorIfConfigured;
 
 /// Replays of one request begin within this time; what is not reached is refused and may be asked for again.
 const REPLAY_TIME: Duration = Duration::from_secs(15);
 
+/// The route.
+pub(in crate::http) fn route() -> Route {
+    Route::post("/api/v1/dead-letters/replay", "replay_dead_letters", replay)
+        .summary("Publish their events again, each once")
+        .details("Either `ids`, or `filter` with `limit` and `cursor`.")
+        .problems(&[Kind::RefusedByLog, Kind::LogUnavailable])
+}
+
 /// What is asked for.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Replay", transform = one_of(&["ids", "filter"]), transform = at_most_one(&["ids", "cursor"]))]
 struct Request {
+    #[schemars(length(min = 1, max = LIMIT_MAX))]
     ids: Option<Vec<String>>,
     filter: Option<RequestFilter>,
-    #[serde(default, deserialize_with = "body::optional_whole")]
+    #[serde(default, deserialize_with = "optional_whole")]
+    #[schemars(range(min = 1, max = LIMIT_MAX), extend("default" = LIMIT))]
     limit: Option<usize>,
+    /// `next` of an earlier answer.
+    #[schemars(extend("pattern" = ID_PATTERN))]
     cursor: Option<String>,
     #[serde(default)]
     dry_run: bool,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "ReplayFilter")]
 struct RequestFilter {
     topic: Option<String>,
     reason: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
     since: Option<String>,
+    #[schemars(extend("format" = "date-time"))]
     until: Option<String>,
 }
 
-/// The handler.
-pub(in crate::http) async fn replay(
-    state: Data<ApiState>,
+/// A page.
+#[derive(Serialize, JsonSchema)]
+struct Replayed {
+    results: Vec<ReplayedLetter>,
+    /// Where to go on, if there is more.
+    next: Option<String>,
+}
+
+/// What became of a letter.
+#[derive(Serialize, JsonSchema)]
+struct ReplayedLetter {
+    id: String,
+    #[schemars(extend("enum" = ["replayed", "would_replay", "already_replayed", "refused"]))]
+    outcome: &'static str,
+    replayed_to: Option<String>,
+    detail: Option<String>,
+}
+
+async fn replay(
+    _: OperatorIfConfigured,
+    log: Data<Log>,
     reading: Data<Reading>,
-    http: HttpRequest,
-    payload: Payload,
-) -> Result<HttpResponse, Problem> {
-    token::check_if_configured(state.control.operator_token.as_ref(), http.headers())?;
-    let bytes = body::read(payload).await?;
+    body: Body<Request>,
+) -> Result<Json<Replayed>, Problem> {
+    let bytes = body.read().await?;
     let request: Request =
         serde_json::from_slice(&bytes).map_err(|error| bad_body(error.to_string()))?;
     let deadline = Instant::now() + REPLAY_TIME;
-    let mut reader = reading.reader(&state).await?;
+    let mut reader = reading.reader(log.limit).await?;
     let Page { items: ids, next } = wanted(&request, &reader).await?;
     let replayer = Replayer {
-        log: &*state.log,
-        limit: state.acknowledge_limit,
+        log: &*log.log,
+        limit: log.limit,
         dry_run: request.dry_run,
     };
     let mut results = Vec::new();
@@ -75,11 +110,11 @@ pub(in crate::http) async fn replay(
                 None => Outcome::Refused("no dead letter has an id of this form".to_owned()),
             }
         };
-        results.push(outcome.told(&id));
+        results.push(outcome.shown(id));
     }
     drop(reader);
     let next = next.map(|next| next.to_string());
-    Ok(HttpResponse::Ok().json(json!({"results": results, "next": next})))
+    Ok(Json(Replayed { results, next }))
 }
 
 async fn wanted(request: &Request, reader: &Reader) -> Result<Page<String>, Problem> {
@@ -143,7 +178,7 @@ enum Outcome {
 }
 
 impl Outcome {
-    fn told(&self, id: &str) -> Value {
+    fn shown(self, id: String) -> ReplayedLetter {
         let (outcome, to, detail) = match self {
             Self::Replayed {
                 to,
@@ -152,15 +187,20 @@ impl Outcome {
             } => {
                 let unmarked = "published, but the marker was not written: lists do not show it, and a second replay is suppressed by the ledger alone";
                 let unmarked = (!marked).then(|| unmarked.to_owned());
-                let details: Vec<_> = unmarked.into_iter().chain(without(left_out)).collect();
+                let details: Vec<_> = unmarked.into_iter().chain(without(&left_out)).collect();
                 let detail = (!details.is_empty()).then(|| details.join("; "));
                 ("replayed", Some(to), detail)
             }
-            Self::WouldReplay { left_out } => ("would_replay", None, without(left_out)),
+            Self::WouldReplay { left_out } => ("would_replay", None, without(&left_out)),
             Self::AlreadyReplayed(to) => ("already_replayed", Some(to), None),
-            Self::Refused(reason) => ("refused", None, Some(reason.clone())),
+            Self::Refused(reason) => ("refused", None, Some(reason)),
         };
-        json!({"id": id, "outcome": outcome, "replayed_to": to, "detail": detail})
+        ReplayedLetter {
+            id,
+            outcome,
+            replayed_to: to,
+            detail,
+        }
     }
 }
 

@@ -6,20 +6,50 @@ use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::ledger::state::{Hold, Holds};
 use homeostat_logic::target::Target;
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 /// Targets named at most; of the others the number is told.
 const TARGETS_NAMED: usize = 10;
 
+/// What people hold back: the sum, and each order that lasts, at most 16 for each partition.
+#[derive(Serialize, JsonSchema)]
+#[schemars(rename = "Holds")]
+pub(super) struct Held {
+    paused: bool,
+    #[schemars(extend("format" = "date-time"))]
+    silenced_until: Option<String>,
+    orders: Vec<HoldOrder>,
+}
+
+/// One order that holds something back.
+#[derive(Serialize, JsonSchema)]
+struct HoldOrder {
+    #[schemars(extend("enum" = ["pause", "silence"]))]
+    order: &'static str,
+    who: String,
+    #[schemars(extend("format" = "date-time"))]
+    time: String,
+    reason: String,
+    /// None: until resume.
+    #[schemars(extend("format" = "date-time"))]
+    until: Option<String>,
+    /// The target that was named; the whole partition is held.
+    target: Option<String>,
+    /// Of the partitions that the order given concerns, those that this one holds; in answers to orders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partitions: Option<Vec<i32>>,
+}
+
 /// What is held back at `now`: the sum of all orders, and each of them.
-pub(in crate::http) fn holds(fold: &Fold, now: Millis) -> Value {
+pub(super) fn holds(fold: &Fold, now: Millis) -> Held {
     let orders: Vec<&Hold> = fold.hold_orders(now.max(fold.now())).collect();
     let sum = Holds::of(orders.iter().copied());
-    told(sum, orders.into_iter().map(order))
+    held(sum, orders.into_iter().map(|hold| order(hold, None)))
 }
 
 /// What is held back at `now` in any of these partitions. An order that holds several of them is told once, with all of them.
-pub(super) fn holds_in<'a>(views: impl Iterator<Item = &'a LedgerView>, now: Millis) -> Value {
+pub(super) fn holds_in<'a>(views: impl Iterator<Item = &'a LedgerView>, now: Millis) -> Held {
     let mut orders: Vec<(Hold, Vec<i32>)> = Vec::new();
     for view in views {
         let fold = &view.read().fold;
@@ -31,22 +61,19 @@ pub(super) fn holds_in<'a>(views: impl Iterator<Item = &'a LedgerView>, now: Mil
         }
     }
     let sum = Holds::of(orders.iter().map(|(hold, _)| hold));
-    let orders = orders.iter().map(|(hold, partitions)| {
-        let mut order = order(hold);
-        if let Some(order) = order.as_object_mut() {
-            order.insert("partitions".to_owned(), json!(partitions));
-        }
-        order
-    });
-    told(sum, orders)
+    let orders = orders.into_iter();
+    held(
+        sum,
+        orders.map(|(hold, partitions)| order(&hold, Some(partitions))),
+    )
 }
 
-fn told(sum: Holds, orders: impl Iterator<Item = Value>) -> Value {
-    json!({
-        "paused": sum.paused,
-        "silenced_until": sum.silenced_until.map(format_time),
-        "orders": orders.collect::<Vec<_>>(),
-    })
+fn held(sum: Holds, orders: impl Iterator<Item = HoldOrder>) -> Held {
+    Held {
+        paused: sum.paused,
+        silenced_until: sum.silenced_until.map(format_time),
+        orders: orders.collect(),
+    }
 }
 
 /// Of one request: each partition has a record of its own, with a time of its own.
@@ -57,19 +84,20 @@ fn is_same(one: &Hold, other: &Hold) -> bool {
     } == *other
 }
 
-fn order(hold: &Hold) -> Value {
-    json!({
-        "order": hold.order(),
-        "who": hold.who,
-        "time": format_time(hold.at),
-        "reason": hold.reason,
-        "until": hold.until.map(format_time),
-        "target": hold.target.as_ref().map(ToString::to_string),
-    })
+fn order(hold: &Hold, partitions: Option<Vec<i32>>) -> HoldOrder {
+    HoldOrder {
+        order: hold.order(),
+        who: hold.who.clone(),
+        time: format_time(hold.at),
+        reason: hold.reason.clone(),
+        until: hold.until.map(format_time),
+        target: hold.target.as_ref().map(ToString::to_string),
+        partitions,
+    }
 }
 
 /// What a silence of one target holds back: everything in its partition.
-pub(in crate::http) fn held_with(target: &Target, view: &LedgerView) -> String {
+pub(super) fn held_with(target: &Target, view: &LedgerView) -> String {
     let state = view.read();
     let others = state.fold.targets_in_use();
     let name = target.to_string();

@@ -1,0 +1,92 @@
+//! The parts of the service that the handlers need. Each handler names those that it uses.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{Data, ServiceConfig};
+use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::log::EventLog;
+
+use super::control::{self, Control};
+use super::cooldowns::Cooldowns;
+use super::dead_letters::{Reading, Stopped};
+use super::decisions::Decisions;
+use super::hosts::Authority;
+use super::log::Log;
+use super::probes::{Health, Tree};
+use super::publish::{self, Publishing};
+use super::token::Token;
+use crate::configuration::Secret;
+use crate::metrics::Metrics;
+
+/// The time that SPEC §2 gives.
+pub const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the handlers need.
+pub struct ApiParts {
+    /// Where published events go.
+    pub log: Arc<dyn EventLog>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// What `/metrics` prints.
+    pub metrics: Arc<Metrics>,
+    /// Where decisions are kept.
+    pub decisions: Arc<dyn Decisions>,
+    /// Where cooldowns and budgets are kept.
+    pub cooldowns: Arc<dyn Cooldowns>,
+    /// Whether the service does its work.
+    pub health: Arc<dyn Health>,
+    /// The supervision tree.
+    pub tree: Arc<dyn Tree>,
+    /// Partitions that stopped.
+    pub stopped: Arc<dyn Stopped>,
+    /// What operators' orders need.
+    pub control: Control,
+    /// What an operator has to show; without one no orders are taken.
+    pub operator_token: Option<Secret>,
+    /// Publishers learn within this time whether the log acknowledged; see [`ACKNOWLEDGE_LIMIT`].
+    pub acknowledge_limit: Duration,
+    /// Names that the service goes by besides its own: `http.allowed_hosts`.
+    pub allowed_hosts: Vec<Authority>,
+}
+
+impl ApiParts {
+    /// Hands each part to the handlers that name it.
+    pub(super) fn installer(self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
+        let reading = Data::new(Reading::of(&self.log));
+        let log = Data::new(Log {
+            log: self.log,
+            limit: self.acknowledge_limit,
+        });
+        let clock: Data<dyn Clock> = Data::from(self.clock);
+        let metrics = Data::from(self.metrics);
+        let publishing = Data::new(Publishing {
+            log: log.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            admission: Data::new(publish::Admission::new()),
+        });
+        let (decisions, cooldowns) = (Data::from(self.decisions), Data::from(self.cooldowns));
+        let (health, tree) = (Data::from(self.health), Data::from(self.tree));
+        let stopped = Data::from(self.stopped);
+        let control = Data::new(self.control);
+        let orders = Data::new(control::Admission::new());
+        let token = Data::new(Token(self.operator_token));
+        move |application| {
+            application
+                .app_data(log.clone())
+                .app_data(clock.clone())
+                .app_data(metrics.clone())
+                .app_data(publishing.clone())
+                .app_data(reading.clone())
+                .app_data(decisions.clone())
+                .app_data(cooldowns.clone())
+                .app_data(health.clone())
+                .app_data(tree.clone())
+                .app_data(stopped.clone())
+                .app_data(control.clone())
+                .app_data(orders.clone())
+                .app_data(token.clone());
+        }
+    }
+}
