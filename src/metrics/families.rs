@@ -1,4 +1,7 @@
-//! Families of the inventory as counters, gauges and histograms of the `prometheus` crate.
+//! Families of the inventory as counters, gauges and histograms of the `prometheus` crate. How many labels a family has is part
+//! of its type, so that none can be forgotten.
+
+use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
@@ -11,25 +14,87 @@ const BUCKETS: [f64; 16] = [
     600.0,
 ];
 
-pub(super) fn counter(family: &Family) -> prometheus::Result<IntCounterVec> {
-    IntCounterVec::new(Opts::new(family.name, family.help), family.labels)
+/// A family that only grows while the process lives.
+pub struct Counter<const LABELS: usize>(IntCounterVec);
+
+impl<const LABELS: usize> Counter<LABELS> {
+    pub(super) fn registered(registry: &Registry, family: &Family) -> prometheus::Result<Self> {
+        let options = Opts::new(family.name, family.help);
+        register(registry, IntCounterVec::new(options, family.labels)?).map(Self)
+    }
+
+    /// Counts so many; 0 makes the series appear.
+    pub fn add(&self, labels: [&str; LABELS], count: u64) {
+        self.0.with_label_values(&labels).inc_by(count);
+    }
+
+    /// Shows what is counted elsewhere; a counter never goes back.
+    pub fn raise_to(&self, labels: [&str; LABELS], count: u64) {
+        let counter = self.0.with_label_values(&labels);
+        counter.inc_by(count.saturating_sub(counter.get()));
+    }
+
+    /// Forgets every series.
+    pub fn reset(&self) {
+        self.0.reset();
+    }
 }
 
-pub(super) fn gauge(family: &Family) -> prometheus::Result<IntGaugeVec> {
-    IntGaugeVec::new(Opts::new(family.name, family.help), family.labels)
+/// A family that goes up and down.
+pub struct Gauge<const LABELS: usize>(IntGaugeVec);
+
+impl<const LABELS: usize> Gauge<LABELS> {
+    pub(super) fn registered(registry: &Registry, family: &Family) -> prometheus::Result<Self> {
+        let options = Opts::new(family.name, family.help);
+        register(registry, IntGaugeVec::new(options, family.labels)?).map(Self)
+    }
+
+    /// Shows this value, or the largest that it can.
+    pub fn set(&self, labels: [&str; LABELS], value: impl TryInto<i64>) {
+        self.0.with_label_values(&labels).set(saturated(value));
+    }
+
+    /// Adds to what it shows.
+    pub fn add(&self, labels: [&str; LABELS], value: impl TryInto<i64>) {
+        self.0.with_label_values(&labels).add(saturated(value));
+    }
+
+    /// Forgets a series, if it was there: it would only go stale.
+    pub fn forget(&self, labels: [&str; LABELS]) {
+        self.0.remove_label_values(&labels).unwrap_or_default();
+    }
+
+    /// Forgets every series.
+    pub fn reset(&self) {
+        self.0.reset();
+    }
 }
 
-pub(super) fn histogram(family: &Family) -> prometheus::Result<HistogramVec> {
-    let options = HistogramOpts::new(family.name, family.help).buckets(BUCKETS.to_vec());
-    HistogramVec::new(options, family.labels)
+/// A family of observations in buckets.
+pub struct Histogram<const LABELS: usize>(HistogramVec);
+
+impl<const LABELS: usize> Histogram<LABELS> {
+    pub(super) fn registered(registry: &Registry, family: &Family) -> prometheus::Result<Self> {
+        let options = HistogramOpts::new(family.name, family.help).buckets(BUCKETS.to_vec());
+        register(registry, HistogramVec::new(options, family.labels)?).map(Self)
+    }
+
+    /// Something took this long.
+    pub fn observe(&self, labels: [&str; LABELS], took: Duration) {
+        self.0
+            .with_label_values(&labels)
+            .observe(took.as_secs_f64());
+    }
 }
 
-/// Registers a family and hands it back.
-pub(super) fn registered<C: Collector + Clone + 'static>(
+fn saturated(value: impl TryInto<i64>) -> i64 {
+    value.try_into().unwrap_or(i64::MAX)
+}
+
+fn register<C: Collector + Clone + 'static>(
     registry: &Registry,
-    family: prometheus::Result<C>,
+    family: C,
 ) -> prometheus::Result<C> {
-    let family = family?;
     registry.register(Box::new(family.clone()))?;
     Ok(family)
 }

@@ -1,5 +1,9 @@
 //! The closed list of metric families: what `/metrics` may show, what the README's table says, in one place.
 
+use prometheus::Registry;
+
+use super::families::{Counter, Gauge, Histogram};
+
 /// How a family is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -35,103 +39,118 @@ pub struct Family {
     pub help: &'static str,
 }
 
+/// A line is a family: the field of [`Families`] by which it is counted, its kind, its name, its labels and its help.
 macro_rules! families {
-    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
-        $(pub(super) const $constant: Family = Family {
+    ($($field:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        /// Every family, each counted by its field; the kind and the number of labels are part of its type.
+        #[allow(clippy::doc_markdown, reason = "the help is plain text")]
+        pub struct Families {
+            $(#[doc = $help] pub $field: $kind<{ <[&str]>::len(&[$($label),*]) }>,)*
+        }
+
+        impl Families {
+            /// Registers every family. Fails only if the list below is inconsistent.
+            pub(super) fn new(registry: &Registry) -> prometheus::Result<Self> {
+                let mut families = INVENTORY.iter();
+                let mut next = || families.next().ok_or(prometheus::Error::AlreadyReg);
+                Ok(Self { $($field: $kind::registered(registry, next()?)?,)* })
+            }
+        }
+
+        /// Every family, in the order of the data flow.
+        pub const INVENTORY: &[Family] = &[$(Family {
             name: concat!("homeostat_", $name),
             kind: Kind::$kind,
             labels: &[$($label),*],
             help: $help,
-        };)*
-        /// Every family, in the order of the data flow.
-        pub const INVENTORY: &[Family] = &[$($constant),*];
+        }),*];
     };
 }
 
 families! {
-    EVENTS_CONSUMED = Counter "events_consumed_total" ["topic", "outcome"]
+    events_consumed = Counter "events_consumed_total" ["topic", "outcome"]
         "Events read from the log, by what became of them.";
-    DECODE_REJECTS = Counter "decode_rejects_total" ["reason"]
+    decode_rejects = Counter "decode_rejects_total" ["reason"]
         "Records that are no event, by reason.";
-    DEAD_LETTERS = Counter "dead_letters_total" ["topic", "reason"]
+    dead_letters = Counter "dead_letters_total" ["topic", "reason"]
         "Records put on the dead-letter topic, by topic of origin and reason.";
-    PARTITION_STOPPED = Gauge "partition_stopped" ["topic", "partition"]
+    partition_stopped = Gauge "partition_stopped" ["topic", "partition"]
         "1 while an owned partition stands because too many of its records were dead letters.";
-    PARTITION_STANDSTILL = Gauge "partition_standstill_seconds" ["topic", "partition"]
+    partition_standstill = Gauge "partition_standstill_seconds" ["topic", "partition"]
         "Whole seconds for which an owned partition has had records in flight and its settled offset has not moved, or for which reading it has failed; 0 for one that stopped for too many dead letters.";
-    OPEN_TRANSACTION = Gauge "partition_open_transaction_seconds" ["topic", "partition"]
+    partition_open_transaction = Gauge "partition_open_transaction_seconds" ["topic", "partition"]
         "Whole seconds for which an open transaction of another producer has held an owned partition that was read up to it; 0 if none does.";
-    RECORDS_IN_FLIGHT = Gauge "records_in_flight" ["topic", "partition"]
+    records_in_flight = Gauge "records_in_flight" ["topic", "partition"]
         "Records read and not yet settled.";
-    CONSUMER_LAG = Gauge "consumer_lag_records" ["topic", "partition"]
+    consumer_lag = Gauge "consumer_lag_records" ["topic", "partition"]
         "Records of an owned partition that are not settled yet, up to where it ends for a reader: records of an open transaction count once it is committed, markers of transactions and records of aborted ones not at all once they were passed.";
-    SETTLED_OFFSET = Gauge "settled_offset" ["topic", "partition"]
+    settled_offset = Gauge "settled_offset" ["topic", "partition"]
         "Offset up to which (exclusive) everything is settled, or is no record.";
-    DECISIONS = Counter "decisions_total" ["event_type", "action", "outcome"]
+    decisions = Counter "decisions_total" ["event_type", "action", "outcome"]
         "Decisions that came to an end, by what became of them; those still open are in ledger_fold_entries.";
-    DECISION_LATENCY = Histogram "decision_latency_seconds" []
+    decision_latency = Histogram "decision_latency_seconds" []
         "From the log time of an event to its recorded decision.";
-    SUPPRESSED = Counter "suppressed_total" ["reason"]
+    suppressed = Counter "suppressed_total" ["reason"]
         "Responses held back, by the gate that did.";
-    ACTIONS = Counter "actions_total" ["action", "connector", "outcome"]
+    actions = Counter "actions_total" ["action", "connector", "outcome"]
         "Attempts of actions, by connector and outcome.";
-    ACTION_DURATION = Histogram "action_duration_seconds" ["action"]
+    action_duration = Histogram "action_duration_seconds" ["action"]
         "From sending an attempt to its answer.";
-    RESPONSE_LATENCY = Histogram "response_latency_seconds" ["action"]
+    response_latency = Histogram "response_latency_seconds" ["action"]
         "From the log time of an event to the end of its action.";
-    ACTIONS_IN_FLIGHT = Gauge "actions_in_flight" []
+    actions_in_flight = Gauge "actions_in_flight" []
         "Attempts sent and not yet answered.";
-    LEDGER_POSITION = Gauge "ledger_position" ["partition"]
+    ledger_position = Gauge "ledger_position" ["partition"]
         "Offset up to which (exclusive) the ledger is folded.";
-    LEDGER_OWNED = Gauge "ledger_owned" ["partition"]
+    ledger_owned = Gauge "ledger_owned" ["partition"]
         "1 if this instance executes the ledger partition, 0 if another one does. Over all instances each sums to 1.";
-    LEDGER_LAG = Gauge "ledger_lag" ["partition"]
+    ledger_lag = Gauge "ledger_lag" ["partition"]
         "Records between the fold of a ledger partition and the end of the log for a reader, as last asked; absent while the log does not answer.";
-    LEDGER_BOUNDARY_COVERS = Gauge "ledger_boundary_covers" ["partition"]
+    ledger_boundary_covers = Gauge "ledger_boundary_covers" ["partition"]
         "Offset of the last record included in the state that was hashed last.";
-    LEDGER_BOUNDARY_HASH = Gauge "ledger_boundary_hash" ["partition"]
+    ledger_boundary_hash = Gauge "ledger_boundary_hash" ["partition"]
         "First 52 bits of that hash, as a number: instances with the same ledger_boundary_covers must show the same.";
-    LEDGER_OPEN_ACTIONS = Gauge "ledger_open_actions" ["phase"]
+    ledger_open_actions = Gauge "ledger_open_actions" ["phase"]
         "Open actions, by phase.";
-    LEDGER_TIME_AHEAD = Gauge "ledger_time_ahead_seconds" []
+    ledger_time_ahead = Gauge "ledger_time_ahead_seconds" []
         "Whole seconds by which the time of the ledger is ahead of this machine's clock, 0 if it is not.";
-    LEDGER_UNDELIVERED = Gauge "ledger_undelivered_alerts" []
+    ledger_undelivered = Gauge "ledger_undelivered_alerts" []
         "Alerts about failed actions of the last eight days that reached nobody.";
-    LEDGER_PAUSED = Gauge "ledger_paused" ["partition"]
+    ledger_paused = Gauge "ledger_paused" ["partition"]
         "1 while an operator's pause holds the ledger partition.";
-    LEDGER_SILENCED = Gauge "ledger_silenced" ["partition"]
+    ledger_silenced = Gauge "ledger_silenced" ["partition"]
         "1 while an operator's silence holds the ledger partition, also during a pause.";
-    LEDGER_FOLD_ENTRIES = Gauge "ledger_fold_entries" ["kind"]
+    ledger_fold_entries = Gauge "ledger_fold_entries" ["kind"]
         "Entries that the fold of the ledger holds in memory, by kind.";
-    LEDGER_VOIDS = Counter "ledger_voids_total" ["reason"]
+    ledger_voids = Counter "ledger_voids_total" ["reason"]
         "Ledger records without effect, by reason.";
-    WATCHDOG_STEPS = Counter "watchdog_steps_total" ["step"]
+    watchdog_steps = Counter "watchdog_steps_total" ["step"]
         "Steps by which the watchdog healed what stood still.";
-    PUBLISH_REQUESTS = Counter "publish_requests_total" ["outcome"]
+    publish_requests = Counter "publish_requests_total" ["outcome"]
         "Requests to publish events over HTTP, by outcome.";
-    PUBLISHED_EVENTS = Counter "published_events_total" ["topic"]
+    published_events = Counter "published_events_total" ["topic"]
         "Events acknowledged to publishers over HTTP.";
-    HTTP_REQUESTS = Counter "http_requests_total" ["route", "status"]
+    http_requests = Counter "http_requests_total" ["route", "status"]
         "HTTP requests, by route and status class.";
-    HTTP_DURATION = Histogram "http_request_duration_seconds" ["route"]
+    http_duration = Histogram "http_request_duration_seconds" ["route"]
         "From the head of an HTTP request to the head of its answer, by route.";
-    MAILBOX_DEPTH = Gauge "mailbox_depth" ["actor"]
+    mailbox_depth = Gauge "mailbox_depth" ["actor"]
         "Messages waiting in an actor's mailbox.";
-    MAILBOX_HIGH_WATER = Gauge "mailbox_high_water" ["actor"]
+    mailbox_high_water = Gauge "mailbox_high_water" ["actor"]
         "Most messages that ever waited in an actor's mailbox.";
-    MAILBOX_CAPACITY = Gauge "mailbox_capacity" ["actor"]
+    mailbox_capacity = Gauge "mailbox_capacity" ["actor"]
         "Messages that an actor's mailbox takes.";
-    MAILBOX_ENQUEUED = Counter "mailbox_enqueued_total" ["actor"]
+    mailbox_enqueued = Counter "mailbox_enqueued_total" ["actor"]
         "Messages put into an actor's mailbox.";
-    MAILBOX_HANDLED = Counter "mailbox_handled_total" ["actor"]
+    mailbox_handled = Counter "mailbox_handled_total" ["actor"]
         "Messages that an actor handled.";
-    MAILBOX_REJECTED = Counter "mailbox_rejected_total" ["actor"]
+    mailbox_rejected = Counter "mailbox_rejected_total" ["actor"]
         "Messages refused because the mailbox was full.";
-    ACTOR_RESTARTS = Counter "actor_restarts_total" ["actor"]
+    actor_restarts = Counter "actor_restarts_total" ["actor"]
         "Times an actor was restarted.";
-    BUILD_INFO = Gauge "build_info" ["version"]
+    build_info = Gauge "build_info" ["version"]
         "Always 1; the label says what runs.";
-    PROCESS_START_TIME = Gauge "process_start_time_seconds" []
+    process_start_time = Gauge "process_start_time_seconds" []
         "When the process started, in seconds since the Unix epoch.";
 }
 

@@ -15,44 +15,48 @@ use strum::VariantNames as _;
 fn used() -> Metrics {
     let metrics = Metrics::new(["fraud_suspected".to_owned()], 1_767_225_600_123).unwrap();
     metrics.events_consumed("data.ingested", Consumed::Settled, 3);
-    metrics.decode_rejected("not_json");
+    metrics.decode_rejects.add(["not_json"], 1);
     metrics.dead_lettered("data.ingested", "attempts");
-    let gauges = PartitionGauges {
-        stopped: true,
-        standstill: 0,
-        held: 0,
-        settled: 7,
-        high: Some(9),
-        in_flight: 2,
-    };
-    metrics.partition("data.ingested", 1, gauges);
+    let place = ["data.ingested", "1"];
+    metrics.partition_stopped.set(place, 1);
+    metrics.partition_standstill.set(place, 0);
+    metrics.partition_open_transaction.set(place, 0);
+    metrics.records_in_flight.set(place, 2);
+    metrics.consumer_lag.set(place, 2);
+    metrics.settled_offset.set(place, 7);
     metrics.decided("data_drift_detected", Action::Retrain, Outcome::Executed);
-    metrics.decision_latency(Duration::from_millis(4));
-    metrics.suppressed("cooldown");
-    metrics.attempted(Action::Retrain, "log", "done", Duration::from_millis(20));
-    metrics.response_latency(Action::Retrain, Duration::from_secs(1));
-    metrics.actions_in_flight(1);
-    metrics.ledger_position(0, 12);
-    metrics.ledger_owned(0, true);
-    metrics.ledger_lag(0, Some(3));
-    metrics.ledger_boundary(0, 11, &"f".repeat(64));
-    metrics.ledger_open_actions("ready", 1);
-    metrics.ledger_time_ahead(5);
-    metrics.ledger_undelivered_alerts(0);
-    metrics.ledger_holds(0, true, false);
-    metrics.ledger_fold_entries("actions", 5);
-    metrics.ledger_void("duplicate");
+    metrics
+        .decision_latency
+        .observe([], Duration::from_millis(4));
+    metrics.suppressed.add(["cooldown"], 1);
+    metrics.actions.add(["retrain", "log", "done"], 1);
+    let took = Duration::from_millis(20);
+    metrics.action_duration.observe(["retrain"], took);
+    metrics.response_latency.observe(["retrain"], took);
+    metrics.actions_in_flight.set([], 1);
+    metrics.ledger_position.set(["0"], 12);
+    metrics.ledger_owned.set(["0"], 1);
+    metrics.ledger_lag.set(["0"], 3);
+    metrics.ledger_boundary_covers.set(["0"], 11);
+    metrics
+        .ledger_boundary_hash
+        .set(["0"], 4_503_599_627_370_495_i64);
+    metrics.ledger_open_actions.set(["ready"], 1);
+    metrics.ledger_time_ahead.set([], 5);
+    metrics.ledger_undelivered.set([], 0);
+    metrics.ledger_paused.set(["0"], 1);
+    metrics.ledger_silenced.set(["0"], 0);
+    metrics.ledger_fold_entries.set(["actions"], 5);
+    metrics.ledger_voids.add(["duplicate"], 1);
     metrics.published("data.ingested", Published::Accepted, 1);
-    metrics.watchdog_steps("actor", 1);
+    metrics.watchdog_steps.raise_to(["actor"], 1);
     metrics.http_request("/livez", 200, Duration::from_millis(3));
-    metrics.watch_actors(Box::new(|| {
-        vec![ActorSample {
-            path: "root/drift".to_owned(),
-            depth: 3,
-            handled: 9,
-            ..ActorSample::default()
-        }]
-    }));
+    metrics.actors(&[ActorSample {
+        path: "root/drift".to_owned(),
+        depth: 3,
+        handled: 9,
+        ..ActorSample::default()
+    }]);
     metrics
 }
 
@@ -97,38 +101,22 @@ fn label_values_stay_within_closed_sets() {
 }
 
 #[test]
-fn lag_follows_the_settled_offset_and_ends_with_the_ownership() {
-    let metrics = used();
-    assert!(
-        metrics
-            .render()
-            .unwrap()
-            .contains(r#"consumer_lag_records{partition="1",topic="data.ingested"} 2"#)
-    );
-    metrics.forget_partition("data.ingested", 1);
-    metrics.forget_partition("data.ingested", 4);
-    let text = metrics.render().unwrap();
-    assert!(!text.contains(r#"partition="1""#), "{text}");
-}
-
-#[test]
 fn actors_beyond_the_bound_are_summed_up() {
     let metrics = Metrics::new([], 0).unwrap();
-    metrics.watch_actors(Box::new(|| {
-        (0..ACTORS_MAX + 3)
-            .map(|index| ActorSample {
-                path: format!("a{index}"),
-                depth: 2,
-                ..ActorSample::default()
-            })
-            .collect()
-    }));
+    let actors = (0..ACTORS_MAX + 3).map(|index| ActorSample {
+        path: format!("a{index}"),
+        depth: 2,
+        ..ActorSample::default()
+    });
+    metrics.actors(&actors.collect::<Vec<_>>());
     let text = metrics.render().unwrap();
     assert!(text.contains(r#"homeostat_mailbox_depth{actor="other"} 6"#));
     let series = text
         .lines()
         .filter(|line| line.starts_with("homeostat_mailbox_depth{"));
     assert_eq!(series.count(), ACTORS_MAX + 1);
+    metrics.actors(&[]);
+    assert!(!metrics.render().unwrap().contains("mailbox_depth{"));
 }
 
 #[test]

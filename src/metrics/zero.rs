@@ -6,7 +6,6 @@ use homeostat_logic::event::Reject;
 use homeostat_logic::ledger::reason::{Suppression, VoidReason};
 use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::topic::{self, Use};
-use prometheus::IntCounterVec;
 use strum::VariantNames as _;
 
 use super::{Consumed, Metrics, Published, STATUS_CLASSES};
@@ -23,25 +22,25 @@ impl Metrics {
                 self.events_consumed(topic.name, outcome, 0);
             }
             for reason in dead_letters::reasons() {
-                zero(&self.dead_letters, &[topic.name, reason]);
+                self.dead_letters.add([topic.name, reason], 0);
             }
         }
         for topic in &topic::TOPICS {
-            zero(&self.published_events, &[topic.name]);
+            self.published_events.add([topic.name], 0);
         }
         for reason in Reject::VARIANTS {
-            zero(&self.decode_rejects, &[reason]);
+            self.decode_rejects.add([reason], 0);
         }
         for gate in Suppression::VARIANTS {
-            zero(&self.suppressed, &[gate]);
+            self.suppressed.add([gate], 0);
         }
         for reason in VoidReason::VARIANTS {
-            zero(&self.ledger_voids, &[reason]);
+            self.ledger_voids.add([reason], 0);
         }
         for action in Action::ALL {
             for connector in connectors::NAMES {
                 for outcome in FinishOutcome::VARIANTS {
-                    zero(&self.actions, &[action.name(), connector, outcome]);
+                    self.actions.add([action.name(), connector, outcome], 0);
                 }
             }
         }
@@ -50,20 +49,15 @@ impl Metrics {
             Published::Refused,
             Published::Unacknowledged,
         ] {
-            zero(&self.publish_requests, &[outcome.name()]);
+            self.publish_requests.add([outcome.name()], 0);
         }
-        self.actions_in_flight(0);
+        self.actions_in_flight.set([], 0);
     }
 
     /// A route exists, by its pattern: its counters start at 0.
     pub fn http_route(&self, route: &str) {
         for class in STATUS_CLASSES {
-            zero(&self.http_requests, &[route, class]);
+            self.http_requests.add([route, class], 0);
         }
     }
-}
-
-/// A series that shows 0 until something is counted.
-fn zero(counter: &IntCounterVec, labels: &[&str]) {
-    counter.with_label_values(labels).inc_by(0);
 }

@@ -28,9 +28,10 @@ use homeostat_logic::topic::{TOPICS, Use};
 
 use super::observation::Observation;
 use super::state::ServiceState;
+use super::vitals::Vitals;
 use crate::clock::SystemClock;
 use crate::configuration::{Configuration, Settings};
-use crate::http::{ACKNOWLEDGE_LIMIT, ApiParts, Control};
+use crate::http::{ACKNOWLEDGE_LIMIT, ApiParts, Control, Health};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
@@ -94,6 +95,7 @@ pub(super) struct Assembly {
     connectors: Arc<BTreeMap<String, Arc<dyn Connector>>>,
     settings: Settings,
     state: Arc<ServiceState>,
+    vitals: Arc<Vitals>,
     /// Requests sent and outcomes not yet written.
     under_way: Arc<AtomicUsize>,
 }
@@ -129,6 +131,8 @@ impl Assembly {
         let state = ServiceState::new(Arc::clone(&clock), Arc::clone(&history), views)
             .on(Arc::clone(&log))
             .tells_of_held_beyond(longest);
+        let (state, under_way) = (Arc::new(state), Arc::default());
+        let vitals = Arc::new(Vitals::of(&state, &under_way));
         Ok(Self {
             log,
             clock,
@@ -137,8 +141,9 @@ impl Assembly {
             history,
             connectors: Arc::new(connectors),
             settings,
-            state: Arc::new(state),
-            under_way: Arc::default(),
+            state,
+            vitals,
+            under_way,
         })
     }
 
@@ -150,8 +155,8 @@ impl Assembly {
         &self.metrics
     }
 
-    pub(super) const fn under_way(&self) -> &Arc<AtomicUsize> {
-        &self.under_way
+    pub(super) const fn vitals(&self) -> &Arc<Vitals> {
+        &self.vitals
     }
 
     pub(super) fn api(&self) -> ApiParts {
@@ -161,7 +166,7 @@ impl Assembly {
             metrics: Arc::clone(&self.metrics),
             decisions: self.state(),
             cooldowns: self.state(),
-            health: self.state(),
+            health: Arc::clone(&self.vitals) as Arc<dyn Health>,
             tree: self.state(),
             stopped: self.state(),
             control: Control {

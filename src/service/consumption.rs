@@ -9,6 +9,10 @@ use homeostat_actors::ports::log::{
     EventLog, GroupSettings, LogError, PartitionStatus, Subscription,
 };
 
+/// A consumer loop that has not gone round for this long, or a partition whose records in flight do not get settled for so
+/// long, is not progressing. The longest regular pause is the drain of a rebalance, below five seconds.
+pub(super) const IDLE_MAX: Duration = Duration::from_secs(10);
+
 /// The group this instance is in.
 pub(super) struct Consumption {
     log: Arc<dyn EventLog>,

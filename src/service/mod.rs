@@ -6,7 +6,6 @@ mod consumption;
 mod execution;
 mod exit;
 mod founding;
-mod gauges;
 mod held;
 mod ledger_health;
 mod ledger_topic;
@@ -15,8 +14,7 @@ mod state;
 mod topic_limits;
 mod topics;
 mod unread;
-mod warnings;
-mod watch;
+mod vitals;
 mod wiring;
 
 use std::process::ExitCode;
@@ -35,7 +33,6 @@ use consumption::Consumption;
 use execution::ExecutionGroup;
 use exit::Exit;
 use state::ServiceState;
-use unread::Unread;
 
 pub use assembly::{open_log, roster_settings};
 pub use topics::topics;
@@ -163,7 +160,7 @@ struct Running {
     roster: Roster,
     /// Set when the watchdog has no smaller step left.
     hopeless: tokio::sync::watch::Receiver<Option<String>>,
-    _watching: watch::Watching,
+    _watched: vitals::Watched,
     _asking: [ledger_health::Asking; 2],
 }
 
@@ -203,26 +200,28 @@ async fn start(
         drain: Duration::from_millis(settings.consumer.drain_ms),
     };
     let partitions = Arc::clone(roster.partitions());
-    let consumption = Consumption::join(Arc::clone(log), group, partitions)?;
-    state.joined(Arc::new(consumption));
+    let consumption = Arc::new(Consumption::join(Arc::clone(log), group, partitions)?);
+    state.joined(Arc::clone(&consumption));
     let ledger = state
         .health()
         .start(Arc::clone(log), state.views().to_vec());
-    let unread = Unread::start(Arc::clone(log), Arc::clone(&state));
+    let (unread, seen) = (Arc::clone(state.unread()), Arc::clone(&state));
+    let unread = unread.start(
+        Arc::clone(log),
+        consumption,
+        Arc::clone(roster.partitions()),
+        move |status| seen.held().log(status),
+    );
     let hopeless = tokio::sync::watch::Sender::new(None);
     let stall_max = Duration::from_millis(settings.supervision.stall_max_ms);
-    let watching = watch::start(&state, roster.supervisor(), stall_max, &hopeless)?;
-    gauges::connect(
-        &state,
-        watching.watchdog.clone(),
-        assembly.under_way(),
-        assembly.metrics(),
-    );
+    let vitals = assembly.vitals();
+    let watched = vitals.watch(roster.supervisor(), stall_max, &hopeless)?;
+    vitals.show(assembly.metrics());
     tracing::info!("ready: events are being answered");
     Ok(Started::Running(Box::new(Running {
         roster,
         hopeless: hopeless.subscribe(),
-        _watching: watching,
+        _watched: watched,
         _asking: [ledger, unread],
     })))
 }

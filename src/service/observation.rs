@@ -27,7 +27,7 @@ impl Observer for Observation {
 
     fn rejected(&self, topic: &'static str, reason: &'static str) {
         if Reject::VARIANTS.contains(&reason) {
-            self.0.decode_rejected(reason);
+            self.0.decode_rejects.add([reason], 1);
         }
         self.0.dead_lettered(topic, reason);
     }
@@ -38,7 +38,7 @@ impl Observer for Observation {
                 approval_awaited(entered.action, entered.phase, fold);
                 let propose = &entered.propose;
                 let latency = change.time.saturating_sub(propose.src.ts);
-                self.0.decision_latency(millis(latency));
+                self.0.decision_latency.observe([], millis(latency));
                 let step = propose
                     .decisions
                     .get(entered.decision)
@@ -50,14 +50,14 @@ impl Observer for Observation {
                     self.0.decided(&propose.event_type, action, outcome);
                 }
                 if let Some(gate) = entered.gates.iter().rev().find(|gate| !gate.passed) {
-                    self.0.suppressed(gate.gate);
+                    self.0.suppressed.add([gate.gate], 1);
                 }
             }
             ChangeKind::Moved { action, phase, .. } if !phase.is_open() => {
                 self.ended(*action, *phase, change.time, fold);
             }
             ChangeKind::Moved { action, phase, .. } => approval_awaited(*action, *phase, fold),
-            ChangeKind::Void { reason, .. } => self.0.ledger_void(reason.name()),
+            ChangeKind::Void { reason, .. } => self.0.ledger_voids.add([reason.name()], 1),
             _ => {}
         }
     }
@@ -67,7 +67,9 @@ impl Observer for Observation {
             .into_iter()
             .find(|name| *name == connector)
             .unwrap_or("none");
-        self.0.attempted(action, connector, outcome.into(), took);
+        let labels = [action.name(), connector, outcome.into()];
+        self.0.actions.add(labels, 1);
+        self.0.action_duration.observe([action.name()], took);
     }
 }
 
@@ -87,7 +89,8 @@ impl Observation {
         );
         if phase == Phase::Done {
             let latency = time.saturating_sub(state.subject.src.ts);
-            self.0.response_latency(step.action, millis(latency));
+            let labels = [step.action.name()];
+            self.0.response_latency.observe(labels, millis(latency));
         }
     }
 }

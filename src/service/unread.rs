@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use homeostat_actors::assignment::Partitions;
 use homeostat_actors::ports::log::{
     EventLog, PartitionStatus, TopicDescription, TopicPartition, Watermarks,
 };
 
+use super::consumption::{Consumption, IDLE_MAX};
 use super::ledger_health::Asking;
-use super::state::{IDLE_MAX, ServiceState};
 
 /// Pause between two questions to the log.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -46,20 +47,26 @@ pub(super) struct Standing {
 }
 
 impl Unread {
-    /// Asks from now on, as long as a partition cannot be read.
-    pub(super) fn start(log: Arc<dyn EventLog>, state: Arc<ServiceState>) -> Asking {
+    /// Asks from now on, as long as a partition cannot be read. `also` sees the partitions each time.
+    pub(super) fn start(
+        self: Arc<Self>,
+        log: Arc<dyn EventLog>,
+        consumption: Arc<Consumption>,
+        partitions: Arc<Partitions>,
+        also: impl Fn(&[PartitionStatus]) + Send + 'static,
+    ) -> Asking {
         Asking(tokio::spawn(async move {
             loop {
-                let topics = unreadable(&state);
+                let topics = unreadable(&consumption.status());
                 let ends = if topics.is_empty() {
                     BTreeMap::new()
                 } else {
                     ask(&*log, topics).await
                 };
-                *state.unread().lock() = ends;
-                state.unread().look(&state);
-                let status = state.consumption().map(|one| one.status());
-                state.held().log(&status.unwrap_or_default());
+                *self.lock() = ends;
+                let status = consumption.status();
+                self.look(&status, consumption.connected(), &partitions);
+                also(&status);
                 tokio::time::sleep(PERIOD).await;
             }
         }))
@@ -124,18 +131,12 @@ impl Unread {
     }
 
     /// Looks for partitions that stand in silence.
-    fn look(&self, state: &ServiceState) {
-        let consumption = state.consumption();
-        let connected = consumption.is_some_and(|one| one.connected());
-        let status = consumption.map(|one| one.status()).unwrap_or_default();
-        let partitions = state.partitions();
+    fn look(&self, status: &[PartitionStatus], connected: bool, partitions: &Partitions) {
         let idle = |partition: &TopicPartition| {
-            let in_flight = partitions.and_then(|all| all.in_flight_of(partition));
-            connected
-                && in_flight == Some(0)
-                && partitions.is_some_and(|all| !all.is_stopped(partition))
+            let in_flight = partitions.in_flight_of(partition);
+            connected && in_flight == Some(0) && !partitions.is_stopped(partition)
         };
-        note(&mut self.silent(), &status, idle, Instant::now());
+        note(&mut self.silent(), status, idle, Instant::now());
     }
 
     fn silent(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Silent>> {
@@ -176,14 +177,10 @@ fn note(
     }
 }
 
-fn unreadable(state: &ServiceState) -> BTreeSet<String> {
-    let status = state.consumption().map(|one| one.status());
-    let refused = |status: &PartitionStatus| status.refusal.is_some();
-    status
-        .into_iter()
-        .flatten()
-        .filter(refused)
-        .map(|status| status.partition.topic)
+fn unreadable(status: &[PartitionStatus]) -> BTreeSet<String> {
+    let refused = status.iter().filter(|status| status.refusal.is_some());
+    refused
+        .map(|status| status.partition.topic.clone())
         .collect()
 }
 

@@ -1,4 +1,4 @@
-//! What people should look at although the service does its work: alerts that reached nobody.
+//! Alerts that reached nobody: a warning, for an instance that is taken out of service delivers them no better.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,6 +6,25 @@ use std::sync::Arc;
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::lost_alerts::Delivered;
 use homeostat_logic::ledger::record::{Id, Millis};
+
+use super::Vital;
+use crate::metrics::Metrics;
+use crate::service::state::ServiceState;
+
+pub(super) struct Alerts(pub(super) Arc<ServiceState>);
+
+impl Vital for Alerts {
+    fn warnings(&self) -> Vec<String> {
+        undelivered(self.0.views())
+    }
+
+    fn gauges(&self, metrics: &Metrics) {
+        let delivered = Delivered::of(self.0.views());
+        let count = |view: &Arc<LedgerView>| delivered.lost(&view.read().fold).count();
+        let count: usize = self.0.views().iter().map(count).sum();
+        metrics.ledger_undelivered.set([], count);
+    }
+}
 
 /// The alerts that were lost on one connector.
 struct Lost {
@@ -16,7 +35,7 @@ struct Lost {
 }
 
 /// One sentence per connector that lost alerts; the connectors are configured, so they are few.
-pub(super) fn undelivered(views: &[Arc<LedgerView>]) -> Vec<String> {
+fn undelivered(views: &[Arc<LedgerView>]) -> Vec<String> {
     let mut by_connector: BTreeMap<String, Lost> = BTreeMap::new();
     let delivered = Delivered::of(views);
     for view in views {
