@@ -68,9 +68,8 @@ fn values_of_every_layer_survive_with_file_and_line_or_variable() {
     let text = "[cooldown]\nretrain_minutes = 7.5\n[targets.\"a b\"]\nresponses_per_hour = 2\n[targets.empty]\n\
                 [targets.\"model/churn\".rules.data_drift_detected]\nraise.high.\"x.y\" = 3\n\
                 [kafka.options]\n\"client.rack\" = \"r1\"\n\"security.protocol\" = \"SASL_SSL\"\n\"sasl.mechanism\" = \"PLAIN\"\n\"sasl.username\" = \"me\"\n\"sasl.password\" = \"env:PASSWORD\"\n\
-                [actions.retrain]\nconnector = \"webhook\"\n[webhook.retrain]\nurl = \"https://e.org/{{ target.name }}?m={{ target.name }}\"\n\
-                body = '''\n{\"model\": {{ target.name | tojson }},\n\t\"why\": \"\\\\\"}\n'''\nsecret = \"env:SECRET\"\n\
-                headers.\"X-A\" = \"a # b\"\n";
+                [connections.jobs]\nkind = \"webhook\"\nurl = \"https://e.org/{{ target.name }}?m={{ target.name }}\"\nsecret = \"env:SECRET\"\nheaders.\"X-A\" = \"a # b\"\n\
+                [actions.retrain]\nconnection = \"jobs\"\nwith.body = '''\n{\"model\": {{ target.name | tojson }},\n\t\"why\": \"\\\\\"}\n'''\n";
     let environment = [
         ("HOMEOSTAT__WORKING_HOURS__ENABLED", "false"),
         ("HOMEOSTAT__MAINTENANCE__DAYS", "[\"sun\"]"),
@@ -90,8 +89,8 @@ fn values_of_every_layer_survive_with_file_and_line_or_variable() {
     };
     assert!(line("cooldown.retrain_minutes = 7.5  # ").ends_with("0.toml:2"));
     assert!(line("targets.empty = {}  # ").ends_with("0.toml:5"));
-    assert!(line("webhook.retrain.secret = \"env:SECRET\"  # ").contains("0.toml:"));
-    assert!(line("webhook.retrain.url = ").contains("?m={{ target.name }}\""));
+    assert!(line("connections.jobs.secret = \"env:SECRET\"  # ").contains("0.toml:"));
+    assert!(line("connections.jobs.url = ").contains("?m={{ target.name }}\""));
     assert!(
         line("working_hours.enabled = false").ends_with("  # HOMEOSTAT__WORKING_HOURS__ENABLED")
     );
@@ -103,8 +102,9 @@ fn values_of_every_layer_survive_with_file_and_line_or_variable() {
 
 #[test]
 fn what_a_query_may_hold_is_hidden_and_refused_where_it_comes_back() {
-    let text = "[webhook.retrain]\nurl = \"https://e.org/x?key=hunter2&m={{ target.name }}&n={{ 'hunter2' }}&hunter2\"\n\
-                probe.url = \"https://e.org/x?sig=hunter2\"\n[actions.retrain]\nconnector = \"webhook\"\n";
+    let text = "[connections.a]\nkind = \"webhook\"\nurl = \"https://e.org/x?key=hunter2&m={{ target.name }}&n={{ 'hunter2' }}&hunter2\"\n\
+                [connections.b]\nkind = \"webhook\"\nurl = \"https://e.org\"\n\
+                [actions.retrain]\nconnection = \"b\"\nwith.probe.path = \"/x?sig=hunter2\"\n";
     let printed = effective(&read(&[text], &[]).unwrap());
     assert!(!printed.contains("hunter2"), "{printed}");
     assert!(
@@ -112,7 +112,7 @@ fn what_a_query_may_hold_is_hidden_and_refused_where_it_comes_back() {
         "{printed}"
     );
     let refused = read(&[&printed], &[]).unwrap_err();
-    for key in ["webhook.retrain.url", "webhook.retrain.probe.url"] {
+    for key in ["connections.a.url", "actions.retrain.with.probe.path"] {
         assert!(refused.contains(key), "{refused}");
     }
     assert!(

@@ -96,8 +96,8 @@ fn keys_that_can_never_match_are_warned_of_with_what_was_probably_meant() {
             "it is in no form of a model's name; write the name of a model or a service",
         ),
         (
-            "[webhook.retrain]\nurl = \"https://e.org/\"".to_owned(),
-            "site.toml:1: webhook.retrain: is not used: actions.retrain.connector is not \"webhook\"; write connector = \"webhook\" in [actions.retrain], or remove this table",
+            "[connections.jobs]\nkind = \"webhook\"\nurl = \"https://e.org/\"".to_owned(),
+            "site.toml:1: connections.jobs: is used by no action; write connection = \"jobs\" in [actions.ACTION], or remove this table",
         ),
         (
             "kafka.options = { \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanism\" = \"PLAIN\", \"sasl.username\" = \"me\", \"sasl.password\" = \"env:QUOTED\" }".to_owned(),
@@ -108,8 +108,8 @@ fn keys_that_can_never_match_are_warned_of_with_what_was_probably_meant() {
             "kafka.sasl.password: has quotes or spaces around its value",
         ),
         (
-            "actions.retrain.connector = \"webhook\"\n[webhook.retrain]\nurl = \"https://e.org/\"\nsecret = \"env:URL_SAFE\"".to_owned(),
-            "site.toml:4: webhook.retrain.secret: is base64 of the URL-safe alphabet",
+            "actions.retrain.connection = \"jobs\"\n[connections.jobs]\nkind = \"webhook\"\nurl = \"https://e.org/\"\nsecret = \"env:URL_SAFE\"".to_owned(),
+            "site.toml:5: connections.jobs.secret: is base64 of the URL-safe alphabet",
         ),
     ];
     let environment = [
@@ -132,7 +132,7 @@ fn names_of_the_operators_own_are_not_warned_of() {
          [targets.m.rules.feature_store_stale]\nlow = \"monitor\"\n\
          [targets.m.rules.prediction_latency_high]\nlow = \"alert\"\n\
          [targets.\"api:8080\"]\nresponses_per_hour = 2\n[targets.\"service/a@b\"]\nresponses_per_hour = 2\n\
-         [actions.retrain]\nconnector = \"webhook\"\n[webhook.retrain]\nurl = \"https://e.org/\"\n"
+         [actions.retrain]\nconnection = \"jobs\"\n[connections.jobs]\nkind = \"webhook\"\nurl = \"https://e.org/\"\n"
     );
     for text in ["", DEFAULT, &own] {
         assert_eq!(warnings(text, &[]), Vec::<String>::new(), "{text}");
@@ -203,7 +203,7 @@ fn a_syntax_fault_is_told_once_and_brings_no_other_with_it() {
             2,
         ),
         (
-            "actions.retrain.connector = \"webhook\"\n[webhook.retrain\nurl = \"https://e.org/\"",
+            "actions.retrain.connection = \"jobs\"\n[connections.jobs\nkind = \"webhook\"",
             2,
         ),
     ];
@@ -341,11 +341,11 @@ fn a_secret_that_the_other_side_would_read_differently_is_refused_with_a_remedy(
     ];
     for (key, variable, expected) in table {
         let text = format!(
-            "actions.retrain.connector = \"webhook\"\n[webhook.retrain]\nurl = \"https://e.org/\"\n{key} = \"env:{variable}\""
+            "actions.retrain.connection = \"jobs\"\n[connections.jobs]\nkind = \"webhook\"\nurl = \"https://e.org/\"\n{key} = \"env:{variable}\""
         );
         let found = read(text.as_bytes(), &environment).unwrap_err();
         assert_eq!(found.len(), 1, "{text}: {found:#?}");
-        let expected = format!("site.toml:4: webhook.retrain.{key}: {expected}");
+        let expected = format!("site.toml:5: connections.jobs.{key}: {expected}");
         assert!(found[0].starts_with(&expected), "{text}: {found:#?}");
         assert!(
             !found[0].contains("hunter2") && !found[0].contains("aHVudGVyM"),
@@ -359,15 +359,19 @@ fn a_secret_that_the_other_side_would_read_differently_is_refused_with_a_remedy(
         "{found:#?}"
     );
     let url = [("U", "https://e.org/ ")];
-    let found = read(b"[webhook.retrain]\nurl = \"env:U\"", &url).unwrap_err();
+    let found = read(
+        b"[connections.jobs]\nkind = \"webhook\"\nurl = \"env:U\"",
+        &url,
+    )
+    .unwrap_err();
     assert!(
-        found[0].contains("webhook.retrain.url: env:U begins or ends with a space"),
+        found[0].contains("connections.jobs.url: env:U begins or ends with a space"),
         "{found:#?}"
     );
     let whole = [("S", "whsec_aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVy\r\n")];
     assert!(
         read(
-            b"[webhook.retrain]\nurl = \"https://e.org/\"\nsecret = \"env:S\"",
+            b"[connections.jobs]\nkind = \"webhook\"\nurl = \"https://e.org/\"\nsecret = \"env:S\"",
             &whole
         )
         .is_ok()

@@ -100,7 +100,7 @@ fn proposed(outside: &Outside, partition: i32, change: impl FnOnce(&mut Step)) -
         reason: "r",
         partition,
         now: NOW,
-        rules: &defaults.rules,
+        rules: &defaults.live.load().rules,
     });
     change(&mut propose.decisions[0].ladder[0]);
     let id = identity::action_id(outside::INSTALLATION, propose.event_key, &propose.target, 0);

@@ -13,8 +13,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat::connectors::webhook::{Endpoint, Webhook, WebhookSettings};
-use homeostat_actors::ports::connector::{Answer, Connector as _, Order, Probe};
+use homeostat::configuration::load;
+use homeostat_actors::ports::connector::{
+    Answer, Binding, Connections, Connector, NotBound, Order, Probe,
+};
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::record::{FinishOutcome, Id};
 use homeostat_logic::severity::Severity;
@@ -146,20 +148,43 @@ fn order() -> Order {
     }
 }
 
-fn endpoint(table: &str, environment: &[(&str, &str)]) -> Endpoint {
-    let settings: WebhookSettings = toml::from_str(table).unwrap();
-    let environment = environment
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    Endpoint::compile(&settings, &environment).unwrap()
+/// The retraining over a connection. Keys of a table that belong to the action are the action's.
+fn connector(table: &str, environment: &[(&str, &str)]) -> Arc<dyn Connector> {
+    let mut table: toml::Table = table.parse().unwrap();
+    let mut with = toml::Table::new();
+    for key in ["path", "method", "body", "probe"] {
+        with.extend(table.remove(key).map(|value| (key.to_owned(), value)));
+    }
+    table.insert("kind".to_owned(), "webhook".into());
+    let text = toml::toml! {
+        [actions.retrain]
+        connection = "jobs"
+    };
+    let mut text = text;
+    text["actions"]["retrain"]
+        .as_table_mut()
+        .unwrap()
+        .insert("with".to_owned(), with.into());
+    text.insert(
+        "connections".to_owned(),
+        toml::Table::from_iter([("jobs".to_owned(), table.into())]).into(),
+    );
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("jobs.toml");
+    std::fs::write(&file, toml::to_string(&text).unwrap()).unwrap();
+    let environment = environment.iter();
+    let environment = environment.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let configuration = load(&[file], environment).unwrap();
+    let target = Target::model("fraud/eu");
+    let binding = configuration
+        .settings
+        .connections
+        .find("jobs", Action::Retrain, &target);
+    Arc::clone(&binding.unwrap().connector)
 }
 
 async fn send(table: &str, environment: &[(&str, &str)]) -> Answer {
-    let endpoint = Arc::new(endpoint(table, environment));
-    Webhook::new(BTreeMap::from([(Action::Retrain, endpoint)]))
-        .send(order())
-        .await
+    connector(table, environment).send(order()).await
 }
 
 async fn send_to(server: &Server, keys: &str) -> Answer {
@@ -207,9 +232,8 @@ async fn parameters_arrive_byte_for_byte_and_templates_are_told_what_they_cannot
         let mut order = order();
         let text = format!(r#"{{"metadata": {event}, "model_name": "m"}}"#);
         order.params = serde_json::from_str(&text).unwrap();
-        let endpoint = Arc::new(endpoint(&table, &[]));
-        let webhook = Webhook::new(BTreeMap::from([(Action::Retrain, endpoint)]));
-        assert_eq!(webhook.send(order).await.outcome, FinishOutcome::Done);
+        let answer = connector(&table, &[]).send(order).await;
+        assert_eq!(answer.outcome, FinishOutcome::Done);
         server.received.recv().await.unwrap().body
     };
     let body = send("").await;
@@ -515,10 +539,7 @@ async fn a_target_named_like_a_parent_folder_never_changes_the_path() {
         "url = \"http://127.0.0.1:{}/models/{{{{ target.name }}}}/x\"",
         server.port
     );
-    let connector = Webhook::new(BTreeMap::from([(
-        Action::Retrain,
-        Arc::new(endpoint(&table, &[])),
-    )]));
+    let connector = connector(&table, &[]);
     for name in ["..", "."] {
         let answer = connector
             .send(Order {
@@ -547,18 +568,26 @@ async fn a_target_named_like_a_parent_folder_never_changes_the_path() {
     );
 }
 
-#[tokio::test]
-async fn an_action_without_a_table_is_refused() {
-    let answer = Webhook::new(BTreeMap::new()).send(order()).await;
+#[test]
+fn an_action_of_a_connection_that_the_configuration_does_not_have_is_named() {
+    let target = Target::model("m");
+    let mut connections = Connections::default();
+    let found = connections.find("jobs", Action::Retrain, &target);
     assert_eq!(
-        (answer.outcome, answer.permanent),
-        (FinishOutcome::Failed, true)
+        found.unwrap_err(),
+        NotBound::NoConnection("jobs".to_owned())
     );
+    let connector = connector("url = \"http://127.0.0.1:1/\"", &[]);
+    let kind = "webhook";
+    connections.bind("jobs", Action::Alert, None, Binding { kind, connector });
+    let error = connections
+        .find("jobs", Action::Retrain, &target)
+        .unwrap_err();
     assert!(
-        answer.detail.contains("[webhook.retrain]"),
-        "{}",
-        answer.detail
+        error.to_string().contains("name it in [actions.retrain]"),
+        "{error}"
     );
+    assert!(connections.find("jobs", Action::Alert, &target).is_ok());
 }
 
 #[tokio::test]
@@ -572,12 +601,11 @@ async fn the_answer_comes_within_the_timeout_of_the_table() {
     assert_eq!(answer.outcome, FinishOutcome::Unknown);
 }
 
-async fn ask(url: &str, keys: &str) -> Option<Probe> {
-    let table = format!("url = \"http://127.0.0.1:1/\"\n{keys}[probe]\nurl = \"{url}\"");
-    let endpoint = Arc::new(endpoint(&table, &[]));
-    Webhook::new(BTreeMap::from([(Action::Retrain, endpoint)]))
-        .probe(order())
-        .await
+async fn ask(port: u16, path: &str, keys: &str) -> Option<Probe> {
+    let table = format!("url = \"http://127.0.0.1:{port}/\"\n{keys}[probe]\npath = \"{path}\"");
+    let connector = connector(&table, &[]);
+    assert!(connector.can_be_probed());
+    connector.probe(order()).await
 }
 
 #[tokio::test]
@@ -591,8 +619,7 @@ async fn a_probe_gets_the_one_thing_that_the_action_makes_and_reads_yes_or_no_fr
         ("503 Service Unavailable", "nothing"),
     ] {
         let mut server = Server::responding(status, "", "run 7").await;
-        let url = format!("http://127.0.0.1:{}/runs/{{{{ action_id }}}}", server.port);
-        let answer = ask(&url, "").await.unwrap();
+        let answer = ask(server.port, "/runs/{{ action_id }}", "").await.unwrap();
         let (kind, evidence) = match answer {
             Probe::Found(evidence) => ("found", evidence),
             Probe::Absent(evidence) => ("absent", evidence),
@@ -610,14 +637,13 @@ async fn a_probe_gets_the_one_thing_that_the_action_makes_and_reads_yes_or_no_fr
 async fn a_target_that_gives_no_answer_says_nothing_and_one_without_a_probe_cannot_be_asked() {
     for behaviour in [Behaviour::Close, Behaviour::Hang, Behaviour::Reset] {
         let server = Server::start(behaviour).await;
-        let url = format!("http://127.0.0.1:{}/", server.port);
-        let answer = ask(&url, "timeout_ms = 300\nconnect_timeout_ms = 300\n").await;
+        let keys = "timeout_ms = 300\nconnect_timeout_ms = 300\n";
+        let answer = ask(server.port, "/", keys).await;
         assert!(matches!(answer, Some(Probe::NoAnswer(_))), "{answer:?}");
     }
-    let nobody = ask("http://127.0.0.1:1/", "").await;
+    let nobody = ask(1, "/", "").await;
     assert!(matches!(nobody, Some(Probe::NoAnswer(_))), "{nobody:?}");
-    let plain = Arc::new(endpoint("url = \"http://127.0.0.1:1/\"", &[]));
-    let webhook = Webhook::new(BTreeMap::from([(Action::Retrain, plain)]));
-    assert_eq!(webhook.probe(order()).await, None);
-    assert_eq!(Webhook::new(BTreeMap::new()).probe(order()).await, None);
+    let plain = connector("url = \"http://127.0.0.1:1/\"", &[]);
+    assert!(!plain.can_be_probed());
+    assert_eq!(plain.probe(order()).await, None);
 }

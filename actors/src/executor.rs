@@ -5,7 +5,6 @@
 //! the fold has come to the end that the ledger had then (§8). Requests under way and the records that tell of them
 //! belong to no incarnation: they go on when this actor fails or the partition goes to another instance.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -16,10 +15,10 @@ use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 use homeostat_logic::topic::LEDGER;
 
 use crate::fail_point::{self, Point};
+use crate::in_force::Live;
 use crate::inquiry;
 use crate::ledger_view::{LedgerView, Progress};
 use crate::ports::clock::Clock;
-use crate::ports::connector::Connector;
 use crate::ports::log::{Epoch, ErrorClass, EventLog};
 use crate::ports::observer::Observer;
 use crate::request::request;
@@ -68,8 +67,8 @@ pub struct ExecutorContext {
     pub observer: Arc<dyn Observer>,
     /// The partition as this instance sees it.
     pub view: Arc<LedgerView>,
-    /// How actions reach their services, by name.
-    pub connectors: Arc<BTreeMap<String, Arc<dyn Connector>>>,
+    /// How actions reach their services; read once per bid, request or question.
+    pub live: Live,
     /// Fresh random identities (ledger-protocol §3).
     pub fresh_id: fn() -> Id,
     /// Name of this instance; informs people only.
@@ -343,18 +342,14 @@ impl Executor {
         tokio::spawn(async move {
             fail_point::pass(Point::BeforeSend);
             let begun = context.clock.boot();
-            let answer = request(&context, &order).await;
+            let (kind, answer) = request(&context, &order).await;
             fail_point::pass(Point::AfterSend);
             let took = context.clock.boot().saturating_sub(begun);
-            context.observer.answered(
-                order.step.action,
-                &order.step.connector,
-                answer.outcome,
-                took,
-            );
+            let observer = &context.observer;
+            observer.answered(order.step.action, kind, answer.outcome, took);
             tracing::info!(
                 action_id = %order.action, action = %order.step.action, attempt = order.attempt,
-                connector = order.step.connector, outcome = ?answer.outcome, "action answered"
+                connection = order.step.connector, outcome = ?answer.outcome, "action answered"
             );
             let answered = Answered {
                 order,

@@ -9,20 +9,21 @@ use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
 use crate::executor::ExecutorContext;
 use crate::ports::connector::Probe;
-use crate::request::{REQUEST_GRACE, outgoing};
+use crate::request::{REQUEST_GRACE, binding, outgoing};
 
 /// Longest time to make parameters absolute: it is taken from the bid's deadline D.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks whether an attempt had its effect (ledger-protocol §6).
 pub(crate) async fn probe(context: &ExecutorContext, order: &Order) -> Probed {
-    let Some(connector) = context.connectors.get(&order.step.connector) else {
+    let in_force = context.live.load();
+    let Ok(binding) = binding(&in_force.connections, order) else {
         return Probed::CannotAsk;
     };
     let outgoing = outgoing(order, context);
     // A connector may panic before it returns a future as well.
     let asked = guarded(REQUEST_LIMIT + REQUEST_GRACE, async {
-        connector.probe(outgoing).await
+        binding.connector.probe(outgoing).await
     });
     match asked.await {
         Ok(Some(Probe::Found(evidence))) => Probed::Found(evidence),
@@ -38,12 +39,15 @@ pub(crate) async fn resolve(
     context: &ExecutorContext,
     order: &Order,
 ) -> Result<Option<serde_json::Value>, String> {
-    let Some(connector) = context.connectors.get(&order.step.connector) else {
-        // Told when it is sent, as an outcome.
+    let in_force = context.live.load();
+    let Ok(binding) = binding(&in_force.connections, order) else {
+        // Said when it is sent, as an outcome.
         return Ok(None);
     };
     let outgoing = outgoing(order, context);
-    let asked = guarded(RESOLVE_LIMIT, async { connector.resolve(outgoing).await });
+    let asked = guarded(RESOLVE_LIMIT, async {
+        binding.connector.resolve(outgoing).await
+    });
     asked.await.map_err(str::to_owned).flatten()
 }
 

@@ -16,6 +16,7 @@ pub mod dead_letters;
 pub mod executor;
 pub mod fail_point;
 pub mod flight;
+pub mod in_force;
 mod inquiry;
 pub mod ledger_view;
 pub mod lost_alerts;

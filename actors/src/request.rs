@@ -14,18 +14,40 @@ use crate::ports::connector;
 /// Beyond the request limit, for a connector that breaks its promise; one that keeps it is never cut off.
 pub(crate) const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// One request through its connector; a panic of the connector, or no answer in time, is an unknown outcome.
-pub(crate) async fn request(context: &ExecutorContext, order: &Order) -> Answer {
-    let unsent = |detail| without_answer(FinishOutcome::NotSent, detail);
-    let Some(connector) = context.connectors.get(&order.step.connector) else {
-        return unsent(format!("there is no connector {:?}", order.step.connector));
+/// One request through its connector, and the kind of the connection; a panic of the connector, or no answer in time, is an
+/// unknown outcome.
+pub(crate) async fn request(context: &ExecutorContext, order: &Order) -> (&'static str, Answer) {
+    let in_force = context.live.load();
+    let binding = match binding(&in_force.connections, order) {
+        Ok(binding) => binding,
+        // Of another configuration: an earlier one, or a newer one that is being rolled out and comes here soon.
+        Err(error) => {
+            return (
+                NO_KIND,
+                without_answer(FinishOutcome::NotSent, error.to_string()),
+            );
+        }
     };
     if context.clock.boot() > order.deadline {
-        return unsent("the deadline passed before the first byte".to_owned());
+        let detail = "the deadline passed before the first byte".to_owned();
+        return (binding.kind, without_answer(FinishOutcome::NotSent, detail));
     }
     // A connector may panic before it returns a future as well.
     let outgoing = outgoing(order, context);
-    ask(async { connector.send(outgoing).await }).await
+    let answer = ask(async { binding.connector.send(outgoing).await });
+    (binding.kind, answer.await)
+}
+
+/// Label of an action whose connection the configuration does not have.
+const NO_KIND: &str = "none";
+
+/// How the order's connection carries it out.
+pub(crate) fn binding<'a>(
+    connections: &'a connector::Connections,
+    order: &Order,
+) -> Result<&'a connector::Binding, connector::NotBound> {
+    let step = &order.step;
+    connections.find(&step.connector, step.action, &order.subject.target)
 }
 
 /// Waits for the answer, whatever the connector does.

@@ -19,6 +19,7 @@ use homeostat_logic::topic::{LEDGER, ORIGIN_HEADER, Use};
 
 use crate::fail_point::{self, Point};
 use crate::flight::Flight;
+use crate::in_force::Live;
 use crate::ports::clock::Clock;
 use crate::ports::log::{ErrorClass, EventLog, Header, NewRecord, RecordView};
 use crate::ports::observer::{Consumed, Observer};
@@ -52,8 +53,8 @@ impl Judge for ByRules {
 /// What every role needs.
 #[derive(Clone)]
 pub struct ResponderContext {
-    /// The rules in force.
-    pub rules: Arc<Rules>,
+    /// The rules in force, read once per batch.
+    pub live: Live,
     /// How to judge.
     pub judge: Arc<dyn Judge>,
     /// Where proposals go.
@@ -95,13 +96,14 @@ impl Responder {
 
     fn judge_all(&self, work: &mut Work) -> Judged {
         let now = self.context.clock.now();
+        let in_force = self.context.live.load();
         let mut judged = Judged::default();
         let flight = Arc::clone(work.flight());
         for index in 0..work.len() {
             let Some((item, record)) = work.begin(index) else {
                 continue;
             };
-            self.judge_one(item, record, &flight, now, &mut judged);
+            self.judge_one(item, record, &flight, (&in_force.rules, now), &mut judged);
         }
         work.handled();
         judged
@@ -112,7 +114,7 @@ impl Responder {
         item: &Item,
         record: RecordView<'_>,
         flight: &Flight,
-        now: Millis,
+        (rules, now): (&Rules, Millis),
         judged: &mut Judged,
     ) {
         let value = || std::str::from_utf8(record.value.unwrap_or_default());
@@ -121,7 +123,6 @@ impl Responder {
             // Decoding leaves no such record; were it not so, nothing may be decided on an empty event.
             Err(error) => return judged.refused.push((item.offset, error.to_string())),
         };
-        let rules = &self.context.rules;
         let verdict = self.context.judge.judge(&item.event, raw, rules, now);
         // A sample. The end of an alert is nothing to do either, and is recorded.
         let sample = verdict.action == Action::Ignore && !item.event.resolved;

@@ -10,8 +10,10 @@ use homeostat::service::roster_settings;
 use homeostat_actors::cooldown::CooldownContext;
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
+use homeostat_actors::in_force::InForce;
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::{Epoch, EventLog};
 use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::responder::{ByRules, ResponderContext};
@@ -31,8 +33,10 @@ pub(crate) fn start(
 ) -> Roster {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let partitions = usize::try_from(ledger_partitions).unwrap();
+    let connections = homeostat::connectors::with_log(&Connections::default(), log);
+    let live = InForce::begin(rules, connections);
     let responder = ResponderContext {
-        rules: Arc::new(rules),
+        live: Arc::clone(&live),
         judge: Arc::new(ByRules),
         log: Arc::clone(log),
         clock: Arc::clone(&clock),
@@ -42,12 +46,6 @@ pub(crate) fn start(
     };
     let history = Arc::new(RwLock::new(History::new(1_000)));
     let under_way = Arc::new(AtomicUsize::new(0));
-    let connectors = homeostat::connectors::build(log, &BTreeMap::new());
-    let connectors = connectors
-        .into_iter()
-        .map(|(name, one)| (name.to_owned(), one))
-        .collect();
-    let connectors = Arc::new(connectors);
     let ledger = (0..ledger_partitions).map(|partition| {
         let view = LedgerView::new(partition);
         view.assigned(Epoch(1));
@@ -66,7 +64,7 @@ pub(crate) fn start(
             clock: Arc::clone(&clock),
             observer: Arc::clone(observer),
             view,
-            connectors: Arc::clone(&connectors),
+            live: Arc::clone(&live),
             fresh_id: || Id::hash(&[uuid::Uuid::new_v4().as_bytes()]),
             owner: "bench".into(),
             concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,

@@ -23,6 +23,8 @@ use std::sync::Arc;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use homeostat_actors::ports::log::{EventLog, LogError, TopicSettings};
 
+use crate::configuration::json_schema;
+
 const EXAMPLES: &str = "\
 Examples:
   homeostat                                          run on the embedded log
@@ -47,6 +49,7 @@ Examples:
   homeostat check --config prod.toml
   homeostat check --config prod.toml --effective | grep retrain
   homeostat check --config prod.toml --strict              fail on warnings too (CI)
+  homeostat check --schema > homeostat.schema.json         for editors (taplo, Even Better TOML)
 
 Faults keep the service from starting. Warnings are about what is allowed and has no effect, most
 often because a name is mistyped; both go to standard error. What --effective prints is itself a
@@ -78,6 +81,9 @@ enum Command {
         /// Take warnings for faults.
         #[arg(long)]
         strict: bool,
+        /// Print the JSON Schema of configuration files, with which editors complete and check them, and read nothing.
+        #[arg(long, conflicts_with_all = ["effective", "strict"])]
+        schema: bool,
     },
     /// Publish events, and wait until each one is durable.
     Publish(publish::Arguments),
@@ -235,7 +241,10 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
     let files = &arguments.config;
     let done = match arguments.command.unwrap_or(Command::Run) {
         Command::Run => return wiring.run(files),
-        Command::Check { effective, strict } => check(wiring, files, effective, strict),
+        Command::Check { schema: true, .. } => print(&format!("{:#}\n", json_schema())),
+        Command::Check {
+            effective, strict, ..
+        } => check(wiring, files, effective, strict),
         Command::Publish(arguments) => block_on(publish::publish(&arguments, wiring, files)),
         Command::Topics(arguments) => block_on(topics::topics(&arguments, wiring, files)),
         Command::Decisions(arguments) => block_on(decisions::decisions(&arguments)),

@@ -2,21 +2,18 @@
 //! found at load, not at the first action.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
 
-use homeostat_logic::action::Action;
+use homeostat_actors::ports::connector::Connections;
 use homeostat_logic::rules::RuleSettings;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::faults::{Fault, join};
-use super::keys::{RULE_SECTIONS, executed_actions};
 use super::layers::Entry;
 use super::secrets::{Secret, SecretError, is_quoted, is_reference, resolve, resolve_word};
 use super::security::Security;
-use super::settings::{Http, Kafka, Settings};
-use crate::connectors::webhook::{Endpoint, Problem, WebhookSettings};
+use super::settings::Settings;
+use super::{connections, schema};
 use crate::log::kafka::options;
 
 /// What building needs, and the faults it finds.
@@ -25,64 +22,69 @@ pub(super) struct Build<'a> {
     pub(super) environment: &'a BTreeMap<String, String>,
     pub(super) faults: &'a mut Vec<Fault>,
     pub(super) warnings: &'a mut Vec<Fault>,
+    /// Whether every layer could be read.
+    pub(super) is_complete: bool,
 }
 
 impl Build<'_> {
+    /// Everything that is without fault.
+    pub(super) fn all(mut self) -> (Option<Settings>, Option<RuleSettings>) {
+        (self.settings(), self.rules())
+    }
+
     /// The rules.
-    pub(super) fn rules(&mut self) -> Option<RuleSettings> {
-        let table: Table = RULE_SECTIONS
-            .into_iter()
-            .filter_map(|name| Some((name.to_owned(), self.root.at(&[name])?.to_value())))
-            .collect();
-        self.typed("", Value::Table(table))
+    fn rules(&mut self) -> Option<RuleSettings> {
+        let mut table = self.sections(&schema::keys_of::<RuleSettings>());
+        without_use(table.get_mut("actions"));
+        let targets = table.get_mut("targets").and_then(Value::as_table_mut);
+        for (_, target) in targets.into_iter().flatten() {
+            without_use(target.get_mut("actions"));
+        }
+        self.typed(table)
     }
 
     /// Everything else. Each part is built even when another fails, so that all faults are found.
-    pub(super) fn settings(&mut self) -> Option<Settings> {
-        let data_dir = self.typed::<PathBuf>("data_dir", self.value("data_dir"));
-        let http = self.http();
-        let kafka = self.kafka();
-        let log = self.section("log");
-        let ledger = self.section("ledger");
-        let consumer = self.section("consumer");
-        let dead_letters = self.section("dead_letters");
-        let supervision = self.section("supervision");
-        let log_output = self.section("log_output");
-        let webhook = self.webhooks();
+    fn settings(&mut self) -> Option<Settings> {
+        let operator_token = self.operator_token();
+        let kafka_options = self.client_options();
+        let connections = self.connections();
+        let table = self.sections(&schema::keys_of::<Settings>());
         Some(Settings {
-            data_dir: data_dir?,
-            http: http?,
-            kafka: kafka?,
-            log: log?,
-            ledger: ledger?,
-            consumer: consumer?,
-            dead_letters: dead_letters?,
-            supervision: supervision?,
-            log_output: log_output?,
-            webhook,
+            operator_token,
+            kafka_options,
+            connections,
+            ..self.typed(table)?
         })
     }
 
-    fn value(&self, name: &str) -> Value {
-        self.root
-            .at(&[name])
-            .map_or(Value::Boolean(false), Entry::to_value)
+    fn sections(&self, names: &[String]) -> Table {
+        let names = names.iter();
+        let sections =
+            names.filter_map(|name| Some((name.clone(), self.root.at(&[name])?.to_value())));
+        sections.collect()
     }
 
-    fn section<T: DeserializeOwned>(&mut self, name: &str) -> Option<T> {
-        self.typed(name, self.value(name))
+    fn connections(&mut self) -> Connections {
+        let mut build = connections::Build {
+            root: self.root,
+            environment: self.environment,
+            faults: self.faults,
+            warnings: self.warnings,
+            is_complete: self.is_complete,
+        };
+        build.connections()
     }
 
     /// The checks before this one leave nothing to refuse here; should they disagree with a type, it is told, not hidden.
     /// Where a fault was already reported, this one would only repeat it.
-    fn typed<T: DeserializeOwned>(&mut self, key: &str, value: Value) -> Option<T> {
-        match value.try_into() {
+    fn typed<T: DeserializeOwned>(&mut self, table: Table) -> Option<T> {
+        match table.try_into() {
             Ok(typed) => Some(typed),
             Err(error) => {
                 if self.faults.is_empty() {
                     self.faults.push(Fault {
                         origin: self.root.origin.clone(),
-                        key: key.to_owned(),
+                        key: String::new(),
                         problem: error.message().to_owned(),
                         remedy: "correct the value".to_owned(),
                     });
@@ -90,25 +92,6 @@ impl Build<'_> {
                 None
             }
         }
-    }
-
-    fn http(&mut self) -> Option<Http> {
-        #[derive(serde::Deserialize)]
-        struct Plain {
-            listen: std::net::SocketAddr,
-            allowed_hosts: Vec<crate::http::Authority>,
-            body_bytes_max: usize,
-            event_bytes_max: usize,
-        }
-        let operator_token = self.operator_token();
-        let plain: Plain = self.section("http")?;
-        Some(Http {
-            listen: plain.listen,
-            allowed_hosts: plain.allowed_hosts,
-            body_bytes_max: plain.body_bytes_max,
-            event_bytes_max: plain.event_bytes_max,
-            operator_token,
-        })
     }
 
     /// Empty = none. Anything but a reference is a fault, as with every secret.
@@ -122,27 +105,6 @@ impl Build<'_> {
         resolved
             .map_err(|error| self.secret_fault(entry, join("http", "operator_token"), &error))
             .ok()
-    }
-
-    fn kafka(&mut self) -> Option<Kafka> {
-        #[derive(serde::Deserialize)]
-        struct Plain {
-            bootstrap_servers: String,
-            group_id: String,
-            session_timeout_ms: u32,
-            replication_factor: i32,
-            topic_generation: u32,
-        }
-        let options = self.client_options();
-        let plain: Plain = self.section("kafka")?;
-        Some(Kafka {
-            bootstrap_servers: Some(plain.bootstrap_servers).filter(|list| !list.is_empty()),
-            group_id: plain.group_id,
-            session_timeout_ms: plain.session_timeout_ms,
-            replication_factor: plain.replication_factor,
-            topic_generation: plain.topic_generation,
-            options,
-        })
     }
 
     fn client_options(&mut self) -> BTreeMap<String, Secret> {
@@ -223,46 +185,13 @@ impl Build<'_> {
             remedy: error.remedy().to_owned(),
         });
     }
-
-    fn webhooks(&mut self) -> BTreeMap<Action, Arc<Endpoint>> {
-        let mut endpoints = BTreeMap::new();
-        for name in executed_actions() {
-            let Some(entry) = self.root.at(&["webhook", name]) else {
-                continue;
-            };
-            let action = Action::ALL.into_iter().find(|action| action.name() == name);
-            let path = join("webhook", name);
-            let Some(settings) = self.typed::<WebhookSettings>(&path, entry.to_value()) else {
-                continue;
-            };
-            match Endpoint::compile(&settings, self.environment) {
-                Ok(endpoint) => {
-                    let doubts = endpoint.doubts.iter().cloned();
-                    self.warnings
-                        .extend(doubts.map(|doubt| placed(doubt, entry, &path)));
-                    endpoints.extend(action.map(|action| (action, Arc::new(endpoint))));
-                }
-                Err(problems) => {
-                    let problems = problems.into_iter();
-                    self.faults
-                        .extend(problems.map(|problem| placed(problem, entry, &path)));
-                }
-            }
-        }
-        endpoints
-    }
 }
 
-/// A problem of a webhook's table `entry`, at the key that has it.
-fn placed(problem: Problem, entry: &Entry, path: &str) -> Fault {
-    let names: Vec<&str> = problem.key.iter().map(String::as_str).collect();
-    let place = entry.at(&names).unwrap_or(entry);
-    Fault {
-        origin: place.origin.clone(),
-        key: names
-            .iter()
-            .fold(path.to_owned(), |key, name| join(&key, name)),
-        problem: problem.problem,
-        remedy: problem.remedy,
+/// How actions use their connections is no part of the rules.
+fn without_use(actions: Option<&mut Value>) {
+    for (_, action) in actions.and_then(Value::as_table_mut).into_iter().flatten() {
+        if let Some(keys) = action.as_table_mut() {
+            keys.remove("with");
+        }
     }
 }

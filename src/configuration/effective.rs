@@ -43,11 +43,17 @@ fn written(value: &Value) -> String {
     }
 }
 
-/// A webhook's URL without what its query says.
+/// Whether a key holds the address of a connection, or what is appended to it.
+pub(super) fn is_address(key: &str) -> bool {
+    let name = key.rsplit('.').next();
+    let of_connection = key.starts_with("connections.") && name == Some("url");
+    of_connection || (key.contains(".with.") && name == Some("path"))
+}
+
+/// A URL of a connection, or a path that is appended to it, without what its query says.
 fn without_query(key: &str, value: &Value) -> Option<Value> {
     let text = value.as_str()?;
-    let is_url = key.starts_with("webhook.") && key.rsplit('.').next() == Some("url");
-    if !is_url || is_reference(text) {
+    if !is_address(key) || is_reference(text) {
         return None;
     }
     let (path, query) = text.split_once('?')?;

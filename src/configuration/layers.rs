@@ -224,6 +224,19 @@ impl Entry {
         })
     }
 
+    /// The entry of that name in its table.
+    pub(super) fn child_mut(&mut self, name: &str) -> Option<&mut Self> {
+        self.table_mut()?.get_mut(name)
+    }
+
+    /// Its table, if it is one.
+    pub(super) const fn table_mut(&mut self) -> Option<&mut BTreeMap<String, Self>> {
+        match &mut self.node {
+            Node::Table(table) => Some(table),
+            Node::Leaf(_) => None,
+        }
+    }
+
     /// Its table, if it is one.
     pub(super) fn table(&self) -> Option<&BTreeMap<String, Self>> {
         match &self.node {

@@ -2,19 +2,20 @@
 //!
 //! ```text
 //! default.toml ─┐
-//! FILE …       ─┼─► layers (values with origin) ─► keys × shape ─► merge ─► relations ─► build ─► Configuration
+//! FILE …       ─┼─► layers (values with origin) ─► schema ─► merge ─► relations ─► build ─► Configuration
 //! HOMEOSTAT__… ─┘                                   └──── every fault and warning, with place and remedy ───────┘
 //! ```
 
 pub mod brokers;
 mod build;
+mod connections;
 mod effective;
 mod environment;
 mod faults;
 mod files;
-mod keys;
 mod layers;
 mod relations;
+mod schema;
 mod secrets;
 mod security;
 mod settings;
@@ -30,6 +31,8 @@ pub use effective::effective;
 pub use environment::{PREFIX, of_process};
 pub(crate) use faults::nearest;
 pub use faults::{Fault, Origin};
+pub use schema::published as json_schema;
+pub(crate) use schema::schema_of;
 pub use secrets::{Secret, SecretError, is_reference, resolve, resolve_word};
 pub use settings::{
     Consumer, Durability, Http, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Supervision,
@@ -80,7 +83,7 @@ pub fn examine(
 ) -> Examined {
     let environment: BTreeMap<String, String> = environment.into_iter().collect();
     let mut faults = Vec::new();
-    let shape = keys::configuration();
+    let shape = shape::Shape::of_schema(&schema::layer());
 
     let mut layers = vec![layers::parse(&Text::Default, DEFAULT, &mut faults)];
     for path in files {
@@ -105,14 +108,21 @@ pub fn examine(
     for layer in checked {
         merged.overlay(layer);
     }
-    if is_complete {
-        relations::check(&merged, &mut faults);
-    }
+    connections::expand(&mut merged);
     let mut warnings = Vec::new();
     if is_complete {
+        relations::check(&merged, &mut faults);
         relations::warn(&merged, &mut warnings);
     }
-    let configuration = finish(merged, &environment, faults, &mut warnings);
+    let build = build::Build {
+        root: &merged,
+        environment: &environment,
+        faults: &mut faults,
+        warnings: &mut warnings,
+        is_complete,
+    };
+    let parts = build.all();
+    let configuration = finish(parts, merged, faults);
     warnings.sort();
     Examined {
         configuration: configuration.map(|configuration| Configuration {
@@ -124,19 +134,11 @@ pub fn examine(
 }
 
 fn finish(
+    parts: (Option<Settings>, Option<RuleSettings>),
     values: Entry,
-    environment: &BTreeMap<String, String>,
     mut faults: Vec<Fault>,
-    warnings: &mut Vec<Fault>,
 ) -> Result<Configuration, Vec<Fault>> {
-    let mut build = build::Build {
-        root: &values,
-        environment,
-        faults: &mut faults,
-        warnings,
-    };
-    let (settings, rules) = (build.settings(), build.rules());
-    match (settings, rules) {
+    match parts {
         (Some(settings), Some(rules)) if faults.is_empty() => {
             let mut provenance = BTreeMap::new();
             values.leaves("", &mut |key, _, origin| {

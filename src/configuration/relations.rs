@@ -8,14 +8,15 @@ mod unmatched;
 use std::net::SocketAddr;
 
 use homeostat_logic::action::Action;
+use homeostat_logic::ledger::times::HORIZON_MS;
+use homeostat_logic::rules::schema::executed_actions;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
 use toml::Value;
 
 use super::brokers;
-use super::effective::HIDDEN;
+use super::effective::{self, HIDDEN};
 use super::faults::{Fault, Origin, suggest};
-use super::keys::{HORIZON_MS, executed_actions};
 use super::layers::Entry;
 use super::security::Security;
 use crate::log::kafka::options;
@@ -48,10 +49,8 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.budgets_are_complete_and_few();
     relations.budgets_of_targets_exist();
     relations.alerts_wait_for_nobody();
-    relations.webhooks_exist();
     relations.hidden_values_are_filled_in();
     relations.targets_are_written_once();
-    relations.verified_actions_can_be_probed();
     relations.attempts_end_within_a_quarter_of_the_horizon();
     for (low, high) in ORDERED {
         relations.not_above(low, high);
@@ -67,7 +66,6 @@ pub(super) fn warn(root: &Entry, warnings: &mut Vec<Fault>) {
     relations.rules_have_events();
     relations.targets_are_names();
     relations.thresholds_have_fields();
-    relations.webhooks_are_used();
 }
 
 /// Pairs of keys, the first of which may not be above the second.
@@ -222,7 +220,11 @@ impl Relations<'_> {
                 Severity::ALL
                     .map(Severity::name)
                     .into_iter()
-                    .filter(|severity| rule.at(&[severity]).is_none())
+                    .filter(|severity| {
+                        rule.at(&[severity])
+                            .or_else(|| rule.at(&["default"]))
+                            .is_none()
+                    })
                     .map(|severity| (name.clone(), severity))
             })
             .collect();
@@ -272,42 +274,27 @@ impl Relations<'_> {
         }
     }
 
-    fn webhooks_exist(&mut self) {
-        for action in executed_actions() {
-            let path = ["actions", action, "connector"];
-            let wanted = self.text(&path).is_some_and(|name| name == "webhook");
-            if wanted && self.root.at(&["webhook", action]).is_none() {
-                self.fault(
-                    &path,
-                    format!("is \"webhook\", and there is no table [webhook.{action}]"),
-                    format!("add [webhook.{action}] with a url, or write connector = \"log\""),
-                );
-            }
-        }
-    }
-
     /// What `check --effective` hid, written back as it was printed, would be sent.
     fn hidden_values_are_filled_in(&mut self) {
-        for action in executed_actions() {
-            for path in [
-                vec!["webhook", action, "url"],
-                vec!["webhook", action, "probe", "url"],
-            ] {
-                let url = self.text(&path).unwrap_or_default();
-                if url
-                    .split_once('?')
-                    .is_some_and(|(_, query)| query.contains(HIDDEN))
-                {
-                    self.fault(
-                        &path,
-                        format!(
-                            "has `{HIDDEN}` in its query, where `check --effective` hid a value"
-                        ),
-                        "write the value, or the whole URL as a reference (env: or file:)",
-                    );
-                }
+        let mut hidden = Vec::new();
+        self.root.leaves("", &mut |key, value, origin| {
+            if effective::is_address(key)
+                && let Some((_, query)) = value.as_str().and_then(|url| url.split_once('?'))
+                && query.contains(HIDDEN)
+            {
+                hidden.push((key.to_owned(), origin.clone()));
             }
-        }
+        });
+        self.faults
+            .extend(hidden.into_iter().map(|(key, origin)| Fault {
+                origin,
+                key,
+                problem: format!(
+                    "has `{HIDDEN}` in its query, where `check --effective` hid a value"
+                ),
+                remedy:
+                    "write the value, or the whole URL as a reference (env: or file:)".to_owned(),
+            }));
     }
 
     /// `[targets.churn]` is the model and the service of that name, `[targets."model/churn"]` the model alone.
@@ -333,24 +320,6 @@ impl Relations<'_> {
                         kind.name()
                     ),
                     "move the keys of one table into the other",
-                );
-            }
-        }
-    }
-
-    /// Under `verify` the target has to be asked; one that cannot be would leave each doubt to a person.
-    fn verified_actions_can_be_probed(&mut self) {
-        for action in executed_actions() {
-            let path = ["actions", action, "policy"];
-            let verified = self.text(&path).is_some_and(|policy| policy == "verify");
-            let webhook = self.text(&["actions", action, "connector"]);
-            let webhook = webhook.is_some_and(|name| name == "webhook");
-            let probed = webhook && self.root.at(&["webhook", action, "probe"]).is_some();
-            if verified && !probed {
-                self.fault(
-                    &path,
-                    "is \"verify\", and its target cannot be asked".to_owned(),
-                    format!("add [webhook.{action}.probe] with a url to connector = \"webhook\", or write another policy"),
                 );
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value as Json;
 use toml::Value;
 
 use super::faults::{Fault, join, nearest, suggest};
@@ -17,17 +18,17 @@ const PLAIN_BYTES_MAX: usize = 64;
 #[derive(Debug)]
 pub(super) enum Shape {
     /// These keys and no others.
-    Table(Vec<(&'static str, Shape)>),
+    Table(Vec<(String, Shape)>),
     /// These keys, and beside them tables that the operator names.
-    Open(Vec<(&'static str, Shape)>, Box<Shape>),
+    Open(Vec<(String, Shape)>, Box<Shape>),
     /// Keys named by the operator.
     Map(Box<Shape>),
     /// Keys out of a list.
-    MapOf(Vec<&'static str>, Box<Shape>),
+    MapOf(Vec<String>, Box<Shape>),
     /// Options of the Kafka client: dotted names, scalar values; which ones is a rule of its own.
     ClientOptions,
     /// A list of values out of a closed list, without repetition.
-    Words(Vec<&'static str>),
+    Words(Vec<String>),
     /// A list of `host` or `host:port`.
     Hosts,
     /// True or false.
@@ -42,27 +43,99 @@ pub(super) enum Shape {
     /// A number in a range, both ends included.
     Number(f64, f64),
     /// A word out of a closed list.
-    OneOf(Vec<&'static str>),
+    OneOf(Vec<String>),
     /// An IANA time zone.
     Zone,
     /// `HH:MM`.
     TimeOfDay,
-    /// Not checked; stands for keys that do not exist, which are reported by their table.
+    /// Not checked here.
     Anything,
 }
 
+/// Keys of earlier versions, and what took their place.
+const RENAMED: [(&str, &str); 2] = [
+    (
+        "webhook",
+        "write [connections.NAME] with kind = \"webhook\", and connection = \"NAME\" in [actions.ACTION]",
+    ),
+    ("connector", "write connection = \"NAME\""),
+];
+
 impl Shape {
+    /// The shape that a schema of [`super::schema`] describes.
+    pub(super) fn of_schema(schema: &Json) -> Self {
+        // An optional key: a layer leaves it out instead of writing null, which TOML has not.
+        if let Some(kinds) = schema.get("anyOf").and_then(Json::as_array) {
+            let mut kinds = kinds.iter().filter(|kind| text(kind, "type") != "null");
+            return kinds.next().map_or(Self::Anything, Self::of_schema);
+        }
+        let words = words(schema);
+        let bound = |name: &str| schema.get(name).and_then(Json::as_i64);
+        let limit = |name: &str| schema.get(name).and_then(Json::as_f64);
+        match (text(schema, "type"), text(schema, "format")) {
+            ("object", "client-options") => Self::ClientOptions,
+            ("object", _) => Self::of_object(schema),
+            ("array", _) => match schema.get("items") {
+                Some(items) if text(items, "format") == "host" => Self::Hosts,
+                items => Self::Words(items.map(self::words).unwrap_or_default()),
+            },
+            ("boolean", _) => Self::Flag,
+            ("integer", _) => Self::Whole(
+                bound("minimum").unwrap_or(i64::MIN),
+                bound("maximum").unwrap_or_else(|| width(text(schema, "format"))),
+            ),
+            ("number", _) => Self::Number(
+                limit("minimum").unwrap_or(f64::MIN),
+                limit("maximum").unwrap_or(f64::MAX),
+            ),
+            ("string", "time-zone") => Self::Zone,
+            ("string", "time-of-day") => Self::TimeOfDay,
+            _ if !words.is_empty() => Self::OneOf(words),
+            ("string", _) => Self::Text {
+                empty: bound("minLength").is_none_or(|length| length == 0),
+            },
+            _ => Self::Anything,
+        }
+    }
+
+    fn of_object(schema: &Json) -> Self {
+        let further = schema
+            .get("additionalProperties")
+            .filter(|one| one.is_object() || **one == Json::Bool(true));
+        let further = further.map(|schema| Box::new(Self::of_schema(schema)));
+        if let Some(names) = schema.get("propertyNames") {
+            return Self::MapOf(
+                words(names),
+                further.unwrap_or_else(|| Box::new(Self::Anything)),
+            );
+        }
+        let properties = schema.get("properties").and_then(Json::as_object);
+        let mut keys: Vec<(String, Self)> = properties
+            .into_iter()
+            .flatten()
+            .map(|(name, schema)| (name.clone(), Self::of_schema(schema)))
+            .collect();
+        let order = schema.get(super::schema::ORDER).and_then(Json::as_array);
+        let place = |name: &str| order.and_then(|order| order.iter().position(|one| one == name));
+        keys.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+        match further {
+            None => Self::Table(keys),
+            Some(further) if keys.is_empty() => Self::Map(further),
+            Some(further) => Self::Open(keys, further),
+        }
+    }
+
     /// The shape of the key of that name.
     pub(super) fn below(&self, name: &str) -> Option<&Self> {
         match self {
             Self::Table(keys) => keys
                 .iter()
-                .find_map(|(key, shape)| (*key == name).then_some(shape)),
+                .find_map(|(key, shape)| (key == name).then_some(shape)),
             Self::Open(keys, shape) => keys
                 .iter()
-                .find_map(|(key, shape)| (*key == name).then_some(shape))
+                .find_map(|(key, shape)| (key == name).then_some(shape))
                 .or_else(|| is_plain_name(name).then_some(&**shape)),
-            Self::MapOf(names, shape) => names.contains(&name).then_some(&**shape),
+            Self::MapOf(names, shape) => names.iter().any(|one| one == name).then_some(&**shape),
             Self::Map(shape) => (!name.is_empty() && name.len() <= NAME_BYTES_MAX).then_some(shape),
             Self::ClientOptions => Some(&Self::Anything),
             _ => None,
@@ -91,10 +164,12 @@ impl Shape {
         (named || entry.table().is_some()).then_some(shape)
     }
 
-    fn names(&self) -> Vec<&'static str> {
+    fn names(&self) -> Vec<&str> {
         match self {
-            Self::Table(keys) | Self::Open(keys, _) => keys.iter().map(|(key, _)| *key).collect(),
-            Self::MapOf(names, _) => names.clone(),
+            Self::Table(keys) | Self::Open(keys, _) => {
+                keys.iter().map(|(key, _)| key.as_str()).collect()
+            }
+            Self::MapOf(names, _) => names.iter().map(String::as_str).collect(),
             _ => Vec::new(),
         }
     }
@@ -142,7 +217,9 @@ impl Shape {
         for (name, entry) in table {
             let key = join(path, &name);
             let Some(shape) = self.of(&name, &entry) else {
+                let renamed = RENAMED.iter().find(|(old, _)| *old == name);
                 let remedy = match self {
+                    _ if renamed.is_some() => renamed.map_or("", |(_, instead)| instead).to_owned(),
                     Self::Open(..) if entry.table().is_some() => {
                         format!("name it with a-z, 0-9, _ and -, 1 to {PLAIN_BYTES_MAX} bytes")
                     }
@@ -190,10 +267,13 @@ impl Shape {
                 }
             }
             (Self::OneOf(words), Value::String(word)) => {
-                if words.contains(&word.as_str()) {
+                if words.contains(word) {
                     Ok(())
                 } else {
-                    Err((format!("`{word}` is unknown"), suggest(word, words)))
+                    Err((
+                        format!("`{word}` is unknown"),
+                        suggest(word, &borrowed(words)),
+                    ))
                 }
             }
             (Self::Words(words), Value::Array(items)) => check_words(words, items),
@@ -207,13 +287,13 @@ impl Shape {
                     || format!("write {}", self.wanted()),
                     |zone| format!("did you mean `{zone}`?"),
                 );
-                Err((format!("`{name}` is no time zone"), remedy))
+                Err((format!("`{name}` is not a time zone"), remedy))
             }
             (Self::TimeOfDay, Value::String(text)) => {
                 if is_time_of_day(text) {
                     Ok(())
                 } else {
-                    wrong(format!("`{text}` is no time of day"))
+                    wrong(format!("`{text}` is not a time of day"))
                 }
             }
             (_, value) => wrong(format!("is {}", kind(value))),
@@ -241,7 +321,47 @@ impl Shape {
     }
 }
 
-fn check_words(words: &[&str], items: &[Value]) -> Result<(), (String, String)> {
+fn borrowed(words: &[String]) -> Vec<&str> {
+    words.iter().map(String::as_str).collect()
+}
+
+/// Text of a field of a schema. A type may be a list of one and null.
+fn text<'a>(schema: &'a Json, field: &str) -> &'a str {
+    let value = schema.get(field);
+    let first = value.and_then(Json::as_array).and_then(|list| list.first());
+    first.or(value).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// The words of a closed list: an `enum`, or constants with a comment each.
+fn words(schema: &Json) -> Vec<String> {
+    let list = |name: &str| {
+        schema
+            .get(name)
+            .and_then(Json::as_array)
+            .into_iter()
+            .flatten()
+    };
+    let constants = list("oneOf").flat_map(|one| {
+        one.get("const").cloned().map_or_else(
+            || words(one),
+            |word| word.as_str().map(str::to_owned).into_iter().collect(),
+        )
+    });
+    let listed = list("enum").filter_map(|word| word.as_str().map(str::to_owned));
+    listed.chain(constants).collect()
+}
+
+/// Largest number of a width.
+fn width(format: &str) -> i64 {
+    match format {
+        "uint32" => i64::from(u32::MAX),
+        "int32" => i64::from(i32::MAX),
+        _ => i64::MAX,
+    }
+}
+
+fn check_words(words: &[String], items: &[Value]) -> Result<(), (String, String)> {
+    let words = borrowed(words);
     let mut seen = Vec::new();
     for item in items {
         let Some(word) = item.as_str() else {
@@ -251,10 +371,10 @@ fn check_words(words: &[&str], items: &[Value]) -> Result<(), (String, String)> 
             ));
         };
         if !words.contains(&word) {
-            return Err((format!("`{word}` is unknown"), suggest(word, words)));
+            return Err((format!("`{word}` is unknown"), suggest(word, &words)));
         }
         if seen.contains(&word) {
-            return Err((format!("`{word}` stands twice"), "write it once".to_owned()));
+            return Err((format!("`{word}` is repeated"), "write it once".to_owned()));
         }
         seen.push(word);
     }

@@ -1,4 +1,4 @@
-//! The default connector: it changes nothing outside, and publishes on `system.alerts` what it would have done. For `alert`
+//! The built-in connection `log`: it changes nothing outside, and publishes on `system.alerts` what it would have done. For `alert`
 //! that publication is the action itself.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// Name in configuration and records.
 pub const NAME: &str = "log";
-/// Its value.
+/// Value of the header that marks what it publishes.
 pub const ORIGIN: &[u8] = b"homeostat";
 
 /// See the module.
@@ -32,11 +32,7 @@ impl LogConnector {
 }
 
 impl Connector for LogConnector {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn send(&self, order: Order) -> BoxFuture<'static, Answer> {
+    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
         tracing::info!(
             action = order.action.name(),
             about = %order.target,

@@ -1,60 +1,42 @@
-//! The ways to carry out an action. `Kind` is the one closed list; a new connector is a variant here and a file beside.
+//! How actions reach the platform's services: kinds of connections, one file each, and the connections of a configuration.
+//!
+//! A new kind is a file here that implements `kind::Kind`, its `mod` line and its line in `KINDS`.
 
+pub(crate) mod kind;
+pub(crate) mod kit;
 pub mod log;
-pub mod webhook;
+mod reference;
+mod webhook;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use homeostat_actors::ports::connector::Connector;
+use homeostat_actors::ports::connector::{Binding, Connections};
 use homeostat_actors::ports::log::EventLog;
 use homeostat_logic::action::Action;
 
-/// Every connector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    /// Records and publishes what it would do.
-    Log,
-    /// Calls a URL.
-    Webhook,
+use kind::{AnyKind, Entry};
+
+pub use kit::Problem;
+pub use reference::reference;
+
+/// Every kind of connection.
+pub(crate) static KINDS: [&dyn AnyKind; 1] = [&Entry::<webhook::Webhook>::NEW];
+
+/// Names of all kinds, with the built-in connection's.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    std::iter::once(log::NAME).chain(KINDS.iter().map(|kind| kind.name()))
 }
 
-const ALL: [Kind; 2] = [Kind::Log, Kind::Webhook];
-
-impl Kind {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Log => log::NAME,
-            Self::Webhook => webhook::NAME,
-        }
+/// Binds each action to the built-in connection `log`, beside what the configuration binds.
+pub fn with_log(configured: &Connections, events: &Arc<dyn EventLog>) -> Connections {
+    let mut connections = configured.clone();
+    let connector = Arc::new(log::LogConnector::new(Arc::clone(events)));
+    for action in Action::ALL {
+        let binding = Binding {
+            kind: log::NAME,
+            connector: Arc::clone(&connector) as _,
+        };
+        connections.bind(log::NAME, action, None, binding);
     }
-}
-
-/// The names configuration and records use.
-pub const NAMES: [&str; 2] = [log::NAME, webhook::NAME];
-
-/// All connectors by name.
-pub fn build(
-    events: &Arc<dyn EventLog>,
-    endpoints: &BTreeMap<Action, Arc<webhook::Endpoint>>,
-) -> BTreeMap<&'static str, Arc<dyn Connector>> {
-    ALL.into_iter()
-        .map(|kind| {
-            let connector: Arc<dyn Connector> = match kind {
-                Kind::Log => Arc::new(log::LogConnector::new(Arc::clone(events))),
-                Kind::Webhook => Arc::new(webhook::Webhook::new(endpoints.clone())),
-            };
-            (kind.name(), connector)
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_connector_is_known_to_the_configuration_by_its_name() {
-        assert_eq!(ALL.map(Kind::name), NAMES);
-    }
+    connections
 }

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::web::{Data, Json, Path};
+use homeostat_actors::in_force::Live;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::ledger::state::OverrideEntry;
-use homeostat_logic::rules::Rules;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio::sync::{Mutex, MutexGuard, Semaphore};
@@ -41,7 +41,7 @@ pub struct Control {
     /// The ledger as folded here; the partition of number n at place n.
     pub views: Vec<Arc<LedgerView>>,
     /// How a forced action is carried out.
-    pub rules: Arc<Rules>,
+    pub live: Live,
     /// An order is answered within this time; see [`ACKNOWLEDGE_LIMIT`](super::ACKNOWLEDGE_LIMIT).
     pub read_back_limit: Duration,
 }
@@ -111,7 +111,13 @@ async fn order(
     let asked = request::read(&wanted.order, &body.read().await?)?;
     let deadline = Instant::now() + control.read_back_limit;
     let _alone = admission.alone(id, deadline).await?;
-    let parts = parts(&control.views, &control.rules, clock.now(), id, &asked)?;
+    let parts = parts(
+        &control.views,
+        &control.live.load().rules,
+        clock.now(),
+        id,
+        &asked,
+    )?;
     answer::own_key(&control.views, &parts, id)?;
     append(&log, id, &asked, &parts, deadline).await?;
     let mut entries = Vec::new();

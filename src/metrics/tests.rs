@@ -171,7 +171,7 @@ fn every_counter_of_closed_labels_starts_at_zero_for_every_value() {
         ("ledger_voids_total", VoidReason::VARIANTS.len()),
         (
             "actions_total",
-            Action::ALL.len() * connectors::NAMES.len() * 4,
+            Action::ALL.len() * connectors::names().count() * 4,
         ),
         ("http_requests_total", 4),
         ("published_events_total", topic::TOPICS.len()),

@@ -38,7 +38,7 @@ impl Metrics {
             self.ledger_voids.add([reason], 0);
         }
         for action in Action::ALL {
-            for connector in connectors::NAMES {
+            for connector in connectors::names() {
                 for outcome in FinishOutcome::VARIANTS {
                     self.actions.add([action.name(), connector, outcome], 0);
                 }

@@ -1,6 +1,5 @@
 //! Wiring: from the configuration to the parts, each given what it needs and nothing else.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, RwLock};
@@ -11,10 +10,10 @@ use homeostat_actors::cooldown::{CooldownContext, SharedHistory};
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::flight::FlightLimits;
+use homeostat_actors::in_force::{InForce, Live};
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::connector::Connector;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::responder::{ByRules, ResponderContext};
@@ -55,18 +54,15 @@ pub fn open_log(settings: &Settings) -> anyhow::Result<Arc<dyn EventLog>> {
         };
         return Ok(Arc::new(EmbeddedLog::open(embedded)?));
     };
-    let kafka = kafka_settings(&settings.kafka, bootstrap_servers);
+    let kafka = kafka_settings(settings, bootstrap_servers);
     Ok(Arc::new(KafkaLog::open(kafka)?))
 }
 
 /// How these brokers are reached.
-pub(super) fn kafka_settings(
-    kafka: &crate::configuration::Kafka,
-    bootstrap_servers: &str,
-) -> KafkaSettings {
-    let options = kafka.options.iter();
+pub(super) fn kafka_settings(settings: &Settings, bootstrap_servers: &str) -> KafkaSettings {
+    let options = settings.kafka_options.iter();
     KafkaSettings {
-        session_timeout: Duration::from_millis(u64::from(kafka.session_timeout_ms)),
+        session_timeout: Duration::from_millis(u64::from(settings.kafka.session_timeout_ms)),
         options: options
             .map(|(name, value)| (name.clone(), value.expose().to_owned()))
             .collect(),
@@ -90,9 +86,8 @@ pub(super) struct Assembly {
     log: Arc<dyn EventLog>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
-    rules: Arc<Rules>,
+    live: Live,
     history: SharedHistory,
-    connectors: Arc<BTreeMap<String, Arc<dyn Connector>>>,
     settings: Settings,
     state: Arc<ServiceState>,
     vitals: Arc<Vitals>,
@@ -118,11 +113,7 @@ impl Assembly {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let types = rules.event_types().map(str::to_owned);
         let metrics = Metrics::new(types, clock.now()).context("the metrics are inconsistent")?;
-        let connectors = crate::connectors::build(&log, &settings.webhook);
-        let connectors = connectors
-            .into_iter()
-            .map(|(name, one)| (name.to_owned(), one))
-            .collect();
+        let connections = crate::connectors::with_log(&settings.connections, &log);
         let history = Arc::new(RwLock::new(History::new(DECISIONS_MAX)));
         let views = (0..settings.ledger.partitions)
             .map(LedgerView::new)
@@ -137,9 +128,8 @@ impl Assembly {
             log,
             clock,
             metrics: Arc::new(metrics),
-            rules: Arc::new(rules),
+            live: InForce::begin(rules, connections),
             history,
-            connectors: Arc::new(connectors),
             settings,
             state,
             vitals,
@@ -171,10 +161,10 @@ impl Assembly {
             stopped: self.state(),
             control: Control {
                 views: self.state.views().to_vec(),
-                rules: Arc::clone(&self.rules),
+                live: Arc::clone(&self.live),
                 read_back_limit: ACKNOWLEDGE_LIMIT,
             },
-            operator_token: self.settings.http.operator_token.clone(),
+            operator_token: self.settings.operator_token.clone(),
             acknowledge_limit: ACKNOWLEDGE_LIMIT,
             allowed_hosts: self.settings.http.allowed_hosts.clone(),
         }
@@ -184,7 +174,7 @@ impl Assembly {
         let observer: Arc<dyn Observer> = Arc::new(Observation(Arc::clone(&self.metrics)));
         let ledger_partitions = self.state.views().len();
         let responder = ResponderContext {
-            rules: Arc::clone(&self.rules),
+            live: Arc::clone(&self.live),
             judge: Arc::new(ByRules),
             log: Arc::clone(&self.log),
             clock: Arc::clone(&self.clock),
@@ -210,7 +200,7 @@ impl Assembly {
                 clock: Arc::clone(&self.clock),
                 observer: Arc::clone(&observer),
                 view: Arc::clone(view),
-                connectors: Arc::clone(&self.connectors),
+                live: Arc::clone(&self.live),
                 fresh_id,
                 owner: Arc::clone(&owner),
                 concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,

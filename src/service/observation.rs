@@ -62,13 +62,8 @@ impl Observer for Observation {
         }
     }
 
-    fn answered(&self, action: Action, connector: &str, outcome: FinishOutcome, took: Duration) {
-        let connector = crate::connectors::NAMES
-            .into_iter()
-            .find(|name| *name == connector)
-            .unwrap_or("none");
-        let labels = [action.name(), connector, outcome.into()];
-        self.0.actions.add(labels, 1);
+    fn answered(&self, action: Action, kind: &'static str, outcome: FinishOutcome, took: Duration) {
+        self.0.actions.add([action.name(), kind, outcome.into()], 1);
         self.0.action_duration.observe([action.name()], took);
     }
 }

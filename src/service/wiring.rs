@@ -82,8 +82,7 @@ impl Wiring for Service {
             return Err(OpenError::Configuration(problems));
         }
         let configuration = configured(files).map_err(OpenError::Configuration)?;
-        let kafka = &configuration.settings.kafka;
-        let log = KafkaLog::open(kafka_settings(kafka, bootstrap_servers));
+        let log = KafkaLog::open(kafka_settings(&configuration.settings, bootstrap_servers));
         let log = log.map_err(|error| OpenError::Log(error.to_string()))?;
         Ok(Arc::new(log))
     }

@@ -79,17 +79,20 @@ impl ActionTarget {
         let url = format!("http://127.0.0.1:{}", self.target.port);
         let overlay = |(action, policy): (&str, &str)| {
             let probe = if policy == "verify" {
-                format!("probe.url = \"{url}/effects/{{{{ action_id }}}}\"\n")
+                "with.probe.path = \"/effects/{{ action_id }}\"\n".to_owned()
             } else {
                 String::new()
             };
             format!(
-                "[actions.{action}]\nconnector = \"webhook\"\npolicy = \"{policy}\"\nmax_attempts = 10\n\
+                "[actions.{action}]\nconnection = \"target\"\npolicy = \"{policy}\"\nmax_attempts = 10\n\
                  backoff.first_ms = 50\nbackoff.max_ms = 500\n\
-                 [webhook.{action}]\nurl = \"{url}/{action}/{{{{ target.name }}}}\"\ntimeout_ms = 1000\n{probe}"
+                 with.path = \"/{action}/{{{{ target.name }}}}\"\n{probe}"
             )
         };
-        ACTIONS.map(overlay).concat()
+        let connection = format!(
+            "[connections.target]\nkind = \"webhook\"\nurl = \"{url}\"\ntimeout_ms = 1000\n"
+        );
+        connection + &ACTIONS.map(overlay).concat()
     }
 }
 

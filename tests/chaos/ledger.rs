@@ -126,7 +126,7 @@ impl Ledger {
         let actions = read.folds.values().flat_map(|fold| &fold.state().actions);
         actions
             .filter(|(_, action)| {
-                action.step.connector == "webhook" && action.phase != Phase::Suppressed
+                action.step.connector == "target" && action.phase != Phase::Suppressed
             })
             .map(|(id, action)| Act {
                 id: *id,

@@ -63,7 +63,7 @@ fn a_lost_alert_is_a_warning_through_a_restart_until_a_later_one_is_delivered() 
     wait_until("it warns", || !warnings(&service).is_empty());
     let told = warnings(&service).concat();
     assert!(
-        told.contains("1 alerts") && told.contains("model/m"),
+        told.contains("1 alert of") && told.contains("model/m"),
         "{told}"
     );
     wait_until("it is counted", || undelivered(&service, 1));
@@ -73,7 +73,7 @@ fn a_lost_alert_is_a_warning_through_a_restart_until_a_later_one_is_delivered() 
     let status = order(&launch, &service, &["ledger", "status"]);
     let status = String::from_utf8_lossy(&status.stdout).into_owned();
     assert!(
-        status.contains("alert about model/m through webhook is failed since"),
+        status.contains("alert about model/m through alert is failed since"),
         "{status}"
     );
 

@@ -102,7 +102,7 @@ fn a_scheduled_action_is_cancelled_once_and_never_sent() {
     let complaint = String::from_utf8_lossy(&again.stderr);
     assert_eq!(again.status.code(), Some(1), "{complaint}");
     assert!(
-        complaint.contains("409") && complaint.contains("is cancelled"),
+        complaint.contains("409") && complaint.contains("was cancelled"),
         "{complaint}"
     );
     assert_eq!(service.story(&scheduled)["phase"], "cancelled");

@@ -86,8 +86,8 @@ fn an_action_waits_for_a_target_that_is_away() {
         .unwrap()
         .port();
     let overlay = format!(
-        "[actions.retrain]\nconnector = \"webhook\"\nmax_attempts = 10\nbackoff.first_ms = 500\nbackoff.max_ms = 10000\n\
-         [webhook.retrain]\nurl = \"http://127.0.0.1:{port}/\"\n"
+        "[actions.retrain]\nconnection = \"jobs\"\nmax_attempts = 10\nbackoff.first_ms = 500\nbackoff.max_ms = 10000\n\
+         [connections.jobs]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{port}/\"\n"
     );
     let service = Launch::new().overlay(&overlay).start();
     let ids = service.publish(DRIFT, &drift("m"));
@@ -206,11 +206,10 @@ fn g3_what_a_target_did_without_saying_so_is_looked_up_and_only_what_it_did_not_
             _ => Reply::Say("201 Created"),
         }
     });
-    let port = target.port;
-    let launch = launch(&target, 3).overlay(&format!(
-        "actions.retrain.policy = \"verify\"\n[webhook.retrain]\ntimeout_ms = 500\n\
-         probe.url = \"http://127.0.0.1:{port}/runs/{{{{ target.name }}}}/{{{{ action_id }}}}\"\n"
-    ));
+    let launch = launch(&target, 3).overlay(
+        "[connections.retrain]\ntimeout_ms = 500\n[actions.retrain]\npolicy = \"verify\"\n\
+         with.probe.path = \"/runs/{{ target.name }}/{{ action_id }}\"\n",
+    );
     let service = launch.start();
     let ids = service.publish(DRIFT, &json!([drift("kept"), drift("lost")]));
     // The lease, which is a minute, is waited for.

@@ -13,8 +13,10 @@ use homeostat::http::{
     ApiParts, Authority, Control, Cooldowns, Decisions, Health, Readiness, Server, Stopped, Tree,
 };
 use homeostat::metrics::Metrics;
+use homeostat_actors::in_force::InForce;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::*;
 use homeostat_logic::action::Action;
 use homeostat_logic::history::*;
@@ -386,7 +388,7 @@ pub(crate) fn control(views: Vec<Arc<LedgerView>>, read_back_limit: Duration) ->
     let defaults = homeostat::configuration::load(&[], BTreeMap::new()).unwrap();
     Control {
         views,
-        rules: Arc::new(Rules::new(&defaults.rules).unwrap()),
+        live: InForce::begin(Rules::new(&defaults.rules).unwrap(), Connections::default()),
         read_back_limit,
     }
 }

@@ -1,5 +1,8 @@
 //! The connector port: how one attempt of an action reaches the platform's services.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use homeostat_logic::action::Action;
 use homeostat_logic::ledger::params::Params;
@@ -61,17 +64,19 @@ pub enum Probe {
     NoAnswer(String),
 }
 
-/// A way to reach a service. Implementations never retry, never follow redirects and answer within their time limit.
+/// A way to carry out one action. Implementations never retry, never follow redirects and answer within their time limit.
 pub trait Connector: Send + Sync + 'static {
-    /// Name in configuration and records.
-    fn name(&self) -> &'static str;
-
     /// Sends one attempt. The future must be resolved within the request limit T of ledger-protocol §7.
-    fn send(&self, order: Order) -> BoxFuture<'static, Answer>;
+    fn send(&self, order: Order) -> BoxFuture<'_, Answer>;
+
+    /// Whether the target can be asked what came of an attempt: [`Connector::probe`] then says something.
+    fn can_be_probed(&self) -> bool {
+        false
+    }
 
     /// Asks the target whether an action had its effect; changes nothing there. `None`: this target cannot be asked.
     /// Bounded in time as [`Connector::send`] is.
-    fn probe(&self, _order: Order) -> BoxFuture<'static, Option<Probe>> {
+    fn probe(&self, _order: Order) -> BoxFuture<'_, Option<Probe>> {
         Box::pin(std::future::ready(None))
     }
 
@@ -80,10 +85,88 @@ pub trait Connector: Send + Sync + 'static {
     ///
     /// # Errors
     /// Why the target could not say; the bid is tried again later.
-    fn resolve(
-        &self,
-        _order: Order,
-    ) -> BoxFuture<'static, Result<Option<serde_json::Value>, String>> {
+    fn resolve(&self, _order: Order) -> BoxFuture<'_, Result<Option<serde_json::Value>, String>> {
         Box::pin(std::future::ready(Ok(None)))
+    }
+}
+
+/// An action bound to a connection.
+#[derive(Clone)]
+pub struct Binding {
+    /// Kind of the connection, from a closed list: a label of metrics.
+    pub kind: &'static str,
+    /// How it is carried out.
+    pub connector: Arc<dyn Connector>,
+}
+
+impl std::fmt::Debug for Binding {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Binding").field(&self.kind).finish()
+    }
+}
+
+/// How actions are carried out: by connection and action, for all targets or for one.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(BTreeMap<String, BTreeMap<Action, Bindings>>);
+
+#[derive(Clone, Debug, Default)]
+struct Bindings {
+    general: Option<Binding>,
+    targets: BTreeMap<Target, Binding>,
+}
+
+/// Why an action of an earlier configuration cannot be carried out by this one.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotBound {
+    /// There is no connection of that name.
+    #[error(
+        "there is no connection `{0}` any more; add [connections.{0}], or refire the action after the configuration was corrected"
+    )]
+    NoConnection(String),
+    /// The connection does not carry out this action.
+    #[error(
+        "connection `{connection}` no longer carries out {action}; name it in [actions.{action}], or refire the action after the configuration was corrected"
+    )]
+    NoAction {
+        /// Its name.
+        connection: String,
+        /// What it was asked for.
+        action: Action,
+    },
+}
+
+impl Connections {
+    /// Binds an action to a connection, for one target or (`None`) for those without a binding of their own.
+    pub fn bind(&mut self, connection: &str, action: Action, target: Option<Target>, to: Binding) {
+        let actions = self.0.entry(connection.to_owned()).or_default();
+        let bindings = actions.entry(action).or_default();
+        match target {
+            Some(target) => {
+                bindings.targets.insert(target, to);
+            }
+            None => bindings.general = Some(to),
+        }
+    }
+
+    /// How a connection carries out an action for a target.
+    ///
+    /// # Errors
+    /// The configuration has no such connection, or does not let it carry out this action.
+    pub fn find(
+        &self,
+        connection: &str,
+        action: Action,
+        target: &Target,
+    ) -> Result<&Binding, NotBound> {
+        let Some(actions) = self.0.get(connection) else {
+            return Err(NotBound::NoConnection(connection.to_owned()));
+        };
+        let bindings = actions.get(&action);
+        let binding = bindings
+            .and_then(|bindings| bindings.targets.get(target).or(bindings.general.as_ref()));
+        binding.ok_or_else(|| NotBound::NoAction {
+            connection: connection.to_owned(),
+            action,
+        })
     }
 }

@@ -51,8 +51,8 @@ pub trait Observer: Send + Sync + 'static {
     /// The fold changed after start-up; not called for what is only read again.
     fn changed(&self, change: &Change, fold: &Fold, now: Millis);
 
-    /// An attempt was answered.
-    fn answered(&self, action: Action, connector: &str, outcome: FinishOutcome, took: Duration);
+    /// An attempt over a connection of this kind was answered.
+    fn answered(&self, action: Action, kind: &'static str, outcome: FinishOutcome, took: Duration);
 }
 
 /// Hears nothing; for tests and benches.

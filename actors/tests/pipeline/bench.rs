@@ -12,10 +12,11 @@ use homeostat_actors::cooldown::{CooldownContext, SharedHistory};
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::flight::FlightLimits;
+use homeostat_actors::in_force::InForce;
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::{Decoder, RetrySettings};
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
+use homeostat_actors::ports::connector::{Answer, Binding, Connections, Connector, Order, Probe};
 use homeostat_actors::ports::log::{
     Epoch, EventLog, GroupSettings, NewRecord, StoredRecord, TopicPartition,
 };
@@ -33,6 +34,7 @@ use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{FinishOutcome, Genesis, Id, Millis, Record};
 use homeostat_logic::ledger::retention::KEEP_MS_MIN;
+use homeostat_logic::rules::schema::executed_actions;
 use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 
@@ -104,22 +106,18 @@ struct Recording {
 }
 
 impl Connector for Recording {
-    fn name(&self) -> &'static str {
-        "log"
-    }
-
-    fn send(&self, order: Order) -> BoxFuture<'static, Answer> {
+    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
         let told = (order.action_id, order.attempt, order.action);
         self.orders.lock().unwrap().push(told);
         (self.send)(order)
     }
 
-    fn probe(&self, order: Order) -> BoxFuture<'static, Option<Probe>> {
+    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
         let said = (self.probe)(&order);
         async { said }.boxed()
     }
 
-    fn resolve(&self, order: Order) -> BoxFuture<'static, Resolved> {
+    fn resolve(&self, order: Order) -> BoxFuture<'_, Resolved> {
         let resolved = (self.resolve)(&order);
         async { resolved }.boxed()
     }
@@ -263,7 +261,20 @@ impl Bench {
         let shared_log: Arc<dyn EventLog> = Arc::new(log.clone());
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let observer: Arc<dyn Observer> = Arc::clone(&hearing) as _;
-        let connectors = Arc::new(BTreeMap::from([("log".to_owned(), recording)]));
+        let mut connections = Connections::default();
+        for action in Action::ALL {
+            let connector = Arc::clone(&recording);
+            connections.bind(
+                "log",
+                action,
+                None,
+                Binding {
+                    kind: "log",
+                    connector,
+                },
+            );
+        }
+        let live = InForce::begin(rules(plan.policy), connections);
         let under_way = Arc::new(AtomicUsize::new(0));
         found(&log).await;
         let ledger = (0..LEDGER_PARTITIONS).map(|partition| {
@@ -284,7 +295,7 @@ impl Bench {
                 clock: Arc::clone(&time),
                 observer: Arc::clone(&observer),
                 view,
-                connectors: Arc::clone(&connectors),
+                live: Arc::clone(&live),
                 fresh_id: plan.fresh_id,
                 owner: "test".into(),
                 concurrent_actions_max: 64,
@@ -294,7 +305,7 @@ impl Bench {
         });
         let context = RosterContext {
             responder: ResponderContext {
-                rules: Arc::new(rules(plan.policy)),
+                live: Arc::clone(&live),
                 judge: Arc::new(Scripted(plan.judge)),
                 log: Arc::clone(&shared_log),
                 clock: Arc::clone(&time),
@@ -444,9 +455,11 @@ fn rules(policy: &str) -> Rules {
     let text = include_str!("../../../config/default.toml");
     let mut table: toml::Table = text.parse().unwrap();
     table.retain(|section, _| SECTIONS.contains(&section));
-    for (_, action) in table["actions"].as_table_mut().unwrap() {
-        action["policy"] = policy.into();
-    }
+    let mut action = table["actions"]["default"].clone();
+    action["policy"] = policy.into();
+    let actions = executed_actions().into_iter();
+    let actions = actions.map(|name| (name.to_owned(), action.clone()));
+    table["actions"] = toml::Value::Table(actions.collect());
     let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
     Rules::new(&settings).unwrap()
 }

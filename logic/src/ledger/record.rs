@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::id::Id;
 use super::params::Params;
+use super::times::HORIZON_MS;
 use crate::action::Action;
 use crate::severity::Severity;
 use crate::target::Target;
@@ -197,13 +198,17 @@ pub struct Gate {
 }
 
 /// Pause before attempt n + 1: min(max, first * factor^(n-1)), lengthened by up to a quarter (by hash, not by chance).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 pub struct Backoff {
-    /// Pause after the first attempt.
+    /// Pause before the second attempt, in milliseconds.
+    #[schemars(range(min = 0, max = HORIZON_MS))]
     pub first_ms: Millis,
-    /// Growth per attempt.
+    /// Growth of the pause with each further attempt.
+    #[schemars(range(min = 1, max = 100))]
     pub factor: u32,
-    /// Longest pause.
+    /// Longest pause between two attempts, in milliseconds.
+    #[schemars(range(min = 0, max = HORIZON_MS))]
     pub max_ms: Millis,
 }
 

@@ -11,7 +11,7 @@ use crate::action::Action;
 use crate::ledger::record::{Id, Millis};
 use crate::model_reference;
 use crate::severity::{Severity, normalized};
-use crate::target::TargetKind;
+use crate::target::{Target, TargetKind};
 
 /// The rule that answers every event type without one of its own.
 pub const OTHER: &str = "other";
@@ -94,6 +94,7 @@ impl Rule {
 struct Table {
     rules: BTreeMap<String, Rule>,
     other: Rule,
+    actions: BTreeMap<Action, ActionSettings>,
 }
 
 impl Table {
@@ -127,7 +128,6 @@ pub struct Rules {
     pub defaults: Defaults,
     /// When scheduled actions run.
     pub maintenance: Schedule,
-    actions: BTreeMap<Action, ActionSettings>,
     synonyms: BTreeMap<String, Severity>,
     general: Table,
     targets: BTreeMap<String, Named>,
@@ -153,7 +153,6 @@ impl Rules {
                 revision: revision(settings),
                 defaults: settings.defaults.clone(),
                 maintenance,
-                actions: settings.actions.clone(),
                 synonyms,
                 general,
                 targets,
@@ -164,17 +163,21 @@ impl Rules {
 
     /// The rule for an event type and a target.
     pub fn find(&self, event_type: &str, kind: TargetKind, target: &str) -> &Rule {
+        self.table(kind, target).find(event_type)
+    }
+
+    /// How an action is carried out for a target; `None` only for `ignore`, which is recorded and not carried out.
+    pub fn action(&self, action: Action, target: &Target) -> Option<&ActionSettings> {
+        self.table(target.kind, &target.name).actions.get(&action)
+    }
+
+    fn table(&self, kind: TargetKind, target: &str) -> &Table {
         let named = self.targets.get(target);
         let own = named.and_then(|named| match kind {
             TargetKind::Model => named.model.as_ref(),
             TargetKind::Service => named.service.as_ref(),
         });
-        own.unwrap_or(&self.general).find(event_type)
-    }
-
-    /// How an action is carried out; `None` only for `ignore`, which nobody carries out.
-    pub fn action(&self, action: Action) -> Option<&ActionSettings> {
-        self.actions.get(&action)
+        own.unwrap_or(&self.general)
     }
 
     /// The severity that a word of another system stands for.
@@ -268,18 +271,25 @@ fn check_defaults(settings: &RuleSettings) -> Vec<RuleError> {
 }
 
 fn check_actions(settings: &RuleSettings) -> Vec<RuleError> {
-    let alert = settings.actions.get(&Action::Alert);
-    let silent = alert.is_some_and(|alert| alert.approval);
-    let silent = silent.then(|| RuleError {
-        key: "actions.alert.approval".into(),
-        problem: "is true, but an alert is what asks people; write false".into(),
-    });
+    let targets = settings.targets.iter();
+    let tables = targets.map(|(name, target)| (format!("targets.{name}.actions"), &target.actions));
+    let tables = tables.chain([("actions".to_owned(), &settings.actions)]);
+    let silent = tables
+        .filter(|(_, actions)| {
+            actions
+                .get(&Action::Alert)
+                .is_some_and(|alert| alert.approval)
+        })
+        .map(|(path, _)| RuleError {
+            key: format!("{path}.alert.approval"),
+            problem: "is true, but an alert is what asks people; write false".into(),
+        });
     Action::ALL
         .into_iter()
         .filter(|action| *action != Action::Ignore && !settings.actions.contains_key(action))
         .map(|action| RuleError {
             key: format!("actions.{action}"),
-            problem: "the table is missing; say at least which connector carries it out".into(),
+            problem: "the table is missing; say at least which connection carries it out".into(),
         })
         .chain(silent)
         .collect()
@@ -348,7 +358,17 @@ fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleErr
         .into_iter()
         .map(|name| (name.clone(), resolve(name)))
         .collect();
-    Table { rules, other }
+    let mut actions = settings.actions.clone();
+    actions.extend(
+        overlay
+            .into_iter()
+            .flat_map(|overlay| overlay.actions.clone()),
+    );
+    Table {
+        rules,
+        other,
+        actions,
+    }
 }
 
 fn further_budgets(settings: &RuleSettings, target: Option<&TargetOverlay>) -> Vec<FurtherBudget> {
@@ -402,7 +422,7 @@ fn lay_over(rule: &mut Rule, layer: &RuleOverlay) {
         (Severity::Critical, layer.critical),
     ];
     for (severity, action) in cells {
-        if let Some(action) = action {
+        if let Some(action) = action.or(layer.default) {
             rule.matrix.insert(severity, action);
         }
     }

@@ -4,6 +4,7 @@
 pub mod compiled;
 pub mod hours;
 pub mod maintenance;
+pub mod schema;
 pub mod settings;
 
 pub use compiled::{Rule, RuleError, Rules};

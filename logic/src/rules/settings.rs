@@ -5,14 +5,16 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::schema::{self, HORIZON_MINUTES};
 use crate::action::Action;
 use crate::ledger::record::{Backoff, Policy};
 use crate::severity::Severity;
 
 /// The sections of the configuration that decide.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSettings {
     /// Section `[severity]`.
@@ -32,124 +34,179 @@ pub struct RuleSettings {
     /// Tables `[targets.<name>]`, about the model and the service of that name, or `[targets."model/<name>"]` and
     /// `[targets."service/<name>"]`.
     pub targets: BTreeMap<String, TargetOverlay>,
-    /// Tables `[actions.<action>]`.
+    /// Tables `[actions.<action>]`. As they are written, `[actions.default]` holds what is the same for all of them; it is laid
+    /// under each before they are read.
+    #[schemars(schema_with = "schema::by_action::<ActionSettings>")]
     pub actions: BTreeMap<Action, ActionSettings>,
 }
 
+/// Name of the table of actions that holds what is the same for all of them.
+pub const DEFAULT_ACTION: &str = "default";
+
 /// How severities of other systems are read.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SeveritySettings {
-    /// Word or number → severity; compared as [`crate::severity::normalized`] writes them.
+    /// What severities of other systems mean: a word or a number, and low, medium, high or critical. Case does not count, nor do
+    /// blanks, - and _ inside, so that "SEV-1" is sev1; a number may be a number or text. Add words of your own, or give these
+    /// another meaning. The four severities mean themselves. An event with any other word has its rule's `default_severity`, and
+    /// its reasons name the word.
     pub synonyms: BTreeMap<String, Severity>,
 }
 
 /// When retraining and rollback are allowed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WorkingHours {
-    /// Whether working hours gate at all.
+    /// Whether working hours gate at all. Outside them retrain and rollback become alert, so that a person is near.
+    #[schemars(extend("default" = true))]
     pub enabled: bool,
-    /// First working hour, 0 to 23.
+    /// First working hour, 0 to 23, local time. Earlier hours are outside.
+    #[schemars(range(max = 23), extend("default" = 6))]
     pub start: u32,
-    /// Last working hour, 0 to 23, included. A start after the end spans midnight.
+    /// Last working hour, 0 to 23, local time, included: 22 means that 22:59 is inside and 23:00 outside. A start after the end
+    /// spans midnight.
+    #[schemars(range(max = 23), extend("default" = 22))]
     pub end: u32,
-    /// IANA name.
+    /// Time zone of the hours, an IANA name; daylight saving time is followed.
+    #[schemars(schema_with = "schema::time_zone", extend("default" = "UTC"))]
     pub timezone: chrono_tz::Tz,
-    /// Whether CRITICAL events are gated too.
+    /// Whether critical events are gated too. False lets them retrain and roll back at night.
+    #[schemars(extend("default" = true))]
     pub gate_critical: bool,
-    /// Whether actions scheduled for a maintenance window are gated too.
+    /// Whether retraining that is scheduled for a maintenance window is gated by the hour of its event as well.
+    #[schemars(extend("default" = true))]
     pub gate_scheduled: bool,
 }
 
 /// Cooldowns in minutes per action; fractions are allowed, 0 switches one off.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is the action of its name")]
 pub struct Cooldown {
+    /// Minutes after a retraining: training takes long, and its effect shows late.
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 60))]
     pub retrain_minutes: f64,
+    /// Minutes after a rollback.
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 30))]
     pub rollback_minutes: f64,
+    /// Minutes after adding instances: they need time to take load.
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 10))]
     pub scale_up_minutes: f64,
+    /// Minutes after removing an instance.
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 10))]
     pub scale_down_minutes: f64,
+    /// Minutes after an alert, so that people are not flooded.
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 5))]
     pub alert_minutes: f64,
+    /// Minutes after monitoring was raised.
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 2))]
     pub monitor_minutes: f64,
 }
 
 /// The same, each optional, in overlays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is the action of its name")]
 pub struct CooldownOverlay {
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
     pub retrain_minutes: Option<f64>,
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
     pub rollback_minutes: Option<f64>,
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
     pub scale_up_minutes: Option<f64>,
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
     pub scale_down_minutes: Option<f64>,
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
     pub alert_minutes: Option<f64>,
+    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
     pub monitor_minutes: Option<f64>,
 }
 
 /// How many responses of full strength an event type and target may have, and how often actions may be taken at all.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Budget {
-    /// In any sliding hour; the next one becomes `monitor`.
+    /// Responses of full strength per event type and target in any sliding hour. With 4, four pass and the fifth becomes monitor.
+    #[schemars(range(min = 1, max = 1_000_000), extend("default" = 4))]
     pub responses_per_hour: u32,
-    /// Events older than this are recorded and not acted on, in minutes.
+    /// Events older than this, in minutes, are recorded and not acted on: a day-old backlog must not retrain today. The age counts
+    /// from the older of two times, the event's own `timestamp` (for a `CloudEvent`: `time`) and the log's. An own time counts only
+    /// if it lies between the year 2000 and five minutes ahead of the clock; any other is named in the reasons, and the log's time
+    /// counts alone. A number of seconds, microseconds or nanoseconds is recognised and named; if it makes an event too old, people
+    /// are alerted instead. A time without an offset counts as the latest that it can mean. A replayed dead letter counts from its
+    /// replay.
+    #[schemars(range(min = 0.001, max = HORIZON_MINUTES), extend("default" = 1_440))]
     pub max_event_age_minutes: f64,
-    /// Whether an event's own time counts for its age, as well as the log's.
+    /// Whether the event's own time counts at all. False = only the log's: for replaying history.
+    #[schemars(extend("default" = true))]
     pub trust_event_time: bool,
-    /// Tables `[budget.<name>]`; a key that nobody knows is no table and is refused.
+    /// Tables `[budget.<name>]`; any other key is not a table and is refused.
     #[serde(flatten)]
     pub further: BTreeMap<String, FurtherBudget>,
 }
 
 /// A budget of each target over all event types: in any sliding window, at most so many of these actions.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FurtherBudget {
-    /// The actions that it counts and closes.
+    /// The actions that it counts: retrain, rollback, `scale_up`, `scale_down`, alert, monitor.
+    #[schemars(schema_with = "schema::actions")]
     pub actions: Vec<Action>,
-    /// Length of the window.
+    /// Length of the window in minutes, 0.1 to 11520 (8 days).
+    #[schemars(range(min = 0.1, max = HORIZON_MINUTES))]
     pub window_minutes: f64,
-    /// Actions in it at most.
+    /// Actions within it at most.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub cap: u32,
 }
 
 /// The same for one target, each part optional.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is that of FurtherBudget")]
 pub struct FurtherBudgetOverlay {
+    #[schemars(schema_with = "schema::actions")]
     pub actions: Option<Vec<Action>>,
+    #[schemars(range(min = 0.1, max = HORIZON_MINUTES))]
     pub window_minutes: Option<f64>,
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub cap: Option<u32>,
 }
 
 /// The weekly windows in which scheduled actions start.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Maintenance {
-    /// Days on which a window begins: `mon` … `sun`.
+    /// Days on which a window begins: mon, tue, wed, thu, fri, sat, sun.
+    #[schemars(schema_with = "schema::days", extend("default" = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]))]
     pub days: Vec<chrono::Weekday>,
-    /// Local time of its start, `HH:MM`.
+    /// Local time at which the window opens, HH:MM. Early morning: little traffic, and done before people come. The window is open
+    /// while a clock in the time zone shows a time in it. A time that daylight saving skips is left out; where the clock is set
+    /// back and shows the window in two stretches, the longer one counts, of equal ones the first.
+    #[schemars(schema_with = "schema::time_of_day", extend("default" = "02:00"))]
     pub start: String,
-    /// Local time of its end, `HH:MM`; not after the start = on the next day.
+    /// Local time at which it closes, HH:MM; not after the start = on the next day.
+    #[schemars(schema_with = "schema::time_of_day", extend("default" = "05:00"))]
     pub end: String,
-    /// IANA name.
+    /// Time zone of both, an IANA name.
+    #[schemars(schema_with = "schema::time_zone", extend("default" = "UTC"))]
     pub timezone: chrono_tz::Tz,
 }
 
 /// Names used when an event has none (SPEC §3, §4); an empty one is no default, and people are alerted instead.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Defaults {
-    /// Model.
+    /// Model of an event that names none.
+    #[schemars(extend("default" = "movie_recommender"))]
     pub model: String,
-    /// Service.
+    /// Service of an event that names none, and the one that `scale_up` and `scale_down` change for it.
+    #[schemars(extend("default" = "mlops-api"))]
     pub service: String,
 }
 
 /// One event type's rule, every part optional so that layers can be laid over each other.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleOverlay {
     /// Action at severity low.
@@ -160,20 +217,26 @@ pub struct RuleOverlay {
     pub high: Option<Action>,
     /// Action at severity critical.
     pub critical: Option<Action>,
-    /// Severity of an event that declares none, or an unknown one.
+    /// Action at each severity without a key of its own in this table.
+    pub default: Option<Action>,
+    /// Severity of an event that declares none, or an unknown one: medium unless it is written.
     pub default_severity: Option<Severity>,
-    /// Context: `raise.critical.drift_score = 0.8` raises to critical when the field is above 0.8. A list counts as its
-    /// length. Context never lowers.
+    /// Context: `raise.critical.drift_score = 0.8` raises to critical when the field is above 0.8. A list counts as its length.
+    /// Context never lowers a severity.
     #[serde(default)]
+    #[schemars(schema_with = "schema::thresholds")]
     pub raise: BTreeMap<Severity, BTreeMap<String, f64>>,
     /// Severities whose retraining waits for the next maintenance window.
+    #[schemars(schema_with = "schema::severities")]
     pub scheduled: Option<Vec<Severity>>,
     /// Cooldowns of this event type.
     #[serde(default)]
     pub cooldown: CooldownOverlay,
     /// Budget of this event type.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub responses_per_hour: Option<u32>,
-    /// Oldest event acted on.
+    /// Oldest event acted on, in minutes.
+    #[schemars(range(min = 0.001, max = HORIZON_MINUTES))]
     pub max_event_age_minutes: Option<f64>,
     /// Whether the event's own time counts for its age.
     pub trust_event_time: Option<bool>,
@@ -183,26 +246,30 @@ pub struct RuleOverlay {
 }
 
 /// Working hours, every part optional.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[allow(missing_docs, reason = "each field is that of WorkingHours")]
 pub struct WorkingHoursOverlay {
     pub enabled: Option<bool>,
+    #[schemars(range(max = 23))]
     pub start: Option<u32>,
+    #[schemars(range(max = 23))]
     pub end: Option<u32>,
+    #[schemars(schema_with = "schema::time_zone")]
     pub timezone: Option<chrono_tz::Tz>,
     pub gate_critical: Option<bool>,
     pub gate_scheduled: Option<bool>,
 }
 
 /// What is different for one model or service.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetOverlay {
     /// Cooldowns.
     #[serde(default)]
     pub cooldown: CooldownOverlay,
     /// Budget.
+    #[schemars(range(min = 1, max = 1_000_000))]
     pub responses_per_hour: Option<u32>,
     /// Tables `[targets.<name>.budget.<budget>]`.
     #[serde(default)]
@@ -213,20 +280,29 @@ pub struct TargetOverlay {
     /// Rules of single event types.
     #[serde(default)]
     pub rules: BTreeMap<String, RuleOverlay>,
+    /// Tables `[targets.<name>.actions.<action>]`, each laid over the action's own before they are read.
+    #[serde(default)]
+    #[schemars(schema_with = "schema::by_action::<ActionSettings>")]
+    pub actions: BTreeMap<Action, ActionSettings>,
 }
 
 /// How an action is carried out.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionSettings {
-    /// Connector by name.
-    pub connector: String,
-    /// Whether it waits for a person's approval.
+    /// The connection that carries it out, by its name: one of `[connections.NAME]`, or log = only record and publish what would
+    /// be done.
+    #[schemars(length(min = 1))]
+    pub connection: String,
+    /// Whether each one waits for a person: `homeostat approve ID --reason WHY` within `max_event_age_minutes` (a scheduled one: its windows), or
+    /// it expires with an alert.
     pub approval: bool,
-    /// What an attempt in doubt means.
+    /// What an attempt without a clear answer means: idempotent = send again with the same key, verify = ask the target first,
+    /// `at_most_once` = never send twice, a person decides.
     pub policy: Policy,
-    /// Attempts at most, 1 to 10.
+    /// Attempts at most, 1 to 10; after the last one a person is alerted.
+    #[schemars(range(min = 1, max = 10))]
     pub max_attempts: u32,
-    /// Pause between attempts.
+    /// Pause between two attempts.
     pub backoff: Backoff,
 }

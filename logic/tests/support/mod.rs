@@ -4,6 +4,7 @@ use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::decide::propose::{Context, Proposal, propose};
 use homeostat_logic::event::{Names, decode};
 use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::rules::schema::executed_actions;
 use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic;
 
@@ -29,6 +30,15 @@ pub(crate) fn settings(overlay: &str) -> RuleSettings {
         .unwrap();
     table.retain(|section, _| SECTIONS.contains(&section));
     lay_over(&mut table, overlay.parse().unwrap());
+    let default = table["actions"].as_table_mut().unwrap().remove("default");
+    let own = table["actions"].as_table_mut().unwrap();
+    for action in executed_actions() {
+        let mut action_table = default.clone().unwrap().try_into::<toml::Table>().unwrap();
+        if let Some(toml::Value::Table(over)) = own.remove(action) {
+            lay_over(&mut action_table, over);
+        }
+        own.insert(action.to_owned(), action_table.into());
+    }
     toml::Value::Table(table).try_into().unwrap()
 }
 

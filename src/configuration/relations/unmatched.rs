@@ -7,7 +7,6 @@ use homeostat_logic::topic::TOPICS;
 
 use super::Relations;
 use crate::configuration::faults::{join, near};
-use crate::configuration::keys::executed_actions;
 use crate::configuration::layers::{Entry, parse_default};
 
 /// Letters that may be wrong in a name that is taken for a mistyped one, where other names are allowed too.
@@ -156,24 +155,6 @@ impl Relations<'_> {
         };
         let problem = format!("no known event has a field `{field}`");
         self.fault(&[raise, &[field]].concat(), problem, remedy);
-    }
-
-    pub(super) fn webhooks_are_used(&mut self) {
-        for action in executed_actions() {
-            let connector = self.text(&["actions", action, "connector"]);
-            if self.root.at(&["webhook", action]).is_none()
-                || connector.is_none_or(|name| name == "webhook")
-            {
-                continue;
-            }
-            self.fault(
-                &["webhook", action],
-                format!("is not used: actions.{action}.connector is not \"webhook\""),
-                format!(
-                    "write connector = \"webhook\" in [actions.{action}], or remove this table"
-                ),
-            );
-        }
     }
 }
 

@@ -12,7 +12,7 @@ use reqwest::Url;
 use serde_json::Value;
 
 use super::trouble::{Meaning, Trouble};
-use crate::connectors::webhook::addresses::{CheckedResolver, Reach, is_loopback_host, literal};
+use crate::connectors::kit::addresses::{CheckedResolver, Reach, is_loopback_host, literal};
 use crate::log::sync::lock;
 
 /// Longest wait for a connection, and for the whole answer: a client's thread waits meanwhile.
@@ -165,7 +165,7 @@ fn fetch(endpoint: &TokenEndpoint) -> Result<Value, String> {
 }
 
 async fn ask(endpoint: &TokenEndpoint) -> Result<Value, String> {
-    crate::connectors::webhook::install_tls();
+    crate::connectors::kit::service::install_tls();
     let client = reqwest::Client::builder()
         .user_agent(concat!("homeostat/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())

@@ -98,8 +98,9 @@ impl Target {
     /// An overlay that carries out an action by this target, with short pauses between tries.
     pub(crate) fn overlay(&self, action: &str, attempts: u32) -> String {
         format!(
-            "[actions.{action}]\nconnector = \"webhook\"\nmax_attempts = {attempts}\nbackoff.first_ms = 50\nbackoff.max_ms = 200\n\
-             [webhook.{action}]\nurl = \"http://127.0.0.1:{}/{action}/{{{{ target.name }}}}\"\n",
+            "[actions.{action}]\nconnection = \"{action}\"\nmax_attempts = {attempts}\nbackoff.first_ms = 50\nbackoff.max_ms = 200\n\
+             with.path = \"/{action}/{{{{ target.name }}}}\"\n\
+             [connections.{action}]\nkind = \"webhook\"\nurl = \"http://127.0.0.1:{}\"\n",
             self.port
         )
     }

@@ -66,7 +66,7 @@ impl Writer<'_> {
     /// A step of the ladder: asked about its budgets, and held until a person approves it where that is configured.
     fn rung(&self, action: Action, hourly: Hourly) -> Step {
         let (gates, charges) = self.budgets(action, hourly);
-        let settings = self.context.rules.action(action);
+        let settings = self.context.rules.action(action, &self.verdict.target());
         Step {
             gates,
             charges,
@@ -111,7 +111,7 @@ impl Writer<'_> {
     /// A step outside all budgets, which starts as soon as the verdict lets it: the escalation is one.
     pub(super) fn step(&self, action: Action) -> Step {
         let (event_type, target) = (&self.context.event.event_type, self.verdict.target());
-        let settings = self.context.rules.action(action);
+        let settings = self.context.rules.action(action, &self.verdict.target());
         // What stands in for the action, and what tells people about it, waits for no window.
         let start = match action {
             Action::Retrain => self.verdict.start.clone(),
@@ -119,7 +119,8 @@ impl Writer<'_> {
         };
         Step {
             action,
-            connector: settings.map_or_else(|| "none".to_owned(), |s| s.connector.clone()),
+            connector: settings
+                .map_or_else(|| "none".to_owned(), |settings| settings.connection.clone()),
             params: self.params(action),
             cooldown_key: format!("{event_type}:{action}:{target}"),
             cooldown_ms: self.rule.cooldown_ms(action),

@@ -20,7 +20,7 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
 
 /// What values are made safe for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     /// Path and query of a URL, or a form: values are percent-encoded.
     Url,
     /// JSON: text is escaped for the inside of quotes; other values, and what `tojson` made, stand as JSON.
@@ -31,7 +31,7 @@ pub(super) enum Purpose {
 
 /// A compiled template.
 #[derive(Clone, Debug)]
-pub(super) struct Template {
+pub(crate) struct Template {
     environment: Arc<Environment<'static>>,
 }
 
@@ -39,7 +39,7 @@ const NAME: &str = "template";
 
 impl Template {
     /// Compiles; syntax errors and unknown names come back in words.
-    pub(super) fn compile(source: &str, purpose: Purpose) -> Result<Self, String> {
+    pub(crate) fn compile(source: &str, purpose: Purpose) -> Result<Self, String> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_fuel(Some(FUEL));
@@ -62,7 +62,7 @@ impl Template {
         unknown.sort();
         if let Some(name) = unknown.first() {
             return Err(format!(
-                "`{name}` is unknown; known are {}",
+                "unknown template variable `{name}`; available: {}",
                 NAMES.join(", ")
             ));
         }
@@ -72,7 +72,7 @@ impl Template {
     }
 
     /// Renders for an order.
-    pub(super) fn render(&self, context: &Plain<'_>) -> Result<String, String> {
+    pub(crate) fn render(&self, context: &Plain<'_>) -> Result<String, String> {
         self.environment
             .get_template(NAME)
             .and_then(|template| template.render(Value::from(Serde(context))))

@@ -67,7 +67,7 @@ fn values_are_made_safe_for_their_place() {
 fn what_is_wrong_with_a_template_is_known_when_it_is_compiled() {
     let table = [
         ("{{ target.name", "unexpected end"),
-        ("a\n\n{{ targt.name }}", "`targt` is unknown"),
+        ("a\n\n{{ targt.name }}", "unknown template variable `targt`"),
         ("a\n{% for %}", "line 2"),
     ];
     for (source, expected) in table {

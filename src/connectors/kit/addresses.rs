@@ -116,7 +116,7 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 #[error(
     "{host} resolves only to addresses that are not allowed ({addresses}); set allow_private_addresses if that is meant"
 )]
-pub(super) struct AddressRefused {
+pub(crate) struct AddressRefused {
     host: String,
     addresses: String,
 }

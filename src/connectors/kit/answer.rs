@@ -14,7 +14,7 @@ const RETRY_AFTER_MS_MAX: Millis = 60 * 60 * 1000;
 
 /// Outcome of a status, and whether no repetition can mend it. A 429 means, by the webhook's contract, that nothing was done.
 /// 409 and 425 say that the request, or one before it, may be under way.
-pub(super) const fn of_status(status: u16) -> (FinishOutcome, bool) {
+pub(crate) const fn of_status(status: u16) -> (FinishOutcome, bool) {
     match status {
         200..=299 => (FinishOutcome::Done, false),
         429 => (FinishOutcome::Failed, false),
@@ -24,7 +24,7 @@ pub(super) const fn of_status(status: u16) -> (FinishOutcome, bool) {
 }
 
 /// What a request without answer means. Only an error while connecting proves that no byte of the request left.
-pub(super) fn of_error(error: &reqwest::Error) -> Answer {
+pub(crate) fn of_error(error: &reqwest::Error) -> Answer {
     let mut causes = Vec::new();
     let mut source = error.source();
     while let Some(cause) = source {
@@ -53,7 +53,7 @@ pub(super) fn of_error(error: &reqwest::Error) -> Answer {
 }
 
 /// A request that was never sent and never will be.
-pub(super) fn refused(detail: String) -> Answer {
+pub(crate) fn refused(detail: String) -> Answer {
     Answer {
         outcome: FinishOutcome::Failed,
         detail,
@@ -63,7 +63,7 @@ pub(super) fn refused(detail: String) -> Answer {
 }
 
 /// Reads `Retry-After`: seconds, or an HTTP date counted from `now`; at most an hour.
-pub(super) fn retry_after(value: &str, now: Millis) -> Option<Millis> {
+pub(crate) fn retry_after(value: &str, now: Millis) -> Option<Millis> {
     let value = value.trim();
     let pause = if value.bytes().all(|byte| byte.is_ascii_digit()) && !value.is_empty() {
         // More digits than fit are simply very long.
@@ -86,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_with_no_permitted_address_is_refused_for_good_and_says_why() {
-        super::super::endpoint::install_tls();
+        super::super::service::install_tls();
         let client = reqwest::Client::builder()
             .no_proxy()
             .dns_resolver(CheckedResolver(Reach::Public))

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// Names a template may use.
-pub(super) const NAMES: [&str; 10] = [
+pub(crate) const NAMES: [&str; 10] = [
     "action_id",
     "attempt",
     "action",
@@ -28,7 +28,7 @@ pub(super) const NAMES: [&str; 10] = [
 
 /// The fields of the default body.
 #[derive(Serialize)]
-pub(super) struct Context<'a, P> {
+pub(crate) struct Context<'a, P> {
     action_id: Id,
     attempt: u32,
     action: Action,
@@ -42,18 +42,18 @@ pub(super) struct Context<'a, P> {
 }
 
 /// What a template sees: values.
-pub(super) type Plain<'a> = Context<'a, Value>;
+pub(crate) type Plain<'a> = Context<'a, Value>;
 
 impl<'a> Context<'a, &'a Params> {
     /// With parameters byte for byte.
-    pub(super) fn exact(order: &'a Order) -> Self {
+    pub(crate) fn exact(order: &'a Order) -> Self {
         Self::new(order, &order.params, Cow::Borrowed(&order.reasons))
     }
 }
 
 impl<'a> Plain<'a> {
     /// With parameters as values; what no value can hold is told in the reasons.
-    pub(super) fn plain(order: &'a Order) -> Self {
+    pub(crate) fn plain(order: &'a Order) -> Self {
         let (params, changed) = order.params.plain();
         let mut reasons = Cow::Borrowed(order.reasons.as_slice());
         if !changed.is_empty() {

@@ -16,7 +16,7 @@ const KEY_BYTES_MIN: usize = 24;
 
 /// Why a secret is refused. Nothing of the secret is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SecretForm {
+pub(crate) enum SecretForm {
     /// As some services show it, with the version of the signature before it.
     #[error("begins with the version `v1,`")]
     Version,
@@ -39,7 +39,7 @@ pub(super) enum SecretForm {
 
 impl SecretForm {
     /// What to do about it.
-    pub(super) const fn remedy(self) -> &'static str {
+    pub(crate) const fn remedy(self) -> &'static str {
         match self {
             Self::Version => "remove `v1,`, so that it begins with `whsec_`",
             Self::Several => "write one; while it is rotated the receiver accepts both",
@@ -57,7 +57,7 @@ impl SecretForm {
 
 /// Signs requests.
 #[derive(Clone)]
-pub(super) struct Signer {
+pub(crate) struct Signer {
     mac: Hmac<Sha256>,
     /// Of a secret in the URL-safe alphabet, whose `-` and `_` some libraries leave out instead of reading them: what they
     /// sign with. A request then has both signatures, as the scheme allows, and the receiver accepts either.
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Signer {
 
 impl Signer {
     /// From `whsec_` and base64: with or without padding, in the standard or the URL-safe alphabet.
-    pub(super) fn new(secret: &Secret) -> Result<Self, SecretForm> {
+    pub(crate) fn new(secret: &Secret) -> Result<Self, SecretForm> {
         let encoded = encoded(secret.expose())?;
         let is_url_safe = encoded.contains(['-', '_']);
         let alphabet = if is_url_safe {
@@ -93,7 +93,7 @@ impl Signer {
     }
 
     /// What a person should know of the secret: problem and remedy.
-    pub(super) fn doubt(&self) -> Option<(&'static str, &'static str)> {
+    pub(crate) fn doubt(&self) -> Option<(&'static str, &'static str)> {
         let doubtful = self.is_url_safe && self.second.is_none();
         doubtful.then_some((
             "is base64 of the URL-safe alphabet, which not every library can read (standardwebhooks of PyPI cannot)",
@@ -103,7 +103,7 @@ impl Signer {
 
     /// The value of `webhook-signature`: `v1,base64(HMAC-SHA256(key, "{id}.{timestamp}.{body}"))`, twice with a space
     /// between where there are two keys.
-    pub(super) fn sign(&self, id: &str, timestamp: i64, body: &str) -> String {
+    pub(crate) fn sign(&self, id: &str, timestamp: i64, body: &str) -> String {
         let sign = |mac: &Hmac<Sha256>| {
             let mut mac = mac.clone();
             mac.update(format!("{id}.{timestamp}.").as_bytes());

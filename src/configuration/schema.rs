@@ -1,0 +1,116 @@
+//! The JSON Schema of the configuration, made from the types of the settings: what `homeostat check --schema` prints, and what
+//! the layers are checked against ([`super::shape`]).
+
+use homeostat_logic::rules::RuleSettings;
+use schemars::generate::SchemaSettings;
+use schemars::transform::{RecursiveTransform, Transform as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::settings::Settings;
+use crate::connectors::KINDS;
+
+/// Keyword for the order in which keys are declared; removed from what is published.
+pub(super) const ORDER: &str = "x-order";
+
+/// A list of `host` or `host:port`.
+pub(super) fn hosts(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "array", "items": { "type": "string", "format": "host" } })
+}
+
+/// Options of the Kafka client: dotted names, single values; which ones is checked where they are known.
+pub(super) fn client_options(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object", "format": "client-options",
+        "additionalProperties": { "type": ["string", "integer", "boolean"] },
+    })
+}
+
+/// The schema of one type, without references. No key is required, for another layer may hold it; every table is closed.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
+    let mut schema = SchemaSettings::draft2020_12()
+        .with(|settings| settings.inline_subschemas = true)
+        .into_generator()
+        .into_root_schema_for::<T>();
+    let mut loosen = RecursiveTransform(|schema: &mut Schema| {
+        schema.remove("$schema");
+        schema.remove("title");
+        if let Some(required) = schema.remove("required") {
+            schema.insert(ORDER.to_owned(), required);
+        }
+        if schema.get("properties").is_some() && schema.get("additionalProperties").is_none() {
+            schema.insert("additionalProperties".to_owned(), json!(false));
+        }
+    });
+    loosen.transform(&mut schema);
+    schema.to_value()
+}
+
+/// Names of the keys of one type.
+pub(super) fn keys_of<T: JsonSchema>() -> Vec<String> {
+    let schema = schema_of::<T>();
+    let keys = schema.get("properties").and_then(Value::as_object);
+    keys.into_iter()
+        .flatten()
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+/// What one layer may hold. The keys of a connection, and of what actions do with it, depend on its kind, which another layer
+/// may name: they are checked when all layers are merged ([`super::connections`]).
+pub(super) fn layer() -> Value {
+    root(&json!(true), &json!(true))
+}
+
+/// The whole, for editors.
+pub fn published() -> Value {
+    let connections: Vec<Value> = KINDS.iter().map(|kind| kind.settings_schema()).collect();
+    let with: Vec<Value> = KINDS.iter().map(|kind| kind.with_schema()).collect();
+    let mut schema = root(&json!({ "oneOf": connections }), &json!({ "anyOf": with }));
+    without_order(&mut schema);
+    let mut document = Map::new();
+    document.insert(
+        "$schema".to_owned(),
+        json!("https://json-schema.org/draft/2020-12/schema"),
+    );
+    document.insert("title".to_owned(), json!("Configuration of Homeostat"));
+    if let Value::Object(mut keys) = schema {
+        document.append(&mut keys);
+    }
+    Value::Object(document)
+}
+
+fn root(connection: &Value, with: &Value) -> Value {
+    let mut keys = Map::new();
+    for mut schema in [schema_of::<Settings>(), schema_of::<RuleSettings>()] {
+        if let Some(Value::Object(mut own)) = schema.get_mut("properties").map(Value::take) {
+            keys.append(&mut own);
+        }
+    }
+    let connections = json!({
+        "type": "object", "additionalProperties": connection,
+        "description": "Connections to the platform's services, by a name of your own; `kind` says what each is.",
+    });
+    keys.insert("connections".to_owned(), connections);
+    let mut schema = json!({ "type": "object", "properties": keys, "additionalProperties": false });
+    for path in [
+        "/properties/actions/additionalProperties/properties",
+        "/properties/targets/additionalProperties/properties/actions/additionalProperties/properties",
+    ] {
+        if let Some(Value::Object(keys)) = schema.pointer_mut(path) {
+            keys.insert("with".to_owned(), with.clone());
+        }
+    }
+    schema
+}
+
+fn without_order(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            fields.remove(ORDER);
+            fields.values_mut().for_each(without_order);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_order),
+        _ => {}
+    }
+}

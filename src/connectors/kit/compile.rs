@@ -1,0 +1,133 @@
+//! Turning a table of settings into something that can send: what was found on the way, with the key that has it.
+
+use std::collections::BTreeMap;
+
+use super::signature::Signer;
+use super::template::{Purpose, Template};
+use crate::configuration::{Secret, resolve_word};
+
+/// Something wrong with a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Path of the key below the table.
+    pub key: Vec<String>,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// A compilation under way. All problems are collected, not only the first; with any of them, what was compiled is not used.
+pub(crate) struct Compile<'a> {
+    environment: &'a BTreeMap<String, String>,
+    /// Names of the tables around the key that is being read.
+    below: Vec<String>,
+    secrets: Vec<Secret>,
+    /// What keeps the table from being used.
+    pub(crate) problems: Vec<Problem>,
+    /// What works and is probably not meant.
+    pub(crate) doubts: Vec<Problem>,
+}
+
+impl<'a> Compile<'a> {
+    /// With the variables that references may name.
+    pub(crate) const fn new(environment: &'a BTreeMap<String, String>) -> Self {
+        Self {
+            environment,
+            below: Vec::new(),
+            secrets: Vec::new(),
+            problems: Vec::new(),
+            doubts: Vec::new(),
+        }
+    }
+
+    /// Reads keys of a table in the table.
+    pub(crate) fn within<T>(&mut self, table: &str, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.below.push(table.to_owned());
+        let read = read(self);
+        self.below.pop();
+        read
+    }
+
+    /// Records a problem of a key.
+    pub(crate) fn problem(
+        &mut self,
+        key: &str,
+        problem: impl Into<String>,
+        remedy: impl Into<String>,
+    ) {
+        let found = self.found(key, problem.into(), remedy.into());
+        self.problems.push(found);
+    }
+
+    /// Records a doubt about a key.
+    pub(crate) fn doubt(&mut self, key: &str, problem: &str, remedy: &str) {
+        let found = self.found(key, problem.to_owned(), remedy.to_owned());
+        self.doubts.push(found);
+    }
+
+    fn found(&self, key: &str, problem: String, remedy: String) -> Problem {
+        let own = std::iter::once(key.to_owned());
+        Problem {
+            key: self.below.iter().cloned().chain(own).collect(),
+            problem,
+            remedy,
+        }
+    }
+
+    /// The secret that a reference names. It never appears in answers of this connection ([`Compile::secrets`]).
+    pub(crate) fn secret(&mut self, key: &str, reference: &str) -> Option<Secret> {
+        match resolve_word(reference, self.environment) {
+            Ok(secret) => {
+                self.secrets.push(secret.clone());
+                Some(secret)
+            }
+            Err(error) => {
+                self.problem(key, error.to_string(), error.remedy());
+                None
+            }
+        }
+    }
+
+    /// The secrets read so far: their values are masked wherever a service echoes them.
+    pub(crate) fn secrets(&self) -> Vec<Secret> {
+        self.secrets.clone()
+    }
+
+    /// A signer of Standard Webhooks from a reference to its secret.
+    pub(crate) fn signer(&mut self, key: &str, reference: &str) -> Option<Signer> {
+        let secret = self.secret(key, reference)?;
+        match Signer::new(&secret) {
+            Ok(signer) => {
+                if let Some((problem, remedy)) = signer.doubt() {
+                    self.doubt(key, problem, remedy);
+                }
+                Some(signer)
+            }
+            Err(error) => {
+                self.problem(key, error.to_string(), error.remedy());
+                None
+            }
+        }
+    }
+
+    /// A template whose values are made safe for `purpose`.
+    pub(crate) fn template(
+        &mut self,
+        key: &str,
+        source: &str,
+        purpose: Purpose,
+    ) -> Option<Template> {
+        match Template::compile(source, purpose) {
+            Ok(template) => Some(template),
+            Err(problem) => {
+                self.problem(
+                    key,
+                    format!("is not a valid template: {problem}"),
+                    "correct it (https://docs.rs/minijinja, page syntax)",
+                );
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! The kind `webhook`: each action is one HTTP request, with a body of its own or all fields as JSON, signed if wanted.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments of keys are read in TOML, by people who are not used to backticks"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
+use homeostat_logic::action::Action;
+use reqwest::Method;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::kind::Kind;
+use super::kit::{
+    Compile, Context, Plain, Purpose, Request, Service, ServiceSettings, Signer, Template, headers,
+    refused,
+};
+use crate::configuration::Secret;
+
+/// Keys of `[connections.NAME]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Settings {
+    #[serde(flatten)]
+    service: ServiceSettings,
+    /// Signs each request by the Standard Webhooks scheme: a reference to `whsec_` and the base64 of at least 24 bytes, as
+    /// `echo "whsec_$(openssl rand -base64 32)"` makes it. Padding may be left out. Of the URL-safe alphabet (`-`, `_`) some
+    /// libraries read only a part, so that a request then has two signatures, of which the receiver accepts either.
+    #[schemars(length(min = 1))]
+    secret: Option<String>,
+}
+
+/// Keys of `[actions.ACTION.with]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct With {
+    /// Appended to the connection's url; a template like that.
+    path: Option<String>,
+    /// POST, PUT or PATCH.
+    #[serde(default)]
+    method: Verb,
+    /// Further headers of this action's requests; a value may be a reference. Credentials must be.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    /// Body as a minijinja template over the fields action_id, attempt, action, target {kind, name}, severity, event_type,
+    /// event_id, params, reasons and timestamp; `| tojson` quotes a value. Without it all fields are sent as one JSON object.
+    body: Option<String>,
+    /// Where the service is asked whether an attempt without a clear answer had its effect; policy = "verify" needs it.
+    probe: Option<ProbeWith>,
+}
+
+/// Keys of `[actions.ACTION.with.probe]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct ProbeWith {
+    /// Path of the one thing that the action makes, appended to the connection's url and read by GET: 2xx means that the action
+    /// was done; 404 and 410 that it was not and, a minute after the attempt, never will be; anything else says nothing, and the
+    /// service is asked again. An address that answers 404 for other reasons lets an attempt be sent twice.
+    #[serde(default)]
+    #[schemars(length(min = 1))]
+    path: String,
+    /// Further headers of this request.
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+}
+
+/// Methods of a webhook.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+enum Verb {
+    #[default]
+    Post,
+    Put,
+    Patch,
+}
+
+/// A connection of this kind.
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    service: Arc<Service>,
+    signer: Option<Signer>,
+}
+
+impl Kind for Webhook {
+    const NAME: &'static str = "webhook";
+    const ABOUT: &'static str = "any service that takes an HTTP request";
+    const EXAMPLE: &'static str = r#"[connections.jobs]
+kind = "webhook"
+url = "https://jobs.example.com"
+headers = { Authorization = "env:JOBS_AUTHORIZATION" }
+secret = "env:JOBS_WEBHOOK_SECRET"
+
+[actions.retrain]
+connection = "jobs"
+policy = "verify"
+
+[actions.retrain.with]
+path = "/models/{{ target.name }}/train"
+body = '{"model": {{ target.name | tojson }}, "reason": {{ event_type | tojson }}}'
+probe.path = "/runs/{{ action_id }}"
+"#;
+    type Settings = Settings;
+    type With = With;
+
+    fn probed_by() -> Option<&'static str> {
+        Some("probe.path")
+    }
+
+    fn connect(settings: Settings, compile: &mut Compile<'_>) -> Option<Self> {
+        let signer = settings.secret.as_ref();
+        let signer = signer.and_then(|reference| compile.signer("secret", reference));
+        Some(Self {
+            service: Arc::new(Service::new(&settings.service, compile)?),
+            signer,
+        })
+    }
+
+    fn carry(
+        &self,
+        _action: Action,
+        with: With,
+        compile: &mut Compile<'_>,
+    ) -> Option<Arc<dyn Connector>> {
+        let mut headers = self.service.headers.clone();
+        headers.extend(compile.headers(&with.headers));
+        let content = headers::purpose(&headers);
+        let path = with.path.as_ref().map(|path| self.path(path, compile));
+        let body = with.body.as_ref();
+        let probe = with.probe.map(|probe| {
+            compile.within("probe", |compile| {
+                let headers = compile.headers(&probe.headers);
+                Some((self.path(&probe.path, compile)?, headers))
+            })
+        });
+        Some(Arc::new(Call {
+            service: Arc::clone(&self.service),
+            signer: self.signer.clone(),
+            method: match with.method {
+                Verb::Post => Method::POST,
+                Verb::Put => Method::PUT,
+                Verb::Patch => Method::PATCH,
+            },
+            path: path.flatten(),
+            body: body.and_then(|source| compile.template("body", source, content)),
+            headers,
+            content,
+            probe: probe.flatten(),
+            secrets: compile.secrets(),
+        }))
+    }
+}
+
+impl Webhook {
+    fn path(&self, path: &str, compile: &mut Compile<'_>) -> Option<Template> {
+        if self.service.has_query {
+            compile.problem(
+                "path",
+                "cannot be appended: the connection's url has a query",
+                "move the query from the url into each path",
+            );
+        } else if path.trim().is_empty() {
+            compile.problem(
+                "path",
+                "is empty or missing",
+                "write a path such as \"/runs/{{ action_id }}\"",
+            );
+        }
+        compile.template("path", path, Purpose::Url)
+    }
+}
+
+/// One action over its connection.
+struct Call {
+    service: Arc<Service>,
+    signer: Option<Signer>,
+    method: Method,
+    path: Option<Template>,
+    headers: HeaderMap,
+    content: Purpose,
+    /// `None` = all fields as JSON.
+    body: Option<Template>,
+    probe: Option<(Template, HeaderMap)>,
+    secrets: Vec<Secret>,
+}
+
+impl Call {
+    fn request(&self, order: &Order) -> Result<Request<'_>, String> {
+        let body = self.body(order)?;
+        let id = order.action_id.to_string();
+        let mut headers = self.headers.clone();
+        let json = HeaderValue::from_static(headers::JSON);
+        headers.entry(CONTENT_TYPE).or_insert(json);
+        let mut own = vec![
+            ("idempotency-key", id.clone()),
+            ("homeostat-attempt", order.attempt.to_string()),
+        ];
+        if let Some(signer) = &self.signer {
+            let timestamp = order.now.div_euclid(1_000);
+            let signature = signer.sign(&id, timestamp, &body);
+            own.push(("webhook-signature", signature));
+            own.push(("webhook-timestamp", timestamp.to_string()));
+            own.push(("webhook-id", id));
+        }
+        for (name, value) in own {
+            let value = HeaderValue::try_from(value);
+            headers.insert(
+                name,
+                value.map_err(|error| format!("header {name}: {error}"))?,
+            );
+        }
+        Ok(Request {
+            method: self.method.clone(),
+            path: self.path.as_ref(),
+            headers,
+            body: Some(body),
+            secrets: &self.secrets,
+        })
+    }
+
+    fn body(&self, order: &Order) -> Result<String, String> {
+        let Some(template) = &self.body else {
+            return serde_json::to_string(&Context::exact(order))
+                .map_err(|error| format!("the order cannot be written as JSON: {error}"));
+        };
+        let body = template
+            .render(&Plain::plain(order))
+            .map_err(|error| format!("the template `body` failed: {error}"))?;
+        if self.content == Purpose::Json
+            && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)
+        {
+            return Err(format!("the template `body` made no JSON: {error}"));
+        }
+        Ok(body)
+    }
+
+    async fn call(&self, order: &Order) -> Result<Answer, String> {
+        let said = self.service.send(self.request(order)?, order).await?;
+        Ok(said.answer)
+    }
+
+    async fn ask(&self, path: &Template, headers: &HeaderMap, order: &Order) -> Probe {
+        let request = Request {
+            method: Method::GET,
+            path: Some(path),
+            headers: headers.clone(),
+            body: None,
+            secrets: &self.secrets,
+        };
+        match self.service.send(request, order).await {
+            Ok(said) => probed(said.status, said.answer.detail),
+            Err(problem) => Probe::NoAnswer(problem),
+        }
+    }
+}
+
+/// What a status says of the thing asked for. What is neither yes nor no says nothing.
+fn probed(status: Option<u16>, evidence: String) -> Probe {
+    match status {
+        Some(200..=299) => Probe::Found(evidence),
+        Some(404 | 410) => Probe::Absent(evidence),
+        _ => Probe::NoAnswer(evidence),
+    }
+}
+
+impl Connector for Call {
+    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
+        async move { self.call(&order).await.unwrap_or_else(refused) }.boxed()
+    }
+
+    fn can_be_probed(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
+        async move {
+            let (path, headers) = self.probe.as_ref()?;
+            Some(self.ask(path, headers, &order).await)
+        }
+        .boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_plain_yes_or_no_says_anything() {
+        let said = |status| match probed(status, String::new()) {
+            Probe::Found(_) => "found",
+            Probe::Absent(_) => "absent",
+            Probe::NoAnswer(_) => "nothing",
+        };
+        let table = [
+            (&[200, 204, 299][..], "found"),
+            (&[404, 410], "absent"),
+            (
+                &[100, 301, 302, 304, 400, 401, 403, 405, 429, 500, 503],
+                "nothing",
+            ),
+        ];
+        for (statuses, expected) in table {
+            for status in statuses {
+                assert_eq!(said(Some(*status)), expected, "{status}");
+            }
+        }
+        assert_eq!(said(None), "nothing");
+    }
+}
