@@ -121,10 +121,15 @@ fn what_cannot_be_read_stops_its_partition_with_the_reason_until_it_is_removed()
     let kinds = Damage::ALL;
     let partitions = i32::try_from(kinds.len()).unwrap();
     let (log, name) = World::Kafka(settings).with_topic(partitions);
-    for number in 0..partitions {
-        // Each a batch of its own. The zeros are what the unmended client takes for a batch of no size behind a wrong checksum,
-        // which ends the process (see client-patch/build.rs).
-        for value in ["first", &format!("damaged{}", "\0".repeat(40)), "last"] {
+    for (number, kind) in (0..).zip(kinds) {
+        // Behind a wrong checksum the unmended client jumps to somewhere in these zeros, takes them for a message of no size, and
+        // ends the process (see client-patch/build.rs).
+        let zeros = match kind {
+            Damage::Checksum => "\0".repeat(20_000),
+            _ => String::new(),
+        };
+        // Each a batch of its own.
+        for value in ["first", &format!("damaged{zeros}"), "last"] {
             run(log.append(vec![record(&name, number, value)]))[0]
                 .as_ref()
                 .unwrap();
