@@ -4,6 +4,7 @@
 //! configuration, the event log adapters, the connectors, the HTTP API, the metrics, and the wiring of all of it.
 
 mod addressed_event;
+mod authority;
 pub mod clock;
 pub mod command;
 pub mod configuration;

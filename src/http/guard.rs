@@ -18,8 +18,9 @@ use actix_web::{Error, ResponseError as _};
 use futures_util::FutureExt as _;
 
 use super::connections::{Connection, Underway};
-use super::hosts::{Authority, Hosts};
+use super::hosts::Hosts;
 use super::problem::{Kind, MEDIA_TYPE, Problem};
+use crate::authority::Authority;
 use crate::metrics::Metrics;
 
 /// Paths that are answered even when too many requests are under way.

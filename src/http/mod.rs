@@ -35,13 +35,13 @@ mod target;
 mod token;
 mod topics;
 
+pub use crate::authority::{Authority, NoAuthority};
 pub use body::BODY_BYTES_MAX;
 pub use connections::CONNECTIONS_MAX;
 pub use control::Control;
 pub use cooldowns::Cooldowns;
 pub use dead_letters::Stopped;
 pub use decisions::Decisions;
-pub use hosts::{Authority, NoAuthority};
 pub use incoming::EVENTS_MAX;
 pub use parts::{ACKNOWLEDGE_LIMIT, ApiParts};
 pub use probes::{Health, Readiness, Tree};

@@ -11,11 +11,11 @@ use super::control::{self, Control};
 use super::cooldowns::Cooldowns;
 use super::dead_letters::{Reading, Stopped};
 use super::decisions::Decisions;
-use super::hosts::Authority;
 use super::log::Log;
 use super::probes::{Health, Tree};
 use super::publish::{self, Publishing};
 use super::token::Token;
+use crate::authority::Authority;
 use crate::configuration::Secret;
 use crate::metrics::Metrics;
 

@@ -6,7 +6,40 @@ use std::time::Duration;
 use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry};
 
-use super::inventory::Family;
+/// How a family is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows while the process lives.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Observations in buckets.
+    Histogram,
+}
+
+impl Kind {
+    /// The name in the exposition format.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// One family. Label values come from closed sets only: never ids, users, models or versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Family {
+    /// Full name.
+    pub name: &'static str,
+    /// How it is counted.
+    pub kind: Kind,
+    /// Names of its labels, in the order of their values.
+    pub labels: &'static [&'static str],
+    /// What it says, one sentence.
+    pub help: &'static str,
+}
 
 /// From a millisecond (a decision on the embedded log) to ten minutes (a slow training service), in seconds.
 const BUCKETS: [f64; 16] = [

@@ -3,41 +3,7 @@
 use prometheus::Registry;
 
 use super::families::{Counter, Gauge, Histogram};
-
-/// How a family is counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// Only grows while the process lives.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Observations in buckets.
-    Histogram,
-}
-
-impl Kind {
-    /// The name in the exposition format.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-        }
-    }
-}
-
-/// One family. Label values come from closed sets only: never ids, users, models or versions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Family {
-    /// Full name.
-    pub name: &'static str,
-    /// How it is counted.
-    pub kind: Kind,
-    /// Names of its labels, in the order of their values.
-    pub labels: &'static [&'static str],
-    /// What it says, one sentence.
-    pub help: &'static str,
-}
+pub use super::families::{Family, Kind};
 
 /// A line is a family: the field of [`Families`] by which it is counted, its kind, its name, its labels and its help.
 macro_rules! families {

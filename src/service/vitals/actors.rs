@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use homeostat_actors::supervision::{ActorSnapshot, ActorState, Supervisor};
 
-use super::Vital;
+use super::vital::Vital;
 use crate::metrics::{ActorSample, Metrics};
 use crate::service::state::ServiceState;
 

@@ -7,7 +7,7 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::lost_alerts::Delivered;
 use homeostat_logic::ledger::record::{Id, Millis};
 
-use super::Vital;
+use super::vital::Vital;
 use crate::metrics::Metrics;
 use crate::service::state::ServiceState;
 

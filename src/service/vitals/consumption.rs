@@ -11,7 +11,7 @@ use homeostat_actors::ports::log::{PartitionStatus, TopicPartition};
 use homeostat_actors::supervision::{Progress, Step, Watch};
 use homeostat_logic::topic::{TOPICS, Use};
 
-use super::{Shown, Vital, Watching, end_process};
+use super::vital::{Shown, Vital, Watching, end_process};
 use crate::metrics::{Metrics, topic_label};
 use crate::service::consumption::IDLE_MAX;
 use crate::service::state::ServiceState;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use super::Vital;
+use super::vital::Vital;
 use crate::metrics::Metrics;
 use crate::service::consumption::IDLE_MAX;
 use crate::service::state::ServiceState;

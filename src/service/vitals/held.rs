@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Shown, Vital};
+use super::vital::{Shown, Vital};
 use crate::metrics::{Metrics, topic_label};
 use crate::service::state::ServiceState;
 

@@ -10,7 +10,7 @@ use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::ledger::times::CLOCK_STEP_MS;
 use homeostat_logic::topic::LEDGER;
 
-use super::{Vital, Watching, end_process};
+use super::vital::{Vital, Watching, end_process};
 use crate::metrics::Metrics;
 use crate::service::state::ServiceState;
 

@@ -8,43 +8,22 @@ mod execution;
 mod held;
 mod ledger;
 mod start;
+mod vital;
 
-use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use homeostat_actors::ports::log::TopicPartition;
-use homeostat_actors::supervision::{RunningWatchdog, Step, Supervisor, Watch, Watchdog};
+use homeostat_actors::supervision::{RunningWatchdog, Supervisor, Watch, Watchdog};
 use tokio::sync::watch;
 
+use self::vital::{Vital, Watching, end_process};
 use super::state::ServiceState;
 use crate::http::{Health, Readiness};
-use crate::metrics::{Gauge, Metrics, topic_label};
+use crate::metrics::Metrics;
 
 /// Pause between two looks of the watchdog.
 const PERIOD: Duration = Duration::from_secs(1);
-
-/// What a part tells of itself. Called on the HTTP worker: answers at once, from memory.
-trait Vital: Send + Sync {
-    /// What keeps the service from its work, one sentence each.
-    fn reasons(&self, _now: Instant) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// What people should look at although the service does its work, one sentence each.
-    fn warnings(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Brings its gauges up to date, before each scrape.
-    fn gauges(&self, _metrics: &Metrics) {}
-
-    /// What the watchdog watches of it, and how it heals.
-    fn watches(&self, _watching: &Watching<'_>) -> Vec<Watch> {
-        Vec::new()
-    }
-}
 
 /// Every part.
 pub(super) struct Vitals {
@@ -126,41 +105,4 @@ impl Health for Vitals {
 pub(super) struct Watched {
     _watches: Vec<Watch>,
     _running: RunningWatchdog,
-}
-
-/// What a part needs to be watched.
-struct Watching<'a> {
-    watchdog: &'a Watchdog,
-    supervisor: &'a Supervisor,
-    stall_max: Duration,
-    hopeless: &'a watch::Sender<Option<String>>,
-}
-
-/// The last step: nothing smaller helped.
-fn end_process(hopeless: &watch::Sender<Option<String>>) -> Step {
-    let hopeless = hopeless.clone();
-    Step::new("end_process", move |name| {
-        hopeless.send_replace(Some(format!(
-            "{name} stands still and no smaller step helped"
-        )));
-    })
-}
-
-/// Partitions of which gauges show something.
-#[derive(Default)]
-struct Shown(Mutex<BTreeSet<TopicPartition>>);
-
-impl Shown {
-    /// These are owned now: gauges of others would only go stale.
-    fn only(&self, owned: BTreeSet<TopicPartition>, gauges: &[&Gauge<2>]) {
-        let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for gone in shown.difference(&owned) {
-            let partition = gone.partition.to_string();
-            let labels = [topic_label(&gone.topic), partition.as_str()];
-            for gauge in gauges {
-                gauge.forget(labels);
-            }
-        }
-        *shown = owned;
-    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::Vital;
+use super::vital::Vital;
 use crate::service::state::{Hindrance, ServiceState};
 
 pub(super) struct Start(pub(super) Arc<ServiceState>);
