@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::schema;
 use super::secrets::Secret;
-use crate::http::Authority;
+use crate::authority::Authority;
 use homeostat_actors::ports::connector::Connections;
 
 /// A day in milliseconds: the bound of pauses and limits that are not part of the ledger.

@@ -387,7 +387,7 @@ fn check_hosts(items: &[Value]) -> Result<(), (String, String)> {
             let remedy = format!("write {}", Shape::Hosts.wanted());
             return Err((format!("holds {}", kind(item)), remedy));
         };
-        if let Err(error) = crate::http::Authority::parse(text) {
+        if let Err(error) = crate::authority::Authority::parse(text) {
             let remedy = "write it as it stands in a Host header, without scheme, path or wildcard";
             return Err((format!("`{text}` {error}"), remedy.to_owned()));
         }
