@@ -14,4 +14,6 @@ pub mod log;
 pub mod log_output;
 pub mod metrics;
 mod random;
+mod schema;
+pub mod secrets;
 pub mod service;

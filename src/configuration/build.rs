@@ -10,11 +10,11 @@ use toml::{Table, Value};
 
 use super::faults::{Fault, join};
 use super::layers::Entry;
-use super::secrets::{Secret, SecretError, is_quoted, is_reference, resolve, resolve_word};
 use super::security::Security;
 use super::settings::Settings;
 use super::{connections, schema};
 use crate::log::kafka::options;
+use crate::secrets::{Secret, SecretError, is_quoted, is_reference, resolve, resolve_word};
 
 /// What building needs, and the faults it finds.
 pub(super) struct Build<'a> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use homeostat_actors::ports::connector::{Binding, Connections};
 use homeostat_logic::action::Action;
-use homeostat_logic::rules::DEFAULT_ACTION;
+use homeostat_logic::rules::schema::{DEFAULT_ACTION, executed_actions};
 use homeostat_logic::target::{Target, TargetKind};
 use toml::Value;
 
@@ -25,7 +25,7 @@ pub(super) fn expand(root: &mut Entry) {
         return;
     };
     let default = actions.remove(DEFAULT_ACTION);
-    for name in homeostat_logic::rules::schema::executed_actions() {
+    for name in executed_actions() {
         let own = actions.remove(name);
         let laid = match (default.clone(), own) {
             (Some(default), Some(own)) => laid_over(default, own),

@@ -4,7 +4,7 @@ use toml::Value;
 
 use super::Configuration;
 use super::faults::{join, quoted};
-use super::secrets::is_reference;
+use crate::secrets::is_reference;
 
 /// What is printed in place of a value that may be a secret. A configuration that holds it is refused.
 pub(super) const HIDDEN: &str = "***";

@@ -16,7 +16,6 @@ mod files;
 mod layers;
 mod relations;
 mod schema;
-mod secrets;
 mod security;
 mod settings;
 mod shape;
@@ -32,8 +31,6 @@ pub use environment::{PREFIX, of_process};
 pub(crate) use faults::nearest;
 pub use faults::{Fault, Origin};
 pub use schema::published as json_schema;
-pub(crate) use schema::schema_of;
-pub use secrets::{Secret, SecretError, is_reference, resolve, resolve_word};
 pub use settings::{
     Consumer, Durability, Http, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Supervision,
 };

@@ -7,6 +7,7 @@ use toml::Value;
 
 use super::layers::Entry;
 use crate::log::kafka::{endpoint_fault, options};
+use crate::secrets::is_reference;
 
 /// Key of the short form, and the client's names for it: by path, and by content where that is another option.
 const SHORT: [(&[&str], &str, Option<&str>); 11] = [
@@ -99,7 +100,7 @@ impl Security {
                 continue;
             };
             let name = match by_content {
-                Some(name) if super::is_reference(text) => name,
+                Some(name) if is_reference(text) => name,
                 _ => by_path,
             };
             let path: Vec<_> = path.iter().map(|&name| name.to_owned()).collect();
@@ -327,7 +328,7 @@ impl Security {
                 "remove it, or change kafka.sasl.mechanism",
             );
         }
-        let url = self.text(OAUTH[0]).filter(|url| !super::is_reference(url));
+        let url = self.text(OAUTH[0]).filter(|url| !is_reference(url));
         if let Some((problem, remedy)) = url.and_then(endpoint_fault) {
             self.clash(OAUTH[0], problem, remedy);
         }

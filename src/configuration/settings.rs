@@ -14,9 +14,9 @@ use homeostat_logic::ledger::record::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
-use super::schema;
-use super::secrets::Secret;
 use crate::authority::Authority;
+use crate::schema;
+use crate::secrets::Secret;
 use homeostat_actors::ports::connector::Connections;
 
 /// A day in milliseconds: the bound of pauses and limits that are not part of the ledger.

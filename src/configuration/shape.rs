@@ -62,7 +62,7 @@ const RENAMED: [(&str, &str); 2] = [
 ];
 
 impl Shape {
-    /// The shape that a schema of [`super::schema`] describes.
+    /// The shape that a schema of [`crate::schema`] describes.
     pub(super) fn of_schema(schema: &Json) -> Self {
         // An optional key: a layer leaves it out instead of writing null, which TOML has not.
         if let Some(kinds) = schema.get("anyOf").and_then(Json::as_array) {
@@ -115,7 +115,7 @@ impl Shape {
             .flatten()
             .map(|(name, schema)| (name.clone(), Self::of_schema(schema)))
             .collect();
-        let order = schema.get(super::schema::ORDER).and_then(Json::as_array);
+        let order = schema.get(crate::schema::ORDER).and_then(Json::as_array);
         let place = |name: &str| order.and_then(|order| order.iter().position(|one| one == name));
         keys.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
         match further {

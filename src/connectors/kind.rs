@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::kit::Compile;
-use crate::configuration::schema_of;
+use crate::schema::schema_of;
 
 /// A kind of connection. A value of the type is one connection, `[connections.NAME]`, checked and ready.
 pub(crate) trait Kind: Sized + Send + Sync + 'static {

@@ -22,7 +22,7 @@ use super::kit::{
     Compile, Context, Plain, Purpose, Request, Service, ServiceSettings, Signer, Template, headers,
     refused,
 };
-use crate::configuration::Secret;
+use crate::secrets::Secret;
 
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]

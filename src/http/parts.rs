@@ -16,8 +16,8 @@ use super::probes::{Health, Tree};
 use super::publish::{self, Publishing};
 use super::token::Token;
 use crate::authority::Authority;
-use crate::configuration::Secret;
 use crate::metrics::Metrics;
+use crate::secrets::Secret;
 
 /// The time that SPEC §2 gives.
 pub const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(10);

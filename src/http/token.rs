@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::describe::{Describe, Operation};
 use super::problem::{Kind, Problem};
-use crate::configuration::Secret;
+use crate::secrets::Secret;
 
 /// The token that is configured, if one is.
 pub(super) struct Token(pub(super) Option<Secret>);

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use homeostat::configuration::Secret;
 use homeostat::http::{
     ApiParts, Authority, Control, Cooldowns, Decisions, Health, Readiness, Server, Stopped, Tree,
 };
 use homeostat::metrics::Metrics;
+use homeostat::secrets::Secret;
 use homeostat_actors::in_force::InForce;
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;

@@ -16,6 +16,7 @@ pub mod limits;
 pub mod params;
 pub mod phase;
 pub mod placement;
+pub mod raw_json;
 pub mod reason;
 pub mod record;
 pub mod retention;

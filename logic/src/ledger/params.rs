@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use super::record::RawJson;
+use super::raw_json::RawJson;
 use crate::enrich::fields_of;
 
 /// Named fields, each value as it was written.

@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 pub use super::id::Id;
 use super::params::Params;
 use super::times::HORIZON_MS;
+
+pub use super::raw_json::RawJson;
+pub use super::times::Millis;
 use crate::action::Action;
 use crate::severity::Severity;
 use crate::target::Target;
 
 pub use super::when::{When, Window, Windows};
-
-/// Milliseconds since the Unix epoch, UTC.
-pub type Millis = i64;
 
 /// A record of the ledger. On the wire a schema version byte stands before its JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -103,17 +103,6 @@ pub enum EventBody {
         /// Their number.
         bytes: u64,
     },
-}
-
-/// Verbatim JSON text, so that unknown fields and number formats survive.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct RawJson(pub Box<serde_json::value::RawValue>);
-
-impl PartialEq for RawJson {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.get() == other.0.get()
-    }
 }
 
 /// What the rules concluded.

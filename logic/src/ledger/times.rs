@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::record::Millis;
+/// Milliseconds since the Unix epoch, UTC.
+pub type Millis = i64;
 
 /// D: from before the append of a Start to the first byte of the request.
 pub const START_DEADLINE: Duration = Duration::from_secs(10);

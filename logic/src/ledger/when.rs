@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::record::Millis;
+use super::times::Millis;
 
 /// Windows of a step at most.
 pub const WINDOWS_MAX: usize = 8;

@@ -9,6 +9,9 @@ use crate::severity::Severity;
 /// The horizon of the ledger in minutes: no cooldown, window, age or pause may be longer.
 pub const HORIZON_MINUTES: f64 = HORIZON_MS as f64 / 60_000.0;
 
+/// Name of the table of actions that holds what is the same for all of them.
+pub const DEFAULT_ACTION: &str = "default";
+
 /// Names of the actions that are carried out; `ignore` is only recorded.
 pub fn executed_actions() -> Vec<&'static str> {
     Action::ALL
@@ -58,7 +61,7 @@ pub(super) fn thresholds(_: &mut SchemaGenerator) -> Schema {
 /// Tables by action, and one for all actions under `default`.
 pub(super) fn by_action<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     let mut names = executed_actions();
-    names.push(super::settings::DEFAULT_ACTION);
+    names.push(DEFAULT_ACTION);
     by_name(&names, &generator.subschema_for::<T>())
 }
 

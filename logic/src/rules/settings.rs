@@ -40,9 +40,6 @@ pub struct RuleSettings {
     pub actions: BTreeMap<Action, ActionSettings>,
 }
 
-/// Name of the table of actions that holds what is the same for all of them.
-pub const DEFAULT_ACTION: &str = "default";
-
 /// How severities of other systems are read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

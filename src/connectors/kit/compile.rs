@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::signature::Signer;
 use super::template::{Purpose, Template};
-use crate::configuration::{Secret, resolve_word};
+use crate::secrets::{Secret, resolve_word};
 
 /// Something wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::answer;
 use super::context::Plain;
 use super::service::Service;
 use super::template::Template;
-use crate::configuration::Secret;
+use crate::secrets::Secret;
 
 /// Bytes of an answer that are read, if it has as many; the client hands over pieces of some KiB, so that the end of the
 /// last one stays far below the 64 KiB of kafka-client §10.

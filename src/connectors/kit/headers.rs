@@ -6,7 +6,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::compile::Compile;
 use super::template::Purpose;
-use crate::configuration::{Secret, is_reference};
+use crate::secrets::{Secret, is_reference};
 
 /// The type of a body unless a header says otherwise.
 pub(crate) const JSON: &str = "application/json";

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use super::addresses::{CheckedResolver, Reach, is_loopback_host, literal};
 use super::compile::Compile;
 use super::template::{Purpose, Template};
-use crate::configuration::{Secret, is_reference};
+use crate::secrets::{Secret, is_reference};
 
 /// The request limit T of ledger-protocol §7 in milliseconds.
 const REQUEST_MS_MAX: u64 = REQUEST_LIMIT.as_secs() * 1_000;

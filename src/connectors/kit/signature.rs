@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::configuration::Secret;
+use crate::secrets::Secret;
 
 /// Shortest secret the scheme allows, in bytes.
 const KEY_BYTES_MIN: usize = 24;

@@ -12,6 +12,7 @@ mod cursor;
 mod groups;
 mod integrity;
 mod keeper;
+mod new_tails;
 mod removal;
 mod shared;
 mod store;
@@ -270,7 +271,7 @@ impl EventLog for EmbeddedLog {
         // Beyond the end means another log's offset: begin at the beginning, as Kafka does.
         let from = if from > high { 0 } else { from };
         let cursor = Cursor::new(topic, index, from, sink);
-        Ok(Box::new(self.shared.tails.add(&self.shared, cursor)))
+        Ok(Box::new(tail::add(&self.shared, cursor)))
     }
 
     fn read(

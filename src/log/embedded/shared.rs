@@ -9,8 +9,8 @@ use homeostat_logic::ledger::record::Millis;
 
 use super::groups::Groups;
 use super::integrity;
+use super::new_tails::NewTails;
 use super::store::Store;
-use super::tail::NewTails;
 use super::topics::{Topic, Topics};
 use super::{EmbeddedSettings, OpenError};
 use crate::clock::SystemClock;

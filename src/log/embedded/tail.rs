@@ -1,15 +1,15 @@
 //! Groupless readers: one thread delivers to all tails of the process.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use homeostat_actors::ports::log::Tail;
 
 use super::cursor::{Cursor, Round};
+use super::new_tails::NewTail;
 use super::shared::Shared;
 use super::subscription::{FAILED, FULL, IDLE};
-use crate::log::sync::lock;
 
 /// The caller's handle; dropping it ends the delivery.
 pub(super) struct RunningTail {
@@ -26,28 +26,13 @@ impl Drop for RunningTail {
     }
 }
 
-struct Entry {
-    alive: Arc<AtomicBool>,
-    cursor: Cursor,
-}
-
-/// Tails that the thread has not taken up yet.
-#[derive(Default)]
-pub(super) struct NewTails(Mutex<Vec<Entry>>);
-
-impl NewTails {
-    /// Hands a tail to the thread.
-    pub(super) fn add(&self, shared: &Arc<Shared>, cursor: Cursor) -> RunningTail {
-        let alive = Arc::new(AtomicBool::new(true));
-        lock(&self.0).push(Entry {
-            alive: Arc::clone(&alive),
-            cursor,
-        });
-        shared.signal.notify();
-        RunningTail {
-            alive,
-            shared: Arc::clone(shared),
-        }
+/// Hands a tail to the thread.
+pub(super) fn add(shared: &Arc<Shared>, cursor: Cursor) -> RunningTail {
+    let alive = shared.tails.add(cursor);
+    shared.signal.notify();
+    RunningTail {
+        alive,
+        shared: Arc::clone(shared),
     }
 }
 
@@ -59,10 +44,10 @@ pub(super) fn start(shared: Arc<Shared>) -> std::io::Result<std::thread::JoinHan
 }
 
 fn run(shared: &Shared) {
-    let mut tails: Vec<Entry> = Vec::new();
+    let mut tails: Vec<NewTail> = Vec::new();
     while !shared.is_closed() {
         let seen = shared.signal.generation();
-        tails.append(&mut lock(&shared.tails.0));
+        tails.extend(shared.tails.take());
         tails.retain(|tail| tail.alive.load(Ordering::Acquire));
         let mut busiest = Round::Idle;
         let mut failed = false;

@@ -14,9 +14,9 @@ use rdkafka::statistics::Statistics;
 use tokio::sync::watch;
 
 use super::certificate;
-use super::context::log_line;
 use super::ends::Ends;
 use super::oauth::Tokens;
+use super::repeats::log_line;
 use super::settings::KafkaSettings;
 use super::trouble::{Identity, Meaning, Trouble, explain};
 

@@ -20,7 +20,7 @@ use super::ends::Look;
 use super::inlet::Inlet;
 use super::positions::{commit_stored, find_starts, offsets, places};
 use super::progress::Progress;
-use super::repeats::Repeats;
+use super::repeats::log_line;
 use crate::log::sync::{Signal, lock};
 
 /// Assignments of this process so far.
@@ -273,30 +273,6 @@ impl ClientContext for GroupContext {
                 }
             }
         }
-    }
-}
-
-/// Lines of every client of the process.
-static REPEATS: Repeats = Repeats::new();
-
-/// Passes a line of librdkafka's own log on, one of a kind a minute.
-pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
-    let pass = || REPEATS.pass(facility, message);
-    match level {
-        RDKafkaLogLevel::Emerg
-        | RDKafkaLogLevel::Alert
-        | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error => {
-            if let Some(more) = pass() {
-                tracing::warn!(target: "librdkafka", facility, more, message);
-            }
-        }
-        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
-            if let Some(more) = pass() {
-                tracing::info!(target: "librdkafka", facility, more, message);
-            }
-        }
-        _ => tracing::debug!(target: "librdkafka", facility, message),
     }
 }
 

@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use homeostat_actors::ports::log::{Epoch, TopicPartition};
-use rdkafka::consumer::{CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::context::GroupConsumer;
 use super::progress::Progress;
 
 /// Longest wait for committed offsets and watermarks at an assignment.
@@ -17,7 +16,7 @@ const LOOKUP: Duration = Duration::from_secs(5);
 /// Where delivery starts: the committed offset, else the first record kept. What cannot be found out in time is left
 /// to the client (`Stored`), with position 0. Offsets are copied at once: a list outliving its client hangs it (P12).
 pub(super) fn find_starts(
-    consumer: &GroupConsumer,
+    consumer: &BaseConsumer<impl ConsumerContext>,
     partitions: &[TopicPartition],
 ) -> BTreeMap<TopicPartition, (Offset, i64)> {
     let asked = offsets(
@@ -59,7 +58,7 @@ pub(super) fn find_starts(
 
 /// Commits, and waits for it, what was stored of these partitions.
 pub(super) fn commit_stored(
-    consumer: &GroupConsumer,
+    consumer: &BaseConsumer<impl ConsumerContext>,
     progress: &Progress,
     epochs: &[(TopicPartition, Epoch)],
 ) -> KafkaResult<()> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+use rdkafka::config::RDKafkaLogLevel;
+
 use crate::log::sync::lock;
 
 /// Time between two lines of a kind.
@@ -62,6 +64,30 @@ fn kind(facility: &str, message: &str) -> String {
     let text = text.split(" (").next().unwrap_or(text);
     let text = text.chars().filter(|one| !one.is_ascii_digit());
     format!("{facility} {thread} {}", text.collect::<String>())
+}
+
+/// Lines of every client of the process.
+static REPEATS: Repeats = Repeats::new();
+
+/// Passes a line of librdkafka's own log on, one of a kind a minute.
+pub(super) fn log_line(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    let pass = || REPEATS.pass(facility, message);
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error => {
+            if let Some(more) = pass() {
+                tracing::warn!(target: "librdkafka", facility, more, message);
+            }
+        }
+        RDKafkaLogLevel::Warning | RDKafkaLogLevel::Notice => {
+            if let Some(more) = pass() {
+                tracing::info!(target: "librdkafka", facility, more, message);
+            }
+        }
+        _ => tracing::debug!(target: "librdkafka", facility, message),
+    }
 }
 
 #[cfg(test)]

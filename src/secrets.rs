@@ -129,7 +129,7 @@ pub fn resolve_word(
 }
 
 /// Whether a value stands between two quotes of one kind.
-pub(super) fn is_quoted(value: &str) -> bool {
+pub fn is_quoted(value: &str) -> bool {
     let between = |quote| {
         value
             .strip_prefix(quote)
