@@ -152,7 +152,7 @@ fn folding(criterion: &mut Criterion) {
     let (events, rules) = (events(), rules(""));
     let (mut fold, mut next) = (Fold::new(), 1_u64);
     let installation = Id([1; 16]);
-    fold.apply(0, NOON, Ok(Record::Genesis(Genesis { installation })));
+    fold.apply(0, NOON, Ok(Record::Genesis(Genesis::new(installation))));
     let mut apply = |count: u64| {
         let at = |offset: u64| NOON + i64::try_from(offset).unwrap() * 60_000;
         let records: Vec<Record> = (next..next + count)

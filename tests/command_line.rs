@@ -1035,7 +1035,7 @@ fn an_empty_start_keeps_the_installation_that_another_partition_tells() {
         let genesis = NewRecord {
             topic: LEDGER.to_owned(),
             partition: Some(0),
-            value: Some(encode(&Record::Genesis(Genesis { installation })).unwrap()),
+            value: Some(encode(&Record::Genesis(Genesis::new(installation))).unwrap()),
             ..NewRecord::default()
         };
         log.append(vec![genesis]).await.pop().unwrap().unwrap();

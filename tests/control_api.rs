@@ -17,6 +17,7 @@ use homeostat_actors::ports::log::{LogError, NewRecord};
 use homeostat_logic::action::Action;
 use homeostat_logic::decide::force::{Forced, force};
 use homeostat_logic::ledger::codec::{decode, encode};
+use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::identity;
 use homeostat_logic::ledger::record::*;
 use homeostat_logic::severity::Severity;
@@ -492,6 +493,32 @@ async fn an_action_is_forced_once_and_cancelled_only_as_it_was_seen() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_used_again_after_the_memory_forces_another_action_and_the_answer_tells_which()
+ {
+    let outside = Outside::with_operator(LIMIT);
+    let body = json!({"action": "retrain", "target": "model/m", "reason": "it drifts"});
+    let (_, first) = order(&outside, "force", "f", body.clone()).await;
+    let first = &first["action"];
+    let cancel = json!({"action_id": first["id"], "expect": first["changed"], "reason": "no"});
+    assert_eq!(order(&outside, "cancel", "c", cancel).await.0, 200);
+    // As it is eight days later: the order is forgotten.
+    let views = outside.log.ledger.lock().unwrap().clone();
+    for view in views {
+        let mut state = view.write();
+        let mut kept = state.fold.state().clone();
+        kept.overrides.clear();
+        state.fold = Fold::resume(kept, state.fold.memory().clone());
+    }
+    let (status, second) = order(&outside, "force", "f", body).await;
+    let second = &second["action"];
+    assert_eq!((status, &second["phase"]), (200, &json!("ready")));
+    assert_ne!(second["id"], first["id"]);
+    let place = place(&outside).await;
+    let id = serde_json::from_value(second["id"].clone()).unwrap();
+    assert_eq!(state(&outside, place, id).0, "ready");
+}
+
+#[tokio::test]
 async fn an_unknown_outcome_is_fired_again_after_its_lease_or_resolved() {
     let outside = Outside::with_operator(LIMIT);
     let at = place(&outside).await;
@@ -910,7 +937,7 @@ async fn an_order_waits_for_the_partition_to_have_its_installation() {
     let outside = Outside::with_operator(SHORT);
     let views = outside.log.ledger.lock().unwrap().clone();
     for view in &views {
-        view.write().fold = homeostat_logic::ledger::fold::Fold::new();
+        view.write().fold = Fold::new();
     }
     let (status, problem) = order(&outside, "pause", "k", json!({"reason": "x"})).await;
     assert_eq!(

@@ -167,7 +167,7 @@ proptest! {
         let windows: Vec<_> = propose.decisions[0].ladder[0].start.windows().copied().collect();
         let mut fold = Fold::new();
         let installation = Id([1; 16]);
-        fold.apply(0, now, Ok(Record::Genesis(Genesis { installation })));
+        fold.apply(0, now, Ok(Record::Genesis(Genesis::new(installation))));
         fold.apply(1, now, Ok(Record::Propose(Box::new(propose))));
         // At random, and at both edges of each window.
         let edges = windows.iter().flat_map(|w| [w.from - 1, w.from, w.from + 1, w.to - 1, w.to]);

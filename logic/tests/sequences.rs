@@ -69,7 +69,7 @@ impl Story {
             gates: Vec::new(),
         };
         let installation = Id([1; 16]);
-        story.record(0, &Record::Genesis(Genesis { installation }));
+        story.record(0, &Record::Genesis(Genesis::new(installation)));
         story
     }
 

@@ -56,7 +56,7 @@ fn lacks_one(view: &LedgerView) -> bool {
 }
 
 async fn append(log: &dyn EventLog, partition: i32, installation: Id) -> Result<(), String> {
-    let genesis = Record::Genesis(Genesis { installation });
+    let genesis = Record::Genesis(Genesis::new(installation));
     let record = NewRecord {
         topic: LEDGER.to_owned(),
         partition: Some(partition),

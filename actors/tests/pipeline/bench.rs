@@ -406,9 +406,7 @@ impl Bench {
 
 /// The Genesis of each partition, as the service appends it before it consumes.
 async fn found(log: &MemoryLog) {
-    let genesis = Record::Genesis(Genesis {
-        installation: Id([1; 16]),
-    });
+    let genesis = Record::Genesis(Genesis::new(Id([1; 16])));
     for partition in 0..LEDGER_PARTITIONS {
         let record = NewRecord {
             topic: LEDGER.to_owned(),

@@ -38,8 +38,15 @@ use super::record::{Id, Millis, Record};
 use super::state::{ActionState, FoldState};
 use super::times::HORIZON_MS;
 
-/// Version of the rules below. Another one takes effect only behind an Upgrade record (ledger-protocol §8).
-pub const FOLD_VERSION: u32 = 1;
+/// Newest version of the rules below. A ledger is folded by the rules that its Genesis names, and by newer ones only behind
+/// an Upgrade record (ledger-protocol §8).
+///
+/// Since 2 a forced action's id depends on where its order stands in the ledger, and `acknowledge` of an action covers
+/// every alert about it so far, not the newest alone.
+pub const FOLD_VERSION: u32 = 2;
+
+/// Version of the rules of a ledger whose Genesis names none.
+pub const FIRST_VERSION: u32 = 1;
 
 /// The fold of one ledger partition.
 ///
@@ -69,7 +76,7 @@ impl Default for Fold {
 impl Fold {
     /// The fold of the empty prefix. Start it at offset 0 only, never behind a truncation (ledger-protocol §8, V8).
     pub fn new() -> Self {
-        Self::resume(FoldState::empty(FOLD_VERSION), Memory::default())
+        Self::resume(FoldState::empty(FIRST_VERSION), Memory::default())
     }
 
     /// Continues from a state and the memory of the last H before it.
@@ -165,6 +172,11 @@ impl Fold {
         self.knows
     }
 
+    /// Whether the rules in force are those of `version` or newer ones.
+    const fn follows(&self, version: u32) -> bool {
+        self.state.version >= version
+    }
+
     fn note(&mut self, time: Millis, kind: ChangeKind) {
         let offset = self.state.offset;
         self.changes.push(Change { offset, time, kind });
@@ -183,7 +195,8 @@ impl Fold {
 
     /// Takes an action in.
     fn insert(&mut self, id: Id, action: ActionState) {
-        // A forced action whose key is used again after the memory takes the place of the one that is still kept.
+        // By the first rules, a forced action whose key is used again after the memory takes the place of the one that is
+        // still kept.
         if let Some(before) = self.state.actions.get(&id) {
             self.index.remove(id, before);
         }

@@ -61,6 +61,15 @@ pub fn action_id(installation: Id, event_key: Id, target: &Target, decision: usi
     ])
 }
 
+/// Identity of the action that a person's order at `offset` of the target's ledger partition forces. The offset is part of
+/// it: the same key is another order once the fold has forgotten the first one, and the target must not take its action for
+/// a repetition.
+pub fn forced_id(installation: Id, override_id: Id, target: &Target, offset: i64) -> Id {
+    let key = forced_key(override_id);
+    let order = Id::hash(&[b"forced at", &key.0, &offset.to_be_bytes()]);
+    action_id(installation, order, target, 0)
+}
+
 /// What the fold remembers of an event or of an event's name: seen for one target. The protocol writes `seen{event_key}`,
 /// but there is one record per (event, target), and two targets of an event may share a ledger partition: the second
 /// record would be void. G11 promises one decision set per target, and that is what this gives.

@@ -4,6 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::fold::FIRST_VERSION;
 pub use super::id::Id;
 use super::params::Params;
 use super::times::HORIZON_MS;
@@ -46,6 +47,14 @@ pub enum Record {
 pub struct Genesis {
     /// 128 random bits.
     pub installation: Id,
+    /// Version of the rules by which the partition is folded from here on. A ledger that was begun before this was written
+    /// is folded by the first ones, until an [`Upgrade`].
+    #[serde(default = "first_version")]
+    pub fold_version: u32,
+}
+
+const fn first_version() -> u32 {
+    FIRST_VERSION
 }
 
 /// Where an event stands in the log.

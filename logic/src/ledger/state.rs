@@ -303,17 +303,21 @@ pub struct Winner {
 }
 
 impl ActionState {
+    /// The action whose end it tells people; none for what is no such alert.
+    pub const fn alert_about(&self) -> Option<Id> {
+        match self.derived_from {
+            Some((parent, DerivedKind::Escalation | DerivedKind::Unverified)) => Some(parent),
+            _ => None,
+        }
+    }
+
     /// Whether it is an alert about another action that reached nobody, and nobody knows.
     pub const fn is_undelivered(&self) -> bool {
-        let alert = matches!(
-            self.derived_from,
-            Some((_, DerivedKind::Escalation | DerivedKind::Unverified))
-        );
         let lost = matches!(
             self.phase,
             Phase::Failed | Phase::Expired | Phase::Unknown { .. }
         );
-        alert && lost && !self.acknowledged
+        self.alert_about().is_some() && lost && !self.acknowledged
     }
 
     /// Until when a request of it may still be under way; in the past if none can be (V11).

@@ -93,9 +93,7 @@ fn event() -> Propose {
 impl Founding {
     fn record(letter: Letter) -> Record {
         match letter {
-            Letter::Genesis(instance) => Record::Genesis(Genesis {
-                installation: installation(instance),
-            }),
+            Letter::Genesis(instance) => Record::Genesis(Genesis::new(installation(instance))),
             Letter::Propose => Record::Propose(Box::new(event())),
         }
     }

@@ -120,6 +120,10 @@ impl Facts {
         if !entered.phase.is_open() {
             return None;
         }
+        // A target that honours keys would drop what the second one sends.
+        if self.accepted.contains_key(&entered.action) {
+            return Some("G10: two decisions have one action".to_owned());
+        }
         let step = step_of(entered);
         if entered.gates.iter().any(|gate| gate.gate == "forced") {
             return self.force(entered.action, step, fold.now());

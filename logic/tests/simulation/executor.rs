@@ -113,7 +113,7 @@ impl World {
                 continue;
             }
             let installation = known.unwrap_or_else(|| self.installation());
-            let genesis = Record::Genesis(Genesis { installation });
+            let genesis = Record::Genesis(Genesis::new(installation));
             let pending = Pending {
                 payload: Payload::Ledger(ledger, Rc::new(genesis)),
                 purpose: Purpose::Fact,

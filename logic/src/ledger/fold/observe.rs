@@ -44,15 +44,18 @@ impl Fold {
                 VoidReason::OldVersion { found, version },
             );
         }
-        let kind = if found > self.knows {
-            let known = self.knows;
-            let why = Halt::NewerRules { found, known };
-            self.halted = Some(why);
-            ChangeKind::Halted(why)
-        } else {
-            self.state.version = found;
-            ChangeKind::Upgraded { version: found }
-        };
-        self.note(self.state.now, kind);
+        if found > self.knows {
+            return self.stop_at(found);
+        }
+        self.state.version = found;
+        self.note(self.state.now, ChangeKind::Upgraded { version: found });
+    }
+
+    /// Rules come into force here that this program does not know.
+    pub(super) fn stop_at(&mut self, found: u32) {
+        let known = self.knows;
+        let why = Halt::NewerRules { found, known };
+        self.halted = Some(why);
+        self.note(self.state.now, ChangeKind::Halted(why));
     }
 }

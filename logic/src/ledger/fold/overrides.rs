@@ -197,28 +197,37 @@ impl Fold {
         }
     }
 
-    /// Whoever knows of an action needs no alert about it any more.
+    /// Whoever knows of an action needs none of the alerts about it so far any more, whichever end they tell.
     fn acknowledge(&mut self, id: Id, expect: i64, cause: &Cause) -> Verdict {
         let action = self.expected(id, expect)?;
-        let bad = |phase| {
-            matches!(
-                phase,
-                Phase::Failed | Phase::Expired | Phase::Unknown { .. }
-            )
-        };
-        if !bad(action.phase) {
+        if !ended_badly(action.phase) {
             return Err(wrong("acknowledge", action.phase));
         }
-        let alert = action.derived.get(&DerivedKind::Escalation).copied();
+        let alerts = if self.follows(2) {
+            self.alerts_about(id)
+        } else {
+            self.newest_alert_about(action)
+        };
         self.acknowledged(id, cause.clone());
-        if let Some(alert) = alert
-            && self
-                .phase(alert)
-                .is_some_and(|phase| phase.is_open() || bad(phase))
-        {
+        for alert in alerts {
             self.acknowledged(alert, cause.clone());
         }
         Ok(Some(id))
+    }
+
+    /// The alerts about an action that are lost or may still be, apart from those that people know of.
+    fn alerts_about(&self, id: Id) -> Vec<Id> {
+        let alerts = self.open_actions().chain(self.undelivered());
+        let about = alerts.filter(|(_, alert)| alert.alert_about() == Some(id));
+        let untold = about.filter(|(_, alert)| !alert.acknowledged);
+        untold.map(|(alert, _)| alert).collect()
+    }
+
+    fn newest_alert_about(&self, action: &ActionState) -> Vec<Id> {
+        let newest = action.derived.get(&DerivedKind::Escalation).copied();
+        let phase = newest.and_then(|alert| self.phase(alert));
+        let lost = phase.is_some_and(|phase| phase.is_open() || ended_badly(phase));
+        newest.filter(|_| lost).into_iter().collect()
     }
 
     fn resolve(&mut self, id: Id, expect: i64, outcome: Resolution, cause: Cause) -> Verdict {
@@ -340,7 +349,12 @@ impl Fold {
         if now > propose.not_after {
             return Err(Refusal::Time { now });
         }
-        let id = identity::action_id(installation, key, &propose.target, 0);
+        let target = &propose.target;
+        let id = if self.follows(2) {
+            identity::forced_id(installation, override_id, target, self.state.offset)
+        } else {
+            identity::action_id(installation, key, target, 0)
+        };
         let busy = self.holder(&propose.target.to_string(), &step.cooldown_key);
         let known = self.action(id).is_some().then_some(id);
         if let Some(open) = busy.or(known) {
@@ -359,6 +373,13 @@ impl Fold {
     pub(super) fn holder(&self, target: &str, key: &str) -> Option<Id> {
         self.state.targets.get(target)?.keys.get(key)?.open
     }
+}
+
+const fn ended_badly(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Failed | Phase::Expired | Phase::Unknown { .. }
+    )
 }
 
 fn wrong(order: &str, phase: Phase) -> Refusal {

@@ -135,7 +135,7 @@ pub(crate) fn id(number: u32) -> Id {
 
 /// The first record of a ledger partition.
 pub(crate) fn genesis(installation: Id) -> Record {
-    Record::Genesis(Genesis { installation })
+    Record::Genesis(Genesis::new(installation))
 }
 
 /// A fold as its Genesis leaves it, which tests of everything else begin with; the next offset is 0.

@@ -3,7 +3,9 @@
 mod acknowledged;
 mod attempts;
 mod checkpoints;
+mod forced;
 mod genesis;
+mod histories;
 mod holds;
 mod limits;
 mod orders;

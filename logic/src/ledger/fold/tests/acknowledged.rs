@@ -143,6 +143,60 @@ fn a_second_failure_is_not_covered_by_what_was_acknowledged_before() {
 }
 
 #[test]
+fn whoever_acknowledges_an_action_that_was_fired_again_knows_of_all_its_lost_alerts_and_of_no_others()
+ {
+    let mut bench = Bench::new();
+    let (action, first) = lost(&mut bench, 0, 1, "webhook");
+    let (_, elsewhere) = lost(&mut bench, 1, 2, "webhook");
+    let again = |bench: &mut Bench, at: Millis, attempt: u32| {
+        let order = OverrideOrder::Refire {
+            action_id: action,
+            expect: bench.changed(action),
+        };
+        assert_eq!(bench.order(at, attempt, order), Ok(()));
+        assert!(bench.start(at, action, attempt, 10 * attempt));
+        bench.finish(at, action, attempt, 10 * attempt, Failed);
+        bench.fold.action(action).unwrap().derived[&DerivedKind::Escalation]
+    };
+    let fails = |bench: &mut Bench, at: Millis, alert: Id, bid: u32| {
+        assert!(bench.start(at, alert, 1, bid));
+        bench.finish(at, alert, 1, bid, Failed);
+    };
+    let second = again(&mut bench, MINUTE, 2);
+    fails(&mut bench, 2 * MINUTE, second, 21);
+    // The third alert is under way while the fourth end comes.
+    let third = again(&mut bench, 3 * MINUTE, 3);
+    assert!(bench.start(4 * MINUTE, third, 1, 31));
+    let fourth = again(&mut bench, 4 * MINUTE + 1, 4);
+    let mut all = vec![first, second, elsewhere];
+    all.sort_unstable();
+    assert_eq!(undelivered(&bench.fold), all);
+    assert_eq!(acknowledge(&mut bench, 4 * MINUTE + 2, 50, action), Ok(()));
+    assert_eq!(undelivered(&bench.fold), [elsewhere]);
+    let stories: Vec<Id> = told(&bench).into_iter().map(|(id, _)| id).collect();
+    assert_eq!(stories.len(), 5);
+    assert!(
+        [action, first, second, third, fourth]
+            .iter()
+            .all(|id| stories.contains(id))
+    );
+    // What was under way is lost only now, and people know of that end.
+    bench.finish(4 * MINUTE + 3, third, 1, 31, Failed);
+    fails(&mut bench, 4 * MINUTE + 3, fourth, 41);
+    assert_eq!(
+        (bench.phase(third), bench.phase(fourth)),
+        ("failed", "failed")
+    );
+    assert_eq!(undelivered(&bench.fold), [elsewhere]);
+    // The next end is another one.
+    let fifth = again(&mut bench, 8 * MINUTE, 5);
+    fails(&mut bench, 9 * MINUTE, fifth, 51);
+    let mut left = vec![elsewhere, fifth];
+    left.sort_unstable();
+    assert_eq!(undelivered(&bench.fold), left);
+}
+
+#[test]
 fn a_later_alert_through_the_same_connector_ends_the_warning() {
     let mut bench = Bench::new();
     let (_, first) = lost(&mut bench, 0, 1, "webhook");

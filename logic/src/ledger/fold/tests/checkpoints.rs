@@ -320,7 +320,7 @@ fn newer_rules_are_not_started_from() {
     let mut restore = Restore::new(FOLD_VERSION);
     assert_eq!(restore.read(0, T0, Ok(upgrade)).unwrap_err(), newer);
     let mut checkpoint = Fold::new().checkpoint().unwrap().remove(0);
-    checkpoint.fold_version += 1;
+    checkpoint.fold_version = FOLD_VERSION + 1;
     let read = restore.read(1, T0, Ok(Record::Checkpoint(checkpoint)));
     assert_eq!(read.unwrap_err(), newer);
 }

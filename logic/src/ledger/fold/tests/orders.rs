@@ -2,8 +2,8 @@
 
 use crate::action::Action::{Alert, Retrain};
 use crate::ledger::change::{ChangeKind, Halt};
-use crate::ledger::fold::Fold;
 use crate::ledger::fold::samples::*;
+use crate::ledger::fold::{FOLD_VERSION, Fold};
 use crate::ledger::identity;
 use crate::ledger::phase::{DerivedKind, Phase};
 use crate::ledger::record::FinishOutcome::{Done, Failed, Unknown};
@@ -573,10 +573,16 @@ fn a_recovery_that_is_seen_ends_the_verification() {
 fn g6_rules_that_a_program_does_not_know_stop_it_where_they_come_into_force() {
     let upgrade = |fold_version| Record::Upgrade(Upgrade { fold_version });
     let mut old = Fold::new();
-    let mut new = Fold::new().knowing(2);
-    for (offset, record) in [Record::Tick, upgrade(1), upgrade(2), Record::Tick]
-        .into_iter()
-        .enumerate()
+    let (known, next) = (FOLD_VERSION, FOLD_VERSION + 1);
+    let mut new = Fold::new().knowing(next);
+    for (offset, record) in [
+        genesis(INSTALLATION),
+        upgrade(known),
+        upgrade(next),
+        Record::Tick,
+    ]
+    .into_iter()
+    .enumerate()
     {
         let offset = i64::try_from(offset).unwrap();
         old.apply(offset, T0, Ok(record.clone()));
@@ -584,13 +590,13 @@ fn g6_rules_that_a_program_does_not_know_stop_it_where_they_come_into_force() {
     }
     assert_eq!(
         (old.halted(), old.offset()),
-        (Some(Halt::NewerRules { found: 2, known: 1 }), 2)
+        (Some(Halt::NewerRules { found: next, known }), 2)
     );
     assert_eq!(
         (new.halted(), new.offset(), new.state().version),
-        (None, 3, 2)
+        (None, 3, next)
     );
-    let changes = new.apply(4, T0, Ok(upgrade(2)));
+    let changes = new.apply(4, T0, Ok(upgrade(next)));
     assert!(
         matches!(changes[0].kind, ChangeKind::Void { .. }),
         "in force already"
@@ -617,48 +623,4 @@ fn people_are_told_once_of_each_source_partition_that_is_older_than_the_memory()
     }
     assert_eq!(alarming, [true, false, false]);
     assert!(!matches!(bench.fold.phase(id(0)), Some(Phase::Done)));
-}
-
-/// The alert of a forced action is kept longer than the action itself. A key that is used again in between leads to an alert of
-/// the same id, which takes the place of the former one.
-#[test]
-fn an_alert_of_a_key_that_is_used_again_after_the_memory_is_indexed_once() {
-    let mut bench = Bench::new();
-    let once = |policy| Step {
-        max_attempts: 1,
-        ..with(policy)
-    };
-    let failing = |bench: &mut Bench, at: Millis, bid: u32| {
-        let not_after = T0 + at + HOUR;
-        let propose = Propose {
-            not_after,
-            ..forced(1, once(Policy::Idempotent))
-        };
-        let action = action_of(&propose);
-        assert_eq!(bench.order(at, 1, force(propose)), Ok(()));
-        assert!(bench.start(at + SECOND, action, 1, bid));
-        bench.finish(at + 2 * SECOND, action, 1, bid, Failed);
-        (action, alert_of(bench, action))
-    };
-    let (action, alert) = failing(&mut bench, 0, 1);
-    // The first alert fails two hours later, to the last attempt, and is lost.
-    assert!(bench.start(2 * HOUR, alert, 1, 2));
-    bench.finish(2 * HOUR + SECOND, alert, 1, 2, Failed);
-    assert!(bench.start(2 * HOUR + MINUTE, alert, 2, 3));
-    bench.finish(2 * HOUR + MINUTE + SECOND, alert, 2, 3, Failed);
-    assert_eq!(bench.fold.undelivered().count(), 1);
-    bench.tick(HORIZON_MS + HOUR);
-    assert_eq!(
-        (bench.phase(action), bench.phase(alert)),
-        ("gone", "failed")
-    );
-    let again = failing(&mut bench, HORIZON_MS + HOUR, 4);
-    assert_eq!(again, (action, alert));
-    // The second one is new and open, nothing of the first is left in the index.
-    let lost = bench.fold.state().actions.values();
-    let lost = lost.filter(|action| action.is_undelivered()).count();
-    assert_eq!(bench.fold.undelivered().count(), lost);
-    // Behind the first one's memory, the second one is still there.
-    bench.tick(HORIZON_MS + 3 * HOUR);
-    assert_ne!(bench.phase(alert), "gone");
 }

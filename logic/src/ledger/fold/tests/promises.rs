@@ -5,118 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::random::{Log, ended_badly, log_of, moves};
+use super::histories::{self, applied, each, is_forced};
+use super::random::{log_of, moves};
 use crate::action::Action::Retrain;
-use crate::ledger::change::{Change, ChangeKind, Entered, Halt};
+use crate::ledger::change::{Change, ChangeKind, Halt};
 use crate::ledger::codec::{self, DecodeError, EncodeError};
 use crate::ledger::fold::samples::*;
 use crate::ledger::fold::{FOLD_VERSION, Fold, Memory};
-use crate::ledger::identity;
-use crate::ledger::phase::{DerivedKind, Phase};
+use crate::ledger::phase::Phase;
 use crate::ledger::reason::Cause;
 use crate::ledger::record::FinishOutcome::NotSent;
-use crate::ledger::record::{
-    Gate, Id, Millis, Override, OverrideOrder, Policy, Propose, Record, Step, Upgrade,
-};
-use crate::ledger::state::{ActionState, FoldState, OverrideVerdict};
-use crate::ledger::times::HORIZON_MS;
-
-/// Folds a log and shows each record's changes with the fold behind it.
-fn each(log: &Log, mut look: impl FnMut(&Fold, &[Change])) -> Fold {
-    let mut fold = Fold::new();
-    for (offset, (time, record)) in log.iter().enumerate() {
-        let offset = i64::try_from(offset).unwrap();
-        let changes = fold.apply(offset, *time, Ok(record.clone()));
-        look(&fold, &changes);
-    }
-    fold
-}
-
-fn is_accepted(phase: Phase) -> bool {
-    matches!(
-        phase,
-        Phase::Ready { .. } | Phase::Waiting { .. } | Phase::Approval
-    )
-}
-
-/// Whether a person skipped the gates of a decision.
-fn is_forced(entered: &Entered) -> bool {
-    entered.gates.iter().any(|gate| gate.gate == "forced")
-}
-
-/// The action on which an order of this name was just carried out.
-fn applied(fold: &Fold, change: &Change, order: &str) -> Option<Id> {
-    let ChangeKind::Overridden {
-        override_id,
-        verdict,
-    } = &change.kind
-    else {
-        return None;
-    };
-    let named = fold.override_entry(*override_id)?.order == order;
-    match verdict {
-        OverrideVerdict::Applied { action } if named => *action,
-        _ => None,
-    }
-}
-
-/// G11: an event is decided once for ever, by its position; one that carries a name, once in H by that name. A person's order
-/// is an order once in H (ledger-protocol §9): its key may be used again afterwards.
-fn one_event_leads_to_one_decision(log: &Log) {
-    let mut decided: BTreeMap<Id, Millis> = BTreeMap::new();
-    let mut accepted: BTreeMap<Id, Millis> = BTreeMap::new();
-    each(log, |fold, changes| {
-        for change in changes {
-            let ChangeKind::Entered(entered) = &change.kind else {
-                continue;
-            };
-            let (action, now) = (entered.action, fold.now());
-            if let Some(before) = decided.insert(action, now) {
-                let ordered_again = is_forced(entered) && now - before > HORIZON_MS;
-                assert!(ordered_again, "{action} decided twice");
-            }
-            let name = entered.propose.event_identity;
-            let name = name.filter(|_| is_accepted(entered.phase));
-            if let Some(before) = name.and_then(|name| accepted.insert(name, now)) {
-                assert!(now - before > HORIZON_MS);
-            }
-        }
-    });
-}
-
-/// Found by chance: twelve days between two orders of one key. Written out, because the random histories no longer do so.
-#[test]
-fn g11_a_key_of_a_forced_action_that_is_used_again_after_the_memory_is_another_order() {
-    let order = |at: Millis| {
-        let propose = Propose {
-            event_key: identity::forced_key(id(0)),
-            not_after: T0 + at + 60 * MINUTE,
-            ..propose(0, vec![step(Retrain)])
-        };
-        let order = Override {
-            override_id: id(0),
-            order: OverrideOrder::Force(Box::new(propose)),
-            who: "anna".to_owned(),
-            reason: "because".to_owned(),
-        };
-        (T0 + at, Record::Override(Box::new(order)))
-    };
-    let later = HORIZON_MS + HORIZON_MS / 2;
-    let log = vec![
-        (T0, genesis(INSTALLATION)),
-        order(0),
-        (T0 + 2 * 60 * MINUTE, Record::Tick),
-        (T0 + later - 1, Record::Tick),
-        order(later),
-    ];
-    let mut entered = 0;
-    each(&log, |_, changes| {
-        let is_entered = |change: &&Change| matches!(change.kind, ChangeKind::Entered(_));
-        entered += changes.iter().filter(is_entered).count();
-    });
-    assert_eq!(entered, 2, "the second order is carried out too");
-    one_event_leads_to_one_decision(&log);
-}
+use crate::ledger::record::{Gate, Id, Millis, Policy, Record, Step, Upgrade};
+use crate::ledger::state::FoldState;
 
 /// What is judged before any budget is asked.
 const BEFORE_BUDGETS: [&str; 4] = ["duplicate", "not_after", "held", "forced"];
@@ -169,14 +69,7 @@ proptest! {
 
     #[test]
     fn g1_at_most_one_bid_wins_an_attempt(moves in moves()) {
-        let mut wins = BTreeSet::new();
-        each(&log_of(&moves), |_, changes| {
-            for change in changes {
-                if let ChangeKind::BidWon { action, attempt, .. } = change.kind {
-                    assert!(wins.insert((action, attempt)), "{action} {attempt} twice");
-                }
-            }
-        });
+        histories::one_bid_wins_an_attempt(&log_of(&moves));
     }
 
     #[test]
@@ -276,40 +169,7 @@ proptest! {
 
     #[test]
     fn g7_actions_of_one_key_are_never_open_together_and_keep_the_cooldown(moves in moves()) {
-        // By key: the action accepted last.
-        let mut last: BTreeMap<String, Id> = BTreeMap::new();
-        let mut cleared = BTreeSet::new();
-        each(&log_of(&moves), |fold, changes| {
-            for change in changes {
-                cleared.extend(applied(fold, change, "clear_cooldown"));
-                if let Some(again) = applied(fold, change, "refire") {
-                    cleared.remove(&again);
-                }
-                let ChangeKind::Entered(entered) = &change.kind else { continue };
-                if !is_accepted(entered.phase) {
-                    continue;
-                }
-                let step = &entered.propose.decisions[entered.decision].ladder[entered.step];
-                let previous = last.insert(step.cooldown_key.clone(), entered.action);
-                // As the fold saw it: the action may have ended by time within this record.
-                let previous = previous.and_then(|id| Some((id, fold.action(id)?)));
-                let Some((id, previous)) = previous else { continue };
-                // A scheduled action that fell back has another key by now.
-                if previous.step.cooldown_key != step.cooldown_key {
-                    continue;
-                }
-                assert!(!previous.phase.is_open(), "{id} is still open");
-                let lifted = is_forced(entered) || cleared.contains(&id);
-                if matches!(previous.phase, Phase::Done | Phase::Unknown { .. }) && !lifted {
-                    let cooldown = previous.step.cooldown_ms.max(step.cooldown_ms);
-                    assert!(change.time >= previous.end.unwrap() + cooldown);
-                }
-            }
-            let mut held = BTreeSet::new();
-            for (_, action) in fold.open_actions().filter(|(_, a)| a.derived_from.is_none()) {
-                assert!(held.insert(action.step.cooldown_key.clone()), "two open in one key");
-            }
-        });
+        histories::one_action_of_a_key_is_open(&log_of(&moves));
     }
 
     #[test]
@@ -416,75 +276,22 @@ proptest! {
 
     #[test]
     fn g11_one_event_leads_to_one_decision(moves in moves()) {
-        one_event_leads_to_one_decision(&log_of(&moves));
+        histories::one_event_leads_to_one_decision(&log_of(&moves));
     }
 
     #[test]
     fn each_bad_end_behind_acceptance_or_refire_is_told_by_an_alert_of_its_own(moves in moves()) {
-        // By action: whether the present round was told.
-        let mut rounds: BTreeMap<Id, bool> = BTreeMap::new();
-        let mut alerts = BTreeSet::new();
-        each(&log_of(&moves), |fold, changes| {
-            for change in changes {
-                match &change.kind {
-                    ChangeKind::Entered(entered) if is_accepted(entered.phase) => {
-                        // A forced action whose key is used again after the memory (H) is another order with alerts of its own.
-                        let again = rounds.insert(entered.action, false).is_some();
-                        alerts.retain(|_| !again);
-                    }
-                    ChangeKind::Derived(derived) if derived.kind == DerivedKind::Escalation => {
-                        assert!(alerts.insert(derived.action), "one alert for two ends");
-                        let told = rounds.insert(derived.parent, true);
-                        assert_eq!(told, Some(false), "two alerts about one end");
-                    }
-                    ChangeKind::Derived(derived) if derived.kind == DerivedKind::Next => {
-                        rounds.insert(derived.action, false);
-                    }
-                    _ => {}
-                }
-                if let Some(action) = applied(fold, change, "refire")
-                    && let Some(told) = rounds.get_mut(&action)
-                {
-                    *told = false;
-                }
-            }
-            for (action, told) in &rounds {
-                let untold = fold.phase(*action).is_some_and(ended_badly) && !told;
-                assert!(!untold, "{action} ended badly and nobody is told");
-            }
-        });
+        histories::each_bad_end_has_an_alert_of_its_own(&log_of(&moves));
     }
 
     #[test]
     fn what_people_acknowledge_moves_nothing(moves in moves()) {
-        each(&log_of(&moves), |fold, changes| {
-            let order = changes.iter().find_map(|change| applied(fold, change, "acknowledge"));
-            let Some(action) = order else { return };
-            // One that ended long before is forgotten behind the same record.
-            assert!(fold.action(action).is_none_or(|action| action.acknowledged));
-            let by_order = |change: &&Change| matches!(
-                &change.kind,
-                ChangeKind::Moved { cause: Cause::Ordered { .. }, .. }
-            );
-            assert_eq!(changes.iter().find(by_order), None);
-        });
+        histories::acknowledged_actions_stay_where_they_are(&log_of(&moves));
     }
 
     #[test]
     fn timers_and_open_actions_are_indexed_as_a_scan_finds_them(moves in moves()) {
-        each(&log_of(&moves), |fold, _| {
-            let actions = fold.state().actions.values();
-            let timer = actions.clone().filter_map(ActionState::timer).min();
-            assert_eq!(fold.next_timer(), timer);
-            // What this record brought may be due already and waits for the next one.
-            let older = actions.clone().filter(|action| action.changed < fold.offset());
-            let left = older.filter_map(ActionState::timer).min();
-            assert!(left.is_none_or(|timer| timer >= fold.now()), "a due timer was left");
-            let lost = actions.clone().filter(|action| action.is_undelivered()).count();
-            assert_eq!(fold.undelivered().count(), lost);
-            let open = actions.filter(|action| action.phase.is_open()).count();
-            assert_eq!(fold.open_actions().count(), open);
-        });
+        histories::the_index_is_what_a_scan_finds(&log_of(&moves));
     }
 
     #[test]

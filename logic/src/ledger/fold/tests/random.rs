@@ -13,8 +13,7 @@ use crate::ledger::record::{
     AbsentProbe, Finish, Id, Millis, Observe, Override, OverrideOrder, Policy, Propose, Record,
     Resolution, Start, Step, Verify,
 };
-use crate::ledger::times::HORIZON_MS;
-use crate::ledger::times::RESTORE_MARGIN_MS;
+use crate::ledger::times::{HORIZON_MS, RESTORE_MARGIN_MS};
 use crate::target::Target;
 
 /// One random move: how log time goes on, what is done, and two choices within it.
@@ -28,6 +27,20 @@ pub(super) fn moves() -> impl Strategy<Value = Vec<Move>> {
         1 => Just(4 * 24 * 60 * MINUTE),
     ];
     prop::collection::vec((gap, 0..14_u8, any::<u8>(), any::<u8>()), 1..80)
+}
+
+/// Moves of which many force an action under one key, with days between them.
+pub(super) fn forcing() -> impl Strategy<Value = Vec<Move>> {
+    let gap = prop_oneof![
+        6 => 0..MINUTE,
+        2 => MINUTE..40 * MINUTE,
+        2 => Just(HORIZON_MS / 2 + MINUTE),
+    ];
+    let forced = (0..23_u8).prop_map(|salt| (9, 0, 11 * salt + 10));
+    let any = (3..12_u8, any::<u8>(), any::<u8>());
+    let step = prop_oneof![1 => forced, 3 => any];
+    let step = (gap, step).prop_map(|(gap, (kind, a, b))| (gap, kind, a, b));
+    prop::collection::vec(step, 1..80)
 }
 
 /// A log: each record with its log time.
@@ -149,10 +162,9 @@ fn random_order(fold: &Fold, number: i64, a: u8, b: u8) -> Option<Record> {
         let expect = state.changed - i64::from(b.is_multiple_of(16));
         Some((**action_id, expect))
     };
-    // One key is used more than once, but not again after the memory: that would be another order about another action.
-    let remembered = fold.override_entry(id(0)).is_some() || fold.now() < T0 + HORIZON_MS;
+    // One key is used more than once, also again after the memory.
     let override_id = match a % 16 {
-        0 if remembered => id(0),
+        0 => id(0),
         _ => Id::hash(&[b"order", &number.to_be_bytes()]),
     };
     let order = match b % 11 {
