@@ -21,6 +21,7 @@ use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{Genesis, Id, Millis, Record};
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::find;
+use homeostat_logic::view::EventView;
 
 use support::events::{drift, rules};
 use support::{compare, timed};
@@ -50,10 +51,11 @@ fn events() -> Vec<(String, Event)> {
 }
 
 fn proposal(text: &str, event: &Event, rules: &Rules, offset: u64, now: Millis) -> Proposal {
+    let view = EventView::new(text);
     let context = Context {
         replay: None,
         event,
-        raw: text,
+        view: &view,
         topic: "data.drift.detected",
         generation: 1,
         partition: 0,
@@ -62,7 +64,7 @@ fn proposal(text: &str, event: &Event, rules: &Rules, offset: u64, now: Millis) 
         now,
         rules,
     };
-    propose(&context, &judge(event, text, rules, now))
+    propose(&context, &judge(event, &view, rules, now))
 }
 
 fn judging(criterion: &mut Criterion) {
@@ -71,11 +73,11 @@ fn judging(criterion: &mut Criterion) {
     let (shipped, overlaid) = (rules(""), rules(OVERLAY));
     let first = &events[0];
     assert_eq!(
-        judge(&first.1, &first.0, &shipped, NOON).action,
+        judge(&first.1, &EventView::new(&first.0), &shipped, NOON).action,
         Action::Retrain
     );
     assert_eq!(
-        judge(&first.1, &first.0, &overlaid, NOON).action,
+        judge(&first.1, &EventView::new(&first.0), &overlaid, NOON).action,
         Action::Alert
     );
     for (name, rules) in [
@@ -85,7 +87,7 @@ fn judging(criterion: &mut Criterion) {
         let work = || {
             timed(|| {
                 for (text, event) in &events {
-                    black_box(judge(black_box(event), text, rules, NOON));
+                    black_box(judge(black_box(event), &EventView::new(text), rules, NOON));
                 }
             })
         };

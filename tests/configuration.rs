@@ -64,15 +64,16 @@ fn every_number_of_the_specification_is_the_default() {
     assert!(hours.gate_critical && hours.gate_scheduled);
     let cooldown = &rules.cooldown;
     assert_eq!(
+        Action::ALL.map(|action| cooldown.minutes(action)),
         [
-            cooldown.retrain_minutes,
-            cooldown.rollback_minutes,
-            cooldown.scale_up_minutes,
-            cooldown.scale_down_minutes,
-            cooldown.alert_minutes,
-            cooldown.monitor_minutes
-        ],
-        [60.0, 30.0, 10.0, 10.0, 5.0, 2.0]
+            Some(60.0),
+            Some(30.0),
+            Some(10.0),
+            Some(10.0),
+            Some(5.0),
+            Some(2.0),
+            None
+        ]
     );
     assert_eq!(rules.budget.responses_per_hour, 4);
     assert_eq!(rules.maintenance.days.len(), 7);
@@ -241,9 +242,10 @@ fn later_layers_win_key_by_key_and_the_origin_of_each_value_is_known() {
         provenance,
         ..
     } = loaded(file, &environment);
-    assert_eq!(rules.cooldown.retrain_minutes, 90.5);
-    assert_eq!(rules.cooldown.alert_minutes, 0.25);
-    assert_eq!(rules.cooldown.rollback_minutes, 30.0);
+    let minutes = |action| rules.cooldown.minutes(action).unwrap();
+    assert_eq!(minutes(Action::Retrain), 90.5);
+    assert_eq!(minutes(Action::Alert), 0.25);
+    assert_eq!(minutes(Action::Rollback), 30.0);
     assert!(!rules.working_hours.enabled);
     assert_eq!(settings.kafka.group_id, "42");
     assert_eq!(rules.maintenance.days, [chrono::Weekday::Sun]);
@@ -278,6 +280,9 @@ critical = \"retrian\"
 raise.criticl.drift_score = 0.9
 [actions.retrain]
 max_attempts = 11
+[actions.scale_up.parameters]
+change = 1001
+chnage = 2
 ";
     let found = faults(
         file,
@@ -293,6 +298,8 @@ max_attempts = 11
         "site.toml:7: rules.data_drift_detected.critical: `retrian` is unknown; did you mean `retrain`?",
         "site.toml:8: rules.data_drift_detected.raise.criticl: unknown key; did you mean `critical`?",
         "site.toml:10: actions.retrain.max_attempts: 11 is out of range; write a whole number from 1 to 10",
+        "site.toml:12: actions.scale_up.parameters.change: 1001 is out of range; write a whole number from 1 to 1000",
+        "site.toml:13: actions.scale_up.parameters.chnage: unknown key; did you mean `change`?",
         "HOMEOSTAT__BUDGET__RESPONSES_PER_HOUR: budget.responses_per_hour: 0 is out of range; write a whole number from 1 to 1000000",
         "HOMEOSTAT__WORKING_HOURS__STAR: working_hours.star: unknown key; did you mean `start`?",
     ];

@@ -9,6 +9,7 @@
 )]
 
 use homeostat::configuration::{Configuration, DEFAULT, load};
+use homeostat_logic::actions::Action;
 use homeostat_logic::rules::Rules;
 use homeostat_logic::target::TargetKind;
 
@@ -253,7 +254,7 @@ fn a_file_that_is_no_text_is_called_what_it_is() {
     ] {
         let rules = read(text.as_bytes(), &[]).unwrap().rules;
         assert!(
-            (rules.cooldown.retrain_minutes - 3.0).abs() < f64::EPSILON,
+            (rules.cooldown.minutes(Action::Retrain).unwrap() - 3.0).abs() < f64::EPSILON,
             "{text:?}"
         );
     }

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Strength;
 use homeostat_logic::dead_letters::replay_identity;
 use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::decide::propose::{Context, Notice, propose};
@@ -16,6 +16,7 @@ use homeostat_logic::ledger::placement::partition_of_target;
 use homeostat_logic::ledger::record::{Millis, Record};
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::{LEDGER, ORIGIN_HEADER, Use};
+use homeostat_logic::view::EventView;
 
 use crate::fail_point::{self, Point};
 use crate::flight::Flight;
@@ -37,7 +38,7 @@ static WAITING: Throttle = Throttle::new();
 /// How an event is judged. The rules do it; tests put something in its place that fails.
 pub trait Judge: Send + Sync + 'static {
     /// What ought to be done about the event.
-    fn judge(&self, event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict;
+    fn judge(&self, event: &Event, view: &EventView<'_>, rules: &Rules, now: Millis) -> Verdict;
 }
 
 /// Judging by the rules.
@@ -45,8 +46,8 @@ pub trait Judge: Send + Sync + 'static {
 pub struct ByRules;
 
 impl Judge for ByRules {
-    fn judge(&self, event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
-        judge(event, raw, rules, now)
+    fn judge(&self, event: &Event, view: &EventView<'_>, rules: &Rules, now: Millis) -> Verdict {
+        judge(event, view, rules, now)
     }
 }
 
@@ -123,16 +124,19 @@ impl Responder {
             // Decoding leaves no such record; were it not so, nothing may be decided on an empty event.
             Err(error) => return judged.refused.push((item.offset, error.to_string())),
         };
-        let verdict = self.context.judge.judge(&item.event, raw, rules, now);
+        // Decoding read the event where the client's buffer is, and kept what routing needs; its view reads the rest, once.
+        let view = EventView::new(raw);
+        let verdict = self.context.judge.judge(&item.event, &view, rules, now);
         // A sample. The end of an alert is nothing to do either, and is recorded.
-        let sample = verdict.action == Action::Ignore && !item.event.resolved;
+        let records = verdict.action.kind().strength == Strength::Records;
+        let sample = records && !item.event.resolved;
         if sample && flight.topic.usage == Use::DecideByType {
             judged.samples.push(item.offset);
             return;
         }
         let context = Context {
             event: &item.event,
-            raw,
+            view: &view,
             topic: &flight.partition.topic,
             generation: self.context.topic_generation,
             partition: flight.partition.partition,

@@ -301,7 +301,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
 }
 
 /// Position of a part within the text that it was borrowed from.
-fn position_in(text: &str, part: &str) -> usize {
+pub(crate) fn position_in(text: &str, part: &str) -> usize {
     (part.as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
 }
 

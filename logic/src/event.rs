@@ -6,7 +6,9 @@ use std::sync::Arc;
 use crate::enrich::{EventError, as_text, object_fields};
 use crate::envelope::FormError;
 use crate::envelope::alertmanager::RESOLVED;
-use crate::field::{Field, Length, Present, Raw, Text, Word, lenient_struct};
+use crate::events::kind_of;
+pub use crate::events::role_of;
+use crate::field::{Field, Present, Raw, Text, Word, lenient_struct};
 use crate::naming::{self, Naming, Resolved, TargetFields};
 use crate::severity::Severity;
 use crate::target::Target;
@@ -32,19 +34,6 @@ pub enum Declared {
     Word(Arc<str>),
     /// As this kind of value, which no word is.
     Unreadable(&'static str),
-}
-
-/// What a degraded model's event asks for itself (SPEC §3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ActionRequired {
-    /// Nothing: absent, null, or `NONE`.
-    None,
-    /// Performance retraining.
-    Retrain,
-    /// Rollback.
-    Rollback,
-    /// Something unknown: the matrix decides.
-    Unknown,
 }
 
 /// How an event's own `event_type` stands to the type that it is judged as.
@@ -75,14 +64,6 @@ pub struct Event {
     pub service: Naming,
     /// How its own `event_type` stands to the type that it is judged as.
     pub own_type: OwnType,
-    /// How far the data moved.
-    pub drift_score: Field<f64>,
-    /// How many features moved.
-    pub affected_features: Field<u64>,
-    /// How much a model lost.
-    pub performance_drop: Field<f64>,
-    /// What the event asks for itself.
-    pub action_required: ActionRequired,
 }
 
 /// Why a record is not an event. Each goes to the dead letters.
@@ -179,10 +160,6 @@ lenient_struct! {
         model_id: Raw<'a>,
         service: Raw<'a>,
         service_name: Raw<'a>,
-        drift_score: f64,
-        affected_features: Length,
-        performance_drop: f64,
-        action_required: Text<'a>,
         // Of envelopes.
         specversion: Present,
         cloudEventsVersion: Present,
@@ -280,11 +257,8 @@ pub(crate) fn event_of(wire: &Wire<'_>, topic: &Topic, names: &mut Names) -> Res
     let (own_type, event_type) = own_type(topic, &wire.event_type)?;
     let event_type = names.get(event_type);
     let fields = wire.target_fields();
-    let model = named(
-        "model",
-        naming::resolve_model(&fields.model(&event_type)),
-        names,
-    )?;
+    let model = fields.model(kind_of(&event_type).model_field());
+    let model = named("model", naming::resolve_model(&model), names)?;
     let service = named("service", naming::resolve_service(&fields.service()), names)?;
     Ok(Event {
         role: role_of(&event_type),
@@ -294,27 +268,7 @@ pub(crate) fn event_of(wire: &Wire<'_>, topic: &Topic, names: &mut Names) -> Res
         model,
         service,
         own_type,
-        drift_score: wire.drift_score,
-        affected_features: wire.affected_features.map(|length| length.0),
-        performance_drop: wire.performance_drop,
-        action_required: action_required(&wire.action_required),
     })
-}
-
-/// Who answers a type of event, on whichever topic it arrives.
-pub fn role_of(event_type: &str) -> Role {
-    match event_type {
-        "data_drift_detected" => Role::Drift,
-        "model_performance_degraded" => Role::Performance,
-        _ => crate::topic::TOPICS
-            .iter()
-            .find(|topic| topic.event_type == event_type)
-            .and_then(|topic| match topic.usage {
-                Use::Decide(role) => Some(role),
-                Use::DecideByType | Use::Observe | Use::Produce => None,
-            })
-            .unwrap_or(Role::Scaling),
-    }
 }
 
 /// The type that an event is judged as: the topic's, or its own where the topic leaves that to it.
@@ -371,20 +325,6 @@ fn declared(field: &Field<Word<'_>>, names: &mut Names) -> Declared {
         },
         Declared::Known,
     )
-}
-
-fn action_required(field: &Field<Text<'_>>) -> ActionRequired {
-    let text = match field {
-        Field::Missing => return ActionRequired::None,
-        Field::Wrong(_) => return ActionRequired::Unknown,
-        Field::Value(Text(text)) => text.trim(),
-    };
-    match text {
-        _ if text.eq_ignore_ascii_case("RETRAIN") => ActionRequired::Retrain,
-        _ if text.eq_ignore_ascii_case("ROLLBACK") => ActionRequired::Rollback,
-        _ if text.is_empty() || text.eq_ignore_ascii_case("NONE") => ActionRequired::None,
-        _ => ActionRequired::Unknown,
-    }
 }
 
 fn bounded<'a>(field: &'static str, name: &'a str, limit: usize) -> Result<&'a str, Reject> {

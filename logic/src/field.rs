@@ -37,6 +37,12 @@ impl<T> Field<T> {
         }
     }
 
+    /// The sentence that names a field of a wrong type.
+    pub fn remark(&self, name: &str, wanted: &str) -> Option<String> {
+        let found = self.wrong()?;
+        Some(format!("{name} is {found}, not {wanted}"))
+    }
+
     /// The type found instead of the expected one.
     pub const fn wrong(&self) -> Option<&'static str> {
         match self {
@@ -217,11 +223,11 @@ impl<'de> Deserialize<'de> for Field<Object> {
 
 /// Reads one field by itself: what JSON allows and Rust cannot hold (1e999, half a surrogate pair) spoils this field
 /// and no other.
-pub(crate) fn read_field<'de, T>(value: &'de serde_json::value::RawValue) -> Field<T>
+pub(crate) fn read_field<'de, T>(value: &'de str) -> Field<T>
 where
     Field<T>: Deserialize<'de>,
 {
-    serde_json::from_str(value.get()).unwrap_or(Field::Wrong("out of range or not readable"))
+    serde_json::from_str(value).unwrap_or(Field::Wrong("out of range or not readable"))
 }
 
 impl<'de: 'a, 'a> Deserialize<'de> for Field<Raw<'a>> {
@@ -293,7 +299,8 @@ macro_rules! lenient_struct {
                         while let Some(key) = map.next_key::<&'de serde_json::value::RawValue>()? {
                             match &*$crate::field::name_of(key.get()) {
                                 $(stringify!($field) => {
-                                    read.$field = $crate::field::read_field(map.next_value()?);
+                                    let value = map.next_value::<&'de serde_json::value::RawValue>()?;
+                                    read.$field = $crate::field::read_field(value.get());
                                 })+
                                 _ => {
                                     map.next_value::<serde::de::IgnoredAny>()?;

@@ -13,13 +13,14 @@
 
 #![forbid(unsafe_code)]
 
-pub mod action;
+pub mod actions;
 pub mod dead_letters;
 pub mod decide;
 pub mod enrich;
 pub mod envelope;
 pub mod event;
 pub mod event_time;
+pub mod events;
 pub mod field;
 pub mod history;
 pub mod ledger;
@@ -30,3 +31,6 @@ pub mod rules;
 pub mod severity;
 pub mod target;
 pub mod topic;
+pub mod view;
+
+pub use actions as action;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use crate::field::{Field, Raw, lenient_struct};
 use crate::model_reference::{self, is_bare_word, is_hidden, is_printable};
+use crate::view::EventView;
 
 /// What an event says about its model or its service.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,15 @@ impl Naming {
     }
 }
 
+/// Which field names the model before all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelField {
+    /// `model_version`, as in `churn@7`.
+    Version,
+    /// `model_name`.
+    Name,
+}
+
 /// A field that may name a target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given<'a> {
@@ -51,17 +61,16 @@ pub(crate) struct Given<'a> {
     pub(crate) value: Field<Raw<'a>>,
 }
 
-lenient_struct! {
-    /// Every field that may name a target.
-    pub(crate) struct TargetFields<'a> {
-        pub(crate) model_version: Raw<'a>,
-        pub(crate) model_name: Raw<'a>,
-        pub(crate) model: Raw<'a>,
-        pub(crate) model_uri: Raw<'a>,
-        pub(crate) model_id: Raw<'a>,
-        pub(crate) service: Raw<'a>,
-        pub(crate) service_name: Raw<'a>,
-    }
+/// Every field that may name a target.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TargetFields<'a> {
+    pub(crate) model_version: Field<Raw<'a>>,
+    pub(crate) model_name: Field<Raw<'a>>,
+    pub(crate) model: Field<Raw<'a>>,
+    pub(crate) model_uri: Field<Raw<'a>>,
+    pub(crate) model_id: Field<Raw<'a>>,
+    pub(crate) service: Field<Raw<'a>>,
+    pub(crate) service_name: Field<Raw<'a>>,
 }
 
 lenient_struct! {
@@ -74,14 +83,25 @@ lenient_struct! {
 }
 
 impl<'a> TargetFields<'a> {
-    /// The fields that may name the model, the one that counts first at the front: SPEC §3 lets a degraded model's event
-    /// name it in `model_name` and every other in `model_version`.
-    pub(crate) const fn model(&self, event_type: &str) -> [Given<'a>; 5] {
+    pub(crate) fn of(view: &EventView<'a>) -> Self {
+        Self {
+            model_version: view.field(MODEL_VERSION),
+            model_name: view.field("model_name"),
+            model: view.field("model"),
+            model_uri: view.field("model_uri"),
+            model_id: view.field(MODEL_ID),
+            service: view.field("service"),
+            service_name: view.field("service_name"),
+        }
+    }
+
+    /// The fields that may name the model, the one that counts first at the front.
+    pub(crate) const fn model(&self, counts_first: ModelField) -> [Given<'a>; 5] {
         let version = given("model_version", self.model_version);
         let name = given("model_name", self.model_name);
-        let (first, second) = match event_type.as_bytes() {
-            b"model_performance_degraded" => (name, version),
-            _ => (version, name),
+        let (first, second) = match counts_first {
+            ModelField::Name => (name, version),
+            ModelField::Version => (version, name),
         };
         [
             first,

@@ -10,6 +10,8 @@
 
 #[path = "decisions/age.rs"]
 mod age;
+#[path = "decisions/parameters.rs"]
+mod parameters;
 mod support;
 #[path = "decisions/targets.rs"]
 mod targets;

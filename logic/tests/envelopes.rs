@@ -20,6 +20,7 @@ use homeostat_logic::enrich::{EventError, Stamp, enrich_for};
 use homeostat_logic::envelope::{Decoded, HeaderView, decode_record, reads_header};
 use homeostat_logic::event::{Names, Reject};
 use homeostat_logic::topic;
+use homeostat_logic::view::EventView;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use support::{noon, rules};
@@ -41,11 +42,12 @@ fn proposed(topic_name: &str, value: &[u8], headers: &[HeaderView<'_>]) -> Propo
     let raw = decoded.text.as_deref();
     let raw = raw.unwrap_or_else(|| std::str::from_utf8(value).unwrap());
     let rules = rules("");
-    let verdict = judge(&decoded.event, raw, &rules, noon());
+    let view = EventView::new(raw);
+    let verdict = judge(&decoded.event, &view, &rules, noon());
     let context = Context {
         replay: None,
         event: &decoded.event,
-        raw,
+        view: &view,
         topic: topic_name,
         generation: 1,
         partition: 0,

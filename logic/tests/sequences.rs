@@ -25,6 +25,7 @@ use homeostat_logic::ledger::record::{
 };
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic;
+use homeostat_logic::view::EventView;
 use support::{at, noon, rules};
 
 const SECOND: Millis = 1_000;
@@ -105,11 +106,12 @@ impl Story {
     ) -> Vec<Change> {
         let topic = topic::find(topic_name).unwrap();
         let event = decode_event(Some(raw.as_bytes()), topic, &mut Names::default()).unwrap();
-        let verdict = judge(&event, raw, &self.rules, now);
+        let view = EventView::new(raw);
+        let verdict = judge(&event, &view, &self.rules, now);
         let context = Context {
             replay: None,
             event: &event,
-            raw,
+            view: &view,
             topic: topic_name,
             generation: 1,
             partition: 0,

@@ -22,6 +22,7 @@ use homeostat_logic::rules::Rules;
 use homeostat_logic::severity::Severity::{self, Critical, High, Low, Medium};
 use homeostat_logic::severity::{SYNONYMS, normalized};
 use homeostat_logic::topic;
+use homeostat_logic::view::EventView;
 use serde_json::{Value, json};
 use support::{noon, proposed, rules, settings};
 
@@ -174,11 +175,12 @@ fn of_alerts(topic_name: &str, payload: &Value) -> (Proposal, Value) {
     let decoded = decode_record(Some(value.as_bytes()), &[], topic, &mut Names::default()).unwrap();
     let raw = decoded.text.as_deref().unwrap();
     let rules = rules("");
-    let verdict = judge(&decoded.event, raw, &rules, noon());
+    let view = EventView::new(raw);
+    let verdict = judge(&decoded.event, &view, &rules, noon());
     let context = Context {
         replay: None,
         event: &decoded.event,
-        raw,
+        view: &view,
         topic: topic_name,
         generation: 1,
         partition: 0,
@@ -348,7 +350,7 @@ fn a_status_alone_does_not_end_an_alert() {
             decode_record(Some(text.as_bytes()), &[], topic, &mut Names::default()).unwrap();
         assert_eq!(decoded.text, None, "{bare}");
         assert_eq!(
-            judge(&decoded.event, &text, &rules, noon()).proposed,
+            judge(&decoded.event, &EventView::new(&text), &rules, noon()).proposed,
             Action::ScaleUp
         );
     }

@@ -57,11 +57,14 @@ fn root(connection: &Value, with: &Value) -> Value {
     keys.insert("connections".to_owned(), connections);
     let mut schema = json!({ "type": "object", "properties": keys, "additionalProperties": false });
     for path in [
-        "/properties/actions/additionalProperties/properties",
-        "/properties/targets/additionalProperties/properties/actions/additionalProperties/properties",
+        "/properties/actions/properties",
+        "/properties/targets/additionalProperties/properties/actions/properties",
     ] {
-        if let Some(Value::Object(keys)) = schema.pointer_mut(path) {
-            keys.insert("with".to_owned(), with.clone());
+        let tables = schema.pointer_mut(path).and_then(Value::as_object_mut);
+        for table in tables.into_iter().flat_map(Map::values_mut) {
+            if let Some(Value::Object(keys)) = table.get_mut("properties") {
+                keys.insert("with".to_owned(), with.clone());
+            }
         }
     }
     schema

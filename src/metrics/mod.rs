@@ -14,6 +14,7 @@ use std::time::Duration;
 
 pub use homeostat_actors::ports::observer::Consumed;
 use homeostat_logic::action::Action;
+use homeostat_logic::events::declared_types;
 use homeostat_logic::history::Outcome;
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::topic;
@@ -22,14 +23,6 @@ use prometheus::{Registry, TextEncoder};
 pub use actors::{ACTORS_MAX, ActorSample};
 pub use families::{Counter, Gauge, Histogram};
 use inventory::Families;
-
-/// Types of SPEC §4 that are not the type of a topic.
-const MATRIX_TYPES: [&str; 4] = [
-    "system_overload",
-    "prediction_latency_high",
-    "service_health_check_failed",
-    "drift_alert",
-];
 
 /// Most event types named by the configuration that get a label value of their own.
 const CONFIGURED_TYPES_MAX: usize = 64;
@@ -182,7 +175,7 @@ pub fn topic_label(name: &str) -> &'static str {
 
 fn known_types(configured: impl IntoIterator<Item = String>) -> BTreeSet<String> {
     let topics = topic::TOPICS.iter().map(|topic| topic.event_type);
-    let known = topics.chain(MATRIX_TYPES).map(str::to_owned);
+    let known = topics.chain(declared_types()).map(str::to_owned);
     known
         .chain(configured.into_iter().take(CONFIGURED_TYPES_MAX))
         .collect()

@@ -37,6 +37,7 @@ use homeostat_logic::ledger::retention::KEEP_MS_MIN;
 use homeostat_logic::rules::schema::executed_actions;
 use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
+use homeostat_logic::view::EventView;
 
 use crate::memory_log::MemoryLog;
 
@@ -81,9 +82,9 @@ impl Clock for TestClock {
 struct Scripted(Box<dyn Fn(&str) + Send + Sync>);
 
 impl Judge for Scripted {
-    fn judge(&self, event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
-        (self.0)(raw);
-        judge(event, raw, rules, now)
+    fn judge(&self, event: &Event, view: &EventView<'_>, rules: &Rules, now: Millis) -> Verdict {
+        (self.0)(view.text());
+        judge(event, view, rules, now)
     }
 }
 

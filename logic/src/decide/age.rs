@@ -4,7 +4,7 @@
 //! as [`crate::event_time`] says, and not at all for a replayed dead letter, whose age counts from its replay.
 
 use super::judge::{Doubt, Verdict};
-use crate::action::Action;
+use crate::actions::{Action, Strength};
 use crate::event_time::{AHEAD_MS_MAX, EventTime, read, read_log_time};
 use crate::field::{Field, Raw};
 use crate::history::format_time;
@@ -92,7 +92,7 @@ impl Age {
     /// The verdict on an event whose time is too old but not reliable. It must not silence an alarm: people are alerted
     /// where a reliable time would have the event suppressed.
     pub(super) fn doubt(&self, verdict: &Verdict) -> Option<Verdict> {
-        let alarms = !matches!(verdict.action, Action::Ignore | Action::Monitor);
+        let alarms = verdict.action.kind().strength >= Strength::Tells;
         (self.guessed && alarms).then(|| Verdict {
             action: Action::Alert,
             doubt: verdict.doubt.or(Some(Doubt::Age)),

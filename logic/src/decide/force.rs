@@ -6,9 +6,9 @@ use serde_json::json;
 
 use super::judge::{RuleSource, SeverityReason, TargetOrigin, Verdict};
 use super::propose::{Context, propose};
-use crate::action::Action;
-use crate::event::{ActionRequired, Declared, Event, OwnType};
-use crate::field::Field;
+use crate::actions::Action;
+use crate::event::{Declared, Event, OwnType};
+use crate::events::kind_of;
 use crate::ledger::identity;
 use crate::ledger::record::{Id, Millis, Propose, When};
 use crate::ledger::times::REFIRE_START_MS;
@@ -17,6 +17,7 @@ use crate::rules::Rules;
 use crate::severity::Severity;
 use crate::target::{Target, TargetKind};
 use crate::topic::{LEDGER, Role};
+use crate::view::EventView;
 
 /// The type of the event that a forced action stands for; rules may be written for it like for any other.
 pub const EVENT_TYPE: &str = "operator_forced";
@@ -51,10 +52,11 @@ pub struct Forced<'a> {
 /// Writes it down. Gates stay in the step for the record's reader; the fold skips them.
 pub fn force(forced: &Forced<'_>) -> Propose {
     let raw = body(forced).to_string();
-    let event = event(&forced.target, &raw);
+    let view = EventView::new(&raw);
+    let event = event(&forced.target, &view);
     let context = Context {
         event: &event,
-        raw: &raw,
+        view: &view,
         topic: LEDGER,
         generation: 1,
         partition: forced.partition,
@@ -104,13 +106,13 @@ fn body(forced: &Forced<'_>) -> serde_json::Value {
     serde_json::Value::Object(body)
 }
 
-fn event(target: &Target, raw: &str) -> Event {
+fn event(target: &Target, view: &EventView<'_>) -> Event {
     let named = |version| Naming::Is {
         name: target.name.as_str().into(),
         version,
     };
     let (model, service) = match target.kind {
-        TargetKind::Model => (named(version_of(&target.name, raw)), Naming::Absent),
+        TargetKind::Model => (named(version_of(&target.name, view)), Naming::Absent),
         TargetKind::Service => (Naming::Absent, named(None)),
     };
     Event {
@@ -121,17 +123,13 @@ fn event(target: &Target, raw: &str) -> Event {
         model,
         service,
         own_type: OwnType::Same,
-        drift_score: Field::Missing,
-        affected_features: Field::Missing,
-        performance_drop: Field::Missing,
-        action_required: ActionRequired::None,
     }
 }
 
 /// The version that the person's event names, if it is about the model.
-fn version_of(model: &str, raw: &str) -> Option<Arc<str>> {
-    let fields: TargetFields<'_> = serde_json::from_str(raw).unwrap_or_default();
-    match naming::resolve_model(&fields.model(EVENT_TYPE)) {
+fn version_of(model: &str, view: &EventView<'_>) -> Option<Arc<str>> {
+    let fields = TargetFields::of(view).model(kind_of(EVENT_TYPE).model_field());
+    match naming::resolve_model(&fields) {
         Resolved::Target(found) if found.name == model => {
             found.version.map(|version| Arc::from(&*version))
         }

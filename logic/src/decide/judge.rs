@@ -4,16 +4,16 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::action::Action;
-use crate::event::{ActionRequired, Declared, Event, OwnType};
-use crate::field::{Field, Length};
+use crate::actions::{Action, ActsOn};
+use crate::event::{Declared, Event, OwnType};
+use crate::events::{self, About, Subject, kind_of};
 use crate::ledger::record::{Millis, When};
 use crate::naming::Naming;
-use crate::rules::compiled::Raise;
 use crate::rules::hours::HourCheck;
 use crate::rules::{Rule, Rules};
 use crate::severity::Severity;
 use crate::target::{Target, TargetKind};
+use crate::view::EventView;
 
 /// What ought to be done, and why.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,22 +133,20 @@ impl fmt::Display for SeverityReason {
     }
 }
 
-/// Judges an event. `raw` is its text, read only when a rule looks at a field that is not decoded already.
-pub fn judge(event: &Event, raw: &str, rules: &Rules, now: Millis) -> Verdict {
+/// Judges an event. Its view is searched only when its type or a rule reads a field that is not decoded already.
+pub fn judge(event: &Event, view: &EventView<'_>, rules: &Rules, now: Millis) -> Verdict {
     let about = about(event, rules);
     let rule = rules.find(&event.event_type, about.kind, &about.name);
-    let (severity, severity_reason) = severity_of(event, raw, rule, rules);
-    let (source, proposed) = match (&*event.event_type, event.action_required) {
-        _ if event.resolved => (RuleSource::Resolved, Action::Ignore),
-        ("model_performance_degraded", ActionRequired::Retrain) => {
-            (RuleSource::ActionRequired, Action::Retrain)
-        }
-        ("model_performance_degraded", ActionRequired::Rollback) => {
-            (RuleSource::ActionRequired, Action::Rollback)
-        }
-        _ => (RuleSource::Matrix, rule.action(severity)),
+    let (severity, severity_reason) = severity_of(event, view, rule, rules);
+    let required = || kind_of(&event.event_type).required(view);
+    let (source, proposed) = if event.resolved {
+        (RuleSource::Resolved, Action::Ignore)
+    } else if let Some(action) = required() {
+        (RuleSource::ActionRequired, action)
+    } else {
+        (RuleSource::Matrix, rule.action(severity))
     };
-    let scheduled = proposed == Action::Retrain
+    let scheduled = proposed.kind().schedulable
         && source == RuleSource::Matrix
         && rule.scheduled.contains(&severity);
     let acted_on = acted_on(about, proposed, event, rules);
@@ -195,20 +193,20 @@ struct Aim {
     doubt: Option<Doubt>,
 }
 
-/// A model's events are about the model, a service's about the service; an unknown type is about the model it names,
-/// otherwise about the service.
+/// A type of event is about a model or a service; otherwise the event is about the model that it names, or else about the
+/// service.
 fn about(event: &Event, rules: &Rules) -> Aim {
-    let of_service = matches!(
-        &*event.event_type,
-        "system_overload" | "prediction_latency_high" | "service_health_check_failed"
-    );
-    let of_model = event.event_type.starts_with("model_") || event.event_type.starts_with("data_");
-    let names_model = match (&event.model, &event.service) {
+    let names_model = || match (&event.model, &event.service) {
         (Naming::Is { .. }, _) => true,
         (Naming::Unreadable(_), service) => service.name().is_none(),
         (Naming::Absent, _) => false,
     };
-    if of_model || (!of_service && names_model) {
+    let of_model = match kind_of(&event.event_type).about(&event.event_type) {
+        About::Model => true,
+        About::Service => false,
+        About::WhatItNames => names_model(),
+    };
+    if of_model {
         return aim(TargetKind::Model, &event.model, &rules.defaults.model);
     }
     aim(TargetKind::Service, &event.service, &rules.defaults.service)
@@ -244,14 +242,15 @@ pub const UNNAMED: &str = "unnamed:";
 fn acted_on(about: Aim, proposed: Action, event: &Event, rules: &Rules) -> Aim {
     let defaults = &rules.defaults;
     let of_default = about.origin == TargetOrigin::Default;
-    match (about.kind, proposed) {
-        (TargetKind::Service, Action::Retrain | Action::Rollback) => match &event.model {
+    let acts_on = proposed.kind().acts_on;
+    match (about.kind, acts_on) {
+        (TargetKind::Service, ActsOn::Model | ActsOn::ModelOrDeployment) => match &event.model {
             Naming::Is { .. } | Naming::Unreadable(_) => {
                 aim(TargetKind::Model, &event.model, &defaults.model)
             }
-            // A named service has its own deployment rolled back, so that no model is needed.
+            // A named service has its own deployment, so that no model is needed.
             Naming::Absent
-                if defaults.model.is_empty() && (of_default || proposed == Action::Retrain) =>
+                if defaults.model.is_empty() && (of_default || acts_on == ActsOn::Model) =>
             {
                 Aim {
                     doubt: about.doubt.or(Some(Doubt::Model)),
@@ -260,7 +259,7 @@ fn acted_on(about: Aim, proposed: Action, event: &Event, rules: &Rules) -> Aim {
             }
             Naming::Absent => about,
         },
-        (TargetKind::Model, Action::ScaleUp | Action::ScaleDown) => Aim {
+        (TargetKind::Model, ActsOn::Service) => Aim {
             doubt: aim(TargetKind::Service, &event.service, &defaults.service).doubt,
             ..about
         },
@@ -269,14 +268,20 @@ fn acted_on(about: Aim, proposed: Action, event: &Event, rules: &Rules) -> Aim {
 }
 
 /// Context only ever raises a declared severity.
-fn severity_of(event: &Event, raw: &str, rule: &Rule, rules: &Rules) -> (Severity, SeverityReason) {
+fn severity_of(
+    event: &Event,
+    view: &EventView<'_>,
+    rule: &Rule,
+    rules: &Rules,
+) -> (Severity, SeverityReason) {
     let (declared, reason) = declared(event, rule, rules);
     let raised = rule
         .raise
         .iter()
         .filter(|raise| raise.to > declared)
         .find_map(|raise| {
-            let value = number(event, raw, raise)?;
+            let shape = events::shape_of(&raise.field);
+            let value = shape.read(view, &raise.field).value()?;
             (value > raise.above).then_some((raise, value))
         });
     match raised {
@@ -307,31 +312,6 @@ pub(super) fn declared(event: &Event, rule: &Rule, rules: &Rules) -> (Severity, 
     }
 }
 
-fn number(event: &Event, raw: &str, raise: &Raise) -> Option<f64> {
-    match raise.field.as_str() {
-        "drift_score" => event.drift_score.value(),
-        "affected_features" => event.affected_features.value().map(|count| count as f64),
-        "performance_drop" => event.performance_drop.value(),
-        other => read_number(raw, other).value(),
-    }
-}
-
-/// A number, or the length of a list, of a top-level field that is not decoded already.
-pub(super) fn read_number(raw: &str, field: &str) -> Field<f64> {
-    let fields = crate::enrich::object_fields(raw).unwrap_or_default();
-    let Some(value) = fields
-        .iter()
-        .rfind(|one| one.name == field)
-        .map(|one| one.value)
-    else {
-        return Field::Missing;
-    };
-    match crate::field::read_field::<Length>(value) {
-        Field::Value(Length(length)) => Field::Value(length as f64),
-        Field::Missing | Field::Wrong(_) => crate::field::read_field::<f64>(value),
-    }
-}
-
 fn outside_working_hours(
     rule: &Rule,
     action: Action,
@@ -341,7 +321,7 @@ fn outside_working_hours(
 ) -> Option<HourCheck> {
     let hours = &rule.working_hours;
     let gated = hours.enabled
-        && matches!(action, Action::Retrain | Action::Rollback)
+        && action.kind().in_working_hours
         && (hours.gate_critical || severity != Severity::Critical)
         && (hours.gate_scheduled || !scheduled);
     gated
@@ -355,6 +335,16 @@ impl Verdict {
         Target {
             kind: self.target_kind,
             name: self.target.to_string(),
+        }
+    }
+
+    /// What the event's texts are about.
+    pub(super) fn subject<'a>(&'a self, event_type: &'a str) -> Subject<'a> {
+        Subject {
+            event_type,
+            target_kind: self.target_kind,
+            target: &self.target,
+            severity: self.severity,
         }
     }
 }

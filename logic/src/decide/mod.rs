@@ -2,7 +2,6 @@
 //! [`propose`](propose::propose) writes it down as a ledger record with everything that decides in it.
 
 mod age;
-pub mod alert;
 pub mod force;
 pub mod judge;
 pub mod propose;

@@ -2,16 +2,15 @@
 
 mod ladder;
 
-use serde_json::json;
-
 use super::age::Age;
-use super::alert::{AlertText, Quoted};
 use super::judge::{RuleSource, SeverityReason, Verdict, declared};
-use super::remarks::Told;
-use crate::action::Action;
+use super::remarks::Remarks;
+use crate::actions::{Action, Facts, Quoted, Strength};
 use crate::event::Event;
-use crate::field::{Field, Object, Text, lenient_struct};
+use crate::events::{AlertText, EventKind, Told, kind_of};
+use crate::field::{Field, Object, Text};
 use crate::history::format_time;
+use crate::ledger::identity;
 use crate::ledger::params::{Params, plain};
 use crate::ledger::record::{
     Decision, EventBody, Id, Millis, Propose, RawJson, Source, When, Window,
@@ -19,9 +18,10 @@ use crate::ledger::record::{
 use crate::naming::Naming;
 use crate::rules::maintenance::AHEAD_DAYS_MAX;
 use crate::rules::{Rule, Rules};
-use crate::severity::Severity;
 use crate::target::TargetKind;
-use crate::topic::SYSTEM_ALERTS;
+use crate::view::EventView;
+
+pub use crate::events::Notice;
 
 /// Largest event kept inside a ledger record; a larger one is named by its hash and position (ledger-protocol §3 bounds
 /// the record at 256 KiB, and alert steps quote the event).
@@ -35,8 +35,8 @@ const QUOTED_BYTES_MAX: usize = 16 * 1_024;
 pub struct Context<'a> {
     /// The event, decoded.
     pub event: &'a Event,
-    /// Its bytes, checked to be JSON.
-    pub raw: &'a str,
+    /// Its fields.
+    pub view: &'a EventView<'a>,
     /// Where it stands.
     pub topic: &'a str,
     /// Configured generation of the topic's name.
@@ -55,17 +55,6 @@ pub struct Context<'a> {
     pub rules: &'a Rules,
 }
 
-/// An event of our own to publish beside the proposal. Published again after a crash it has the same id.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
-    /// Where it goes.
-    pub topic: &'static str,
-    /// Its key.
-    pub key: String,
-    /// Its JSON.
-    pub value: serde_json::Value,
-}
-
 /// What is to be written before the source offset may be settled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
@@ -75,42 +64,30 @@ pub struct Proposal {
     pub notice: Option<Notice>,
 }
 
-lenient_struct! {
-    /// Names a producer gave its event.
-    struct Named<'a> {
-        event_id: Text<'a>,
-        source: Text<'a>,
-        cloudevents: Object,
-    }
-}
-
-impl Named<'_> {
-    /// Only the producer of a `CloudEvent` promises that source and id name one event for ever (CloudEvents 1.0, `id`); an
-    /// `event_id` alone may be reused, and must not silence another alarm.
-    fn identity(&self, topic: &str) -> Option<Id> {
-        let (Field::Value(Text(id)), Field::Value(Object)) = (&self.event_id, &self.cloudevents)
-        else {
-            return None;
-        };
-        let source = match &self.source {
-            Field::Value(Text(source)) => source,
-            Field::Missing | Field::Wrong(_) => "",
-        };
-        Some(crate::ledger::identity::event_identity(topic, source, id))
-    }
+/// Only the producer of a `CloudEvent` promises that source and id name one event for ever (CloudEvents 1.0, `id`); an
+/// `event_id` alone may be reused, and must not silence another alarm.
+fn own_identity(view: &EventView<'_>, topic: &str) -> Option<Id> {
+    let (Field::Value(Text(id)), Field::Value(Object)) =
+        (view.field("event_id"), view.field("cloudevents"))
+    else {
+        return None;
+    };
+    let source = match view.field("source") {
+        Field::Value(Text(source)) => source,
+        Field::Missing | Field::Wrong(_) => "".into(),
+    };
+    Some(identity::event_identity(topic, &source, &id))
 }
 
 /// Writes a verdict down.
 pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
-    let quoted = Quoted::read(context.raw);
-    let told = Told::read(context.raw);
-    let rule = context.rules.find(
-        &context.event.event_type,
-        verdict.target_kind,
-        &verdict.target,
-    );
+    let Context {
+        event, view, rules, ..
+    } = *context;
+    let kind = kind_of(&event.event_type);
+    let rule = rules.find(&event.event_type, verdict.target_kind, &verdict.target);
     let age = Age::of(
-        told.timestamp,
+        view.field("timestamp"),
         context.timestamp,
         context.replay.is_some(),
         rule,
@@ -119,24 +96,33 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
     let doubted = age.doubt(verdict);
     let verdict = doubted.as_ref().unwrap_or(verdict);
     let src = source(context, age.log);
-    let event_key =
-        crate::ledger::identity::event_key(&src.topic, src.generation, src.partition, src.offset);
-    let named: Named<'_> = serde_json::from_str(context.raw).unwrap_or_default();
-    let own_id = match &named.event_id {
+    let event_key = identity::event_key(&src.topic, src.generation, src.partition, src.offset);
+    let own_id = match view.field("event_id") {
         Field::Value(Text(id)) if !id.is_empty() => Some(id.chars().take(256).collect::<String>()),
         _ => None,
     };
     // The producer's own name first: it also tells the producer's second try from the replay, which a position does not.
-    let event_identity = named.identity(context.topic).or(context.replay);
+    let event_identity = own_identity(view, context.topic).or(context.replay);
     let event_id = own_id.unwrap_or_else(|| event_key.as_uuid());
+    let remarks = Remarks {
+        event,
+        view,
+        kind,
+        verdict,
+        rule,
+        rules,
+    };
+    let mut remarks = remarks.all();
+    remarks.extend(age.notes(verdict));
+    let text = alert_text(kind, context, verdict, &remarks);
+    let now = format_time(context.now);
     let writer = Writer {
         context,
         verdict,
         rule,
-        quoted: &quoted,
-        told: &told,
         age: &age,
-        event_id: &event_id,
+        remarks: &remarks,
+        facts: facts(kind, context, verdict, &text, &event_id, &now),
     };
     let decision = writer.decision();
     // What is too old is not acted on in a later window either.
@@ -147,23 +133,94 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         .max()
         .filter(|_| !age.stale)
         .unwrap_or_else(|| age.counts_from(verdict) + rule.max_event_age_ms);
-    let drifted = &*context.event.event_type == "data_drift_detected" && !context.event.resolved;
-    let notice = drifted
-        // A replay, and a producer's second try under the same name, tells the alert that the event itself told: one id.
-        .then(|| writer.drift_alert(event_identity.unwrap_or(event_key)));
+    let told = Told {
+        subject: verdict.subject(&event.event_type),
+        model_version: event.model.version(),
+        message: &text.message,
+        event_id: &event_id,
+        // A replay, and a producer's second try under the same name, tells what the event itself told: one id.
+        identity: event_identity.unwrap_or(event_key),
+        now: context.now,
+    };
+    let notice = (!event.resolved)
+        .then(|| kind.notice(view, &told))
+        .flatten();
     let propose = Propose {
         event_key,
         target: verdict.target(),
         src,
         event_identity,
-        event_type: context.event.event_type.to_string(),
-        event: body(context.raw),
-        rule_rev: context.rules.revision.clone(),
+        event_type: event.event_type.to_string(),
+        event: body(view),
+        rule_rev: rules.revision.clone(),
         not_after,
         decisions: vec![decision],
         event_id,
     };
     Proposal { propose, notice }
+}
+
+/// An alert in place of an action also says why.
+fn alert_text(
+    kind: &dyn EventKind,
+    context: &Context<'_>,
+    verdict: &Verdict,
+    remarks: &[String],
+) -> AlertText {
+    let subject = verdict.subject(&context.event.event_type);
+    let text = kind.alert(context.view, &subject);
+    let Some(doubt) = verdict.doubt else {
+        return text;
+    };
+    let why = [remarks, &[doubt.reason(verdict.proposed)]].concat();
+    AlertText {
+        message: format!("{}. {}", text.message, why.join(". ")),
+        ..text
+    }
+}
+
+/// What the intents are made of.
+fn facts<'a>(
+    kind: &dyn EventKind,
+    context: &'a Context<'_>,
+    verdict: &'a Verdict,
+    text: &'a AlertText,
+    event_id: &'a str,
+    now: &'a str,
+) -> Facts<'a> {
+    let Context {
+        event, view, rules, ..
+    } = *context;
+    let defaults = &rules.defaults;
+    Facts {
+        target: &verdict.target,
+        model: or_default(&event.model, &defaults.model),
+        model_version: event.model.version(),
+        service: or_default(&event.service, &defaults.service),
+        named_service: event.service.name().map(|name| &**name),
+        serves_unknown_model: verdict.target_kind == TargetKind::Service
+            && event.model == Naming::Absent
+            && *verdict.target != *defaults.service,
+        severity: verdict.severity,
+        reason: kind.retrain_reason(&event.event_type, verdict.severity),
+        title: &text.title,
+        message: &text.message,
+        event: quoted(view, event_id),
+        now,
+    }
+}
+
+/// The whole event; its id if it is too large to travel inside parameters.
+fn quoted<'a>(view: &'a EventView<'_>, event_id: &'a str) -> Quoted<'a> {
+    let omitted_bytes = view.text().len();
+    let whole = view.whole().filter(|_| omitted_bytes <= QUOTED_BYTES_MAX);
+    whole.map_or(
+        Quoted::Named {
+            event_id,
+            omitted_bytes,
+        },
+        Quoted::Whole,
+    )
 }
 
 fn source(context: &Context<'_>, ts: Millis) -> Source {
@@ -177,16 +234,17 @@ fn source(context: &Context<'_>, ts: Millis) -> Source {
 }
 
 /// The event for the record: its own bytes if they fit.
-fn body(raw: &str) -> EventBody {
-    let inline = (raw.len() <= INLINE_EVENT_BYTES_MAX)
-        .then(|| serde_json::from_str::<RawJson>(raw).ok())
-        .flatten();
+fn body(view: &EventView<'_>) -> EventBody {
+    let text = view.text();
+    let inline = view
+        .whole()
+        .filter(|_| text.len() <= INLINE_EVENT_BYTES_MAX);
     inline.map_or_else(
         || EventBody::Hashed {
-            sha256: sha256_hex(raw.as_bytes()),
-            bytes: raw.len() as u64,
+            sha256: sha256_hex(text.as_bytes()),
+            bytes: text.len() as u64,
         },
-        EventBody::Inline,
+        |whole| EventBody::Inline(RawJson(whole.to_owned())),
     )
 }
 
@@ -205,10 +263,10 @@ struct Writer<'a> {
     context: &'a Context<'a>,
     verdict: &'a Verdict,
     rule: &'a Rule,
-    quoted: &'a Quoted<'a>,
-    told: &'a Told<'a>,
     age: &'a Age,
-    event_id: &'a str,
+    /// What could not be taken as the event says it.
+    remarks: &'a [String],
+    facts: Facts<'a>,
 }
 
 impl Writer<'_> {
@@ -241,167 +299,37 @@ impl Writer<'_> {
         ) {
             reasons.push(declared.to_string());
         }
-        reasons.extend(self.remarks());
+        reasons.extend_from_slice(self.remarks);
         reasons.extend(judged(verdict, rule));
         // What is too old waits for nothing.
         reasons.extend(waiting(verdict, self.context.now).filter(|_| !self.age.stale));
-        let quotes = !matches!(verdict.action, Action::Ignore | Action::Monitor);
+        let quotes = verdict.action.kind().strength >= Strength::Tells;
         reasons.extend(quotes.then(|| self.not_quoted()).flatten());
         reasons
     }
 
-    /// What the action needs to know (SPEC §3, §4). Intents are absolute where the event allows it.
+    /// What the action needs to know (SPEC §3, §4).
     fn params(&self, action: Action) -> Params {
-        let mut params = Params::from(self.own_params(action));
-        let quoted = match action {
-            Action::Retrain => "metadata",
-            Action::Alert => "source_event",
-            _ => return params,
-        };
-        match self.quoted_event() {
-            Some(event) => params.set_raw(quoted, event),
-            None => params.set(
-                quoted,
-                &json!({ "event_id": self.event_id, "omitted_bytes": self.context.raw.len() }),
-            ),
-        }
-        params
-    }
-
-    fn own_params(&self, action: Action) -> serde_json::Value {
-        let (event, verdict, rules) = (self.context.event, self.verdict, self.context.rules);
-        let model = or_default(&event.model, &rules.defaults.model);
-        let service = or_default(&event.service, &rules.defaults.service);
-        match action {
-            Action::Retrain => json!({
-                "model_name": model, "model_version": event.model.version(),
-                "reason": self.retrain_reason(), "priority": "high",
-            }),
-            Action::Rollback => json!({
-                "model_name": self.model_to_roll_back(model), "service": event.service.name(),
-                "reason": "auto_response_rollback", "to": "previous_stable",
-                "current_version": event.model.version(),
-            }),
-            Action::ScaleUp | Action::ScaleDown => {
-                let change = if action == Action::ScaleUp { 2 } else { -1 };
-                json!({
-                    "service": service, "change": change,
-                    "instances": self.quoted.instances().map(|count| (count + change).max(1)),
-                })
-            }
-            Action::Alert => {
-                let AlertText { title, message } = self.alert_text();
-                json!({
-                    "title": title, "message": message, "severity": verdict.severity,
-                    "timestamp": format_time(self.context.now),
-                })
-            }
-            Action::Monitor => json!({
-                "target": &*verdict.target, "model_name": model, "model_version": event.model.version(),
-                "interval_seconds": 30, "duration_minutes": 120,
-            }),
-            Action::Ignore => json!({}),
-        }
-    }
-
-    /// A service that the event names, without a model, serves a model that is not known here: its own deployment is to
-    /// be rolled back, never the default model on its behalf.
-    fn model_to_roll_back<'b>(&self, model: Option<&'b str>) -> Option<&'b str> {
-        let (event, defaults) = (self.context.event, &self.context.rules.defaults);
-        let foreign = self.verdict.target_kind == TargetKind::Service
-            && event.model == Naming::Absent
-            && *self.verdict.target != *defaults.service;
-        model.filter(|_| !foreign)
-    }
-
-    /// An alert in place of an action also says why.
-    fn alert_text(&self) -> AlertText {
-        let text = self
-            .quoted
-            .alert_text(&self.context.event.event_type, self.verdict);
-        let Some(doubt) = self.verdict.doubt else {
-            return text;
-        };
-        let remarks = self.remarks().into_iter();
-        let why: Vec<String> = remarks
-            .chain([doubt.reason(self.verdict.proposed)])
-            .collect();
-        AlertText {
-            message: format!("{}. {}", text.message, why.join(". ")),
-            ..text
-        }
-    }
-
-    /// What could not be taken as the event says it.
-    fn remarks(&self) -> Vec<String> {
-        let Context {
-            event, raw, rules, ..
-        } = *self.context;
-        let mut remarks = self
-            .told
-            .remarks(event, raw, self.verdict, self.rule, rules);
-        remarks.extend(self.age.notes(self.verdict));
-        remarks
-    }
-
-    fn retrain_reason(&self) -> &str {
-        match (&*self.context.event.event_type, self.verdict.severity) {
-            ("data_drift_detected", Severity::High | Severity::Critical) => "data_drift_critical",
-            ("data_drift_detected", Severity::Low | Severity::Medium) => "data_drift_medium",
-            (other, _) => other,
-        }
-    }
-
-    /// The whole event, byte for byte; nothing if it is too large to travel inside parameters.
-    fn quoted_event(&self) -> Option<RawJson> {
-        (self.context.raw.len() <= QUOTED_BYTES_MAX)
-            .then(|| serde_json::from_str(self.context.raw).ok())
-            .flatten()
+        let intents = self.context.rules.intents(action, &self.verdict.target());
+        intents.map_or_else(Params::default, |intents| {
+            intents.params(self.context.view, &self.facts)
+        })
     }
 
     /// What receivers of the event will not find in it as it was sent.
     fn not_quoted(&self) -> Option<String> {
-        if self.quoted_event().is_none() {
+        if let Quoted::Named { omitted_bytes, .. } = self.facts.event {
             return Some(format!(
-                "the event has {} bytes, more than the {QUOTED_BYTES_MAX} that parameters carry; they name it by its id",
-                self.context.raw.len()
+                "the event has {omitted_bytes} bytes, more than the {QUOTED_BYTES_MAX} that parameters carry; they name it by its id"
             ));
         }
-        let (_, changed) = plain(self.context.raw);
+        let (_, changed) = plain(self.context.view.text());
         (!changed.is_empty()).then(|| {
             format!(
                 "not every JSON reader can hold {} of the event; its bytes travel as they are, and templates see these as text",
                 changed.join(", ")
             )
         })
-    }
-
-    /// SPEC §3: a drift alert goes to `system.alerts` in every case.
-    fn drift_alert(&self, event_key: Id) -> Notice {
-        let verdict = self.verdict;
-        let model_version = match (
-            &self.quoted.model_version,
-            self.context.event.model.version(),
-        ) {
-            (Field::Value(Text(version)), _) => version.to_string(),
-            (_, Some(version)) => format!("{}@{version}", verdict.target),
-            (_, None) => verdict.target.to_string(),
-        };
-        Notice {
-            topic: SYSTEM_ALERTS,
-            key: verdict.target.to_string(),
-            value: json!({
-                "event_type": "drift_alert",
-                "severity": verdict.severity.name().to_uppercase(),
-                "model_version": model_version,
-                "drift_score": self.quoted.drift_score.value(),
-                "message": self.alert_text().message,
-                "event_id": Id::hash(&[&event_key.0, b"drift_alert"]).as_uuid(),
-                "timestamp": format_time(self.context.now),
-                "source": crate::topic::SOURCE,
-                "caused_by": self.event_id,
-            }),
-        }
     }
 }
 

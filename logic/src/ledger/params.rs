@@ -16,6 +16,13 @@ use crate::enrich::fields_of;
 pub struct Params(BTreeMap<String, RawJson>);
 
 impl Params {
+    /// The fields of an intent, which is a struct. What is quoted in it keeps its bytes.
+    pub fn of(intent: &impl Serialize) -> Self {
+        // A struct of names, numbers and text always has a text, and that is always an object.
+        let text = serde_json::to_string(intent).unwrap_or_default();
+        serde_json::from_str(&text).unwrap_or_default()
+    }
+
     /// Sets a field.
     pub fn set(&mut self, name: &str, value: &Value) {
         // A value always has a text.

@@ -1,15 +1,17 @@
 //! Settings resolved into one rule per event type and target, so that deciding looks things up and merges nothing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use super::checks;
+use super::cooldown::Cooldown;
+use super::fault::RuleError;
 use super::maintenance::Schedule;
 use super::settings::{
-    ActionSettings, CooldownOverlay, Defaults, RuleOverlay, RuleSettings, TargetOverlay,
-    WorkingHours,
+    ActionSettings, Defaults, RuleOverlay, RuleSettings, TargetOverlay, WorkingHours,
 };
-use crate::action::Action;
+use crate::actions::{Action, Intents};
 use crate::ledger::record::{Id, Millis};
-use crate::model_reference;
 use crate::severity::{Severity, normalized};
 use crate::target::{Target, TargetKind};
 
@@ -17,16 +19,6 @@ use crate::target::{Target, TargetKind};
 pub const OTHER: &str = "other";
 /// Tables `[budget.<name>]` at most: a step asks each budget of its action, and names it in its record.
 pub const FURTHER_BUDGETS_MAX: usize = 7;
-
-/// A setting that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{key}: {problem}")]
-pub struct RuleError {
-    /// Key path in the configuration.
-    pub key: String,
-    /// What is wrong and what would be right.
-    pub problem: String,
-}
 
 /// Context that raises a severity.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,11 +82,12 @@ impl Rule {
     }
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 struct Table {
     rules: BTreeMap<String, Rule>,
     other: Rule,
     actions: BTreeMap<Action, ActionSettings>,
+    intents: BTreeMap<Action, Arc<dyn Intents>>,
 }
 
 impl Table {
@@ -104,7 +97,7 @@ impl Table {
 }
 
 /// The tables of one name: of the model, of the service, or of both where the name is written without a kind.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default)]
 struct Named {
     model: Option<Table>,
     service: Option<Table>,
@@ -120,7 +113,7 @@ impl Named {
 }
 
 /// Everything that decides, immutable; a reload replaces it whole.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     /// Content hash of the settings: equal settings, equal revision.
     pub revision: String,
@@ -139,9 +132,7 @@ impl Rules {
     /// # Errors
     /// Every setting that cannot be used, not only the first.
     pub fn new(settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
-        let mut errors = check_actions(settings);
-        errors.extend(check_budgets(settings));
-        errors.extend(check_defaults(settings));
+        let mut errors = checks::faults(settings);
         let synonyms = synonyms(settings, &mut errors);
         let maintenance = Schedule::new(&settings.maintenance)
             .map_err(|error| errors.push(error))
@@ -169,6 +160,12 @@ impl Rules {
     /// How an action is carried out for a target; `None` only for `ignore`, which is recorded and not carried out.
     pub fn action(&self, action: Action, target: &Target) -> Option<&ActionSettings> {
         self.table(target.kind, &target.name).actions.get(&action)
+    }
+
+    /// What an action asks its connector for, for a target.
+    pub fn intents(&self, action: Action, target: &Target) -> Option<&dyn Intents> {
+        let table = self.table(target.kind, &target.name);
+        table.intents.get(&action).map(|intents| &**intents)
     }
 
     fn table(&self, kind: TargetKind, target: &str) -> &Table {
@@ -223,78 +220,6 @@ fn synonyms(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<St
     synonyms
 }
 
-fn check_budgets(settings: &RuleSettings) -> Vec<RuleError> {
-    let further = &settings.budget.further;
-    let many = (further.len() > FURTHER_BUDGETS_MAX).then(|| RuleError {
-        key: "budget".into(),
-        problem: format!(
-            "there are {} tables; at most {FURTHER_BUDGETS_MAX} are allowed",
-            further.len()
-        ),
-    });
-    let overlays = settings
-        .targets
-        .iter()
-        .flat_map(|(target, overlay)| overlay.budget.keys().map(move |name| (target, name)));
-    let unknown = overlays
-        .filter(|(_, name)| !further.contains_key(*name))
-        .map(|(target, name)| RuleError {
-            key: format!("targets.{target}.budget.{name}"),
-            problem: format!("there is no table [budget.{name}]"),
-        });
-    many.into_iter().chain(unknown).collect()
-}
-
-/// A default is a name as events give it, or nothing at all.
-fn check_defaults(settings: &RuleSettings) -> Vec<RuleError> {
-    let Defaults { model, service } = &settings.defaults;
-    let error = |key: &str, problem: &str| RuleError {
-        key: key.into(),
-        problem: problem.into(),
-    };
-    let is_name = model_reference::parse(model)
-        .is_some_and(|read| read.name == model && read.version.is_none());
-    let model = (!model.is_empty() && !is_name).then(|| {
-        error(
-            "defaults.model",
-            "is no model's name; write the name alone, without version or scheme, or \"\" for no default",
-        )
-    });
-    let is_name = service.trim() == service && model_reference::is_printable(service);
-    let service = (!service.is_empty() && !is_name).then(|| {
-        error(
-            "defaults.service",
-            "is no service's name; write it without blanks around it, or \"\" for no default",
-        )
-    });
-    model.into_iter().chain(service).collect()
-}
-
-fn check_actions(settings: &RuleSettings) -> Vec<RuleError> {
-    let targets = settings.targets.iter();
-    let tables = targets.map(|(name, target)| (format!("targets.{name}.actions"), &target.actions));
-    let tables = tables.chain([("actions".to_owned(), &settings.actions)]);
-    let silent = tables
-        .filter(|(_, actions)| {
-            actions
-                .get(&Action::Alert)
-                .is_some_and(|alert| alert.approval)
-        })
-        .map(|(path, _)| RuleError {
-            key: format!("{path}.alert.approval"),
-            problem: "is true, but an alert is what asks people; write false".into(),
-        });
-    Action::ALL
-        .into_iter()
-        .filter(|action| *action != Action::Ignore && !settings.actions.contains_key(action))
-        .map(|action| RuleError {
-            key: format!("actions.{action}"),
-            problem: "the table is missing; say at least which connection carries it out".into(),
-        })
-        .chain(silent)
-        .collect()
-}
-
 /// `[targets.churn]` is the model and the service of that name; `[targets."model/churn"]`, as the command line writes it, is
 /// the model alone.
 fn targets(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<String, Named> {
@@ -346,8 +271,10 @@ fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleErr
             if !rule.matrix.contains_key(&severity) {
                 errors.push(RuleError {
                     key: format!("rules.{name}.{severity}"),
-                    problem: "no action is given; name one of retrain, rollback, scale_up, scale_down, alert, monitor, ignore"
-                        .into(),
+                    problem: format!(
+                        "no action is given; name one of {}",
+                        Action::ALL.map(Action::name).join(", ")
+                    ),
                 });
             }
         }
@@ -364,11 +291,49 @@ fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleErr
             .into_iter()
             .flat_map(|overlay| overlay.actions.clone()),
     );
+    let intents = intents(settings, target, &actions, errors);
     Table {
         rules,
         other,
         actions,
+        intents,
     }
+}
+
+/// The actions with their parameters. A fault is told where the table with the parameters is written.
+fn intents(
+    settings: &RuleSettings,
+    target: Option<&str>,
+    actions: &BTreeMap<Action, ActionSettings>,
+    errors: &mut Vec<RuleError>,
+) -> BTreeMap<Action, Arc<dyn Intents>> {
+    let own = target.and_then(|name| settings.targets.get(name));
+    let none = serde_json::Map::new();
+    let mut intents = BTreeMap::new();
+    for action in Action::ALL {
+        let parameters = actions
+            .get(&action)
+            .map_or(&none, |table| &table.parameters);
+        let written_in = match (target, own) {
+            (Some(name), Some(own)) => own
+                .actions
+                .contains_key(&action)
+                .then(|| format!("targets.{name}.actions")),
+            // A missing table is a fault of its own.
+            _ => actions.contains_key(&action).then(|| "actions".to_owned()),
+        };
+        match ((action.kind().configure)(parameters), written_in) {
+            (Ok(configured), _) => {
+                intents.insert(action, configured);
+            }
+            (Err(error), Some(path)) => errors.push(RuleError {
+                key: format!("{path}.{action}.parameters"),
+                problem: error.to_string(),
+            }),
+            (Err(_), None) => {}
+        }
+    }
+    intents
 }
 
 fn further_budgets(settings: &RuleSettings, target: Option<&TargetOverlay>) -> Vec<FurtherBudget> {
@@ -399,18 +364,7 @@ fn base(settings: &RuleSettings, name: &str) -> Rule {
         trust_event_time: settings.budget.trust_event_time,
         working_hours: settings.working_hours.clone(),
     };
-    let cooldown = &settings.cooldown;
-    lay_over_cooldown(
-        &mut rule,
-        &CooldownOverlay {
-            retrain_minutes: Some(cooldown.retrain_minutes),
-            rollback_minutes: Some(cooldown.rollback_minutes),
-            scale_up_minutes: Some(cooldown.scale_up_minutes),
-            scale_down_minutes: Some(cooldown.scale_down_minutes),
-            alert_minutes: Some(cooldown.alert_minutes),
-            monitor_minutes: Some(cooldown.monitor_minutes),
-        },
-    );
+    lay_over_cooldown(&mut rule, &settings.cooldown);
     rule
 }
 
@@ -451,20 +405,11 @@ fn lay_over(rule: &mut Rule, layer: &RuleOverlay) {
     rule.working_hours = rule.working_hours.with(&layer.working_hours);
 }
 
-fn lay_over_cooldown(rule: &mut Rule, layer: &CooldownOverlay) {
-    let cells = [
-        (Action::Retrain, layer.retrain_minutes),
-        (Action::Rollback, layer.rollback_minutes),
-        (Action::ScaleUp, layer.scale_up_minutes),
-        (Action::ScaleDown, layer.scale_down_minutes),
-        (Action::Alert, layer.alert_minutes),
-        (Action::Monitor, layer.monitor_minutes),
-    ];
-    for (action, minutes) in cells {
-        if let Some(minutes) = minutes {
-            rule.cooldown_ms.insert(action, millis(minutes));
-        }
-    }
+fn lay_over_cooldown(rule: &mut Rule, layer: &Cooldown) {
+    let cells = layer
+        .iter()
+        .map(|(action, minutes)| (action, millis(minutes)));
+    rule.cooldown_ms.extend(cells);
 }
 
 /// Minutes as milliseconds; out of range is caught by the configuration's checks and saturates here.

@@ -8,7 +8,7 @@
 
 use chrono::{DateTime, Datelike as _, Days, NaiveDate, NaiveTime, Offset as _, TimeZone as _};
 
-use super::compiled::RuleError;
+use super::fault::RuleError;
 use super::settings::Maintenance;
 use crate::ledger::record::{Millis, Window, Windows};
 use crate::ledger::when::WINDOWS_MAX;

@@ -1,8 +1,9 @@
 //! Schemas of values that a type alone does not describe: time zones, times of day, tables by action.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value};
 
-use crate::action::Action;
+use crate::actions::Action;
 use crate::ledger::times::HORIZON_MS;
 use crate::severity::Severity;
 
@@ -14,11 +15,7 @@ pub const DEFAULT_ACTION: &str = "default";
 
 /// Names of the actions that are carried out; `ignore` is only recorded.
 pub fn executed_actions() -> Vec<&'static str> {
-    Action::ALL
-        .into_iter()
-        .filter(|action| *action != Action::Ignore)
-        .map(Action::name)
-        .collect()
+    Action::executed().map(Action::name).collect()
 }
 
 /// An IANA time zone.
@@ -58,11 +55,19 @@ pub(super) fn thresholds(_: &mut SchemaGenerator) -> Schema {
     by_name(&Severity::ALL.map(Severity::name), &fields)
 }
 
-/// Tables by action, and one for all actions under `default`.
+/// Tables by action, each with the parameters that its kind declares, and one for all actions under `default`.
 pub(super) fn by_action<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    let mut names = executed_actions();
-    names.push(DEFAULT_ACTION);
-    by_name(&names, &generator.subschema_for::<T>())
+    let general = generator.subschema_for::<T>().to_value();
+    let mut tables = Map::from_iter([(DEFAULT_ACTION.to_owned(), general.clone())]);
+    for action in Action::executed() {
+        let mut table = general.clone();
+        if let Some(keys) = table.get_mut("properties").and_then(Value::as_object_mut) {
+            let parameters = (action.kind().parameters)(generator);
+            keys.insert("parameters".to_owned(), parameters.to_value());
+        }
+        tables.insert(action.name().to_owned(), table);
+    }
+    json_schema!({ "type": "object", "properties": tables, "additionalProperties": false })
 }
 
 fn by_name(names: &[&str], value: &Schema) -> Schema {

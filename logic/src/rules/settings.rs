@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::cooldown::{self, Cooldown};
 use super::schema::{self, HORIZON_MINUTES};
-use crate::action::Action;
+use crate::actions::Action;
 use crate::ledger::record::{Backoff, Policy};
 use crate::severity::Severity;
 
@@ -22,6 +23,7 @@ pub struct RuleSettings {
     /// Section `[working_hours]`.
     pub working_hours: WorkingHours,
     /// Section `[cooldown]`.
+    #[schemars(schema_with = "cooldown::with_defaults")]
     pub cooldown: Cooldown,
     /// Section `[budget]`.
     pub budget: Budget,
@@ -74,50 +76,6 @@ pub struct WorkingHours {
     /// Whether retraining that is scheduled for a maintenance window is gated by the hour of its event as well.
     #[schemars(extend("default" = true))]
     pub gate_scheduled: bool,
-}
-
-/// Cooldowns in minutes per action; fractions are allowed, 0 switches one off.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "each field is the action of its name")]
-pub struct Cooldown {
-    /// Minutes after a retraining: training takes long, and its effect shows late.
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 60))]
-    pub retrain_minutes: f64,
-    /// Minutes after a rollback.
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 30))]
-    pub rollback_minutes: f64,
-    /// Minutes after adding instances: they need time to take load.
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 10))]
-    pub scale_up_minutes: f64,
-    /// Minutes after removing an instance.
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 10))]
-    pub scale_down_minutes: f64,
-    /// Minutes after an alert, so that people are not flooded.
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 5))]
-    pub alert_minutes: f64,
-    /// Minutes after monitoring was raised.
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES), extend("default" = 2))]
-    pub monitor_minutes: f64,
-}
-
-/// The same, each optional, in overlays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[allow(missing_docs, reason = "each field is the action of its name")]
-pub struct CooldownOverlay {
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
-    pub retrain_minutes: Option<f64>,
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
-    pub rollback_minutes: Option<f64>,
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
-    pub scale_up_minutes: Option<f64>,
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
-    pub scale_down_minutes: Option<f64>,
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
-    pub alert_minutes: Option<f64>,
-    #[schemars(range(min = 0.0, max = HORIZON_MINUTES))]
-    pub monitor_minutes: Option<f64>,
 }
 
 /// How many responses of full strength an event type and target may have, and how often actions may be taken at all.
@@ -228,7 +186,7 @@ pub struct RuleOverlay {
     pub scheduled: Option<Vec<Severity>>,
     /// Cooldowns of this event type.
     #[serde(default)]
-    pub cooldown: CooldownOverlay,
+    pub cooldown: Cooldown,
     /// Budget of this event type.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub responses_per_hour: Option<u32>,
@@ -264,7 +222,7 @@ pub struct WorkingHoursOverlay {
 pub struct TargetOverlay {
     /// Cooldowns.
     #[serde(default)]
-    pub cooldown: CooldownOverlay,
+    pub cooldown: Cooldown,
     /// Budget.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub responses_per_hour: Option<u32>,
@@ -302,4 +260,8 @@ pub struct ActionSettings {
     pub max_attempts: u32,
     /// Pause between two attempts.
     pub backoff: Backoff,
+    /// Parameters of its own; [`schema::by_action`] has what its kind declares.
+    #[serde(default)]
+    #[schemars(skip)]
+    pub parameters: serde_json::Map<String, serde_json::Value>,
 }

@@ -10,6 +10,7 @@ use homeostat_logic::event::{Names, decode};
 use homeostat_logic::ledger::record::{Id, Millis, Propose};
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic;
+use homeostat_logic::view::EventView;
 
 const DAY_MS: Millis = 86_400_000;
 
@@ -33,11 +34,12 @@ impl Case<'_> {
     fn proposed(&self, rules: &Rules) -> Propose {
         let topic = topic::find(self.topic).unwrap();
         let event = decode(Some(self.raw.as_bytes()), topic, &mut Names::default()).unwrap();
-        let verdict = judge(&event, &self.raw, rules, noon());
+        let view = EventView::new(&self.raw);
+        let verdict = judge(&event, &view, rules, noon());
         let context = Context {
             replay: self.replay.then(|| Id::hash(&[b"letter"])),
             event: &event,
-            raw: &self.raw,
+            view: &view,
             topic: self.topic,
             generation: 1,
             partition: 0,

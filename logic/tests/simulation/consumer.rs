@@ -10,6 +10,7 @@ use homeostat_logic::event::decode;
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::record::{Id, Propose, Record};
 use homeostat_logic::topic::Use;
+use homeostat_logic::view::EventView;
 
 use crate::events::publish;
 use crate::log::GroupName;
@@ -90,14 +91,14 @@ impl World {
                 Payload::Letter(source, offset),
             );
         };
-        let raw = std::str::from_utf8(&published.value).unwrap();
-        let verdict = judge(&event, raw, rules, now);
+        let view = EventView::new(std::str::from_utf8(&published.value).unwrap());
+        let verdict = judge(&event, &view, rules, now);
         if verdict.action == Action::Ignore && topic.usage == Use::DecideByType {
             return self.settle(process, source, epoch, offset);
         }
         let context = Context {
             event: &event,
-            raw,
+            view: &view,
             topic: topic.name,
             generation: 1,
             partition: self.log.sources[source].number,

@@ -7,6 +7,7 @@ use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::rules::schema::executed_actions;
 use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic;
+use homeostat_logic::view::EventView;
 
 const SECTIONS: [&str; 9] = [
     "severity",
@@ -67,17 +68,18 @@ pub(crate) fn noon() -> Millis {
 pub(crate) fn judged(topic_name: &str, raw: &str, rules: &Rules, now: Millis) -> Verdict {
     let topic = topic::find(topic_name).unwrap();
     let event = decode(Some(raw.as_bytes()), topic, &mut Names::default()).unwrap();
-    judge(&event, raw, rules, now)
+    judge(&event, &EventView::new(raw), rules, now)
 }
 
 pub(crate) fn proposed(topic_name: &str, raw: &str, rules: &Rules, now: Millis) -> Proposal {
     let topic = topic::find(topic_name).unwrap();
     let event = decode(Some(raw.as_bytes()), topic, &mut Names::default()).unwrap();
-    let verdict = judge(&event, raw, rules, now);
+    let view = EventView::new(raw);
+    let verdict = judge(&event, &view, rules, now);
     let context = Context {
         replay: None,
         event: &event,
-        raw,
+        view: &view,
         topic: topic_name,
         generation: 1,
         partition: 0,

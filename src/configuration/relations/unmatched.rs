@@ -1,5 +1,6 @@
 //! Warnings: what is allowed and has no effect, most often because a name is mistyped.
 
+use homeostat_logic::events::{KINDS, kind_of};
 use homeostat_logic::model_reference;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
@@ -11,19 +12,6 @@ use crate::configuration::layers::{Entry, parse_default};
 
 /// Letters that may be wrong in a name that is taken for a mistyped one, where other names are allowed too.
 const REACH: usize = 2;
-
-/// Fields with a number or a list that events are known to carry (SPEC §3), by event type.
-const FIELDS: [(&str, &[&str]); 2] = [
-    ("data_drift_detected", &["drift_score", "affected_features"]),
-    (
-        "model_performance_degraded",
-        &[
-            "performance_drop",
-            "current_performance",
-            "baseline_performance",
-        ],
-    ),
-];
 
 impl Relations<'_> {
     fn names_below(&self, path: &[&str]) -> Vec<String> {
@@ -130,11 +118,8 @@ impl Relations<'_> {
     /// known, so is any other.
     fn field_is_known(&mut self, rule: &[&str], raise: &[&str], field: &str) {
         let event_type = rule.last().copied().unwrap_or_default();
-        let known: Vec<&str> = FIELDS
-            .iter()
-            .flat_map(|(_, fields)| *fields)
-            .copied()
-            .collect();
+        let facts = KINDS.iter().flat_map(|kind| kind.facts());
+        let known: Vec<&str> = facts.map(|fact| fact.name).collect();
         if raise.last() == Some(&Severity::Low.name()) {
             let problem = "raises to low, and no severity is below that".to_owned();
             self.fault(
@@ -146,7 +131,7 @@ impl Relations<'_> {
         if known.contains(&field) {
             return;
         }
-        let closed = FIELDS.iter().any(|(name, _)| *name == event_type);
+        let closed = !kind_of(event_type).facts().is_empty();
         let reach = if closed { usize::MAX } else { REACH };
         let remedy = match near(field, &known, reach) {
             Some(meant) => format!("did you mean `{meant}`?"),
@@ -164,5 +149,6 @@ fn shipped_types() -> Vec<String> {
     let rules = defaults.at(&["rules"]).and_then(Entry::table);
     let rules = rules.into_iter().flatten().map(|(name, _)| name.clone());
     let topics = TOPICS.iter().map(|topic| topic.event_type.to_owned());
-    rules.chain(topics).collect()
+    let kinds = KINDS.iter().map(|kind| kind.name().to_owned());
+    rules.chain(topics).chain(kinds).collect()
 }

@@ -208,28 +208,26 @@ fn forcible(schema: &mut Schema) {
     };
     let with_params = json!({
         "required": ["params"],
-        "properties": {"action": {"enum": of(|action| action != Action::Ignore)}, "params": {"type": "object"}},
+        "properties": {"action": {"enum": of(Action::is_executed)}, "params": {"type": "object"}},
     });
     let either = [on(TargetKind::Model), on(TargetKind::Service), with_params];
     schema.insert("anyOf".to_owned(), json!(either));
 }
 
 /// Whether an action can be about a target of this kind.
-const fn fits(action: Action, kind: TargetKind) -> bool {
-    match action {
-        Action::Ignore => false,
-        Action::Retrain => matches!(kind, TargetKind::Model),
-        Action::ScaleUp | Action::ScaleDown => matches!(kind, TargetKind::Service),
-        Action::Rollback | Action::Alert | Action::Monitor => true,
-    }
+fn fits(action: Action, kind: TargetKind) -> bool {
+    action.is_executed() && action.kind().acts_on.fits(kind)
 }
 
 impl Force {
     /// Whether the action can be about the target. Without parameters of the person's own it would be carried out on the
     /// default model or service instead, past the key of that one.
     fn check(&self) -> Result<(), Problem> {
-        if self.action == Action::Ignore {
-            return Err(malformed("action: `ignore` does nothing; choose another"));
+        if !self.action.is_executed() {
+            let action = self.action;
+            return Err(malformed(format!(
+                "action: `{action}` does nothing; choose another"
+            )));
         }
         if fits(self.action, self.target.kind) || self.params.is_some() {
             return Ok(());

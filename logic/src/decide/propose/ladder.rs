@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::judge::Doubt;
 use super::Writer;
-use crate::action::Action;
+use crate::actions::{Action, Strength};
 use crate::ledger::record::{Backoff, Gate, Millis, Policy, Step, When};
 
 /// The hour of SPEC §4's budget.
@@ -36,8 +36,9 @@ impl Writer<'_> {
     /// closed together with it, and is left out.
     pub(super) fn ladder(&self) -> Vec<Step> {
         let verdict = self.verdict;
-        if verdict.action == Action::Ignore {
-            return vec![self.step(Action::Ignore)];
+        let strength = verdict.action.kind().strength;
+        if strength == Strength::Records {
+            return vec![self.step(verdict.action)];
         }
         let full_strength = verdict.action == verdict.proposed;
         let hourly = if full_strength {
@@ -46,7 +47,7 @@ impl Writer<'_> {
             Hourly::Asks
         };
         let first = self.rung(verdict.action, hourly);
-        let milder = !matches!(verdict.action, Action::Alert | Action::Monitor);
+        let milder = strength > Strength::Tells;
         let alert = (milder && self.has_a_gate_that_an_alert_has_not(&first)).then(|| {
             let mut alert = self.rung(Action::Alert, Hourly::Asks);
             alert.params.set("instead_of", &json!(verdict.action));
@@ -113,9 +114,10 @@ impl Writer<'_> {
         let (event_type, target) = (&self.context.event.event_type, self.verdict.target());
         let settings = self.context.rules.action(action, &self.verdict.target());
         // What stands in for the action, and what tells people about it, waits for no window.
-        let start = match action {
-            Action::Retrain => self.verdict.start.clone(),
-            _ => When::Now,
+        let start = if action.kind().schedulable {
+            self.verdict.start.clone()
+        } else {
+            When::Now
         };
         Step {
             action,

@@ -1,0 +1,106 @@
+//! `data_drift_detected`: the data of a model moved away from what it was trained on (SPEC §3).
+
+use serde_json::json;
+
+use super::{About, AlertText, EventKind, Fact, Notice, Shape, Subject, Told, decimals};
+use crate::field::{Field, Length, Text};
+use crate::history::format_time;
+use crate::ledger::record::Id;
+use crate::severity::Severity;
+use crate::topic::{Role, SOURCE, SYSTEM_ALERTS};
+use crate::view::EventView;
+
+pub(super) struct DataDriftDetected;
+
+/// How far the data moved.
+const SCORE: &str = "drift_score";
+/// Type of the event that tells of it.
+const DRIFT_ALERT: &str = "drift_alert";
+/// Which features moved.
+const FEATURES: &str = "affected_features";
+
+impl EventKind for DataDriftDetected {
+    fn name(&self) -> &'static str {
+        "data_drift_detected"
+    }
+
+    fn role(&self) -> Role {
+        Role::Drift
+    }
+
+    fn about(&self, _: &str) -> About {
+        About::Model
+    }
+
+    fn facts(&self) -> &'static [Fact] {
+        &[
+            Fact {
+                name: SCORE,
+                shape: Shape::Number,
+            },
+            Fact {
+                name: FEATURES,
+                shape: Shape::List,
+            },
+        ]
+    }
+
+    /// Its texts read facts only.
+    fn remarks(&self, _: &EventView<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn alert(&self, view: &EventView<'_>, subject: &Subject<'_>) -> AlertText {
+        let Subject {
+            target, severity, ..
+        } = subject;
+        let features = match view.field(FEATURES) {
+            Field::Value(Length(1)) => "1 feature".to_owned(),
+            Field::Value(Length(count)) => format!("{count} features"),
+            Field::Missing | Field::Wrong(_) => "an unknown number of features".to_owned(),
+        };
+        AlertText {
+            title: format!("data drift: {target}"),
+            message: format!(
+                "data of model {target} drifted: score {}, {features} affected, severity {severity}",
+                decimals(view.field(SCORE))
+            ),
+        }
+    }
+
+    fn retrain_reason<'a>(&self, _: &'a str, severity: Severity) -> &'a str {
+        match severity {
+            Severity::High | Severity::Critical => "data_drift_critical",
+            Severity::Low | Severity::Medium => "data_drift_medium",
+        }
+    }
+
+    fn notice_type(&self) -> Option<&'static str> {
+        Some(DRIFT_ALERT)
+    }
+
+    /// A drift alert goes to `system.alerts` in every case.
+    fn notice(&self, view: &EventView<'_>, told: &Told<'_>) -> Option<Notice> {
+        let target = told.subject.target;
+        let model_version = match (view.field("model_version"), told.model_version) {
+            (Field::Value(Text(version)), _) => version.into_owned(),
+            (_, Some(version)) => format!("{target}@{version}"),
+            (_, None) => target.to_owned(),
+        };
+        Some(Notice {
+            topic: SYSTEM_ALERTS,
+            key: target.to_owned(),
+            value: json!({
+                "event_type": DRIFT_ALERT,
+                "severity": told.subject.severity.name().to_uppercase(),
+                "model_version": model_version,
+                "drift_score": view.field::<f64>(SCORE).value(),
+                "message": told.message,
+                "event_id": Id::hash(&[&told.identity.0, DRIFT_ALERT.as_bytes()]).as_uuid(),
+                "timestamp": format_time(told.now),
+                "source": SOURCE,
+                "caused_by": told.event_id,
+            }),
+        })
+    }
+}

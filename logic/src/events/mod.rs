@@ -1,0 +1,259 @@
+//! Event types that are more than a row of the matrix, one file each: fields, target and texts of their own.
+//!
+//! To add one: write its file and name it in the two lists below. A type that needs nothing of its own needs no file; a table
+//! `[rules.my_event_type]` answers it, and it has what [`EventKind`] gives by default.
+
+mod data_drift_detected;
+mod model_performance_degraded;
+mod other;
+mod prediction_latency_high;
+mod service_health_check_failed;
+mod system_overload;
+
+use crate::actions::Action;
+use crate::field::{Field, Length, Text};
+use crate::ledger::record::{Id, Millis};
+use crate::naming::ModelField;
+use crate::severity::Severity;
+use crate::target::TargetKind;
+use crate::topic::{Role, TOPICS, Use};
+use crate::view::EventView;
+
+/// Every event type with a file of its own.
+pub const KINDS: [&dyn EventKind; 5] = [
+    &data_drift_detected::DataDriftDetected,
+    &model_performance_degraded::ModelPerformanceDegraded,
+    &system_overload::SystemOverload,
+    &prediction_latency_high::PredictionLatencyHigh,
+    &service_health_check_failed::ServiceHealthCheckFailed,
+];
+
+/// What is particular to an event type. Every default is that of a type without a file.
+pub trait EventKind: Sync {
+    /// The `event_type`.
+    fn name(&self) -> &'static str;
+
+    /// Who answers it.
+    fn role(&self) -> Role {
+        Role::Scaling
+    }
+
+    /// What it is about.
+    fn about(&self, event_type: &str) -> About {
+        let of_model = event_type.starts_with("model_") || event_type.starts_with("data_");
+        if of_model {
+            About::Model
+        } else {
+            About::WhatItNames
+        }
+    }
+
+    /// Which field names the model before all others.
+    fn model_field(&self) -> ModelField {
+        ModelField::Version
+    }
+
+    /// Fields that rules may read to raise the severity. An event may carry others, and rules may read those, too.
+    fn facts(&self) -> &'static [Fact] {
+        &[]
+    }
+
+    /// The action that the event requires itself; it goes before the matrix.
+    fn required(&self, view: &EventView<'_>) -> Option<Action> {
+        let _ = view;
+        None
+    }
+
+    /// Fields, other than facts, that it reads and that could not be taken as they are, one sentence each.
+    fn remarks(&self, view: &EventView<'_>) -> Vec<String> {
+        let message = view.field::<Text<'_>>("message");
+        let wrong = message.remark("message", "text; it is not quoted");
+        wrong.into_iter().collect()
+    }
+
+    /// What people read.
+    fn alert(&self, view: &EventView<'_>, subject: &Subject<'_>) -> AlertText {
+        let words = subject.event_type.replace('_', " ");
+        let said = match view.field("message") {
+            Field::Value(Text(text)) if !text.is_empty() => {
+                format!(
+                    ": {}",
+                    text.chars().take(MESSAGE_CHARS_MAX).collect::<String>()
+                )
+            }
+            _ => String::new(),
+        };
+        let Subject {
+            target,
+            target_kind,
+            severity,
+            ..
+        } = subject;
+        AlertText {
+            title: format!("{words}: {target}"),
+            message: format!(
+                "{words} on {} {target}, severity {severity}{said}",
+                target_kind.name()
+            ),
+        }
+    }
+
+    /// The reason that a training job is given.
+    fn retrain_reason<'a>(&self, event_type: &'a str, severity: Severity) -> &'a str {
+        let _ = severity;
+        event_type
+    }
+
+    /// The type of its [`notice`](Self::notice), if it has one.
+    fn notice_type(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// An event of our own that is published beside the proposal.
+    fn notice(&self, view: &EventView<'_>, told: &Told<'_>) -> Option<Notice> {
+        let _ = (view, told);
+        None
+    }
+}
+
+/// What an event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    /// Its model.
+    Model,
+    /// Its service.
+    Service,
+    /// The model if it names one, else its service.
+    WhatItNames,
+}
+
+/// A field that rules may compare with a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is compared as.
+    pub shape: Shape,
+}
+
+/// What a fact is compared as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A number.
+    Number,
+    /// The length of a list.
+    List,
+    /// A number, or the length of a list: any field of an event that no kind of event declares.
+    Either,
+}
+
+impl Shape {
+    /// The value of a field of this shape.
+    pub(crate) fn read(self, view: &EventView<'_>, name: &str) -> Field<f64> {
+        match self {
+            Self::Number => view.field(name),
+            Self::List => view.field(name).map(|Length(length)| length as f64),
+            Self::Either => view.quantity(name),
+        }
+    }
+
+    /// What the field ought to be.
+    pub(crate) const fn wanted(self) -> &'static str {
+        match self {
+            Self::Number => "a number; it was not considered",
+            Self::List => "a list; it was not considered",
+            Self::Either => "a number or a list; it was not considered",
+        }
+    }
+}
+
+/// What an event's texts are about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Its type.
+    pub event_type: &'a str,
+    /// Model or service.
+    pub target_kind: TargetKind,
+    /// Its name.
+    pub target: &'a str,
+    /// Severity after context.
+    pub severity: Severity,
+}
+
+/// A title and a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlertText {
+    /// One short line.
+    pub title: String,
+    /// The facts.
+    pub message: String,
+}
+
+/// What a [`Notice`] is made of, beside the event.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// What it is about.
+    pub subject: Subject<'a>,
+    /// Version of the model that the event names.
+    pub model_version: Option<&'a str>,
+    /// What people read about it.
+    pub message: &'a str,
+    /// Id of the event.
+    pub event_id: &'a str,
+    /// What names the event in the notice's own id, the same for a replay.
+    pub identity: Id,
+    /// The present.
+    pub now: Millis,
+}
+
+/// An event of our own to publish beside the proposal. Published again after a crash it has the same id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// Where it goes.
+    pub topic: &'static str,
+    /// Its key.
+    pub key: String,
+    /// Its JSON.
+    pub value: serde_json::Value,
+}
+
+/// Longest part of an event's `message` that is quoted, in characters.
+const MESSAGE_CHARS_MAX: usize = 500;
+
+/// What is particular to an event type.
+pub fn kind_of(event_type: &str) -> &'static dyn EventKind {
+    let own = KINDS.into_iter().find(|kind| kind.name() == event_type);
+    own.unwrap_or(&other::Other)
+}
+
+/// Who answers a type of event, on whichever topic it arrives.
+pub fn role_of(event_type: &str) -> Role {
+    let own = KINDS.into_iter().find(|kind| kind.name() == event_type);
+    let topic = || TOPICS.iter().find(|topic| topic.event_type == event_type);
+    match (own, topic().map(|topic| topic.usage)) {
+        (Some(kind), _) => kind.role(),
+        (None, Some(Use::Decide(role))) => role,
+        (None, _) => other::Other.role(),
+    }
+}
+
+/// Types of the events that a file here declares or publishes.
+pub fn declared_types() -> impl Iterator<Item = &'static str> {
+    let types = KINDS
+        .iter()
+        .map(|kind| [Some(kind.name()), kind.notice_type()]);
+    types.flatten().flatten()
+}
+
+/// The shape in which rules read a field, whatever the type of the event.
+pub fn shape_of(field: &str) -> Shape {
+    let mut facts = KINDS.iter().flat_map(|kind| kind.facts());
+    let known = facts.find(|fact| fact.name == field);
+    known.map_or(Shape::Either, |fact| fact.shape)
+}
+
+fn decimals(field: Field<f64>) -> String {
+    field
+        .value()
+        .map_or_else(|| "unknown".to_owned(), |value| format!("{value:.3}"))
+}
