@@ -454,11 +454,15 @@ fn rules(policy: &str) -> Rules {
     let text = include_str!("../../../config/default.toml");
     let mut table: toml::Table = text.parse().unwrap();
     table.retain(|section, _| SECTIONS.contains(&section));
-    let mut action = table["actions"]["default"].clone();
-    action["policy"] = policy.into();
-    let actions = executed_actions().into_iter();
-    let actions = actions.map(|name| (name.to_owned(), action.clone()));
-    table["actions"] = toml::Value::Table(actions.collect());
+    let actions = table["actions"].clone();
+    let own = |name: &str| {
+        let mut action = actions["default"].as_table().unwrap().clone();
+        let changes = actions.get(name).and_then(toml::Value::as_table);
+        action.extend(changes.cloned().unwrap_or_default());
+        action.insert("policy".to_owned(), policy.into());
+        (name.to_owned(), toml::Value::Table(action))
+    };
+    table["actions"] = toml::Value::Table(executed_actions().into_iter().map(own).collect());
     let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
     Rules::new(&settings).unwrap()
 }
