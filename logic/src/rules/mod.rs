@@ -13,5 +13,4 @@ pub mod settings;
 pub use compiled::{Rule, Rules};
 pub use cooldown::Cooldown;
 pub use fault::RuleError;
-pub use schema::DEFAULT_ACTION;
 pub use settings::*;
