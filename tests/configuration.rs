@@ -184,10 +184,10 @@ fn synonyms_of_severities_are_added_and_checked() {
         &[("HOMEOSTAT__SEVERITY__SYNONYMS__PAGE", "high")],
     )
     .rules;
-    let synonyms = rules.severity.synonyms;
-    assert_eq!(synonyms["Code Red"], Severity::Critical);
-    assert_eq!(synonyms["page"], Severity::High);
-    assert_eq!(synonyms["warn"], Severity::Medium);
+    let rules = homeostat_logic::rules::Rules::new(&rules).unwrap();
+    assert_eq!(rules.synonym("code-red"), Some(Severity::Critical));
+    assert_eq!(rules.synonym("page"), Some(Severity::High));
+    assert_eq!(rules.synonym("warn"), Some(Severity::Medium));
     let faults = faults(
         "[severity.synonyms]\npage = \"hgih\"\n[severity]\nwords = 1\n",
         &[],

@@ -127,12 +127,14 @@ fn what_no_severity_is_has_the_default_and_is_named() {
 
 #[test]
 fn operators_give_words_their_meaning() {
-    let rules =
-        rules("[severity.synonyms]\npage = \"high\"\n\"Code Red\" = \"critical\"\n1 = \"low\"\n");
+    let rules = rules(
+        "[severity.synonyms]\npage = \"high\"\n\"Code Red\" = \"critical\"\n1 = \"low\"\nSEV-1 = \"low\"\n",
+    );
     for (word, expected) in [
         ("page", High),
         ("code-red", Critical),
         ("1", Low),
+        ("sev1", Low),
         ("warn", Medium),
     ] {
         assert_eq!(told(&json!(word), &rules).0, expected, "{word}");
@@ -143,7 +145,7 @@ fn operators_give_words_their_meaning() {
             "severity.synonyms.HIGH: is a severity itself",
         ),
         (
-            "[severity.synonyms]\nSEV-1 = \"low\"\n",
+            "[severity.synonyms]\nSEV-1 = \"low\"\nsev1 = \"critical\"\n",
             "means critical, and written otherwise it means low",
         ),
     ] {
@@ -158,14 +160,33 @@ fn operators_give_words_their_meaning() {
 }
 
 #[test]
-fn the_shipped_synonyms_are_the_usual_ones() {
-    let shipped = settings("").severity.synonyms;
-    let usual: BTreeMap<String, Severity> = SYNONYMS
-        .into_iter()
-        .map(|(word, severity)| (word.to_owned(), severity))
-        .collect();
-    assert_eq!(shipped, usual);
-    assert!(shipped.keys().all(|word| *word == normalized(word)));
+fn the_usual_synonyms_are_in_force_and_listed_in_the_default_file() {
+    assert_eq!(settings("").severity.synonyms, BTreeMap::new());
+    let rules = rules("");
+    let file = include_str!("../../config/default.toml");
+    let mut listed = BTreeMap::new();
+    let mut severity = None;
+    for line in file
+        .lines()
+        .take_while(|line| *line != "[severity.synonyms]")
+    {
+        let Some(line) = line.strip_prefix("#   ") else {
+            severity = None;
+            continue;
+        };
+        let (first, words) = line.split_once(": ").unwrap_or(("", line));
+        severity = Severity::parse(first).or(severity);
+        let words = words
+            .split_whitespace()
+            .map(|word| (word.to_owned(), severity));
+        listed.extend(words.filter(|(_, severity)| severity.is_some()));
+    }
+    for (word, severity) in SYNONYMS {
+        assert_eq!(rules.synonym(word), Some(severity), "{word}");
+        assert_eq!(listed.remove(word), Some(Some(severity)), "{word}");
+        assert_eq!(word, normalized(word));
+    }
+    assert_eq!(listed, BTreeMap::new());
 }
 
 /// What the ledger gets for a payload, and its bare text.

@@ -12,7 +12,7 @@ use super::settings::{
 };
 use crate::actions::{Action, Intents};
 use crate::ledger::record::{Id, Millis};
-use crate::severity::{Severity, normalized};
+use crate::severity::{SYNONYMS, Severity, normalized};
 use crate::target::{Target, TargetKind};
 
 /// The rule that answers every event type without one of its own.
@@ -197,9 +197,10 @@ fn revision(settings: &RuleSettings) -> String {
         .collect()
 }
 
-/// Synonyms by the form in which they are compared. The four severities mean themselves, and a word has one meaning.
+/// Synonyms by the form in which they are compared: the usual ones, and the configured ones over them. The four severities mean
+/// themselves, and a word has one meaning.
 fn synonyms(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<String, Severity> {
-    let mut synonyms = BTreeMap::new();
+    let mut own = BTreeMap::new();
     for (word, severity) in &settings.severity.synonyms {
         let mut fault = |problem: String| {
             errors.push(RuleError {
@@ -210,14 +211,17 @@ fn synonyms(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<St
         if Severity::parse(&normalized(word)).is_some() {
             fault("is a severity itself and means itself; remove it".to_owned());
         }
-        let other = synonyms.insert(normalized(word), *severity);
+        let other = own.insert(normalized(word), *severity);
         if let Some(other) = other.filter(|other| other != severity) {
             fault(format!(
                 "means {severity}, and written otherwise it means {other}; remove one"
             ));
         }
     }
-    synonyms
+    let usual = SYNONYMS
+        .into_iter()
+        .map(|(word, severity)| (word.to_owned(), severity));
+    usual.chain(own).collect()
 }
 
 /// `[targets.churn]` is the model and the service of that name; `[targets."model/churn"]`, as the command line writes it, is
