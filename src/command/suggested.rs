@@ -1,4 +1,4 @@
-//! Every command that a message, a help text or the README suggests is one that this program takes (issue 13, row 24).
+//! Every command that a message, a help text or a document suggests is one that this program takes (issue 13, row 24).
 
 use std::path::{Path, PathBuf};
 
@@ -19,11 +19,15 @@ fn root() -> &'static Path {
 }
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    files_of(folder, "rs", found);
+}
+
+fn files_of(folder: &Path, kind: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|kind| kind == "rs") {
+            files_of(&path, kind, found);
+        } else if path.extension().is_some_and(|found| found == kind) {
             found.push(path);
         }
     }
@@ -65,15 +69,34 @@ fn in_source(file: &Path) -> Vec<Suggested> {
     suggested.collect()
 }
 
-/// The prompts of a document.
+/// The prompts of a document, and the commands that its sentences name.
 fn in_document(file: &Path) -> Vec<Suggested> {
     let text = std::fs::read_to_string(file).unwrap();
-    let prompts = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("$ homeostat"));
-    let suggested = prompts.map(|line| Suggested {
+    let prompts = text.lines().filter_map(|line| line.strip_prefix("$ "));
+    let prompts = prompts.filter_map(|line| {
+        let piped = line.rsplit_once("| ").map_or(line, |(_, command)| command);
+        let command = if piped.starts_with("homeostat") {
+            piped
+        } else {
+            line
+        };
+        // Behind the variables that are set for it, and in the folder in which it was built.
+        let words = command.split(' ').skip_while(|word| word.contains('='));
+        let command = words.collect::<Vec<_>>().join(" ");
+        let command = command.strip_prefix("target/release/").unwrap_or(&command);
+        let command = command.split(" #").next().unwrap_or(command);
+        let ours = command == "homeostat" || command.starts_with("homeostat ");
+        ours.then(|| command.to_owned())
+    });
+    let quoted = text
+        .split("```")
+        .step_by(2)
+        .flat_map(|prose| prose.split('`').skip(1).step_by(2))
+        .filter(|part| part.starts_with("homeostat "))
+        .map(str::to_owned);
+    let suggested = prompts.chain(quoted).map(|text| Suggested {
         file: file.to_owned(),
-        text: format!("homeostat{}", line.split(" #").next().unwrap_or(line)),
+        text,
     });
     suggested.collect()
 }
@@ -110,7 +133,15 @@ fn suggested() -> Vec<Suggested> {
     }
     files.retain(|file| !file.ends_with("command/suggested.rs"));
     let mut all: Vec<Suggested> = files.iter().flat_map(|file| in_source(file)).collect();
-    all.extend(in_document(&root().join("README.md")));
+    let mut documents = vec![
+        root().join("README.md"),
+        root().join("ARCHITECTURE.md"),
+        root().join("CONTRIBUTING.md"),
+    ];
+    files_of(&root().join("docs"), "md", &mut documents);
+    let before = all.len();
+    all.extend(documents.iter().flat_map(|file| in_document(file)));
+    assert!(all.len() > before + 40, "too few were found in documents");
     all
 }
 

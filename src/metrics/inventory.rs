@@ -1,4 +1,4 @@
-//! The closed list of metric families: what `/metrics` may show, what the README's table says, in one place.
+//! The closed list of metric families: what `/metrics` may show, what the table of docs/metrics.md says, in one place.
 
 use prometheus::Registry;
 

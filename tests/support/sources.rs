@@ -64,7 +64,8 @@ pub(crate) fn sources() -> Vec<Source> {
     found
 }
 
-fn root() -> &'static Path {
+/// The root of the repository.
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 

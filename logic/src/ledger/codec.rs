@@ -28,7 +28,7 @@ pub enum EncodeError {
 pub enum DecodeError {
     /// Stop: the reader must stop executing this partition and not be ready; it must never skip such a record.
     #[error(
-        "ledger record has schema version {found}, this program knows up to {SCHEMA_VERSION}; run the newer program, or, if there is none, the record is not Homeostat's: see \"A foreign record in the ledger\" in the README"
+        "ledger record has schema version {found}, this program knows up to {SCHEMA_VERSION}; run the newer program, or, if there is none, the record is not Homeostat's: see \"A foreign record in the ledger\" in docs/kafka.md"
     )]
     NewerVersion {
         /// The version byte.

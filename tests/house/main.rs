@@ -8,6 +8,8 @@
     reason = "helpers of tests, too, end at the first surprise"
 )]
 
+mod documents;
+#[path = "../support"]
 mod support {
     pub(crate) mod sources;
 }
@@ -342,31 +344,9 @@ fn nothing_is_left_undone_and_no_test_is_switched_off() {
 }
 
 #[test]
-fn every_test_that_the_architecture_names_exists() {
-    let architecture = read("ARCHITECTURE.md");
-    let Some(table) = between(&architecture, "guarantees") else {
-        panic!("ARCHITECTURE.md has no <!-- guarantees --> table");
-    };
-    let functions: BTreeSet<String> = sources().iter().flat_map(Source::functions).collect();
-    // Behind the header and the line under it; the tests stand in the last column.
-    let rows = table.lines().filter(|line| line.starts_with('|')).skip(2);
-    let cells = rows.filter_map(|row| row.trim_end_matches('|').rsplit('|').next());
-    let names: Vec<&str> = cells
-        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
-        .collect();
-    assert!(names.len() > 10, "the table names {names:?} only");
-    for name in names {
-        assert!(
-            functions.contains(name),
-            "ARCHITECTURE.md names the test {name}, which does not exist"
-        );
-    }
-}
-
-#[test]
-fn the_readme_lists_every_metric() {
-    let readme = read("README.md");
-    let table = between(&readme, "metrics").expect("README.md has no <!-- metrics --> table");
+fn the_page_on_metrics_lists_every_metric() {
+    let page = read("docs/metrics.md");
+    let table = between(&page, "metrics").expect("docs/metrics.md has no <!-- metrics --> table");
     let rows: Vec<&str> = table
         .lines()
         .filter(|line| line.starts_with("| `"))
@@ -399,9 +379,9 @@ fn the_readme_lists_every_metric() {
 }
 
 #[test]
-fn the_readme_names_every_kind_of_actor() {
-    let readme = read("README.md");
-    let table = between(&readme, "actors").expect("README.md has no <!-- actors --> table");
+fn the_page_on_operating_names_every_kind_of_actor() {
+    let page = read("docs/operating.md");
+    let table = between(&page, "actors").expect("docs/operating.md has no <!-- actors --> table");
     let kinds = Role::ALL
         .map(Role::name)
         .into_iter()
