@@ -84,9 +84,9 @@ struct Filter {
     /// Only with this outcome.
     #[arg(long, value_parser = PossibleValuesParser::new(Outcome::ALL.map(Outcome::name)))]
     outcome: Option<String>,
-    /// Only the last so many hours.
-    #[arg(long, default_value = "24", allow_negative_numbers = true)]
-    hours: String,
+    /// Only the last so many hours; without it, closed decisions of the last 24 hours and open ones of any age.
+    #[arg(long, allow_negative_numbers = true)]
+    hours: Option<String>,
 }
 
 impl Filter {
@@ -96,11 +96,11 @@ impl Filter {
             ("target", &self.target),
             ("action", &self.action),
             ("outcome", &self.outcome),
+            ("hours", &self.hours),
         ];
         let given = all.into_iter();
         given
             .filter_map(|(name, value)| Some((name, value.as_deref()?)))
-            .chain([("hours", self.hours.as_str())])
             .collect()
     }
 }
@@ -237,9 +237,33 @@ async fn show(service: &Service, id: &str, json: bool) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
     use serde_json::json;
 
     use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        filter: Filter,
+    }
+
+    #[test]
+    fn hours_are_asked_for_only_when_they_are_given_so_that_open_decisions_of_any_age_are_listed() {
+        let pairs = |words: &[&str]| {
+            let line = Line::try_parse_from(words).unwrap();
+            let pairs = line.filter.pairs();
+            let owned = pairs
+                .into_iter()
+                .map(|(name, value)| (name, value.to_owned()));
+            owned.collect::<Vec<_>>()
+        };
+        assert_eq!(pairs(&["list"]), []);
+        assert_eq!(
+            pairs(&["list", "--hours", "6"]),
+            [("hours", "6".to_owned())]
+        );
+    }
 
     #[test]
     fn a_row_is_one_line_whatever_is_in_the_decision() {
