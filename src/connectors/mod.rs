@@ -20,7 +20,11 @@ pub use kit::Problem;
 pub use reference::reference;
 
 /// Every kind of connection.
-pub(crate) static KINDS: [&dyn AnyKind; 1] = [&Entry::<webhook::Webhook>::NEW];
+// One a line.
+#[rustfmt::skip]
+pub(crate) static KINDS: &[&dyn AnyKind] = &[
+    &Entry::<webhook::Webhook>::NEW,
+];
 
 /// Names of all kinds, with the built-in connection's.
 pub fn names() -> impl Iterator<Item = &'static str> {

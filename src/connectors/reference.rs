@@ -37,7 +37,7 @@ pub fn reference() -> String {
     let mut page = INTRODUCTION.to_owned();
     for kind in KINDS {
         // Writing to a string cannot fail.
-        section(&mut page, kind).unwrap_or_default();
+        section(&mut page, *kind).unwrap_or_default();
     }
     page
 }
