@@ -15,6 +15,51 @@ use criterion::{BenchmarkGroup, Throughput};
 /// Names a file that one Markdown row per comparison is appended to; `scripts/bench` makes the table of them.
 const TABLE: &str = "BENCH_TABLE";
 
+/// What one side of a comparison cost, in seconds.
+#[derive(Clone, Copy, Default)]
+struct Cost {
+    time: f64,
+    /// Of all threads of this process.
+    processor: f64,
+}
+
+impl Cost {
+    fn of(work: &mut dyn FnMut() -> Duration) -> (Duration, Self) {
+        let began = processor_time();
+        let time = work();
+        let processor = (processor_time() - began).as_secs_f64();
+        let cost = Self {
+            time: time.as_secs_f64(),
+            processor,
+        };
+        (time, cost)
+    }
+
+    fn add(&mut self, other: Self) {
+        self.time += other.time;
+        self.processor += other.processor;
+    }
+
+    fn over(self, iterations: f64) -> Self {
+        Self {
+            time: self.time / iterations,
+            processor: self.processor / iterations,
+        }
+    }
+
+    fn median(costs: impl Iterator<Item = Self> + Clone) -> Self {
+        Self {
+            time: median(costs.clone().map(|cost| cost.time)),
+            processor: median(costs.map(|cost| cost.processor)),
+        }
+    }
+}
+
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(time).unwrap()
+}
+
 /// Floor and ours by turns. Each closure does `items` pieces of work and says how long that took.
 pub(crate) fn compare(
     group: &mut BenchmarkGroup<'_, WallTime>,
@@ -23,37 +68,35 @@ pub(crate) fn compare(
     mut ours: impl FnMut() -> Duration,
     floors: &mut [(&str, &mut dyn FnMut() -> Duration)],
 ) {
-    let mut rounds: Vec<(Duration, Vec<Duration>)> = Vec::new();
+    let mut rounds: Vec<(Cost, Vec<Cost>)> = Vec::new();
     group.throughput(Throughput::Elements(items));
     group.bench_function(name, |bencher| {
         bencher.iter_custom(|iterations| {
-            let (mut own, mut others) = (Duration::ZERO, vec![Duration::ZERO; floors.len()]);
+            let mut whole = Duration::ZERO;
+            let (mut own, mut others) = (Cost::default(), vec![Cost::default(); floors.len()]);
             for _ in 0..iterations {
                 for ((_, floor), spent) in floors.iter_mut().zip(&mut others) {
-                    *spent += floor();
+                    spent.add(Cost::of(floor).1);
                 }
-                own += ours();
+                let (time, cost) = Cost::of(&mut ours);
+                whole += time;
+                own.add(cost);
             }
-            let each = |spent: Duration| spent.div_f64(iterations as f64);
+            let each = |spent: Cost| spent.over(iterations as f64);
             rounds.push((each(own), others.into_iter().map(each).collect()));
-            own
+            whole
         });
     });
-    let own = median(rounds.iter().map(|(own, _)| own.as_secs_f64()));
+    let own = Cost::median(rounds.iter().map(|(own, _)| *own));
     if floors.is_empty() {
         row(name, items, own, None);
     }
     for (index, (floor, _)) in floors.iter().enumerate() {
-        let spent = rounds.iter().map(|(_, others)| others[index].as_secs_f64());
+        let spent = Cost::median(rounds.iter().map(|(_, others)| others[index]));
         let ratios = rounds
             .iter()
-            .map(|(own, others)| others[index].div_duration_f64(*own));
-        row(
-            name,
-            items,
-            own,
-            Some((floor, median(spent), median(ratios))),
-        );
+            .map(|(own, others)| others[index].time / own.time);
+        row(name, items, own, Some((floor, spent, median(ratios))));
     }
 }
 
@@ -64,19 +107,32 @@ pub(crate) fn timed(work: impl FnOnce()) -> Duration {
     began.elapsed()
 }
 
-fn row(name: &str, items: u64, own: f64, floor: Option<(&str, f64, f64)>) {
-    let rate = |seconds: f64| amount(items as f64 / seconds);
+fn row(name: &str, items: u64, own: Cost, floor: Option<(&str, Cost, f64)>) {
+    let items = items as f64;
+    let cost = |cost: Cost| {
+        let (rate, processor) = (items / cost.time, cost.processor / items);
+        format!("{}/s, {}", amount(rate), small(processor))
+    };
     let text = match floor {
         Some((floor, spent, ratio)) => {
             format!(
-                "| {name} | {}/s | {floor}: {}/s | {ratio:.2} |",
-                rate(own),
-                rate(spent)
+                "| {name} | {} | {floor}: {} | {ratio:.2} |",
+                cost(own),
+                cost(spent)
             )
         }
-        None => format!("| {name} | {}/s | - | - |", rate(own)),
+        None => format!("| {name} | {} | - | - |", cost(own)),
     };
     note(&text);
+}
+
+/// Processor time of one piece of work.
+fn small(seconds: f64) -> String {
+    match seconds * 1e9 {
+        nanos if nanos >= 9_995.0 => format!("{:.0} µs", nanos / 1e3),
+        nanos if nanos >= 995.0 => format!("{:.1} µs", nanos / 1e3),
+        nanos => format!("{nanos:.0} ns"),
+    }
 }
 
 /// Shows a row, and keeps it for the table if there is one.
