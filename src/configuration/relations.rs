@@ -1,5 +1,5 @@
 //! Rules that concern several keys, or that a range cannot say. All of them are called from [`check`], and each has a test
-//! of its own in `tests/configuration.rs`. They read the merged tree and skip what is not there or was already refused, so
+//! of its own in `tests/configuration/relations.rs`. They read the merged tree and skip what is not there or was already refused, so
 //! that one fault never hides another.
 
 mod budgets;

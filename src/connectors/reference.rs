@@ -11,7 +11,7 @@ use super::kind::AnyKind;
 const INTRODUCTION: &str = "\
 # Connections
 
-<!-- Made from the kinds in src/connectors; `UPDATE=1 cargo test --test configuration_reference` writes it again. -->
+<!-- Made from the kinds in src/connectors; `UPDATE=1 cargo test --test configuration` writes it again. -->
 
 A connection is one service of your platform and how Homeostat reaches it: `[connections.NAME]`, any number of them (64 at most),
 each with a name of your own and a `kind`. An action names the connection that carries it out, and says in `with` how it uses it:

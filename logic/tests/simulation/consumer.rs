@@ -13,10 +13,11 @@ use homeostat_logic::topic::Use;
 use homeostat_logic::view::EventView;
 
 use crate::events::publish;
+use crate::happening::Message;
 use crate::log::GroupName;
 use crate::process::{Payload, Pending, Purpose};
 use crate::profile::Sabotage;
-use crate::world::{Message, World};
+use crate::world::World;
 
 /// Records in flight of one partition.
 const IN_FLIGHT_MAX: usize = 8;

@@ -8,10 +8,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::dice::Dice;
+use crate::happening::{Event, Message};
 use crate::process::{Payload, Pending, Purpose};
 use crate::profile::{Ending, SECOND, Sabotage};
 use crate::target::{Plan, T, answer, done, hangs, refused, trouble};
-use crate::world::{Event, Message, World};
+use crate::world::World;
 
 const CONCURRENT: usize = 4;
 

@@ -8,9 +8,10 @@ use homeostat_logic::ledger::record::{
 use std::rc::Rc;
 
 use crate::groups::GROUPS;
+use crate::happening::Event;
 use crate::process::{Payload, Pending, Process, Purpose};
 use crate::profile::{Fault, MINUTE, SECOND};
-use crate::world::{Event, World};
+use crate::world::World;
 
 impl World {
     pub(crate) fn wake(&mut self, process: usize) {
@@ -34,7 +35,7 @@ impl World {
             // Also where there is nothing to read: then it has caught up.
             self.processes[process].views[ledger].polling = true;
             let delay = self.delay();
-            self.tell(delay, process, crate::world::Message::Poll(ledger));
+            self.tell(delay, process, crate::happening::Message::Poll(ledger));
         }
     }
 

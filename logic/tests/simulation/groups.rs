@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use homeostat_logic::offsets::Watermark;
 
+use crate::happening::{Event, Message};
 use crate::log::{GroupName, Owner};
 use crate::process::Consumer;
 use crate::profile::SECOND;
-use crate::world::{Event, Message, World};
+use crate::world::World;
 
 const SESSION_TIMEOUT: i64 = 10 * SECOND;
 const DRAIN: i64 = 2_500;

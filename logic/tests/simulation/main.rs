@@ -21,6 +21,7 @@ mod events;
 mod executor;
 mod faults;
 mod groups;
+mod happening;
 mod log;
 mod process;
 mod profile;
