@@ -140,7 +140,6 @@ impl<M: Send + 'static, G: Gauge> PartitionSink for BatchSink<M, G> {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Duration;
 
     use super::*;
     use crate::supervision::{ChildSpec, Failure, GroupSpec, Handle, Scope, Supervisor, Worker};
@@ -209,7 +208,7 @@ mod tests {
         sink.flush();
         assert_eq!(sink.credit(), 0, "the mailbox is full");
         while address.room() == 0 {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            tokio::task::yield_now().await;
         }
         assert_eq!(taken.recv().unwrap(), 3);
         assert_eq!(sink.credit(), 2, "the gauge");

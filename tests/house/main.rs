@@ -319,6 +319,33 @@ fn every_source_file_says_its_role_first_and_stays_short() {
     }
 }
 
+/// Unit tests are those beside the code, and all of logic, which has no clock.
+#[test]
+fn no_unit_test_sleeps() {
+    let mut looked_at = 0;
+    for Source {
+        path,
+        text,
+        is_test,
+    } in sources()
+    {
+        let is_logic = path.starts_with("logic/");
+        if path.starts_with("benches/") || (is_test && !is_logic && !path.contains("src/")) {
+            continue;
+        }
+        let tests = match text.find("\nmod tests {") {
+            Some(start) if !is_test && !is_logic => &text[start..],
+            None if !is_test && !is_logic => continue,
+            _ => &text,
+        };
+        looked_at += 1;
+        // Paused time passes at once when nothing else is to be done.
+        let sleeps = tests.contains("sleep(") && !tests.contains("start_paused = true");
+        assert!(!sleeps, "{path} sleeps in a unit test");
+    }
+    assert!(looked_at > 50, "{looked_at} files with unit tests");
+}
+
 #[test]
 fn nothing_is_left_undone_and_no_test_is_switched_off() {
     // In two parts, so that this file does not name what it looks for.

@@ -152,7 +152,7 @@ fn operators_give_words_their_meaning() {
 fn the_usual_synonyms_are_in_force_and_listed_in_the_default_file() {
     assert_eq!(settings("").severity.synonyms, BTreeMap::new());
     let rules = rules("");
-    let file = include_str!("../../config/default.toml");
+    let file = include_str!("../../../config/default.toml");
     let mut listed = BTreeMap::new();
     let mut severity = None;
     for line in file

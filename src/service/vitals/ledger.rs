@@ -166,7 +166,7 @@ mod tests {
     async fn until(so: impl Fn() -> bool) {
         let wait = async {
             while !so() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+                tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(20), wait)
