@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use actix_rt::ArbiterHandle;
 use homeostat_logic::dead_letters::breaker::Stop;
 use homeostat_logic::topic;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::flight::{Flight, Standstill, SubscriptionSlot};
@@ -66,10 +67,7 @@ impl Partitions {
     /// Where settled positions go from now on, and those settled already.
     pub fn subscribed(&self, subscription: &Arc<dyn Subscription>) {
         let slot = Some(Arc::clone(subscription));
-        *self
-            .subscription
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = slot;
+        *self.subscription.write() = slot;
         // Not under the lock: the log's thread may hold its own while it asks for ours.
         let flights: Vec<_> = self
             .lock()
@@ -157,7 +155,7 @@ impl Partitions {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Owned>> {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner)
+        self.owned.lock()
     }
 
     fn assign(&self, assignment: Assignment) -> Box<dyn PartitionSink> {
@@ -165,17 +163,19 @@ impl Partitions {
             partition,
             epoch,
             position,
-        } = assignment;
-        let Some(topic) = topic::find(&partition.topic) else {
+        } = assignment.clone();
+        let topic = topic::find(&partition.topic);
+        let readers = topic.map(|topic| self.context.routes.readers(topic));
+        let (Some(topic), Some(readers)) = (topic, readers.filter(|readers| !readers.is_empty()))
+        else {
             tracing::error!(%partition, "assigned a partition of a topic that was not asked for");
             return Box::new(Closed);
         };
         self.forget(&partition, None);
         let flight = Arc::new(Flight::new(
-            partition.clone(),
+            assignment,
             topic,
-            epoch,
-            position,
+            readers,
             self.settings.flight,
             Arc::clone(&self.subscription),
         ));
@@ -219,7 +219,7 @@ impl Partitions {
                 StartError::Duplicate(_) => {
                     self.group.start(spec(format!("{name}.{}", flight.epoch.0)))
                 }
-                StartError::NoArbiter(_) => Err(error),
+                StartError::NoArbiter(_) | StartError::TooManyKinds(_) => Err(error),
             })?;
         let outlet = Arc::new(OnceLock::from(address.recipient()));
         let path = address.path().to_owned();

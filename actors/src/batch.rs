@@ -79,13 +79,11 @@ impl Batch {
         self.records.get(index).map(|entry| self.view(entry))
     }
 
-    /// The record at an offset.
-    pub fn at_offset(&self, offset: i64) -> Option<RecordView<'_>> {
-        let index = self
-            .records
+    /// Index of the record at an offset.
+    pub fn index_of(&self, offset: i64) -> Option<usize> {
+        self.records
             .binary_search_by_key(&offset, |entry| entry.offset)
-            .ok()?;
-        self.get(index)
+            .ok()
     }
 
     /// All records in offset order.
@@ -145,7 +143,7 @@ mod tests {
         assert_eq!(read, records.map(fields));
         assert_eq!((batch.len(), batch.size()), (3, 6));
         assert_eq!((batch.next(), Batch::up_to(7).next()), (Some(10), Some(7)));
-        let at = |offset| batch.at_offset(offset).map(|one| one.offset);
+        let at = |offset| Some(batch.get(batch.index_of(offset)?)?.offset);
         assert_eq!(
             [3, 4, 5, 9, 10].map(at),
             [Some(3), Some(4), None, Some(9), None]

@@ -9,9 +9,9 @@ use homeostat_logic::ledger::record::{Checkpoint, Millis, Record};
 use homeostat_logic::ledger::retention::Retention;
 use homeostat_logic::topic::LEDGER;
 
+use crate::ledger_record::ledger_record;
 use crate::ledger_view::{LedgerView, Progress, State};
-use crate::ports::log::{EventLog, NewRecord, TopicPartition};
-use crate::responder::ledger_record;
+use crate::ports::log::{EventLog, TopicPartition};
 
 /// One at a time. A checkpoint that fails is left out: it is redundant, and the next one comes within C.
 pub(crate) struct Checkpoints {
@@ -75,16 +75,12 @@ async fn write(log: &dyn EventLog, partition: i32, parts: Vec<Checkpoint>) -> bo
     let count = parts.len();
     for part in parts {
         let covers = part.covers;
-        let record = match ledger_record(String::new(), &Record::Checkpoint(part)) {
+        let record = match ledger_record(partition, String::new(), &Record::Checkpoint(part)) {
             Ok(record) => record,
             Err(error) => {
                 tracing::error!(partition, covers, %error, "a part of a checkpoint cannot be written");
                 return false;
             }
-        };
-        let record = NewRecord {
-            partition: Some(partition),
-            ..record
         };
         let answer = log.append(vec![record]).await.pop();
         if !matches!(answer, Some(Ok(_))) {

@@ -9,13 +9,14 @@ use homeostat_logic::topic::{DEAD_LETTERS, ORIGIN_HEADER};
 use sha2::{Digest as _, Sha256};
 use strum::VariantNames as _;
 
+use crate::append::{Patience, append_until_durable};
 use crate::flight::Flight;
 use crate::ports::log::{EventLog, Header, LogError, NewRecord, RecordView, TopicPartition};
 use crate::throttle::Throttle;
 
 /// Longest reason kept, in bytes.
 const REASON_BYTES_MAX: usize = 2_048;
-/// Pause between two tries to write a dead letter while the log does not answer.
+/// Pause before a letter is tried again that is too large and cannot be made smaller.
 const RETRY: Duration = Duration::from_millis(500);
 
 /// The reason of an event that its role failed on each time.
@@ -81,24 +82,42 @@ impl DeadLetters {
     /// value's SHA-256; the source position says where the bytes stand (issue 13, row 13). Returns whether it is durable;
     /// `false` when the partition went away before.
     pub async fn write(&self, mut letter: NewRecord, flight: &Flight) -> bool {
-        while !flight.ended() {
-            let reason = match self.log.append(vec![letter.clone()]).await.pop() {
-                Some(Ok(_)) => return true,
-                Some(Err(LogError::TooLarge(_))) if leave_out(&mut letter) => continue,
-                Some(Err(error)) => error.to_string(),
-                None => "the event log gave no answer".to_owned(),
-            };
-            if let Some(more) = WAITING.pass() {
-                tracing::warn!(
-                    reason,
-                    more,
-                    "a dead letter was not written; its partition waits"
-                );
+        loop {
+            let record = vec![((), letter.clone())];
+            let rejected = append_until_durable(&*self.log, record, &UntilRevoked(flight)).await;
+            match rejected.first() {
+                None => return !flight.ended(),
+                Some(((), error)) if !leave_out(&mut letter) => {
+                    UntilRevoked(flight).waits(error.to_string(), 1);
+                    tokio::time::sleep(RETRY).await;
+                }
+                Some(_) => {}
             }
-            flight.held_up(reason);
-            tokio::time::sleep(RETRY).await;
         }
-        false
+    }
+}
+
+/// A letter is given up by its partition alone; one that is too large is made smaller.
+struct UntilRevoked<'a>(&'a Flight);
+
+impl Patience for UntilRevoked<'_> {
+    fn goes_on(&self) -> bool {
+        !self.0.ended()
+    }
+
+    fn gives_up(&self, error: &LogError) -> bool {
+        matches!(error, LogError::TooLarge(_))
+    }
+
+    fn waits(&self, reason: String, _: usize) {
+        if let Some(more) = WAITING.pass() {
+            tracing::warn!(
+                reason,
+                more,
+                "a dead letter was not written; its partition waits"
+            );
+        }
+        self.0.held_up(reason);
     }
 }
 

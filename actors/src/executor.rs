@@ -14,27 +14,26 @@ use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order, Probe
 use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 use homeostat_logic::topic::LEDGER;
 
+use crate::append::{Patience, append_until_durable};
 use crate::fail_point::{self, Point};
 use crate::in_force::Live;
 use crate::inquiry;
+use crate::ledger_record::ledger_record;
 use crate::ledger_view::{LedgerView, Progress};
 use crate::ports::clock::Clock;
-use crate::ports::log::{Epoch, ErrorClass, EventLog};
+use crate::ports::log::{Epoch, EventLog, NewRecord};
 use crate::ports::observer::Observer;
 use crate::request::request;
-use crate::responder::ledger_record;
 use crate::supervision::{Address, Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
 use crate::under_way::UnderWay;
 
 /// How often due actions and overdue bids are looked for.
 const TICK: Duration = Duration::from_millis(50);
-/// Pause between two tries to append an outcome; it doubles up to [`RETRY_MAX`].
-const RETRY_FIRST: Duration = Duration::from_millis(50);
+/// Pause before a full executor is told again of an answer.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before the log is asked again how far the ledger goes.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
-/// Longest such pause.
-const RETRY_MAX: Duration = Duration::from_secs(2);
 
 static NOT_APPENDED: Throttle = Throttle::new();
 static NOT_RESOLVED: Throttle = Throttle::new();
@@ -310,7 +309,7 @@ impl Executor {
     }
 
     /// A record for this very ledger partition.
-    fn record(&self, action: Id, record: &Record) -> Option<crate::ports::log::NewRecord> {
+    fn record(&self, action: Id, record: &Record) -> Option<NewRecord> {
         let state = self.context.view.read();
         let target = state
             .fold
@@ -318,11 +317,8 @@ impl Executor {
             .map(|action| action.subject.target.to_string());
         drop(state);
         let target = target.unwrap_or_default();
-        match ledger_record(target, record) {
-            Ok(record) => Some(crate::ports::log::NewRecord {
-                partition: Some(self.context.view.partition),
-                ..record
-            }),
+        match ledger_record(self.context.view.partition, target, record) {
+            Ok(record) => Some(record),
             Err(error) => {
                 tracing::error!(%action, %error, "a ledger record cannot be written");
                 None
@@ -368,32 +364,30 @@ impl Executor {
         };
         let under_way = UnderWay::begin(&context.under_way);
         tokio::spawn(async move {
-            let mut pause = RETRY_FIRST;
-            loop {
-                let reason = match context.log.append(vec![record.clone()]).await.pop() {
-                    Some(Ok(_)) => {
-                        fail_point::pass(Point::AfterFinish);
-                        break;
-                    }
-                    Some(Err(error)) if error.class() == ErrorClass::Reject => {
-                        tracing::error!(%error, "an outcome cannot be written; the attempt's lease decides");
-                        break;
-                    }
-                    Some(Err(error)) => error.to_string(),
-                    None => "the event log gave no answer".to_owned(),
-                };
-                if let Some(more) = NOT_APPENDED.pass() {
-                    tracing::warn!(
-                        reason,
-                        more,
-                        "an outcome is not in the ledger yet; appending again"
-                    );
+            let refused = append_until_durable(&*context.log, vec![((), record)], &Outcome).await;
+            match refused.first() {
+                None => fail_point::pass(Point::AfterFinish),
+                Some(((), error)) => {
+                    tracing::error!(%error, "an outcome cannot be written; the attempt's lease decides");
                 }
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(RETRY_MAX);
             }
             drop(under_way);
         });
+    }
+}
+
+/// An outcome is tried for as long as the process runs.
+struct Outcome;
+
+impl Patience for Outcome {
+    fn waits(&self, reason: String, _: usize) {
+        if let Some(more) = NOT_APPENDED.pass() {
+            tracing::warn!(
+                reason,
+                more,
+                "an outcome is not in the ledger yet; appending again"
+            );
+        }
     }
 }
 
@@ -404,7 +398,7 @@ async fn tell(address: Address<Executor>, mut message: Answered) {
             return;
         }
         message = error.into_message();
-        tokio::time::sleep(RETRY_FIRST).await;
+        tokio::time::sleep(FULL_PAUSE).await;
     }
 }
 

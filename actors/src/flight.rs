@@ -1,5 +1,7 @@
 //! What is in flight of one assigned partition: delivered and not yet settled.
 //!
+//! Several kinds of actors may read one topic: a record is settled when each of them has settled its share.
+//!
 //! It outlives the incarnations of the partition's actors, so that a panic loses no record: the batches are immutable
 //! input, the offsets a pure [`Watermark`]. Everything in it ends with the epoch; settlements that come later change
 //! nothing (invariant O2).
@@ -7,17 +9,18 @@
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use homeostat_logic::dead_letters::breaker::{Breaker, BreakerSettings, Stop, Verdict};
-use homeostat_logic::offsets::Watermark;
+use homeostat_logic::offsets::{Readers, Watermark};
 use homeostat_logic::topic::Topic;
+use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 
 use crate::batch::Batch;
-use crate::ports::log::{Epoch, Subscription, TopicPartition};
+use crate::ports::log::{Assignment, Epoch, Subscription, TopicPartition};
 
 /// Where settled positions go; empty until the group has been joined, replaced when it is joined again.
 pub type SubscriptionSlot = Arc<RwLock<Option<Arc<dyn Subscription>>>>;
@@ -49,6 +52,7 @@ pub struct Flight {
     publishing: Mutex<()>,
     taken: AtomicI64,
     decoding: AtomicI64,
+    decoder: AtomicUsize,
 }
 
 /// No offset: Kafka's are never negative.
@@ -68,12 +72,13 @@ struct State {
     watermark: Watermark,
     breaker: Breaker,
     /// Dead, and kept from burial because the partition has stopped.
-    held: BTreeSet<i64>,
+    held: BTreeMap<i64, Readers>,
     batches: VecDeque<Arc<Batch>>,
     bytes: usize,
-    failures: BTreeMap<i64, u32>,
-    /// On their way into the dead letters.
-    condemned: BTreeSet<i64>,
+    /// By offset and reader.
+    failures: BTreeMap<(i64, usize), u32>,
+    /// On their way into the dead letters, for these readers.
+    condemned: BTreeMap<i64, Readers>,
     returned: Vec<Returned>,
     /// When the watermark moved last, or a record was delivered when there was none.
     moved: Instant,
@@ -100,6 +105,8 @@ pub struct Standstill {
 pub struct Returned {
     /// Its offset.
     pub offset: i64,
+    /// Who still has to settle it: the kind of the actor that gave it back.
+    pub readers: Readers,
     /// Why.
     pub cause: Cause,
 }
@@ -109,30 +116,39 @@ pub struct Returned {
 pub enum Cause {
     /// It stood beside one that failed.
     Bystander,
-    /// Its actor failed on it, for the n-th time.
-    Failed(u32),
+    /// Its actor failed on it.
+    Failed {
+        /// How often by now.
+        times: u32,
+        /// Path of the actor.
+        path: Arc<str>,
+    },
     /// It can never be written, for this reason.
     Refused(String),
 }
 
 impl Flight {
-    /// Starts an epoch at the position its delivery starts at.
+    /// Starts an epoch of a topic at the position its delivery starts at; each record waits for all readers.
     pub fn new(
-        partition: TopicPartition,
+        assignment: Assignment,
         topic: &'static Topic,
-        epoch: Epoch,
-        position: i64,
+        readers: Readers,
         limits: FlightLimits,
         subscription: SubscriptionSlot,
     ) -> Self {
+        let Assignment {
+            partition,
+            epoch,
+            position,
+        } = assignment;
         let state = State {
-            watermark: Watermark::new(position),
+            watermark: Watermark::for_readers(position, readers),
             breaker: Breaker::new(limits.breaker, limits.records_max),
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
             batches: VecDeque::new(),
             bytes: 0,
             failures: BTreeMap::new(),
-            condemned: BTreeSet::new(),
+            condemned: BTreeMap::new(),
             returned: Vec::new(),
             moved: Instant::now(),
             obstacle: None,
@@ -150,12 +166,13 @@ impl Flight {
             publishing: Mutex::new(()),
             taken: AtomicI64::new(NOTHING),
             decoding: AtomicI64::new(NOTHING),
+            decoder: AtomicUsize::new(0),
         }
     }
 
     /// A panic elsewhere cannot leave the state half changed: every change below is complete before anything can fail.
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// How many more records may be delivered; 0 when a limit is reached, the partition has stopped or the epoch is over.
@@ -184,19 +201,21 @@ impl Flight {
         state.batches.push_back(Arc::clone(batch));
     }
 
-    /// The effect of these records is durable.
-    pub fn settle(&self, offsets: impl IntoIterator<Item = i64>) {
+    /// The effect of these records is durable for these readers. Returns how many records are settled by that: these readers
+    /// were the last ones. Each record is counted by one such call.
+    pub fn settle(&self, readers: Readers, offsets: impl IntoIterator<Item = i64>) -> u64 {
         let mut state = self.lock();
         if state.ended {
-            return;
+            return 0;
         }
-        let mut moved = None;
+        let (before, mut settled) = (state.watermark.next(), 0);
         for offset in offsets {
-            state.failures.remove(&offset);
-            state.condemned.remove(&offset);
-            moved = state.watermark.settle(offset).or(moved);
+            settled += u64::from(state.settle(offset, readers));
         }
-        let Some(next) = moved else { return };
+        let next = state.watermark.next();
+        if next == before {
+            return settled;
+        }
         state.moved = Instant::now();
         state.obstacle = None;
         while state
@@ -210,41 +229,40 @@ impl Flight {
         drop(state);
         self.publish();
         self.settled.notify_all();
+        settled
     }
 
     /// Hands the position over; also for what was settled before the group handle was known.
     pub fn publish(&self) {
-        let slot = self
-            .subscription
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
+        let slot = self.subscription.read();
         let Some(subscription) = slot.as_ref().map(Arc::clone) else {
             return;
         };
         drop(slot);
-        let turn = self
-            .publishing
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let turn = self.publishing.lock();
         let next = self.lock().watermark.next();
         subscription.settle(&self.partition, self.epoch, next);
         drop(turn);
     }
 
-    /// Takes a record out of the actors' hands, for the dead letters. `None`: it is settled, or on its way there, and
-    /// must not be written again. When the partition stops or has stopped, the record is held, unsettled and unwritten.
-    pub fn condemn(&self, offset: i64) -> Option<Verdict> {
+    /// Takes a record out of the hands of these readers, for the dead letters; with those that it was taken from. `None`:
+    /// their share is settled, or on its way there, and must not be written again. When the partition stops or has stopped,
+    /// the record is held, unsettled and unwritten.
+    pub fn condemn(&self, offset: i64, readers: Readers) -> Option<(Verdict, Readers)> {
         let mut state = self.lock();
-        if !state.is_open(offset) {
+        let open = state.open(offset, readers);
+        if open.is_empty() {
             return None;
         }
         let verdict = state.breaker.dead(offset);
-        if verdict == Verdict::Bury {
-            state.condemned.insert(offset);
+        let kept = if verdict == Verdict::Bury {
+            &mut state.condemned
         } else {
-            state.held.insert(offset);
-        }
-        Some(verdict)
+            &mut state.held
+        };
+        let kept = kept.entry(offset).or_default();
+        *kept = kept.with(open);
+        Some((verdict, open))
     }
 
     /// Why the partition stands, if too many of its records were dead.
@@ -256,64 +274,81 @@ impl Flight {
     pub fn resume(&self) -> bool {
         let mut state = self.lock();
         let held = std::mem::take(&mut state.held);
-        let stood = state.breaker.resume(held.iter().copied());
-        for offset in held {
-            state.failures.remove(&offset);
-            let cause = Cause::Bystander;
-            state.returned.push(Returned { offset, cause });
+        let stood = state.breaker.resume(held.keys().copied());
+        for (offset, readers) in held {
+            state.forgive(offset, readers);
+            state.returned.push(Returned {
+                offset,
+                readers,
+                cause: Cause::Bystander,
+            });
         }
         stood
     }
 
-    /// Whether something is still to be done about a record.
-    pub fn is_open(&self, offset: i64) -> bool {
-        self.lock().is_open(offset)
+    /// Those of these readers that have something left to do about a record.
+    pub fn open(&self, offset: i64, readers: Readers) -> Readers {
+        self.lock().open(offset, readers)
     }
 
     /// An actor gave records back: the culprit is the one it was handling when it failed, if it had begun.
-    pub fn give_back(&self, culprit: Option<i64>, offsets: impl IntoIterator<Item = i64>) {
+    pub fn give_back(
+        &self,
+        reader: usize,
+        path: &Arc<str>,
+        culprit: Option<i64>,
+        offsets: impl IntoIterator<Item = i64>,
+    ) {
         let mut state = self.lock();
         if state.ended {
             return;
         }
+        let readers = Readers::one(reader);
         if let Some(offset) = culprit {
-            let failures = state.failures.entry(offset).or_insert(0);
-            *failures += 1;
-            let cause = Cause::Failed(*failures);
-            state.returned.push(Returned { offset, cause });
+            let times = state.failed(offset, reader);
+            let path = Arc::clone(path);
+            state.returned.push(Returned {
+                offset,
+                readers,
+                cause: Cause::Failed { times, path },
+            });
         }
         let bystanders = offsets.into_iter().map(|offset| Returned {
             offset,
+            readers,
             cause: Cause::Bystander,
         });
         state.returned.extend(bystanders);
     }
 
-    /// A record can never be written.
-    pub fn refuse(&self, offset: i64, reason: String) {
+    /// What a reader makes of a record can never be written.
+    pub fn refuse(&self, reader: usize, offset: i64, reason: String) {
         let mut state = self.lock();
         if !state.ended {
-            let cause = Cause::Refused(reason);
-            state.returned.push(Returned { offset, cause });
+            state.returned.push(Returned {
+                offset,
+                readers: Readers::one(reader),
+                cause: Cause::Refused(reason),
+            });
         }
     }
 
-    /// Takes what was given back and is still open.
+    /// Takes what was given back and is still open, for the readers for which it is.
     pub fn take_returned(&self) -> Vec<Returned> {
         let mut state = self.lock();
         let mut returned = std::mem::take(&mut state.returned);
-        returned.retain(|one| state.is_open(one.offset));
+        returned.retain_mut(|one| {
+            one.readers = state.open(one.offset, one.readers);
+            !one.readers.is_empty()
+        });
         returned
     }
 
-    /// The batch that holds an offset still in flight.
-    pub fn batch_of(&self, offset: i64) -> Option<Arc<Batch>> {
+    /// The batch that holds a record still in flight, and its index there.
+    pub fn find(&self, offset: i64) -> Option<(Arc<Batch>, usize)> {
         let state = self.lock();
-        state
-            .batches
-            .iter()
-            .find(|batch| batch.at_offset(offset).is_some())
-            .cloned()
+        let mut batches = state.batches.iter();
+        batches.find_map(|batch| Some((Arc::clone(batch), batch.index_of(offset)?)))
     }
 
     /// The consumer takes a batch out of its mailbox: from here on, an incarnation that starts over finds it here.
@@ -321,35 +356,41 @@ impl Flight {
         self.taken.fetch_max(last_offset(batch), Ordering::Relaxed);
     }
 
-    /// Everything that a consumer that starts over has to hand out again: taken and not settled. Not in it: what is
-    /// still in its mailbox, what was given back (it is taken back in its turn), and what is on its way into the dead
-    /// letters. What a role holds is in it; the ledger drops the second proposal.
-    pub fn to_do_again(&self) -> Vec<i64> {
+    /// Everything that a consumer that starts over has to hand out again, and to whom: taken and not settled. Not in it: what
+    /// is still in its mailbox, what was given back (it is taken back in its turn), and what is on its way into the dead
+    /// letters. What an actor holds is in it: it gets the record a second time, which for decisions the ledger notices.
+    pub fn to_do_again(&self) -> Vec<(i64, Readers)> {
         let taken = self.taken.load(Ordering::Relaxed);
         let state = self.lock();
-        let returned: BTreeSet<i64> = state.returned.iter().map(|one| one.offset).collect();
-        let mut offsets = state.watermark.unsettled();
-        offsets.retain(|offset| {
-            *offset <= taken && !returned.contains(offset) && !state.condemned.contains(offset)
+        let mut returned: BTreeMap<i64, Readers> = BTreeMap::new();
+        for one in &state.returned {
+            let readers = returned.entry(one.offset).or_default();
+            *readers = readers.with(one.readers);
+        }
+        let taken = state
+            .watermark
+            .unsettled()
+            .filter(|(offset, _)| *offset <= taken);
+        let again = taken.map(|(offset, owing)| {
+            let given_back = returned.get(&offset).copied().unwrap_or_default();
+            (offset, state.open(offset, owing).without(given_back))
         });
-        offsets
+        again.filter(|(_, readers)| !readers.is_empty()).collect()
     }
 
-    /// The consumer begins to decode a record; `None` when it is done. If it fails in between, this one is to blame.
-    pub fn decoding(&self, offset: Option<i64>) {
-        self.decoding
-            .store(offset.unwrap_or(NOTHING), Ordering::Relaxed);
+    /// The consumer begins to decode a record for a reader; `None` when it is done. If it fails in between, this one is to
+    /// blame.
+    pub fn decoding(&self, record: Option<(i64, usize)>) {
+        let (offset, reader) = record.unwrap_or((NOTHING, 0));
+        self.decoder.store(reader, Ordering::Relaxed);
+        self.decoding.store(offset, Ordering::Relaxed);
     }
 
-    /// The record that the last incarnation of the consumer failed on, with the number of its failures.
-    pub fn take_undecodable(&self) -> Option<(i64, u32)> {
+    /// The record and reader that the last incarnation of the consumer failed on, with the number of failures.
+    pub fn take_undecodable(&self) -> Option<(i64, usize, u32)> {
         let offset = self.decoding.swap(NOTHING, Ordering::Relaxed);
-        (offset != NOTHING).then(|| {
-            let mut state = self.lock();
-            let failures = state.failures.entry(offset).or_insert(0);
-            *failures += 1;
-            (offset, *failures)
-        })
+        let reader = self.decoder.load(Ordering::Relaxed);
+        (offset != NOTHING).then(|| (offset, reader, self.lock().failed(offset, reader)))
     }
 
     /// Records delivered and not below the watermark.
@@ -397,10 +438,8 @@ impl Flight {
         let open = |state: &mut State| {
             !state.ended && state.breaker.stopped().is_none() && state.watermark.in_flight() > 0
         };
-        let (state, _) = self
-            .settled
-            .wait_timeout_while(self.lock(), limit, open)
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.lock();
+        self.settled.wait_while_for(&mut state, open, limit);
         let drained = state.watermark.in_flight() == 0;
         drop(state);
         // Whoever settled the last record may not have come to hand the position over.
@@ -410,8 +449,40 @@ impl Flight {
 }
 
 impl State {
-    fn is_open(&self, offset: i64) -> bool {
-        !self.ended && self.watermark.is_unsettled(offset) && !self.condemned.contains(&offset)
+    /// Not settled and not on its way into the dead letters, for these readers.
+    fn open(&self, offset: i64, readers: Readers) -> Readers {
+        if self.ended {
+            return Readers::NONE;
+        }
+        let condemned = self.condemned.get(&offset).copied().unwrap_or_default();
+        let owing = self.watermark.owing(offset);
+        owing.and(readers).without(condemned)
+    }
+
+    fn settle(&mut self, offset: i64, readers: Readers) -> bool {
+        self.forgive(offset, readers);
+        if let Some(condemned) = self.condemned.get_mut(&offset) {
+            *condemned = condemned.without(readers);
+            if condemned.is_empty() {
+                self.condemned.remove(&offset);
+            }
+        }
+        self.watermark.settle_for(offset, readers)
+    }
+
+    /// Counts a failure.
+    fn failed(&mut self, offset: i64, reader: usize) -> u32 {
+        let failures = self.failures.entry((offset, reader)).or_insert(0);
+        *failures += 1;
+        *failures
+    }
+
+    /// Forgets failures.
+    fn forgive(&mut self, offset: i64, readers: Readers) {
+        if !self.failures.is_empty() {
+            self.failures
+                .retain(|(failed, reader), _| *failed != offset || !readers.contains(*reader));
+        }
     }
 }
 

@@ -1,11 +1,12 @@
 //! One ledger partition as this instance sees it: the fold, shared by its one writer (the cooldown actor) with the
 //! executor and the API, and how far it has come.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat_logic::ledger::execution::Moment;
 use homeostat_logic::ledger::fold::Fold;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Notify;
 
 use crate::ports::clock::Clock;
@@ -116,43 +117,40 @@ impl LedgerView {
     /// Why the log cannot be read further now; `None` while it can.
     pub fn obstacle(&self) -> Option<String> {
         let obstacle = self.obstacle.read();
-        obstacle.unwrap_or_else(PoisonError::into_inner).clone()
+        obstacle.clone()
     }
 
     /// Reading fails, for this reason; `None`: it goes on.
     pub fn obstructed(&self, reason: Option<&str>) {
-        let mut obstacle = self
-            .obstacle
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut obstacle = self.obstacle.write();
         *obstacle = reason.map(str::to_owned);
     }
 
     /// The epoch in which this instance executes the partition; `None` while another one does.
     pub fn owner(&self) -> Option<Epoch> {
-        *self.owner.read().unwrap_or_else(PoisonError::into_inner)
+        *self.owner.read()
     }
 
     /// The partition is executed here from now on.
     pub fn assigned(&self, epoch: Epoch) {
-        *self.owner.write().unwrap_or_else(PoisonError::into_inner) = Some(epoch);
+        *self.owner.write() = Some(epoch);
     }
 
     /// An epoch is over; a later one stands.
     pub fn released(&self, epoch: Epoch) {
-        let mut owner = self.owner.write().unwrap_or_else(PoisonError::into_inner);
+        let mut owner = self.owner.write();
         owner.take_if(|present| *present == epoch);
     }
 
     /// Reads the view. Keep the guard short: the fold waits for it.
     pub fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read()
     }
 
     /// Changes the view; for its one writer. A writer that panicked is rebuilt and starts over with [`Self::restart`],
     /// so what a panic left half done is never used.
     pub fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.state.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write()
     }
 
     /// Forgets everything: the ledger is about to be folded from its beginning.

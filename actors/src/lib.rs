@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod append;
 pub mod assignment;
 pub mod batch;
 mod checkpoints;
@@ -15,17 +16,20 @@ pub mod cooldown;
 pub mod dead_letters;
 pub mod executor;
 pub mod fail_point;
+pub mod feed;
 pub mod flight;
 pub mod in_force;
 mod inquiry;
+pub mod kinds;
+mod ledger_record;
 pub mod ledger_view;
 pub mod lost_alerts;
 pub mod ownership;
 pub mod partition;
 pub mod ports;
 mod request;
-pub mod responder;
 pub mod roster;
+mod routing;
 pub mod sink;
 pub mod supervision;
 pub mod throttle;

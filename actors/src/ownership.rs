@@ -4,9 +4,10 @@
 //! The group's records are taken and dropped: the fold has a reader of its own. They are settled, so that the group's
 //! lag says how alive the executors are and not how old the ledger is.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use crate::flight::SubscriptionSlot;
@@ -38,10 +39,7 @@ impl Ownership {
 
     /// Where settled positions go from now on.
     pub fn subscribed(&self, subscription: &Arc<dyn Subscription>) {
-        *self
-            .subscription
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(subscription));
+        *self.subscription.write() = Some(Arc::clone(subscription));
     }
 
     /// Becomes `Some` when the log's client has failed for good.
@@ -118,11 +116,7 @@ impl PartitionSink for Counted {
     }
 
     fn flush(&mut self) {
-        let subscription = self
-            .subscription
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let subscription = self.subscription.read().clone();
         // Kept until there is somebody to tell.
         if let (Some(subscription), Some(next)) = (subscription, self.next) {
             self.next = None;

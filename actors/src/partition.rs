@@ -1,7 +1,7 @@
-//! The consumer of one assigned partition: decodes its records, hands them to the roles, and sees to it that each is
-//! settled: by a durable proposal, as a counted sample, or as a dead letter.
+//! The consumer of one assigned partition: offers its records to each kind of actor that reads the topic, and sees to it that
+//! each kind settles each record: by a durable effect, as observed, or as a dead letter.
 //!
-//! Input: batches of records in offset order. Output: [`Work`] per role, dead letters, settled offsets (through the
+//! Input: batches of records in offset order. Output: work per actor, dead letters, settled offsets (through the
 //! [`Flight`], which outlives this actor's incarnations). It decides nothing about events.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -9,22 +9,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat_logic::dead_letters::breaker::{Stop, Verdict as Breaker};
-use homeostat_logic::envelope::{self, Decoded, HeaderView};
-use homeostat_logic::event::{Event, Names, Reject};
-use homeostat_logic::topic::{Role, Topic, Use};
+use homeostat_logic::event::{Names, Reject};
+use homeostat_logic::offsets::Readers;
 
 use crate::batch::Batch;
 use crate::dead_letters::{DeadLetters, HANDLER, REFUSED, Verdict};
 use crate::fail_point::{self, Point};
+use crate::feed::Incoming;
 use crate::flight::{Cause, Flight, Returned};
-use crate::ports::log::RecordView;
 use crate::ports::observer::{Consumed, Observer};
+use crate::routing::{Parcel, Routes};
 use crate::sink::Deliver;
-use crate::supervision::{Failure, Handle, Recipient, Scope, SendError, Worker};
+use crate::supervision::{Failure, Handle, Scope, SendError, Worker};
 use crate::throttle::Throttle;
-use crate::work::{Item, Work};
 
-/// Pause before a full role is asked again; the partition is held meanwhile.
+/// Pause before a full actor is asked again; the partition is held meanwhile.
 const FULL_PAUSE: Duration = Duration::from_millis(2);
 /// How often records that were given back are looked for.
 const RETURNED_PERIOD: Duration = Duration::from_millis(50);
@@ -43,24 +42,14 @@ pub struct RetrySettings {
     pub max: Duration,
 }
 
-/// Who answers which role, by role name for failure texts.
-pub type Routes = BTreeMap<Role, Recipient<Work>>;
-
-/// How a record's value and headers become an event: [`envelope::decode_record`]; tests put something in its place that
-/// fails.
-pub type Decoder =
-    fn(Option<&[u8]>, &[HeaderView<'_>], &Topic, &mut Names) -> Result<Decoded, Reject>;
-
 /// Tells why an actor failed last, by its path.
 pub type LastFailure = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// What every partition's consumer needs.
 #[derive(Clone)]
 pub struct PartitionContext {
-    /// Roles.
+    /// The kinds that read topics.
     pub routes: Routes,
-    /// Decoding.
-    pub decode: Decoder,
     /// Where dead letters go.
     pub dead_letters: DeadLetters,
     /// Metrics.
@@ -75,14 +64,25 @@ pub struct PartitionContext {
 pub struct PartitionConsumer {
     flight: Arc<Flight>,
     context: PartitionContext,
+    /// The kinds that read the topic.
+    readers: Readers,
     names: Names,
-    outbox: VecDeque<(Role, Work)>,
+    outbox: VecDeque<Box<dyn Parcel>>,
+}
+
+/// What became of the records of a batch that no actor gets.
+#[derive(Default)]
+struct Ended {
+    own: BTreeMap<Readers, Vec<i64>>,
+    observed: BTreeMap<Readers, Vec<i64>>,
+    rejected: Vec<(Readers, i64, Reject)>,
 }
 
 impl PartitionConsumer {
     /// A consumer with nothing in hand; it finds what is in flight when it starts.
-    pub fn new(flight: Arc<Flight>, context: PartitionContext) -> Self {
+    pub(crate) fn new(flight: Arc<Flight>, context: PartitionContext) -> Self {
         Self {
+            readers: context.routes.readers(flight.topic),
             flight,
             context,
             names: Names::default(),
@@ -90,111 +90,134 @@ impl PartitionConsumer {
         }
     }
 
-    /// Sorts records by role and sends them off; what is no event, or none of ours, ends here.
-    fn dispatch(&mut self, offsets: &[i64], scope: &mut Scope<'_, Self>) {
-        let mut rest = offsets;
-        while let Some(first) = rest.first() {
-            let Some(batch) = self.flight.batch_of(*first) else {
-                rest = rest.get(1..).unwrap_or_default();
+    /// Hands records out again, to the kinds that still have to settle them.
+    fn dispatch_again(
+        &mut self,
+        records: impl IntoIterator<Item = (i64, Readers)>,
+        scope: &mut Scope<'_, Self>,
+    ) {
+        let mut records = records.into_iter().peekable();
+        while let Some(&(first, _)) = records.peek() {
+            let Some((batch, _)) = self.flight.find(first) else {
+                records.next();
                 continue;
             };
-            let here = rest
-                .iter()
-                .take_while(|offset| batch.at_offset(**offset).is_some())
-                .count()
-                .max(1);
-            let (now, later) = rest.split_at(here);
-            self.dispatch_batch(&batch, now);
-            rest = later;
+            let mut here = Vec::new();
+            while let Some(&(offset, readers)) = records.peek()
+                && let Some(index) = batch.index_of(offset)
+            {
+                here.push((index, readers));
+                records.next();
+            }
+            self.dispatch(&batch, here);
         }
         self.send(scope);
     }
 
-    fn dispatch_batch(&mut self, batch: &Arc<Batch>, offsets: &[i64]) {
-        let topic = self.flight.topic;
-        let mut routed: BTreeMap<Role, Vec<Item>> = BTreeMap::new();
-        let (mut own, mut observed) = (Vec::new(), Vec::new());
-        for offset in offsets {
-            let Some(record) = batch.at_offset(*offset) else {
+    /// Offers records of a batch to the kinds that read them; what no actor gets ends here.
+    fn dispatch(
+        &mut self,
+        batch: &Arc<Batch>,
+        records: impl IntoIterator<Item = (usize, Readers)>,
+    ) {
+        let (mut ended, routes) = (Ended::default(), self.context.routes.clone());
+        let mut sorters = routes.sorters(self.readers);
+        for (index, readers) in records {
+            let Some(record) = batch.get(index) else {
                 continue;
             };
+            let offset = record.offset;
             if record.is_own() {
-                own.push(*offset);
+                ended.own.entry(readers).or_default().push(offset);
                 continue;
             }
-            self.flight.decoding(Some(*offset));
-            match self.decode(record) {
-                Ok(_) if topic.usage == Use::Observe => observed.push(*offset),
-                Ok(Decoded { event, text }) => {
-                    routed.entry(event.role).or_default().push(Item {
-                        offset: *offset,
-                        event,
-                        text,
-                    });
+            let asked = sorters
+                .iter_mut()
+                .filter(|(number, _)| readers.contains(*number));
+            let topic = self.flight.topic;
+            let (decode, names) = (routes.decode, &mut self.names);
+            let mut incoming = Incoming::new(topic, record, decode, names, readers.len());
+            for (number, sorter) in asked {
+                self.flight.decoding(Some((offset, *number)));
+                incoming.next_feed();
+                match sorter.take(index, &mut incoming) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        let reader = Readers::one(*number);
+                        ended.observed.entry(reader).or_default().push(offset);
+                    }
+                    Err(reject) => ended.reject(*number, offset, reject),
                 }
-                Err(reject) => self.bury(*offset, reject.label(), reject.to_string(), 1),
             }
             self.flight.decoding(None);
         }
-        self.settle(Consumed::Skipped, &own);
-        self.settle(Consumed::Observed, &observed);
-        for (role, items) in routed {
-            let work = Work::new(Arc::clone(&self.flight), Arc::clone(batch), items);
-            self.outbox.push_back((role, work));
+        for (_, sorter) in sorters {
+            self.outbox.extend(sorter.parcels(&self.flight, batch));
+        }
+        self.settle(Consumed::Skipped, ended.own);
+        self.settle(Consumed::Observed, ended.observed);
+        for (readers, offset, reject) in ended.rejected {
+            self.bury(offset, readers, reject.label(), reject.to_string(), 1);
         }
     }
 
-    fn settle(&self, outcome: Consumed, offsets: &[i64]) {
-        if !offsets.is_empty() {
-            self.flight.settle(offsets.iter().copied());
-            self.context
-                .observer
-                .consumed(self.flight.topic.name, outcome, offsets.len() as u64);
+    fn settle(&self, outcome: Consumed, shares: BTreeMap<Readers, Vec<i64>>) {
+        let shares = shares.into_iter();
+        let settled = shares.map(|(readers, offsets)| self.flight.settle(readers, offsets));
+        let settled = settled.sum();
+        if settled > 0 {
+            let topic = self.flight.topic.name;
+            self.context.observer.consumed(topic, outcome, settled);
         }
     }
 
-    /// Empties the outbox; when a role is full, holds the mailbox until it has room. That is back-pressure: a mailbox
+    /// Empties the outbox; when an actor is full, holds the mailbox until it has room. That is back-pressure: a mailbox
     /// that is not emptied fills, and a full one stops the partition's polling.
     fn send(&mut self, scope: &mut Scope<'_, Self>) {
-        while let Some((role, work)) = self.outbox.pop_front() {
-            let Some(recipient) = self.context.routes.get(&role) else {
-                continue;
-            };
-            match recipient.try_send(work) {
+        while let Some(mut parcel) = self.outbox.pop_front() {
+            match parcel.send() {
                 Ok(()) => {}
-                Err(SendError::Full(work)) => {
-                    self.outbox.push_front((role, work));
+                Err(SendError::Full(())) => {
+                    self.outbox.push_front(parcel);
                     scope.hold(tokio::time::sleep(FULL_PAUSE), |worker, (), scope| {
                         worker.send(scope);
                         Ok(())
                     });
                     return;
                 }
-                // The role has given up for good, and the process is about to end: what is not settled is read again.
-                Err(SendError::Closed(_)) => return,
+                // The actor has given up for good, and the process is about to end: what is not settled is read again.
+                Err(SendError::Closed(())) => return,
             }
         }
     }
 
     /// Puts a record into the dead letters, once, and settles it when it is there. That belongs to no incarnation: a
     /// letter that was begun is finished when this actor fails.
-    fn bury(&self, offset: i64, reason: &'static str, error: String, attempts: u32) {
-        let Some(batch) = self.flight.batch_of(offset) else {
+    fn bury(
+        &self,
+        offset: i64,
+        readers: Readers,
+        reason: &'static str,
+        error: String,
+        attempts: u32,
+    ) {
+        let Some((batch, index)) = self.flight.find(offset) else {
             return;
         };
-        let Some(record) = batch.at_offset(offset) else {
+        let Some(record) = batch.get(index) else {
             return;
         };
-        match self.flight.condemn(offset) {
-            Some(Breaker::Bury) => {}
-            Some(Breaker::Stop(stop)) => return self.tell_stop(stop, &error),
-            Some(Breaker::Stopped) | None => return,
-        }
+        let readers = match self.flight.condemn(offset, readers) {
+            Some((Breaker::Bury, readers)) => readers,
+            Some((Breaker::Stop(stop), _)) => return self.tell_stop(stop, &error),
+            Some((Breaker::Stopped, _)) | None => return,
+        };
         let topic = self.flight.topic.name;
         self.context.observer.rejected(topic, reason);
         if let Some(more) = BURIED.pass() {
             let partition = &self.flight.partition;
-            tracing::warn!(%partition, offset, error, attempts, more, "event goes to the dead letters");
+            let kinds = self.context.routes.names(readers);
+            tracing::warn!(%partition, offset, kinds, error, attempts, more, "event goes to the dead letters");
         }
         let verdict = Verdict {
             reason,
@@ -208,8 +231,8 @@ impl PartitionConsumer {
             fail_point::pass(Point::BeforeDeadLetter);
             if dead_letters.write(letter, &flight).await {
                 fail_point::pass(Point::AfterDeadLetter);
-                flight.settle([offset]);
-                observer.consumed(topic, Consumed::DeadLettered, 1);
+                let settled = flight.settle(readers, [offset]);
+                observer.consumed(topic, Consumed::DeadLettered, settled);
             }
         });
     }
@@ -230,64 +253,63 @@ impl PartitionConsumer {
 
     /// Takes back what actors gave back: bystanders go again at once, culprits later and at last to the dead letters.
     fn take_back(&mut self, scope: &mut Scope<'_, Self>) {
-        let mut again = Vec::new();
-        for Returned { offset, cause } in self.flight.take_returned() {
+        let mut again: BTreeMap<i64, Readers> = BTreeMap::new();
+        for returned in self.flight.take_returned() {
+            let Returned {
+                offset,
+                readers,
+                cause,
+            } = returned;
             match cause {
-                Cause::Bystander => again.push(offset),
-                Cause::Failed(failures) => {
-                    let path = self.handler_path(offset, scope.path());
-                    self.retry_or_bury(offset, failures, &path, scope);
+                Cause::Bystander => {
+                    let all = again.entry(offset).or_default();
+                    *all = all.with(readers);
                 }
-                Cause::Refused(reason) => self.bury(offset, REFUSED, reason, 1),
+                Cause::Failed { times, path } => {
+                    self.retry_or_bury((offset, readers), times, &path, scope);
+                }
+                Cause::Refused(reason) => self.bury(offset, readers, REFUSED, reason, 1),
             }
         }
-        again.sort_unstable();
-        again.dedup();
-        self.dispatch(&again, scope);
+        self.dispatch_again(again, scope);
     }
 
     /// `path` names the actor that failed on the record.
-    fn retry_or_bury(&self, offset: i64, failures: u32, path: &str, scope: &mut Scope<'_, Self>) {
+    fn retry_or_bury(
+        &self,
+        (offset, readers): (i64, Readers),
+        failures: u32,
+        path: &str,
+        scope: &mut Scope<'_, Self>,
+    ) {
         let retry = self.context.retry;
         if failures >= retry.attempts_max {
             let why = (self.context.last_failure)(path);
             let why = why.unwrap_or_else(|| "reason unknown".to_owned());
             let error = format!("{path} failed on this event each time; last: {why}");
-            return self.bury(offset, HANDLER, error, failures);
+            return self.bury(offset, readers, HANDLER, error, failures);
         }
         let doublings = failures.saturating_sub(1).min(16);
         let pause = retry.first.saturating_mul(1 << doublings).min(retry.max);
         scope.run_later(pause, move |worker, scope| {
-            if worker.flight.is_open(offset) {
-                worker.dispatch(&[offset], scope);
+            let open = worker.flight.open(offset, readers);
+            if !open.is_empty() {
+                worker.dispatch_again([(offset, open)], scope);
             }
             Ok(())
         });
     }
+}
 
-    /// Path of the role that a record goes to.
-    fn handler_path(&mut self, offset: i64, own_path: &str) -> String {
-        let event = self.peek(offset);
-        let role = event.and_then(|event| self.context.routes.get(&event.role));
-        role.map_or(own_path, Recipient::path).to_owned()
-    }
-
-    fn peek(&mut self, offset: i64) -> Option<Event> {
-        let batch = self.flight.batch_of(offset)?;
-        let decoded = self.decode(batch.at_offset(offset)?);
-        decoded.ok().map(|decoded| decoded.event)
-    }
-
-    /// Most records have no header that decoding reads; then this allocates nothing.
-    fn decode(&mut self, record: RecordView<'_>) -> Result<Decoded, Reject> {
-        if let Some(header) = record.unreadable_header() {
-            return Err(Reject::header_name(&header.name));
+impl Ended {
+    /// Kinds that reject a record for the same reason share one letter.
+    fn reject(&mut self, number: usize, offset: i64, reject: Reject) {
+        let reader = Readers::one(number);
+        let same = self.rejected.last_mut();
+        match same.filter(|(_, other, why)| *other == offset && *why == reject) {
+            Some((readers, ..)) => *readers = readers.with(reader),
+            None => self.rejected.push((reader, offset, reject)),
         }
-        let headers = record.text_headers();
-        let headers: Vec<HeaderView<'_>> = headers
-            .filter(|(name, _)| envelope::reads_header(name))
-            .collect();
-        (self.context.decode)(record.value, &headers, self.flight.topic, &mut self.names)
     }
 }
 
@@ -298,13 +320,16 @@ impl Worker for PartitionConsumer {
             Ok(())
         });
         let undecodable = self.flight.take_undecodable();
-        let mut offsets = self.flight.to_do_again();
-        if let Some((offset, failures)) = undecodable {
-            offsets.retain(|other| *other != offset);
+        let mut again = self.flight.to_do_again();
+        if let Some((offset, reader, failures)) = undecodable {
+            let reader = Readers::one(reader);
+            for (_, readers) in again.iter_mut().filter(|(other, _)| *other == offset) {
+                *readers = readers.without(reader);
+            }
             let path = scope.path().to_owned();
-            self.retry_or_bury(offset, failures, &path, scope);
+            self.retry_or_bury((offset, reader), failures, &path, scope);
         }
-        self.dispatch(&offsets, scope);
+        self.dispatch_again(again, scope);
         Ok(())
     }
 }
@@ -318,8 +343,9 @@ impl Handle<Deliver> for PartitionConsumer {
         scope: &mut Scope<'_, Self>,
     ) -> Result<(), Failure> {
         self.flight.taken(&batch);
-        let offsets: Vec<i64> = batch.iter().map(|record| record.offset).collect();
-        self.dispatch(&offsets, scope);
+        let readers = self.readers;
+        self.dispatch(&batch, (0..batch.len()).map(|index| (index, readers)));
+        self.send(scope);
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! homeostat (one-for-one)
-//! ├── roles (one-for-one)          drift · performance · scaling · lifecycle
+//! ├── roles (one-for-one)          the kinds that read topics: drift · performance · scaling · lifecycle
 //! ├── ledger-N (rest-for-one)      cooldown, then its executor: a new fold needs a new executor
 //! └── partitions (one-for-one)     one consumer per assigned partition; they come and go
 //! ```
@@ -12,18 +12,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use actix_rt::{Arbiter, ArbiterHandle};
-use homeostat_logic::topic::Role;
 use tokio::time::Instant;
 
 use crate::assignment::Partitions;
 use crate::cooldown::{Cooldown, CooldownContext};
 use crate::dead_letters::DeadLetters;
 use crate::executor::{Executor, ExecutorContext, Retire};
+use crate::feed::Decoder;
 use crate::flight::FlightLimits;
+use crate::kinds::{Kind, Means, Starter};
 use crate::ledger_view::LedgerView;
-use crate::partition::{Decoder, PartitionContext, RetrySettings, Routes};
+use crate::partition::{PartitionContext, RetrySettings};
 use crate::ports::observer::Observer;
-use crate::responder::{Responder, ResponderContext};
+use crate::routing::Routes;
 use crate::supervision::{
     Address, Backoff, CallError, ChildSpec, GroupSpec, Intensity, StartError, Strategy, Supervisor,
 };
@@ -57,11 +58,12 @@ pub struct RosterSettings {
 }
 
 /// What the actors work with.
-#[derive(Clone)]
 pub struct RosterContext {
-    /// For the roles.
-    pub responder: ResponderContext,
-    /// How records are decoded.
+    /// The kinds that read topics.
+    pub kinds: Vec<Kind>,
+    /// For them.
+    pub means: Means,
+    /// How records become events.
     pub decode: Decoder,
     /// For each ledger partition, in order.
     pub ledger: Vec<(CooldownContext, ExecutorContext)>,
@@ -91,7 +93,13 @@ impl Roster {
         let supervisor = Supervisor::new(group("homeostat", &settings));
         let (roles, ledger) = (Arbiter::new(), Arbiter::new());
         let consumers: Vec<Arbiter> = (0..CONSUMER_ARBITERS).map(|_| Arbiter::new()).collect();
-        let routes = start_roles(&supervisor, &context.responder, &settings, &roles.handle())?;
+        let starter = Starter {
+            means: &context.means,
+            group: &supervisor.group(group("roles", &settings))?,
+            settings: &settings,
+            arbiter: &roles.handle(),
+        };
+        let routes = Routes::start(context.kinds, context.decode, &starter)?;
         let views = context
             .ledger
             .iter()
@@ -107,7 +115,6 @@ impl Roster {
         let failures = supervisor.clone();
         let partition = PartitionContext {
             routes,
-            decode: context.decode,
             dead_letters: context.dead_letters,
             observer: context.observer,
             retry: settings.retry,
@@ -193,7 +200,7 @@ fn group(name: impl Into<String>, settings: &RosterSettings) -> GroupSpec {
         .backoff(settings.group_backoff)
 }
 
-fn child<W: crate::supervision::Worker>(
+pub(crate) fn child<W: crate::supervision::Worker>(
     name: impl Into<String>,
     kind: &'static str,
     settings: &RosterSettings,
@@ -206,24 +213,6 @@ fn child<W: crate::supervision::Worker>(
         .capacity(settings.mailbox_messages_max)
         .stuck_after(settings.handling_max)
         .on(arbiter)
-}
-
-fn start_roles(
-    supervisor: &Supervisor,
-    context: &ResponderContext,
-    settings: &RosterSettings,
-    arbiter: &ArbiterHandle,
-) -> Result<Routes, StartError> {
-    let group = supervisor.group(group("roles", settings))?;
-    let mut routes = Routes::new();
-    for role in Role::ALL {
-        let context = context.clone();
-        let spec = child(role.name(), role.name(), settings, arbiter, move || {
-            Responder::new(context.clone())
-        });
-        routes.insert(role, group.start(spec)?.recipient());
-    }
-    Ok(routes)
 }
 
 fn start_ledger(

@@ -1,8 +1,9 @@
 //! Warnings that would repeat while something is away: the first is told at once, then one per period, with the number
 //! of those left out.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 /// Time between two warnings of one kind: seldom enough for any log, often enough to see that it still holds.
 const PERIOD: Duration = Duration::from_secs(5);
@@ -32,7 +33,7 @@ impl Throttle {
     }
 
     fn pass_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.0.lock();
         let recent = |told: Instant| now.saturating_duration_since(told) < PERIOD;
         if state.told.is_some_and(recent) {
             state.left_out += 1;

@@ -1,89 +1,105 @@
-//! Events on their way through a role: whatever happens to the actor that holds them, each is settled, given back or
+//! Items on their way through an actor: whatever happens to the actor that holds them, each is settled, given back or
 //! refused, never lost.
 
 use std::sync::Arc;
 
-use homeostat_logic::event::Event;
+use homeostat_logic::offsets::Readers;
 
 use crate::batch::Batch;
 use crate::flight::Flight;
 use crate::ports::log::RecordView;
 
-/// Decoded events of one batch, for one role. Dropping it gives back what is not settled: a failing actor drops the
-/// message it was handling, and with it this.
+/// Items made of the records of one batch, for one actor. Dropping it gives back what is not settled: a failing actor drops
+/// the message it was handling, and with it this.
 #[derive(Debug)]
-pub struct Work {
-    flight: Arc<Flight>,
-    batch: Arc<Batch>,
-    items: Vec<Item>,
+pub struct Work<T> {
+    origin: Origin,
+    items: Vec<Item<T>>,
     handling: Option<usize>,
 }
 
-/// One event of a batch.
+/// Where work comes from, and to whom it goes.
 #[derive(Clone, Debug)]
-pub struct Item {
-    /// Its offset.
-    pub offset: i64,
-    /// The event.
-    pub event: Event,
-    /// Its bare text, where that is not the record's value ([`homeostat_logic::envelope`]).
-    pub text: Option<Box<str>>,
+pub struct Origin {
+    /// The partition.
+    pub flight: Arc<Flight>,
+    /// The records.
+    pub batch: Arc<Batch>,
+    /// Number of the actor's kind among the readers.
+    pub reader: usize,
+    /// Path of the actor, for failure texts.
+    pub path: Arc<str>,
 }
 
-impl Work {
-    /// Events of one batch.
-    pub fn new(flight: Arc<Flight>, batch: Arc<Batch>, items: Vec<Item>) -> Self {
+/// What one record became.
+#[derive(Clone, Debug)]
+pub struct Item<T> {
+    /// Offset of the record.
+    pub offset: i64,
+    /// Its index in the batch.
+    pub index: usize,
+    /// What the feed made of it.
+    pub value: T,
+}
+
+impl<T> Work<T> {
+    /// Items in offset order.
+    pub const fn new(origin: Origin, items: Vec<Item<T>>) -> Self {
         Self {
-            flight,
-            batch,
+            origin,
             items,
             handling: None,
         }
     }
 
-    /// Where the events come from.
-    pub fn flight(&self) -> &Arc<Flight> {
-        &self.flight
+    /// Where the items come from.
+    pub const fn flight(&self) -> &Arc<Flight> {
+        &self.origin.flight
     }
 
-    /// Number of events.
-    pub fn len(&self) -> usize {
+    /// Number of items.
+    pub const fn len(&self) -> usize {
         self.items.len()
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.items.is_empty()
     }
 
-    /// Takes up the event at an index: from here on, it is the culprit if the actor fails.
-    pub fn begin(&mut self, index: usize) -> Option<(&Item, RecordView<'_>)> {
+    /// Takes up the item at an index: from here on, it is the culprit if the actor fails.
+    pub fn begin(&mut self, index: usize) -> Option<(&Item<T>, RecordView<'_>)> {
         self.handling = Some(index);
         let item = self.items.get(index)?;
-        Some((item, self.batch.at_offset(item.offset)?))
+        Some((item, self.origin.batch.get(item.index)?))
     }
 
-    /// Every event was handled; what is left is waiting, which is nobody's fault.
-    pub fn handled(&mut self) {
+    /// Every item was handled; what is left is waiting, which is no item's fault.
+    pub const fn handled(&mut self) {
         self.handling = None;
     }
 
-    /// The effects of these events are durable.
-    pub fn settle(&mut self, offsets: &[i64]) {
-        self.items.retain(|item| !offsets.contains(&item.offset));
-        self.flight.settle(offsets.iter().copied());
+    /// The effects of these items are durable; `offsets` in order. Returns how many records are settled by that: this kind was
+    /// the last to settle them.
+    pub fn settle(&mut self, offsets: &[i64]) -> u64 {
+        self.items
+            .retain(|item| offsets.binary_search(&item.offset).is_err());
+        let (flight, reader) = (&self.origin.flight, Readers::one(self.origin.reader));
+        flight.settle(reader, offsets.iter().copied())
     }
 
-    /// These events can never be written; each goes to the dead letters with its reason.
+    /// What these items ask for can never be written; each goes to the dead letters with its reason.
     pub fn refuse(&mut self, refused: Vec<(i64, String)>) {
         for (offset, reason) in refused {
             self.items.retain(|item| item.offset != offset);
-            self.flight.refuse(offset, reason);
+            self.origin
+                .flight
+                .refuse(self.origin.reader, offset, reason);
         }
     }
 }
 
-impl Drop for Work {
+impl<T> Drop for Work<T> {
     fn drop(&mut self) {
         if self.items.is_empty() {
             return;
@@ -97,35 +113,45 @@ impl Drop for Work {
             .iter()
             .map(|item| item.offset)
             .filter(|offset| Some(*offset) != culprit);
-        self.flight.give_back(culprit, rest);
+        let Origin {
+            flight,
+            reader,
+            path,
+            ..
+        } = &self.origin;
+        flight.give_back(*reader, path, culprit, rest);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use homeostat_logic::event::{Names, decode};
-    use homeostat_logic::topic;
-
     use super::*;
-    use crate::flight::tests::{deliver, flight};
+    use crate::flight::tests::{READER, deliver, flight};
     use crate::flight::{Cause, Returned};
 
-    fn work(offsets: std::ops::Range<i64>) -> (Arc<Flight>, Work) {
+    fn work(offsets: std::ops::Range<i64>) -> (Arc<Flight>, Work<()>) {
         let flight = Arc::new(flight());
-        let batch = deliver(&flight, offsets.clone());
-        let drift = topic::find("data.drift.detected").unwrap();
-        let event = decode(Some(b"{}"), drift, &mut Names::default()).unwrap();
-        let item = |offset| Item {
-            offset,
-            event: event.clone(),
-            text: None,
+        let origin = Origin {
+            flight: Arc::clone(&flight),
+            batch: deliver(&flight, offsets.clone()),
+            reader: READER,
+            path: "homeostat/roles/drift".into(),
         };
-        let items = offsets.map(item).collect();
-        (Arc::clone(&flight), Work::new(flight, batch, items))
+        let items = offsets.enumerate().map(|(index, offset)| Item {
+            offset,
+            index,
+            value: (),
+        });
+        (flight, Work::new(origin, items.collect()))
     }
 
     fn given_back(flight: &Flight) -> Vec<(i64, bool)> {
-        let blamed = |one: Returned| (one.offset, matches!(one.cause, Cause::Failed(1)));
+        let blamed = |one: Returned| {
+            (
+                one.offset,
+                matches!(one.cause, Cause::Failed { times: 1, .. }),
+            )
+        };
         let mut returned: Vec<_> = flight.take_returned().into_iter().map(blamed).collect();
         returned.sort_unstable();
         returned
@@ -141,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_to_blame_before_and_after_the_handling() {
+    fn no_item_is_to_blame_before_and_after_the_handling() {
         for handled in [false, true] {
             let (flight, mut work) = work(0..2);
             if handled {
@@ -162,14 +188,17 @@ mod tests {
         let expected = [
             Returned {
                 offset: 1,
+                readers: Readers::one(READER),
                 cause: Cause::Refused("never".to_owned()),
             },
             Returned {
                 offset: 3,
+                readers: Readers::one(READER),
                 cause: Cause::Bystander,
             },
         ];
         assert_eq!(flight.take_returned(), expected);
-        assert!(!flight.is_open(0) && !flight.is_open(2));
+        let open = |offset| !flight.open(offset, Readers::one(READER)).is_empty();
+        assert!(!open(0) && !open(2));
     }
 }

@@ -11,12 +11,12 @@ use homeostat_actors::cooldown::CooldownContext;
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::in_force::InForce;
+use homeostat_actors::kinds::{self, Means};
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::{Epoch, EventLog};
 use homeostat_actors::ports::observer::Observer;
-use homeostat_actors::responder::{ByRules, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext};
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
@@ -35,9 +35,8 @@ pub(crate) fn start(
     let partitions = usize::try_from(ledger_partitions).unwrap();
     let connections = homeostat::connectors::with_log(&Connections::default(), log);
     let live = InForce::begin(rules, connections);
-    let responder = ResponderContext {
+    let means = Means {
         live: Arc::clone(&live),
-        judge: Arc::new(ByRules),
         log: Arc::clone(log),
         clock: Arc::clone(&clock),
         observer: Arc::clone(observer),
@@ -74,7 +73,8 @@ pub(crate) fn start(
     });
     let settings = load(&[], BTreeMap::new()).unwrap().settings;
     let context = RosterContext {
-        responder,
+        kinds: kinds::all(),
+        means,
         decode: homeostat_logic::envelope::decode_record,
         ledger: ledger.collect(),
         dead_letters: DeadLetters::new(Arc::clone(log), "bench"),

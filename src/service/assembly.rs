@@ -11,19 +11,18 @@ use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::flight::FlightLimits;
 use homeostat_actors::in_force::{InForce, Live};
+use homeostat_actors::kinds::{self, Means, topics_read};
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::observer::Observer;
-use homeostat_actors::responder::{ByRules, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
 use homeostat_actors::supervision::{Backoff, GroupSpec, Intensity, StartError};
 use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::history::History;
 use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
 use homeostat_logic::rules::Rules;
-use homeostat_logic::topic::{TOPICS, Use};
 
 use super::observation::Observation;
 use super::state::ServiceState;
@@ -77,7 +76,7 @@ pub(super) fn log_directory(settings: &Settings) -> PathBuf {
 
 /// Topics that the service reads.
 pub(super) fn consumed_topics() -> Vec<String> {
-    let consumed = TOPICS.iter().filter(|topic| topic.usage != Use::Produce);
+    let consumed = topics_read(&kinds::all()).into_iter();
     consumed.map(|topic| topic.name.to_owned()).collect()
 }
 
@@ -173,9 +172,8 @@ impl Assembly {
     pub(super) fn start_actors(&self) -> Result<Roster, StartError> {
         let observer: Arc<dyn Observer> = Arc::new(Observation(Arc::clone(&self.metrics)));
         let ledger_partitions = self.state.views().len();
-        let responder = ResponderContext {
+        let means = Means {
             live: Arc::clone(&self.live),
-            judge: Arc::new(ByRules),
             log: Arc::clone(&self.log),
             clock: Arc::clone(&self.clock),
             observer: Arc::clone(&observer),
@@ -209,7 +207,8 @@ impl Assembly {
             (cooldown, executor)
         });
         let context = RosterContext {
-            responder,
+            kinds: kinds::all(),
+            means,
             decode: homeostat_logic::envelope::decode_record,
             ledger: ledger.collect(),
             dead_letters: DeadLetters::new(Arc::clone(&self.log), env!("CARGO_PKG_VERSION")),

@@ -1,10 +1,11 @@
 //! What an actor shares with senders, supervisor, watchdog and scrapes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::task::AtomicWaker;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::failure::Failure;
@@ -32,7 +33,7 @@ pub(super) struct Control {
 impl Control {
     /// Gives an order; a stop is never replaced by a restart.
     pub(super) fn give(&self, order: Order) {
-        let mut slot = self.order.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = self.order.lock();
         if *slot != Some(Order::Stop) {
             *slot = Some(order);
         }
@@ -48,10 +49,7 @@ impl Control {
 
     pub(super) fn take(&self) -> Option<Order> {
         self.raised.store(false, Ordering::Release);
-        self.order
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take()
+        self.order.lock().take()
     }
 
     /// Has the actor look at its orders and its gate.
@@ -161,10 +159,7 @@ impl Cell {
     }
 
     pub(super) fn note(&self, failure: &Failure) {
-        *self
-            .last_failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = Some(failure.to_string());
+        *self.last_failure.lock() = Some(failure.to_string());
     }
 
     pub(super) fn snapshot(&self) -> ActorSnapshot {
@@ -173,11 +168,7 @@ impl Cell {
             kind: self.kind.to_string(),
             state: self.state(),
             restarts: self.restarts.load(Ordering::Relaxed),
-            last_failure: self
-                .last_failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone(),
+            last_failure: self.last_failure.lock().clone(),
             mailbox: self.meter.snapshot(),
         }
     }

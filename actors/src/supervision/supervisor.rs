@@ -29,6 +29,9 @@ pub enum StartError {
     /// There is no thread to run it on.
     #[error("{0} has no running arbiter; start it inside an actix system or name a live arbiter")]
     NoArbiter(String),
+    /// There are more kinds of children than can be told apart.
+    #[error("{0} kinds of actors are too many to tell apart; leave some out")]
+    TooManyKinds(usize),
 }
 
 /// Why a child did not stop.

@@ -11,17 +11,20 @@ use homeostat_actors::assignment::Assignments;
 use homeostat_actors::cooldown::{CooldownContext, SharedHistory};
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
+use homeostat_actors::feed::Decoder;
 use homeostat_actors::flight::FlightLimits;
 use homeostat_actors::in_force::InForce;
+use homeostat_actors::kinds::observe::Observe;
+use homeostat_actors::kinds::responder::{Decide, Judge};
+use homeostat_actors::kinds::{Kind, Means};
 use homeostat_actors::ledger_view::LedgerView;
-use homeostat_actors::partition::{Decoder, RetrySettings};
+use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::{Answer, Binding, Connections, Connector, Order, Probe};
 use homeostat_actors::ports::log::{
     Epoch, EventLog, GroupSettings, NewRecord, StoredRecord, TopicPartition,
 };
 use homeostat_actors::ports::observer::{Consumed, Observer};
-use homeostat_actors::responder::{Judge, ResponderContext};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
 use homeostat_actors::supervision::{ActorSnapshot, Backoff, Intensity};
 use homeostat_logic::action::Action;
@@ -162,6 +165,8 @@ impl Observer for Hearing {
 pub(crate) struct Plan {
     pub(crate) settings: RosterSettings,
     pub(crate) judge: Box<dyn Fn(&str) + Send + Sync>,
+    /// Kinds beside those shipped.
+    pub(crate) kinds: Vec<Kind>,
     pub(crate) decode: Decoder,
     pub(crate) changed: Box<dyn Fn(&Change) + Send + Sync>,
     pub(crate) send: Sending,
@@ -202,6 +207,7 @@ impl Default for Plan {
                 },
             },
             judge: Box::new(|_| {}),
+            kinds: Vec::new(),
             decode: homeostat_logic::envelope::decode_record,
             changed: Box::new(|_| {}),
             send: Box::new(|_| async { done() }.boxed()),
@@ -305,9 +311,9 @@ impl Bench {
             (cooldown, executor)
         });
         let context = RosterContext {
-            responder: ResponderContext {
+            kinds: with_shipped(plan.kinds, plan.judge),
+            means: Means {
                 live: Arc::clone(&live),
-                judge: Arc::new(Scripted(plan.judge)),
                 log: Arc::clone(&shared_log),
                 clock: Arc::clone(&time),
                 observer: Arc::clone(&observer),
@@ -403,6 +409,13 @@ impl Bench {
         self.log.close();
         self.roster.shutdown(Duration::from_secs(2)).await;
     }
+}
+
+/// These kinds beside those shipped, which judge by a test's code.
+fn with_shipped(mut kinds: Vec<Kind>, judge: Box<dyn Fn(&str) + Send + Sync>) -> Vec<Kind> {
+    let decide = Decide::by(Arc::new(Scripted(judge)));
+    kinds.extend([Kind::of(decide), Kind::of(Observe)]);
+    kinds
 }
 
 /// The Genesis of each partition, as the service appends it before it consumes.

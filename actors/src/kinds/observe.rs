@@ -1,0 +1,36 @@
+//! Streams of traffic: each record is decoded, so that one that is no event becomes a dead letter, and counted. No decision
+//! follows, so there is no actor.
+
+use std::convert::Infallible;
+
+use homeostat_logic::event::Reject;
+use homeostat_logic::topic::{Topic, Use};
+
+use super::Starter;
+use crate::feed::{Feed, Incoming, Taken};
+use crate::supervision::{Recipient, StartError};
+use crate::work::Work;
+
+/// The kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Observe;
+
+impl Feed for Observe {
+    type Item = Infallible;
+
+    fn name(&self) -> &'static str {
+        "observe"
+    }
+
+    fn reads(&self, topic: &Topic) -> bool {
+        topic.usage == Use::Observe
+    }
+
+    fn take(&self, record: &mut Incoming<'_>) -> Result<Taken<Infallible>, Reject> {
+        record.event().map(|_| Taken::Observed)
+    }
+
+    fn start(&self, _: &Starter<'_>) -> Result<Vec<Recipient<Work<Infallible>>>, StartError> {
+        Ok(Vec::new())
+    }
+}
