@@ -27,7 +27,7 @@ impl Cost {
     fn of(work: &mut dyn FnMut() -> Duration) -> (Duration, Self) {
         let began = processor_time();
         let time = work();
-        let processor = (processor_time() - began).as_secs_f64();
+        let processor = processor_time().saturating_sub(began).as_secs_f64();
         let cost = Self {
             time: time.as_secs_f64(),
             processor,
