@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use homeostat_logic::ledger::execution::{Answer, Order};
-use homeostat_logic::ledger::params::Params;
 use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
+use homeostat_logic::params::Params;
 
 use crate::executor::ExecutorContext;
 use crate::ports::connector;

@@ -3,21 +3,20 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::enrich::{EventError, as_text, object_fields};
-use crate::envelope::FormError;
-use crate::envelope::alertmanager::RESOLVED;
+use crate::event_text::{EventError, as_text, object_fields, too_deep_at};
 use crate::events::kind_of;
 pub use crate::events::role_of;
 use crate::field::{Field, Present, Raw, Text, Word, lenient_struct};
+use crate::form::FormError;
 use crate::naming::{self, Naming, Resolved, TargetFields};
 use crate::severity::Severity;
 use crate::target::Target;
 use crate::topic::{Role, Topic, Use};
 
-/// Largest event in bytes; also the largest record of the shipped topics.
-pub const EVENT_BYTES_MAX: usize = 1_048_576;
-/// Deepest nesting of an event: deeper ones could not be shown by the API, whose reader stops at 128.
-pub const DEPTH_MAX: usize = 64;
+pub use crate::event_text::{DEPTH_MAX, EVENT_BYTES_MAX};
+
+/// Status of an alert that is over (Alertmanager).
+pub(crate) const RESOLVED: &str = "resolved";
 /// Longest event type in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 128;
 /// Longest severity that may be a synonym, in bytes; what is longer is cut and then known to nobody.
@@ -139,7 +138,7 @@ impl From<EventError> for Reject {
             EventError::NotUtf8 { offset } => Self::NotUtf8 { at: offset },
             EventError::TooDeep { .. } => Self::TooDeep,
             EventError::Form(form) => Self::UnreadableForm(form),
-            EventError::Undecidable(reject) => reject,
+            EventError::Undecidable(why) => Self::NotAnObject(why),
             EventError::Syntax { .. } | EventError::NotAnObject { .. } => {
                 Self::NotAnObject(error.to_string())
             }
@@ -336,27 +335,4 @@ fn bounded<'a>(field: &'static str, name: &'a str, limit: usize) -> Result<&'a s
         });
     }
     Ok(name)
-}
-
-/// Where brackets outside strings first nest deeper than [`DEPTH_MAX`], if they do; looked for before any parser
-/// recurses. Text that is not JSON may answer either way: the parser rejects it afterwards.
-pub fn too_deep_at(bytes: &[u8]) -> Option<usize> {
-    // Most events have fewer opening brackets than levels allowed; counting them needs no state and runs many at a time.
-    // With one bit cleared, `{` is `[`.
-    let opening = bytes.iter().filter(|byte| **byte & 0xDF == b'[').count();
-    if opening <= DEPTH_MAX {
-        return None;
-    }
-    let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
-    bytes.iter().position(|byte| {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            b'{' | b'[' if !in_string => depth += 1,
-            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        depth > DEPTH_MAX
-    })
 }

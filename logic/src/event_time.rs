@@ -6,8 +6,8 @@
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 
+use crate::clock_text::format_time;
 use crate::field::{Field, Raw};
-use crate::history::format_time;
 use crate::ledger::record::Millis;
 use crate::naming::shown;
 

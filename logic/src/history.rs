@@ -18,9 +18,11 @@ use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
 use crate::action::Action;
-use crate::ledger::params::Params;
+use crate::clock_text::{format_time, rfc3339, rfc3339_option};
+use crate::ledger::listing::GateVerdict;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{EventBody, FinishOutcome, Id, Millis, Policy, Window};
+use crate::params::Params;
 use crate::severity::Severity;
 use crate::target::TargetKind;
 
@@ -206,21 +208,6 @@ pub struct DecisionStory {
     pub rule_rev: String,
 }
 
-/// A gate and what it counted.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-pub struct GateVerdict {
-    /// `budget`, `cooldown`, `in_progress`, `not_after`, `duplicate`.
-    pub gate: &'static str,
-    /// What was counted or locked.
-    pub scope: String,
-    /// Action of the step that the gate was asked about.
-    pub action: Action,
-    /// Whether the step passed.
-    pub passed: bool,
-    /// The counters in words, e.g. `4 of 4 in 3600 s`.
-    pub detail: String,
-}
-
 /// One attempt of an action.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Attempt {
@@ -324,77 +311,6 @@ pub struct Page {
     pub newest: Option<Millis>,
     /// Time of the newest decision that was kept and is not any more: who looked before that has missed some.
     pub forgotten_until: Option<Millis>,
-}
-
-/// A closed cooldown key, as listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ActiveCooldown {
-    /// `kind/name` of the target.
-    pub target: String,
-    /// The cooldown key.
-    pub key: String,
-    /// Why it is closed: `cooldown` or `in_progress`.
-    pub state: &'static str,
-    /// The action that closed it.
-    pub action_id: Option<Id>,
-    /// Ledger offset of that action's last change: what an operator's order expects.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub changed: Option<i64>,
-    /// When a cooldown ends by the cooldown of the action that closed it.
-    #[serde(
-        skip_serializing_if = "Option::is_none",
-        serialize_with = "rfc3339_option"
-    )]
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub until: Option<Millis>,
-}
-
-/// A budget in use, as listed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct ActiveBudget {
-    /// `kind/name` of the target.
-    pub target: String,
-    /// What is counted.
-    pub scope: String,
-    /// Slots taken within the window.
-    pub used: u32,
-    /// Slots there are, as the newest action said.
-    pub cap: u32,
-    /// When the oldest slot taken becomes free.
-    #[serde(serialize_with = "rfc3339")]
-    #[schemars(with = "String", extend("format" = "date-time"))]
-    pub frees_at: Millis,
-}
-
-/// Writes a time as RFC 3339 in UTC with milliseconds.
-pub fn format_time(time: Millis) -> String {
-    chrono::DateTime::from_timestamp_millis(time).map_or_else(
-        || time.to_string(),
-        |time| time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-    )
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn rfc3339<S: serde::Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&format_time(*time))
-}
-
-#[allow(
-    clippy::ref_option,
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-fn rfc3339_option<S: serde::Serializer>(
-    time: &Option<Millis>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => rfc3339(time, serializer),
-        None => serializer.serialize_none(),
-    }
 }
 
 fn any_object(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

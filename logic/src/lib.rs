@@ -14,19 +14,25 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+pub mod clock_text;
 pub mod dead_letters;
 pub mod decide;
 pub mod enrich;
 pub mod envelope;
 pub mod event;
+pub mod event_text;
 pub mod event_time;
 pub mod events;
 pub mod field;
+pub mod form;
+mod formats;
 pub mod history;
 pub mod ledger;
 pub mod model_reference;
 pub mod naming;
 pub mod offsets;
+pub mod params;
+pub mod raw_json;
 pub mod rules;
 pub mod severity;
 pub mod target;

@@ -10,7 +10,7 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::enrich::{fields_of, position_in};
+use crate::event_text::{fields_of, position_in};
 use crate::field::{Field, Length, read_field};
 
 /// One event, borrowed from its record.

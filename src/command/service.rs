@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeostat_logic::ledger::params::plain;
+use homeostat_logic::params::plain;
 use reqwest::{Method, StatusCode, Url};
 use serde_json::Value;
 

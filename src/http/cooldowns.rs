@@ -1,7 +1,7 @@
 //! `GET /api/v1/cooldowns`: closed cooldown keys, and budgets in use.
 
 use actix_web::web::{Data, Json};
-use homeostat_logic::history::{ActiveBudget, ActiveCooldown};
+use homeostat_logic::ledger::listing::{ActiveBudget, ActiveCooldown};
 use schemars::JsonSchema;
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! What people hold back, as the API shows it: who, when, why, and until when; and what a silence of one target holds.
 
 use homeostat_actors::ledger_view::LedgerView;
-use homeostat_logic::history::format_time;
+use homeostat_logic::clock_text::format_time;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::ledger::state::{Hold, Holds};

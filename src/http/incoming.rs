@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use homeostat_logic::enrich::{EventError, syntax_error};
-use homeostat_logic::envelope::FormError;
 use homeostat_logic::envelope::bytes::text_of;
-use homeostat_logic::envelope::cloud_events::{self, BareEvent, Fault};
+use homeostat_logic::envelope::cloud_events::{self, BareEvent};
+use homeostat_logic::form::{CloudEventFault as Fault, FormError};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;

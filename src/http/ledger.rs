@@ -8,7 +8,7 @@ use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::lost_alerts::Delivered;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_logic::action::Action;
-use homeostat_logic::history::format_time;
+use homeostat_logic::clock_text::format_time;
 use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold};
 use homeostat_logic::ledger::placement::partition_of_target;
 use homeostat_logic::ledger::record::{Id, Millis};

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_logic::action::Action;
+use homeostat_logic::clock_text::format_time;
 use homeostat_logic::event::Reject;
-use homeostat_logic::history::{Outcome, format_time};
+use homeostat_logic::history::Outcome;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::phase::Phase;

@@ -9,9 +9,8 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::{EventLog, PartitionStatus};
 use homeostat_actors::supervision::Supervisor;
-use homeostat_logic::history::{
-    ActiveBudget, ActiveCooldown, DecisionStory, Filter, Page, of_state,
-};
+use homeostat_logic::history::{DecisionStory, Filter, Page, of_state};
+use homeostat_logic::ledger::listing::{ActiveBudget, ActiveCooldown};
 use homeostat_logic::ledger::record::{Id, Millis};
 
 use super::consumption::Consumption;

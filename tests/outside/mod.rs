@@ -22,6 +22,7 @@ use homeostat_logic::action::Action;
 use homeostat_logic::history::*;
 use homeostat_logic::ledger::codec::decode;
 use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold, Memory};
+use homeostat_logic::ledger::listing::{ActiveBudget, ActiveCooldown};
 use homeostat_logic::ledger::record::*;
 use homeostat_logic::ledger::state::FoldState;
 use homeostat_logic::rules::Rules;

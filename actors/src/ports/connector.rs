@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use homeostat_logic::action::Action;
-use homeostat_logic::ledger::params::Params;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
+use homeostat_logic::params::Params;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::kind::{ActionKind, Cooldown, Facts, Intents, Quoted, Strength};
-use crate::ledger::params::Params;
+use crate::params::Params;
 use crate::severity::Severity;
 use crate::view::EventView;
 

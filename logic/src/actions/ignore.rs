@@ -1,7 +1,7 @@
 //! `ignore`: only record that the event was seen.
 
 use super::kind::{ActionKind, Facts, Intents, Strength};
-use crate::ledger::params::Params;
+use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {

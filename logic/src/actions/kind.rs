@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use crate::ledger::params::Params;
+use crate::params::Params;
 use crate::severity::Severity;
 use crate::target::TargetKind;
 use crate::view::EventView;

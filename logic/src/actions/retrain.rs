@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::kind::{ActionKind, ActsOn, Cooldown, Facts, Intents, Quoted};
-use crate::ledger::params::Params;
+use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::kind::{ActionKind, ActsOn, Cooldown, Facts, Intents};
-use crate::ledger::params::Params;
+use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {

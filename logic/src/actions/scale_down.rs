@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::kind::{ActionKind, ActsOn, Cooldown, Facts, Intents};
 use super::scale_up::{Intent, on_instances};
-use crate::ledger::params::Params;
+use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {

@@ -5,9 +5,9 @@
 
 use super::judge::{Doubt, Verdict};
 use crate::actions::{Action, Strength};
+use crate::clock_text::format_time;
 use crate::event_time::{AHEAD_MS_MAX, EventTime, read, read_log_time};
 use crate::field::{Field, Raw};
-use crate::history::format_time;
 use crate::ledger::record::{Millis, When};
 use crate::rules::Rule;
 

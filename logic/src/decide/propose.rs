@@ -6,16 +6,16 @@ use super::age::Age;
 use super::judge::{RuleSource, SeverityReason, Verdict, declared};
 use super::remarks::Remarks;
 use crate::actions::{Action, Facts, Quoted, Strength};
+use crate::clock_text::format_time;
 use crate::event::Event;
 use crate::events::{AlertText, EventKind, Told, kind_of};
 use crate::field::{Field, Object, Text};
-use crate::history::format_time;
 use crate::ledger::identity;
-use crate::ledger::params::{Params, plain};
 use crate::ledger::record::{
     Decision, EventBody, Id, Millis, Propose, RawJson, Source, When, Window,
 };
 use crate::naming::Naming;
+use crate::params::{Params, plain};
 use crate::rules::maintenance::AHEAD_DAYS_MAX;
 use crate::rules::{Rule, Rules};
 use crate::target::TargetKind;

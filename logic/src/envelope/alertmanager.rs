@@ -7,12 +7,11 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::json::{ObjectText, last, string};
-use crate::enrich::{Field, object_fields, quote};
-use crate::event::EVENT_TYPE_BYTES_MAX;
+use crate::event::{EVENT_TYPE_BYTES_MAX, RESOLVED};
+use crate::event_text::{Field, object_fields, quote};
 use crate::severity::Severity;
 
 /// In the field `alertmanager` of an opened payload: nothing fires any more.
-pub(crate) const RESOLVED: &str = "resolved";
 const FIRING: &str = "firing";
 
 /// Labels that name a model and a service, the preferred one first.

@@ -13,8 +13,9 @@ use serde_json::value::RawValue;
 
 use super::bytes::text_of;
 use super::json::{ObjectText, kind, object_in};
-use super::{FormError, deeper, inner};
-use crate::enrich::{EventError, Field, object_fields, quote};
+use super::{deeper, inner};
+use crate::event_text::{EventError, Field, object_fields, quote};
+use crate::form::{CloudEventFault as Fault, FormError};
 
 /// Media type of a structured event; a batch has [`BATCH`].
 pub const STRUCTURED: &str = "application/cloudevents+json";
@@ -34,46 +35,6 @@ pub struct BareEvent {
     pub text: String,
     /// The extension `partitionkey`, which is the key of the record unless the caller names one.
     pub key: Option<String>,
-}
-
-/// Why a `CloudEvent` cannot be taken. All are rejections.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// A required attribute is missing, empty or no string.
-    #[error(
-        "the CloudEvents attribute {0} is missing or is no text; specversion, id, source and type are required"
-    )]
-    Attribute(&'static str),
-    /// Of another major version.
-    #[error("CloudEvents version {0} is not known; send specversion 1.0")]
-    Version(String),
-    /// An attribute that is given twice has no one meaning.
-    #[error("the CloudEvents attribute {0} is given more than once")]
-    Repeated(String),
-    /// A header that is not text, or whose percent-encoding is broken.
-    #[error("the header of the CloudEvents attribute {0} is no (percent-encoded) UTF-8")]
-    Header(String),
-    /// Nothing that rules could read.
-    #[error("the CloudEvent has no data; send a JSON object, because rules read its fields")]
-    NoData,
-    /// Data that is JSON and no object.
-    #[error(
-        "the data of the CloudEvent is {0}; send a JSON object (application/json), because rules read its fields"
-    )]
-    NotAnObject(&'static str),
-    /// Data in another format.
-    #[error(
-        "the data of the CloudEvent is {0}; send a JSON object (application/json), because rules read its fields"
-    )]
-    ContentType(String),
-    /// `data_base64` that is none, or is beside `data`.
-    #[error("the CloudEvent's data_base64 {0}")]
-    Base64(&'static str),
-    /// A batch in one record, or an event format that is not JSON.
-    #[error(
-        "{0} is not read here; send one CloudEvent as application/cloudevents+json or in binary mode"
-    )]
-    Media(String),
 }
 
 /// Attributes by name, each value as JSON text.
@@ -182,8 +143,8 @@ fn data_of_bytes(
         return Err(FormError::from(Fault::ContentType(media)).into());
     }
     let text = text_of(data)?;
-    let value: &RawValue =
-        serde_json::from_str(text).map_err(|error| crate::enrich::syntax_error(text, &error))?;
+    let value: &RawValue = serde_json::from_str(text)
+        .map_err(|error| crate::event_text::syntax_error(text, &error))?;
     data_of_json(value, layers)
 }
 

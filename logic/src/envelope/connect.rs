@@ -9,9 +9,10 @@ use serde_json::value::RawValue;
 
 use super::bytes::text_of;
 use super::cloud_events::BareEvent;
+use super::inner;
 use super::json::{kind, last, object_in, string};
-use super::{FormError, inner};
-use crate::enrich::{EventError, Field, object_fields};
+use crate::event_text::{EventError, Field, object_fields};
+use crate::form::FormError;
 
 /// What is inside.
 pub(super) struct Payload<'a> {

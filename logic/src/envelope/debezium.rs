@@ -4,9 +4,10 @@
 use serde_json::value::RawValue;
 
 use super::cloud_events::BareEvent;
+use super::inner;
 use super::json::{ObjectText, last, object_in, string};
-use super::{FormError, inner};
-use crate::enrich::{EventError, Field, object_fields};
+use crate::event_text::{EventError, Field, object_fields};
+use crate::form::FormError;
 
 /// A change event, as far as it decides.
 pub(super) enum Change<'a> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::value::RawValue;
 
-use crate::enrich::{Field, quote};
+use crate::event_text::{Field, quote};
 
 /// An object being written; fields keep their order and their bytes.
 #[derive(Default)]

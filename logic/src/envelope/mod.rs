@@ -13,47 +13,11 @@ mod connect;
 mod debezium;
 pub(crate) mod json;
 
-use crate::enrich::{EventError, object_fields};
-use crate::event::{EVENT_BYTES_MAX, Event, Names, Reject, Wire, decode, event_of, too_deep_at};
+use crate::event::{EVENT_BYTES_MAX, Event, Names, Reject, Wire, decode, event_of};
+use crate::event_text::{EventError, object_fields, too_deep_at};
+use crate::form::{CloudEventFault, FormError, LAYERS_MAX};
 use crate::topic::Topic;
 use cloud_events::{BareEvent, KAFKA_PREFIXES};
-
-/// Most envelopes around one event: Debezium's change in Connect's envelope in a `CloudEvent` has three.
-pub const LAYERS_MAX: usize = 4;
-
-/// Why an envelope, or a form that is not JSON, cannot be read. All are rejections: the same bytes never become an event.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FormError {
-    /// Bytes of another format.
-    #[error("this is {0}; Homeostat reads JSON, in UTF-8 and not compressed")]
-    Foreign(String),
-    /// Confluent's prefix, and no JSON behind it.
-    #[error(
-        "behind Confluent's five-byte prefix (schema id {schema_id}) there is {found}; of the formats with this prefix Homeostat reads JSON only"
-    )]
-    Confluent {
-        /// The id in the schema registry.
-        schema_id: u32,
-        /// What stands there.
-        found: String,
-    },
-    /// Connect's envelope without an object.
-    #[error(
-        "the payload of the Kafka Connect envelope {{schema, payload}} is {0}; an event is a JSON object"
-    )]
-    Connect(&'static str),
-    /// A change of a database that is no row.
-    #[error(
-        "this Debezium change event {0}; the row after a create, an update or a read is an event"
-    )]
-    Debezium(&'static str),
-    /// A `CloudEvent` that cannot be taken.
-    #[error(transparent)]
-    CloudEvent(#[from] cloud_events::Fault),
-    /// Too many envelopes.
-    #[error("there are more than {LAYERS_MAX} envelopes around the event")]
-    Layers,
-}
 
 /// What a record holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,11 +105,11 @@ fn open_by_headers(
     let media = content_type.map(cloud_events::media_type);
     match media.as_deref() {
         Some(cloud_events::STRUCTURED) => {
-            let value = value.ok_or_else(|| FormError::from(cloud_events::Fault::NoData))?;
+            let value = value.ok_or_else(|| FormError::from(CloudEventFault::NoData))?;
             return cloud_events::from_structured(value).map(Some);
         }
         Some(media) if media.starts_with(cloud_events::ANY) => {
-            return Err(FormError::from(cloud_events::Fault::Media(media.to_owned())).into());
+            return Err(FormError::from(CloudEventFault::Media(media.to_owned())).into());
         }
         _ => {}
     }
@@ -158,7 +122,7 @@ fn open_by_headers(
     }
     let attributes = attributes.into_iter().map(|(name, value)| {
         let text = std::str::from_utf8(value);
-        let text = text.map_err(|_| cloud_events::Fault::Header(name.to_owned()));
+        let text = text.map_err(|_| CloudEventFault::Header(name.to_owned()));
         Ok((name.to_ascii_lowercase(), text?.to_owned()))
     });
     let attributes: Vec<_> = attributes

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::{About, AlertText, EventKind, Fact, Notice, Shape, Subject, Told, decimals};
+use crate::clock_text::format_time;
 use crate::field::{Field, Length, Text};
-use crate::history::format_time;
 use crate::ledger::record::Id;
 use crate::severity::Severity;
 use crate::topic::{Role, SOURCE, SYSTEM_ALERTS};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Attempt, DecisionStory, DecisionSummary, GateVerdict, Outcome};
-use crate::history::format_time;
+use super::{Attempt, DecisionStory, DecisionSummary, Outcome};
+use crate::clock_text::format_time;
 use crate::ledger::change::{Derived, Entered, Judged};
+use crate::ledger::listing::GateVerdict;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{EventBody, Id, Millis, RawJson, Step, Window};
 use crate::ledger::state::ActionState;

@@ -6,7 +6,7 @@ use super::phase::{DerivedKind, Phase};
 use super::reason::{Cause, VoidReason};
 use super::record::{FinishOutcome, Id, Millis, Propose, Step, Via};
 use super::state::{OverrideVerdict, Subject};
-use crate::history::GateVerdict;
+use crate::ledger::listing::GateVerdict;
 
 /// One change of the fold.
 #[derive(Clone, Debug, PartialEq)]

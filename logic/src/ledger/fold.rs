@@ -5,6 +5,7 @@
 //! [`Fold::apply`] with a file of its own.
 
 mod activation;
+mod aged;
 mod attempts;
 mod checkpoint;
 mod closing;
@@ -38,15 +39,7 @@ use super::record::{Id, Millis, Record};
 use super::state::{ActionState, FoldState};
 use super::times::HORIZON_MS;
 
-/// Newest version of the rules below. A ledger is folded by the rules that its Genesis names, and by newer ones only behind
-/// an Upgrade record (ledger-protocol §8).
-///
-/// Since 2 a forced action's id depends on where its order stands in the ledger, and `acknowledge` of an action covers
-/// every alert about it so far, not the newest alone.
-pub const FOLD_VERSION: u32 = 2;
-
-/// Version of the rules of a ledger whose Genesis names none.
-pub const FIRST_VERSION: u32 = 1;
+pub use super::version::{FIRST_VERSION, FOLD_VERSION};
 
 /// The fold of one ledger partition.
 ///

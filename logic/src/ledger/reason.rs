@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::Breach;
 use super::phase::in_words;
 use super::record::{FinishOutcome, Id, Millis};
-use crate::history::format_time;
+use crate::clock_text::format_time;
 
 /// Why a decision leads to no action. The name of a variant is the gate that held it back, in the API and in metrics.
 #[derive(

@@ -4,14 +4,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::fold::FIRST_VERSION;
 pub use super::id::Id;
-use super::params::Params;
 use super::times::HORIZON_MS;
+use super::version::FIRST_VERSION;
+use crate::params::Params;
 
-pub use super::raw_json::RawJson;
 pub use super::times::Millis;
 use crate::action::Action;
+pub use crate::raw_json::RawJson;
 use crate::severity::Severity;
 use crate::target::Target;
 

@@ -1,8 +1,7 @@
 //! Settings that fit their types and still cannot be used.
 
-use super::compiled::FURTHER_BUDGETS_MAX;
 use super::fault::RuleError;
-use super::settings::{Defaults, RuleSettings};
+use super::settings::{Defaults, FURTHER_BUDGETS_MAX, RuleSettings};
 use crate::actions::Action;
 use crate::model_reference;
 

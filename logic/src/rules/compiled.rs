@@ -17,8 +17,6 @@ use crate::target::{Target, TargetKind};
 
 /// The rule that answers every event type without one of its own.
 pub const OTHER: &str = "other";
-/// Tables `[budget.<name>]` at most: a step asks each budget of its action, and names it in its record.
-pub const FURTHER_BUDGETS_MAX: usize = 7;
 
 /// Context that raises a severity.
 #[derive(Clone, Debug, PartialEq)]

@@ -100,6 +100,9 @@ pub struct Budget {
     pub further: BTreeMap<String, FurtherBudget>,
 }
 
+/// Tables `[budget.<name>]` at most: a step asks each budget of its action, and names it in its record.
+pub const FURTHER_BUDGETS_MAX: usize = 7;
+
 /// A budget of each target over all event types: in any sliding window, at most so many of these actions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,6 @@
 //! Relations of further budgets and of approvals.
 
-use homeostat_logic::rules::compiled::FURTHER_BUDGETS_MAX;
+use homeostat_logic::rules::FURTHER_BUDGETS_MAX;
 use toml::Value;
 
 use super::Relations;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_logic::action::Action;
-use homeostat_logic::history::format_time;
+use homeostat_logic::clock_text::format_time;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::identity;
 use homeostat_logic::ledger::phase::Phase;

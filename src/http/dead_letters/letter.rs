@@ -4,10 +4,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use homeostat_actors::dead_letters::original_name;
 use homeostat_actors::ports::log::{Header, NewRecord, StoredRecord};
+use homeostat_logic::clock_text::format_time;
 use homeostat_logic::dead_letters::{
     LetterId, Position, REPLAY_OF_HEADER, REPLAY_POSITION_HEADER, REPLAYED_HEADER,
 };
-use homeostat_logic::history::format_time;
 use homeostat_logic::topic::{DEAD_LETTERS, ORIGIN_HEADER};
 use schemars::JsonSchema;
 use serde::Serialize;

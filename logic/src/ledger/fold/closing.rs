@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Fold;
-use super::index::Aged;
+use super::aged::Aged;
 use crate::action::Action;
 use crate::ledger::change::{ChangeKind, Derived};
 use crate::ledger::identity;

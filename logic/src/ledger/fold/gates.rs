@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::Fold;
-use super::index::Aged;
+use super::aged::Aged;
 use crate::action::Action;
-use crate::history::{GateVerdict, format_time};
+use crate::clock_text::format_time;
+use crate::ledger::listing::GateVerdict;
 use crate::ledger::phase::Phase;
 use crate::ledger::reason::Suppression;
 use crate::ledger::record::{Id, Step};

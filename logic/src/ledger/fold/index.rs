@@ -2,30 +2,13 @@
 //! so it is neither compared nor stored.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
+use super::aged::Aged;
 use super::memory::Memory;
 use crate::action::Action;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{Id, Millis};
 use crate::ledger::state::{ActionState, FoldState};
-
-/// Something that is forgotten H after a time. The entry may be outdated; whoever takes it out looks at the thing itself.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Aged {
-    /// A source position.
-    Seen(Id),
-    /// An event's name.
-    Identity(Id),
-    /// A closed action.
-    Closed(Id),
-    /// End of a key, by target.
-    Key(Arc<str>, Arc<str>),
-    /// Slots of a scope, by target.
-    Slots(Arc<str>, Arc<str>),
-    /// A person's order.
-    Override(Id),
-}
 
 /// The orders.
 #[derive(Clone, Debug, Default)]

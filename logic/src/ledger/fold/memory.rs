@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Fold;
-use super::index::Aged;
+use super::aged::Aged;
 use crate::ledger::record::{Id, Millis, Source};
 
 /// Source positions and event names of the last H. It can be rebuilt from the records of the last H alone, because every

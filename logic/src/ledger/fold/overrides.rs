@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::Fold;
+use super::aged::Aged;
 use super::gates::{Judgement, skipped};
-use super::index::Aged;
 use crate::action::Action;
 use crate::ledger::change::{ChangeKind, VoidRecord};
 use crate::ledger::identity;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Fold;
-use crate::history::{ActiveBudget, ActiveCooldown};
+use crate::ledger::listing::{ActiveBudget, ActiveCooldown};
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{Id, Millis};
 use crate::ledger::state::{ActionState, Hold, Holds, KeyState, OverrideEntry};

@@ -1,7 +1,7 @@
 //! Budgets over an hour, and what happens in the place of an action.
 
 use homeostat_logic::action::Action::{self, Alert, Monitor, Retrain, Rollback};
-use homeostat_logic::history::GateVerdict;
+use homeostat_logic::ledger::listing::GateVerdict;
 
 use super::{DRIFT, HOUR, MINUTE, NO_COOLDOWN, SECOND, Story, URGENT};
 use crate::support::{at, noon};

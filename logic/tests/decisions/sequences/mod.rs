@@ -10,10 +10,10 @@ use homeostat_logic::action::Action;
 use homeostat_logic::decide::judge::judge;
 use homeostat_logic::decide::propose::{Context, propose};
 use homeostat_logic::event::{Names, decode as decode_event};
-use homeostat_logic::history::GateVerdict;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
+use homeostat_logic::ledger::listing::GateVerdict;
 use homeostat_logic::ledger::record::{
     Finish, FinishOutcome, Genesis, Id, Millis, Override, OverrideOrder, Record, Start, Via,
 };

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Map, Value};
 
-use super::raw_json::RawJson;
-use crate::enrich::fields_of;
+use crate::event_text::fields_of;
+use crate::raw_json::RawJson;
 
 /// Named fields, each value as it was written.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
