@@ -1,5 +1,5 @@
 //! `homeostat pause`, `resume`, `silence`, `approve` and `override …`: operators' orders, over the HTTP API of a running
-//! service. Applied, or refused with the present state; nothing is told before the service has read the order back.
+//! service. Applied, or refused with the present state; it prints nothing before the service has read the order back.
 
 use std::io::IsTerminal as _;
 
@@ -31,13 +31,13 @@ before the order. Exit codes: 0 applied, 1 refused or not reached, 2 usage.";
 /// What every order has.
 #[derive(Debug, clap::Args)]
 pub(super) struct Common {
-    /// Why; it stands in the ledger.
+    /// Why; kept in the ledger.
     #[arg(long)]
     reason: String,
-    /// Who orders it; `operator` unless told otherwise.
+    /// Who gives the order [default: operator].
     #[arg(long)]
     who: Option<String>,
-    /// Idempotency-Key; a new one unless told otherwise.
+    /// Idempotency-Key of the order [default: a new one].
     #[arg(long)]
     key: Option<String>,
     /// A running service.
@@ -91,7 +91,7 @@ pub(super) struct OnAction {
     /// The action, as `homeostat decisions list` shows it, or its first digits.
     #[arg(value_parser = NonEmptyStringValueParser::new())]
     action: String,
-    /// `changed` of the action as you saw it; read from the service and shown unless told otherwise.
+    /// `changed` of the action as you saw it; read from the service and shown if left out.
     #[arg(long, allow_negative_numbers = true)]
     expect: Option<i64>,
     #[command(flatten)]
@@ -110,7 +110,7 @@ enum Order {
     Cancel(OnAction),
     /// Send an action once more that failed, or whose outcome is unknown.
     Refire(OnAction),
-    /// Say that you know of an action that failed, expired or is unknown, or of an alert that reached nobody.
+    /// Say that you know of an action that failed, expired or is unknown, or of an alert that was not delivered.
     Acknowledge(OnAction),
     /// Say what came of an action whose outcome is unknown or in doubt.
     Resolve {
@@ -137,7 +137,7 @@ struct Force {
     /// Parameters of the action, a JSON object.
     #[arg(long, value_name = "JSON")]
     params: Option<String>,
-    /// How bad it is; `high` unless told otherwise.
+    /// Severity [default: high].
     #[arg(long)]
     severity: Option<String>,
     /// The event you have in mind, a JSON object; kept in the ledger.
@@ -240,7 +240,7 @@ async fn seen(service: &Service, id: &str) -> Result<i64, Failure> {
     let story = service.ask(Question::get(&["decisions", id])).await?;
     let changed = story.get("changed").and_then(Value::as_i64);
     let changed = changed.ok_or_else(|| {
-        let what = "the service does not tell when the action changed; give --expect";
+        let what = "the answer does not say when the action last changed; give --expect";
         Failure::Failed(what.to_owned())
     })?;
     let (target_kind, target) = (text(&story, "target_kind"), text(&story, "target"));
@@ -252,12 +252,12 @@ async fn seen(service: &Service, id: &str) -> Result<i64, Failure> {
     Ok(changed)
 }
 
-/// Gives the order and tells what became of it.
+/// Gives the order and prints the result.
 async fn give(name: &str, common: &Common, mut body: Map<String, Value>) -> Result<(), Failure> {
     let service = Service::at(&common.url)?;
     let key = common.key.clone();
     let key = key.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    // Before anything is sent: whoever hears no answer needs it.
+    // Before anything is sent: without an answer it is needed for the repetition.
     complain(&format!("Idempotency-Key: {key}"));
     body.insert("reason".to_owned(), json!(common.reason));
     if let Some(who) = &common.who {
@@ -276,12 +276,12 @@ async fn give(name: &str, common: &Common, mut body: Map<String, Value>) -> Resu
         print(&format!("{answer}\n"))?;
     }
     if status.is_success() && answer.is_object() {
-        let told = if common.json {
+        let shown = if common.json {
             String::new()
         } else {
             applied(name, &answer)
         };
-        return print(&told);
+        return print(&shown);
     }
     let now = state(&answer).map(|state| format!("; now: {state}"));
     let now = now.unwrap_or_default();
@@ -324,7 +324,7 @@ fn state(answer: &Value) -> Option<String> {
     Some(parts.join("; "))
 }
 
-/// Where an action of this phase stands.
+/// The phase of an action in words.
 fn is(phase: &str) -> String {
     in_words(phase).map_or_else(|| format!("is {phase}"), str::to_owned)
 }

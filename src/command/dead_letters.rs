@@ -61,7 +61,7 @@ enum Command {
         ids: Vec<String>,
         #[command(flatten)]
         filter: Filter,
-        /// Only tell what would be done.
+        /// Only show what would be done.
         #[arg(long)]
         dry_run: bool,
     },
@@ -113,7 +113,7 @@ impl Filter {
 
 pub(super) async fn dead_letters(arguments: &Arguments) -> Result<(), Failure> {
     let service = Service::at(&arguments.url)?;
-    // A table is for people; whoever reads it by a program gets JSON by --json, never by surprise.
+    // A table is for people; programs ask for JSON with --json.
     let json = arguments.json;
     match &arguments.command {
         Command::List(filter) => list(&service, filter, json).await,

@@ -77,12 +77,12 @@ mod tests {
                 "holds": {"paused": true, "silenced_until": null, "orders": [{"partitions": held}]},
             })
         };
-        let told = |held| of_partitions(&answer(held)).unwrap();
-        assert_eq!(told(json!([0, 1, 2])), "paused");
+        let words = |held| of_partitions(&answer(held)).unwrap();
+        assert_eq!(words(json!([0, 1, 2])), "paused");
         assert_eq!(
-            told(json!([1])),
+            words(json!([1])),
             "paused, of 3 ledger partitions only partition 1"
         );
-        assert!(told(json!([0, 2])).ends_with("only partitions 0, 2"));
+        assert!(words(json!([0, 2])).ends_with("only partitions 0, 2"));
     }
 }

@@ -51,10 +51,10 @@ enum Command {
     /// from. What they knew is lost: open actions, cooldowns, budgets, and which events were decided.
     #[command(after_help = EXAMPLES)]
     StartEmpty {
-        /// Really.
+        /// Confirm the loss.
         #[arg(long)]
         yes: bool,
-        /// Who orders it; it stands in the ledger.
+        /// Who gives the order; kept in the ledger.
         #[arg(long, default_value = "operator")]
         who: String,
     },
@@ -141,7 +141,7 @@ async fn status(url: &str, json: bool) -> Result<(), Failure> {
     print(&table)
 }
 
-/// A line for each alert that reached nobody, with what to do about it.
+/// A line for each alert that was not delivered, with what to do about it.
 fn lost(partition: &Value) -> Vec<String> {
     let alerts = partition
         .get("undelivered_alerts")
@@ -150,7 +150,7 @@ fn lost(partition: &Value) -> Vec<String> {
         let text = |name: &str| alert.get(name).and_then(Value::as_str).unwrap_or("?");
         let id = text("id");
         format!(
-            "{} about {} through {} is {} since {} and reached nobody: `homeostat override acknowledge {id} --reason WHY`",
+            "{} about {} through {} is {} since {} and was not delivered: `homeostat override acknowledge {id} --reason WHY`",
             text("action"),
             text("target"),
             text("connector"),
@@ -179,16 +179,16 @@ fn row(
 }
 
 /// Refuses partitions that can be started from: their state is needed, and an empty start would forget it everywhere. A
-/// partition keeps its installation, as far as what is left of it or another partition tells; else it gets a new one, and
+/// partition keeps its installation, if what is left of it or another partition names it; else it gets a new one, and
 /// that is said.
 async fn start_empty(log: &dyn EventLog, who: &str) -> Result<(), Failure> {
-    let (mut lost, mut told) = (Vec::new(), None);
+    let (mut lost, mut known) = (Vec::new(), None);
     for (partition, marks) in partitions(log).await? {
         let Found {
             restores,
             installation,
         } = look(log, partition, marks).await?;
-        told = told.or(installation);
+        known = known.or(installation);
         match (restores, marks.low) {
             (true, 0) => print(&format!(
                 "partition {partition}: left alone, its first record is there\n"
@@ -201,15 +201,15 @@ async fn start_empty(log: &dyn EventLog, who: &str) -> Result<(), Failure> {
     }
     if lost.is_empty() {
         return Err(Failure::Failed(
-            "refused: no partition has lost what it would be started from; nothing was ordered. What else keeps one from being folded: `homeostat ledger status`".to_owned(),
+            "refused: every partition has a state to start from; nothing was ordered. `homeostat ledger status` shows why a partition is not folded".to_owned(),
         ));
     }
     let fresh = fresh_id();
     for (partition, own) in lost {
-        let installation = own.or(told).unwrap_or(fresh);
+        let installation = own.or(known).unwrap_or(fresh);
         let empty = empty_checkpoint(who, installation);
         append(log, partition, &Record::Checkpoint(empty)).await?;
-        print(&match own.or(told) {
+        print(&match own.or(known) {
             Some(_) => format!("partition {partition}: installation {installation}, as before\n"),
             None => format!(
                 "partition {partition}: NEW installation {installation}; the former one is not in what is left, so an event that is read again gets another idempotency key\n"
@@ -223,7 +223,7 @@ async fn start_empty(log: &dyn EventLog, who: &str) -> Result<(), Failure> {
 struct Found {
     /// Whether the service could start from it.
     restores: bool,
-    /// The installation, as far as it can be told.
+    /// The installation, if it is known.
     installation: Option<Id>,
 }
 
@@ -274,7 +274,7 @@ async fn look(log: &dyn EventLog, partition: i32, marks: Watermarks) -> Result<F
 }
 
 impl Found {
-    /// What a state to go on from tells.
+    /// What a state to go on from contains.
     const fn of(fold: &Fold) -> Self {
         Self {
             restores: true,

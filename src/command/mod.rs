@@ -29,11 +29,11 @@ const EXAMPLES: &str = "\
 Examples:
   homeostat                                          run on the embedded log
   homeostat --config prod.toml                       run with an overlay of the defaults
-  homeostat check --config prod.toml                 tell every fault of a configuration
+  homeostat check --config prod.toml                 print every fault of a configuration
   homeostat publish --file events.jsonl              publish lines of {topic, key, value}
   echo '{\"severity\":\"high\"}' | homeostat publish data.drift.detected
   homeostat decisions list --outcome failed          what was decided, and what came of it
-  homeostat dead-letters list                        records nobody could handle
+  homeostat dead-letters list                        records that could not be handled
   homeostat pause --reason release                   hold every action back until resume
   homeostat override cancel ID --reason later        an order about one action
   homeostat topics list --url http://127.0.0.1:8470  partitions and offsets, of a running service
@@ -42,7 +42,7 @@ Configuration: built-in defaults, then each --config FILE in order, then the env
 (HOMEOSTAT__SECTION__KEY).
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the ledger or the embedded log cannot be
-used (a person has to mend it), 4 the client of the event log has failed for good (start again).";
+used (a person has to repair it), 4 the client of the event log has failed for good (start again).";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -51,7 +51,7 @@ Examples:
   homeostat check --config prod.toml --strict              fail on warnings too (CI)
   homeostat check --schema > homeostat.schema.json         for editors (taplo, Even Better TOML)
 
-Faults keep the service from starting. Warnings are about what is allowed and has no effect, most
+Faults keep the service from starting. Warnings name what is allowed but has no effect, most
 often because a name is mistyped; both go to standard error. What --effective prints is itself a
 configuration (`--config`); secrets stay references, and what a URL's query may hold is hidden.
 Exit codes: 0 no fault, 2 faults, or warnings with --strict.";
@@ -63,22 +63,22 @@ struct Arguments {
     /// Configuration laid over the defaults; may be repeated, the last one wins.
     #[arg(long, value_name = "FILE", global = true)]
     config: Vec<PathBuf>,
-    /// What to do; `run` unless told otherwise.
+    /// What to do [default: run].
     #[command(subcommand)]
     command: Option<Command>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the service until it is told to end (SIGTERM or Ctrl-C).
+    /// Run the service until SIGTERM or Ctrl-C.
     Run,
-    /// Check the configuration and tell every fault at once, or `ok`.
+    /// Check the configuration and print every fault at once, or `ok`.
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
         /// Print the whole configuration as TOML, with the place where each value was written, instead of `ok`.
         #[arg(long)]
         effective: bool,
-        /// Take warnings for faults.
+        /// Treat warnings as faults.
         #[arg(long)]
         strict: bool,
         /// Print the JSON Schema of configuration files, with which editors complete and check them, and read nothing.
@@ -91,7 +91,7 @@ enum Command {
     Topics(topics::Arguments),
     /// List, show and follow decisions, on a running service.
     Decisions(decisions::Arguments),
-    /// List, show and replay the records nobody could handle, on a running service.
+    /// List, show and replay the records that could not be handled, on a running service.
     DeadLetters(dead_letters::Arguments),
     /// Hold every action back, on all instances, until `resume`.
     #[command(after_help = control::EXAMPLES)]
@@ -125,7 +125,7 @@ pub trait Wiring {
     /// Runs the service with the defaults and these overlays until its end.
     fn run(&self, files: &[PathBuf]) -> ExitCode;
 
-    /// Everything that is to be said of the configuration.
+    /// Every fault and warning of the configuration.
     fn check(&self, files: &[PathBuf]) -> Checked;
 
     /// Opens the configured event log.
@@ -190,7 +190,7 @@ pub enum OpenError {
         /// Where a service of this configuration would answer.
         url: String,
     },
-    /// The embedded log cannot be used: a person has to mend it.
+    /// The embedded log cannot be used: a person has to repair it.
     #[error("{0}")]
     Unusable(String),
     /// The log's client.
@@ -315,7 +315,7 @@ fn print(text: &str) -> Result<(), Failure> {
     print_while_read(text).map(drop)
 }
 
-/// To standard output; whether somebody still reads it.
+/// To standard output; whether the reader is still there.
 fn print_while_read(text: &str) -> Result<ControlFlow<()>, Failure> {
     let mut output = std::io::stdout().lock();
     let written = output.write_all(text.as_bytes());
@@ -328,7 +328,7 @@ fn print_while_read(text: &str) -> Result<ControlFlow<()>, Failure> {
     }
 }
 
-/// To standard error; there is nobody left to tell when that fails.
+/// To standard error; a failure of that cannot be reported anywhere.
 pub(crate) fn complain(text: &str) {
     let mut output = std::io::stderr().lock();
     writeln!(output, "{}", text.trim_end()).unwrap_or_default();

@@ -92,7 +92,7 @@ impl Service {
         let text = response.text().await.map_err(|error| {
             let (base, cause) = (&self.base, innermost(&error));
             Failure::NotReached(format!(
-                "{base}: the answer broke off: {cause}; repeat the command"
+                "{base}: the answer was cut off: {cause}; repeat the command"
             ))
         })?;
         Ok((status, document(&text)))
@@ -110,10 +110,10 @@ impl Service {
     /// A refusal in words.
     pub(super) fn refusal(&self, status: StatusCode, answer: &Value) -> Failure {
         let detail = answer.get("detail").and_then(Value::as_str);
-        let detail = detail.unwrap_or("no Homeostat answers there");
+        let detail = detail.unwrap_or("the answer is not from Homeostat");
         let hint = match (status, &self.token) {
             (StatusCode::UNAUTHORIZED, None) => format!(" (put it into {TOKEN})"),
-            (StatusCode::UNAUTHORIZED, Some(_)) => format!(" (it stands in {TOKEN})"),
+            (StatusCode::UNAUTHORIZED, Some(_)) => format!(" (it is in {TOKEN})"),
             _ => String::new(),
         };
         let (base, code) = (&self.base, status.as_u16());

@@ -56,7 +56,7 @@ fn in_source(file: &Path) -> Vec<Suggested> {
             let line = line.trim();
             let piped = line.rsplit_once("| ").map_or(line, |(_, command)| command);
             let command = piped.strip_prefix("homeostat ")?;
-            // Behind two spaces stands what it does.
+            // After two spaces comes what it does.
             let command = command.trim_start().split("  ").next()?;
             let described = line.starts_with("homeostat  ");
             (!described).then(|| format!("homeostat {command}"))

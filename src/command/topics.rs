@@ -32,7 +32,7 @@ pub(super) struct Arguments {
     /// Ask a running service instead of opening the configured event log (list, describe).
     #[arg(long, env = "HOMEOSTAT_URL", global = true)]
     url: Option<String>,
-    /// What to do; `list` unless told otherwise.
+    /// What to do [default: list].
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -55,7 +55,7 @@ enum Command {
     /// Show the partitions of topics with their first and next offsets.
     #[command(after_help = EXAMPLES)]
     Describe {
-        /// Names; every topic of the platform unless told otherwise.
+        /// Names [default: every topic of the platform].
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         names: Vec<String>,
     },

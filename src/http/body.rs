@@ -106,6 +106,6 @@ where
         .as_i64()
         .or_else(|| number.as_f64().and_then(of_float));
     let whole = whole.and_then(|whole| T::try_from(whole).ok());
-    let wanted = || D::Error::custom(format!("{number} is no whole number in range"));
+    let wanted = || D::Error::custom(format!("{number} is not a whole number in range"));
     whole.ok_or_else(wanted).map(Some)
 }

@@ -27,8 +27,8 @@ const FILES_EACH: u64 = 2;
 const FILES_RESERVED: u64 = 256;
 /// More are of no use.
 const FILES_MAX: u64 = 65_536;
-/// A full house is told this often at most.
-const TELL_EVERY: Duration = Duration::from_mins(1);
+/// The limit is logged this often at most.
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// The connections of a server.
 pub(super) struct Connections {
@@ -42,7 +42,7 @@ struct Table {
     open: BTreeMap<u64, Open>,
     /// Requests under way, without those that are exempt.
     requests: usize,
-    told: Option<Instant>,
+    logged: Option<Instant>,
 }
 
 struct Open {
@@ -146,11 +146,11 @@ impl Table {
     }
 
     fn tell_full(&mut self, limit: usize, now: Instant) {
-        let is_due = |told: Instant| now.saturating_duration_since(told) >= TELL_EVERY;
-        if self.told.is_none_or(is_due) {
-            self.told = Some(now);
+        let is_due = |logged: Instant| now.saturating_duration_since(logged) >= LOG_EVERY;
+        if self.logged.is_none_or(is_due) {
+            self.logged = Some(now);
             tracing::warn!(
-                "more than {limit} connections to the API; those that wait longest for a request are closed"
+                "more than {limit} connections to the API; the longest idle ones are closed"
             );
         }
     }
@@ -203,7 +203,7 @@ impl Drop for Underway {
     }
 }
 
-/// Lets the process open as many files as it may, and says how many. Shells and systemd give 1,024 unless told otherwise,
+/// Lets the process open as many files as it may, and says how many. Shells and systemd give 1,024 by default,
 /// which is meant for programs that use select(2).
 fn raise_file_limit() -> u64 {
     let mut limit = getrlimit(Resource::Nofile);

@@ -13,7 +13,7 @@ use super::parameters::{self, LIMIT_MAX, Parameters};
 use super::problem::{Kind, Problem};
 use super::route::Route;
 
-/// How far back a listing goes unless told otherwise, and at most (ten years).
+/// How far back a listing goes by default, and at most (ten years).
 const HOURS: f64 = 24.0;
 const HOURS_MAX: f64 = 87_600.0;
 /// Digits of an id that are enough to look for it.

@@ -9,7 +9,7 @@ use super::describe::{Describe, Operation, Schemas};
 use super::problem::{Instance, MEDIA_TYPE};
 use super::route::Route;
 
-const ABOUT: &str = "Publishes events and tells what was decided about them and why. Errors are problem documents (RFC 9457). A request must name this machine or one of `http.allowed_hosts` as its host (421 otherwise); a page may write only from there (403). Unknown query parameters are refused where there are any. A path with a trailing slash is answered like the one without.";
+const ABOUT: &str = "Publishes events and shows what was decided about them and why. Errors are problem documents (RFC 9457). A request must name this machine or one of `http.allowed_hosts` as its host (421 otherwise); a page may write only from there (403). Unknown query parameters are refused where there are any. A path with a trailing slash is answered like the one without.";
 const TOKEN: &str = "The token that `http.operator_token` refers to. Where none is configured no orders are taken (403), and dead letters are replayed and resumed without one.";
 
 /// The document of these routes.

@@ -184,7 +184,7 @@ fn host(hosts: &Hosts, request: &ServiceRequest) -> Result<Option<Named>, Proble
 fn misdirected(hosts: &Hosts, host: &str) -> Problem {
     let (host, listen): (String, _) = (host.chars().take(ECHO_CHARS_MAX).collect(), hosts.listen());
     let detail = format!(
-        "this service does not go by the name {host}; send the request to {listen}, or, if a proxy or a name of your own leads here, add \"{host}\" to http.allowed_hosts and restart"
+        "{host} is not a name of this service; send the request to {listen}, or, if a proxy or a name of your own leads here, add \"{host}\" to http.allowed_hosts and restart"
     );
     Problem::new(Kind::Misdirected, detail).with("host", host)
 }
@@ -203,7 +203,7 @@ fn check_origin(
     };
     let origin: String = origin.chars().take(ECHO_CHARS_MAX).collect();
     let detail = format!(
-        "a page of another site ({origin}) may not write; send the request without an Origin header, or add the origin's host and port to http.allowed_hosts and restart"
+        "pages of another site ({origin}) may not write; send the request without an Origin header, or add the origin's host and port to http.allowed_hosts and restart"
     );
     Err(Problem::new(Kind::CrossSite, detail))
 }

@@ -9,7 +9,7 @@ use homeostat_logic::target::Target;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-/// Targets named at most; of the others the number is told.
+/// Targets named at most; of the others only the number is given.
 const TARGETS_NAMED: usize = 10;
 
 /// What people hold back: the sum, and each order that lasts, at most 16 for each partition.
@@ -48,7 +48,7 @@ pub(super) fn holds(fold: &Fold, now: Millis) -> Held {
     held(sum, orders.into_iter().map(|hold| order(hold, None)))
 }
 
-/// What is held back at `now` in any of these partitions. An order that holds several of them is told once, with all of them.
+/// What is held back at `now` in any of these partitions. An order that holds several of them appears once, with all of them.
 pub(super) fn holds_in<'a>(views: impl Iterator<Item = &'a LedgerView>, now: Millis) -> Held {
     let mut orders: Vec<(Hold, Vec<i32>)> = Vec::new();
     for view in views {
@@ -76,7 +76,7 @@ fn held(sum: Holds, orders: impl Iterator<Item = HoldOrder>) -> Held {
     }
 }
 
-/// Of one request: each partition has a record of its own, with a time of its own.
+/// Of one request: each partition has its record, with its time.
 fn is_same(one: &Hold, other: &Hold) -> bool {
     Hold {
         at: other.at,

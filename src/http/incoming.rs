@@ -86,13 +86,13 @@ pub(super) const fn kind_of(error: &EventError) -> Kind {
     }
 }
 
-/// An event of the body, bare, and where it stands.
+/// An event of the body, bare, and where it is.
 pub(super) struct Incoming {
     pub(super) event: BareEvent,
     place: Place,
 }
 
-/// Where in the body an event stands.
+/// Where in the body an event is.
 #[derive(Clone, Copy, Debug)]
 struct Place {
     /// Counted from 0.

@@ -1,5 +1,5 @@
 //! `GET /api/v1/ledger`: the ledger's partitions as folded here, for people who compare instances, and for those who want
-//! to know what is held back and which alerts reached nobody.
+//! to know what is held back and which alerts were not delivered.
 
 use std::sync::Arc;
 
@@ -81,7 +81,7 @@ struct Folded {
     boundary: Option<Boundary>,
     open_actions: usize,
     holds: Held,
-    /// Alerts of the last eight days that reached nobody: not acknowledged, and none delivered later through their connector.
+    /// Alerts of the last eight days that were not delivered: not acknowledged, and none delivered later through their connector.
     undelivered: usize,
     #[schemars(length(max = ALERTS_LISTED))]
     undelivered_alerts: Vec<Undelivered>,
@@ -95,7 +95,7 @@ struct Boundary {
     hash: String,
 }
 
-/// An alert that reached nobody, with the action that it is about.
+/// An alert that was not delivered, with the action that it is about.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "UndeliveredAlert")]
 struct Undelivered {

@@ -32,7 +32,7 @@ impl Log {
     }
 }
 
-/// What a fault of the log is for whoever asked.
+/// What a fault of the log is for the caller.
 pub(super) fn problem(error: &LogError) -> Problem {
     Problem::new(kind(error), error.to_string())
 }

@@ -1,7 +1,7 @@
 //! The HTTP API (DESIGN §7): publishing, the decision history, operators' orders, probes, metrics, the
 //! supervision tree.
 //!
-//! Each route is declared in the file of its handler and stands in [`routes::table`]; the OpenAPI document follows from the
+//! Each route is declared in the file of its handler and listed in [`routes::table`]; the OpenAPI document follows from the
 //! types of the handlers. What a route reads comes from a small trait in its file, which the service implements; writes go to
 //! the event log and are acknowledged when they are durable. Every error is a problem document (RFC 9457), see [`problem`].
 

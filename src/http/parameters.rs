@@ -1,4 +1,4 @@
-//! The parameters of a query, read into the type that declares them: each is known, stands once, and is what its field takes.
+//! The parameters of a query, read into the type that declares them: each is known, given once, and is what its field takes.
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
@@ -42,7 +42,7 @@ impl<T: DeserializeOwned> Parameters<T> {
                 return Err(bad(name, "is not known", &known.join(", ")));
             }
             if pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
-                return Err(bad(name, "stands twice", "one of each"));
+                return Err(bad(name, "is given twice", "one of each"));
             }
         }
         let read = Query::<T>::from_query(&self.0);

@@ -80,7 +80,7 @@ struct AtWork {
     #[schemars(extend("const" = true))]
     ready: bool,
     reasons: Vec<String>,
-    /// What people should look at although the service does its work, e.g. alerts that reached nobody. Also in a 503.
+    /// What people should look at although the service does its work, e.g. alerts that were not delivered. Also in a 503.
     warnings: Vec<String>,
 }
 

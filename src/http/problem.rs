@@ -236,7 +236,7 @@ impl Problem {
         }
     }
 
-    /// Adds a member of its own.
+    /// Adds an extension member.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.extensions.insert(name.to_owned(), value.into());

@@ -25,7 +25,7 @@ use super::route::Route;
 use crate::addressed_event::{KEY_CHARS_MAX, TopicName};
 use crate::metrics::{Metrics, Published};
 
-/// Records per append: after a time limit, the appends before are known to be durable, and their events are told.
+/// Records per append: after a time limit, the appends before are known to be durable, and their events are reported.
 const APPEND_RECORDS: usize = 1_000;
 /// Requests that hold a body at once: sixteen times 8 MiB, several times over while it is split, fit any machine.
 const BODIES_MAX: usize = 16;
@@ -86,7 +86,7 @@ struct Durable {
     event_ids: Vec<String>,
 }
 
-/// An event, and where it stands in the log.
+/// An event, and where it is in the log.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "PublishedEvent")]
 struct Placed {
@@ -218,7 +218,7 @@ impl Fault {
             ),
             Self::Behind => Problem::new(
                 Kind::LogUnavailable,
-                "not tried: an event before it was not acknowledged, and must not be overtaken",
+                "not sent: an event before it was not acknowledged, and must not be overtaken",
             ),
         }
     }
@@ -306,7 +306,7 @@ impl Outcome {
         let mut parts = vec![format!("durable: {}", events.len())];
         if self.may_pass > 0 {
             parts.push(format!(
-                "not known to be, to be sent again with the same event_id: {}",
+                "not acknowledged, send them again with the same event_id: {}",
                 self.may_pass
             ));
         }

@@ -72,7 +72,7 @@ struct PublishedLine {
     outcome: LineOutcome,
 }
 
-/// Where its event stands, or why it is not durable.
+/// Where its event is, or why it is not durable.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
 enum LineOutcome {

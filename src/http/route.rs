@@ -90,7 +90,7 @@ impl Route {
         self
     }
 
-    /// Problems of its own, beside those that its arguments bring.
+    /// Further problems, beside those that its arguments bring.
     pub(super) const fn problems(mut self, problems: &'static [Kind]) -> Self {
         self.problems = problems;
         self

@@ -91,7 +91,7 @@ impl Server {
             .spawn(move || {
                 if let Err(error) = serve(listener, parts, hosts, &started_sender) {
                     tracing::error!(%error, "the HTTP server ended");
-                    // Nobody listens any more if it had started.
+                    // The receiver is gone if it had started.
                     started_sender.try_send(Err(error)).unwrap_or_default();
                 }
                 ended_sender.send(()).unwrap_or_default();
@@ -112,7 +112,7 @@ impl Server {
     /// Takes no more connections, lets requests in flight finish for at most `deadline`, and ends. Blocking. Returns
     /// whether it ended in time.
     pub fn stop(self, deadline: Duration) -> bool {
-        // The order is given by the call; its future only tells the end, which the channel does too.
+        // The order is given by the call; its future only reports the end, as the channel does.
         drop(self.handle.stop(true));
         self.ended.recv_timeout(deadline).is_ok()
     }

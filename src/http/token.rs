@@ -16,7 +16,7 @@ use crate::secrets::Secret;
 /// The token that is configured, if one is.
 pub(super) struct Token(pub(super) Option<Secret>);
 
-/// An operator: nobody else gets to the handler. Its first argument, so that others are refused before anything else.
+/// An operator: no other caller gets to the handler. Its first argument, so that others are refused before anything else.
 pub(super) struct Operator;
 
 /// The same for what was open before there were tokens: one is needed only where one is configured.
@@ -88,7 +88,7 @@ fn check(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Problem> {
             }
             Some(shown) if equal(shown, token.expose().as_bytes()) => Ok(()),
             Some(_) => {
-                let detail = "the operator token of the request is wrong: send the one that http.operator_token refers to; after a change of it the service has to be restarted";
+                let detail = "the operator token of the request is wrong: send the one that http.operator_token refers to; restart the service after changing it";
                 Err(Problem::new(Kind::WrongToken, detail))
             }
         },
@@ -102,7 +102,7 @@ fn bearer(credentials: &[u8]) -> Option<&[u8]> {
     is_bearer.then(|| token.trim_ascii())
 }
 
-/// In a time that tells nothing about either: digests have one length, and every byte of them is looked at.
+/// In a time that reveals nothing about either: digests have one length, and every byte of them is looked at.
 fn equal(left: &[u8], right: &[u8]) -> bool {
     let pairs = Sha256::digest(left).into_iter().zip(Sha256::digest(right));
     pairs.fold(0_u8, |difference, (left, right)| {

@@ -78,7 +78,7 @@ async fn show(log: Data<Log>, wanted: Path<Named>) -> Result<Json<TopicShown>, P
     let unknown = |detail: &str| Problem::new(Kind::UnknownTopic, detail);
     if !names().any(|known| known == name) {
         return Err(unknown(
-            "this is no topic of the platform; GET /api/v1/topics lists them",
+            "not a topic of the platform; GET /api/v1/topics lists them",
         ));
     }
     let described = log.describe(vec![name.clone()]).await?;

@@ -1,7 +1,7 @@
 //! `homeostat decisions tail`: what is new between two looks, also over an outage of the service.
 //!
 //! A look reads pages, newest first, until one of them brings nothing unknown. What the service forgets between two looks
-//! cannot be shown: it tells how young the youngest of those is, and that is said.
+//! cannot be shown: it reports the newest of those, and the gap is printed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,9 +23,9 @@ const PAGES_MAX: usize = 20;
 const SEEN_MAX: usize = 10_000;
 
 /// What the service forgot before anybody looked.
-const FORGOTTEN: &str = "more was decided since the last look than the service keeps in memory; decisions may be missing here, the ledger has them all";
+const FORGOTTEN: &str = "the service decided more since the last request than it keeps in memory; decisions may be missing here, the ledger has them all";
 /// What one look leaves out.
-const BEYOND: &str = "more than 10,000 decisions since the last look; the oldest of them are missing here, `homeostat decisions list` shows what the service keeps";
+const BEYOND: &str = "more than 10,000 decisions since the last request; the oldest of them are missing here, `homeostat decisions list` shows what the service keeps";
 
 /// A decision's place in the listing: its time, which sorts as text, and its id.
 type Place = (String, String);
@@ -48,7 +48,7 @@ struct Look {
 struct Seen {
     /// The last change of each decision: an offset of its ledger partition, which only grows.
     changes: BTreeMap<Place, i64>,
-    /// What is not in `changes` and stands here or before is old.
+    /// What is not in `changes` and is here or before is old.
     floor: Place,
     newest: Option<String>,
     forgotten_until: Option<String>,

@@ -40,7 +40,7 @@ impl Event {
     }
 }
 
-/// A line and where it stands.
+/// A line and where it was read.
 pub(super) struct Line {
     file: String,
     number: u64,
@@ -164,7 +164,7 @@ impl Input {
         self.repeatable
     }
 
-    /// Whether the next line can be had without waiting for whoever writes it.
+    /// Whether the next line can be had without waiting for its writer.
     pub(super) fn has_more_ready(&self) -> bool {
         self.repeatable || self.reader.buffer().contains(&b'\n')
     }

@@ -2,7 +2,7 @@
 //!
 //! Events are enriched here, so that a repeated try carries the same `event_id`. Files are read twice: nothing is sent
 //! before every line is found good. What cannot be read twice (standard input, a pipe) is sent as it comes, and bad
-//! lines are told at the end. Whatever stops it, the report ends with the command that goes on.
+//! lines are printed at the end. Whatever stops it, the report ends with the command that goes on.
 
 mod batch;
 mod destination;
@@ -41,7 +41,7 @@ line is an event. An event gets an event_id, a timestamp and a source where it h
 checked as a whole first: with a bad line nothing is sent. Ctrl-C, or a service that does not answer,
 ends with the command that goes on where this one stopped.";
 
-/// Where a service is looked for unless told otherwise.
+/// Where a service is looked for by default.
 const URL: &str = "http://127.0.0.1:8470";
 
 #[derive(Debug, clap::Args)]
@@ -91,7 +91,7 @@ impl Arguments {
     }
 }
 
-/// Bad lines told one by one; more are counted.
+/// Bad lines printed one by one; more are counted.
 const FAULTS_SHOWN: usize = 20;
 
 pub(super) async fn publish(
@@ -134,7 +134,7 @@ pub(super) async fn publish(
     }
     publication.progress.finish_and_clear();
     destination.close();
-    publication.report.tell()
+    publication.report.print()
 }
 
 /// The topic of that name. A file's name in its place is a slip that is easily made.
@@ -328,7 +328,7 @@ impl Report {
         }
     }
 
-    fn tell(self) -> Result<(), Failure> {
+    fn print(self) -> Result<(), Failure> {
         print(&format!(
             "{} published to {}\n",
             counted(self.published, "event"),
@@ -349,7 +349,7 @@ impl Report {
             if self.beyond > 0 {
                 let beyond = counted(self.beyond, "event");
                 faults.push(format!(
-                    "{beyond} behind the first of these acknowledged, and sent again by the next command"
+                    "{beyond} acknowledged after the first of these; the next command sends them again"
                 ));
             }
             faults.push(command);

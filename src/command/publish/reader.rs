@@ -1,4 +1,4 @@
-//! Reads lines on a thread of its own, so that a signal is heard while the next line is waited for.
+//! Reads lines on a separate thread, so that a signal is heard while the next line is waited for.
 
 use tokio::sync::mpsc::{Receiver, channel};
 
@@ -8,7 +8,7 @@ use super::lines::{Input, Line};
 /// Lines read ahead; with the longest line it bounds the memory to some 32 MiB.
 const AHEAD: usize = 32;
 
-/// What the thread tells.
+/// What the thread sends.
 pub(super) enum Read {
     /// The next line.
     Line(Line),
@@ -44,7 +44,7 @@ impl Reader {
             }
         };
         let thread = std::thread::Builder::new().name("lines".to_owned());
-        let failed = |error| Failure::Failed(format!("no thread to read lines with: {error}"));
+        let failed = |error| Failure::Failed(format!("cannot start a thread to read lines: {error}"));
         thread.spawn(read).map_err(failed)?;
         Ok(Self(receiver))
     }

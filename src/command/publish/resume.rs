@@ -17,7 +17,7 @@ pub(super) fn command(
     words.push("publish".to_owned());
     words.extend(topic.map(str::to_owned));
     let mut option = |name: &str, value: &str| {
-        // A value like an option has to be told from one; `-` alone is standard input.
+        // A value that looks like an option must not be taken for one; `-` alone is standard input.
         if value.len() > 1 && value.starts_with('-') {
             words.push(format!("{name}={value}"));
         } else {
@@ -39,8 +39,8 @@ pub(super) fn command(
     let words: Vec<String> = words.iter().map(|word| quoted(word)).collect();
     let command = words.join(" ");
     if files.first() == Some(&Path::new("-")) {
-        format!("to go on, pipe the same input into:\n  {command}")
+        format!("Resume by piping the same input into:\n  {command}")
     } else {
-        format!("to go on:\n  {command}")
+        format!("Resume with:\n  {command}")
     }
 }

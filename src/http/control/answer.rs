@@ -27,7 +27,7 @@ pub(super) struct Ordered {
     /// Log time of the order.
     #[schemars(extend("format" = "date-time"))]
     time: String,
-    /// Where the order stands in the ledger.
+    /// Where the order is in the ledger.
     records: Vec<Place>,
     action: Option<ActionShown>,
     holds: Held,
@@ -43,7 +43,7 @@ struct Place {
     offset: i64,
 }
 
-/// Where an action stands.
+/// The state of an action.
 #[derive(Serialize, JsonSchema)]
 #[schemars(rename = "OrderedAction")]
 struct ActionShown {
@@ -223,7 +223,7 @@ fn remedy(id: Id, state: &ActionState, order: &OverrideOrder, refusal: &Refusal)
     }
 }
 
-/// Where an action stands now.
+/// The state of an action now.
 fn action_state(fold: &Fold, id: Id) -> ActionShown {
     let action = fold.action(id);
     ActionShown {

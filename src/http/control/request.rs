@@ -238,7 +238,7 @@ impl Force {
             TargetKind::Service => TargetKind::Model,
         };
         Err(malformed(format!(
-            "{action} of {target}: write {}/NAME as target, or say by params what it is to be carried out on",
+            "{action} of {target}: write {}/NAME as target, or name what it acts on in params",
             kind.name()
         )))
     }
@@ -330,7 +330,7 @@ pub(super) fn read(order: &str, body: &[u8]) -> Result<Asked, Problem> {
         serde_json::from_slice(body).map_err(|error| malformed(error.to_string()))?;
     let who = text(&mut fields, "who", WHO_CHARS_MAX)?;
     let reason = text(&mut fields, "reason", REASON_CHARS_MAX)?
-        .ok_or_else(|| malformed("reason: say why; it stands in the ledger".to_owned()))?;
+        .ok_or_else(|| malformed("reason: say why; it is kept in the ledger".to_owned()))?;
     let order = serde_json::from_value(json!({ order: fields }))
         .map_err(|error| malformed(error.to_string()))?;
     if let Order::Force(force) = &order {

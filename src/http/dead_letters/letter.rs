@@ -1,4 +1,4 @@
-//! A dead letter as the API tells it, read from its record in the log.
+//! A dead letter as the API shows it, read from its record in the log.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -106,14 +106,14 @@ struct HeaderShown {
     value: Option<Shown>,
 }
 
-/// A marker: which letter was replayed, and where its event stands now.
+/// A marker: which letter was replayed, and where its event is now.
 pub(super) fn marker(record: &StoredRecord) -> Option<(LetterId, String)> {
     let id = LetterId::parse(text_of(&record.headers, REPLAYED_HEADER)?)?;
     let to = text_of(&record.headers, "replayed-to").unwrap_or_default();
     Some((id, to.to_owned()))
 }
 
-/// The marker to write once a letter's event is durable again. It stands in the letter's own partition, so behind it.
+/// The marker to write once a letter's event is durable again. It goes to the letter's partition, so it follows the letter.
 pub(super) fn marker_record(id: LetterId, to: &str) -> NewRecord {
     NewRecord {
         topic: DEAD_LETTERS.to_owned(),
@@ -185,7 +185,7 @@ impl Letter {
             .find(|part| self.text(&format!("{part}-omitted")).is_some())
     }
 
-    /// Where the event stood first: replays of replays keep it.
+    /// Where the event was first: replays of replays keep it.
     fn first_position(&self) -> Option<Position> {
         let kept = self.original_text(REPLAY_POSITION_HEADER);
         kept.as_deref().and_then(Position::parse).or_else(|| {

@@ -115,7 +115,7 @@ async fn list(
         (letter.id, letter.summary(&Replay::NotYetKnown))
     });
     let Page { mut items, next } = page.await.map_err(log_problem)?;
-    // The last one of a partition stands farthest from its end.
+    // The last one of a partition is farthest from its end.
     let mut oldest: Vec<LetterId> = items.iter().map(|(id, _)| *id).collect();
     oldest.reverse();
     oldest.dedup_by_key(|id| id.partition);

@@ -44,7 +44,7 @@ impl Filter {
     }
 }
 
-/// Letters told, and where to go on: everything before this position.
+/// Letters found, and where to go on: everything before this position.
 pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     pub(super) next: Option<LetterId>,
@@ -58,7 +58,7 @@ struct Seen {
     replayed: BTreeMap<i64, String>,
 }
 
-/// Reads letters, and remembers which were replayed as far as it has seen. A marker stands behind its letter, so a letter
+/// Reads letters, and remembers which were replayed as far as it has seen. A marker follows its letter, so a letter
 /// is known to have none only when everything behind it was seen.
 pub(super) struct Reader {
     log: Arc<dyn EventLog>,
@@ -164,7 +164,7 @@ impl Reader {
                 let start = marks.low.max(end - CHUNK);
                 let mut records = self.read(partition, start, end).await?;
                 allowance.records -= end - start;
-                // The times are those of the clocks of whoever buried the records.
+                // The times come from the clocks of the instances that wrote the letters.
                 let newest = records.iter().map(|record| record.timestamp).max();
                 let too_old = filter
                     .since
@@ -198,7 +198,7 @@ impl Reader {
             return Ok(());
         };
         let mut seen = self.seen.remove(&from.partition).unwrap_or_default();
-        // At first, and when the topic was made anew.
+        // At first, and when the topic was created again.
         if seen.to == 0 || seen.to > marks.high {
             seen = Seen {
                 from: marks.high,
@@ -257,7 +257,7 @@ impl Reader {
 }
 
 impl Seen {
-    /// A marker stands in the partition of its letter.
+    /// A marker is in the partition of its letter.
     fn note(&mut self, partition: i32, records: &[StoredRecord]) {
         let markers = records.iter().filter_map(marker);
         for (id, to) in markers.filter(|(id, _)| id.partition == partition) {

@@ -1,4 +1,4 @@
-//! What listing, showing and replaying share: the one reader, and how ids, times and faults are told.
+//! What listing, showing and replaying share: the one reader, and how ids, times and faults are written.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -103,7 +103,7 @@ async fn replay(
     let mut results = Vec::new();
     for id in ids {
         let outcome = if Instant::now() >= deadline {
-            Outcome::Refused("there was no time left for it; ask again".to_owned())
+            Outcome::Refused("the time limit was reached before it; repeat the request".to_owned())
         } else {
             match LetterId::parse(&id) {
                 Some(letter) => replayer.replay(&mut reader, letter).await,
@@ -185,7 +185,7 @@ impl Outcome {
                 marked,
                 left_out,
             } => {
-                let unmarked = "published, but the marker was not written: lists do not show it, and a second replay is suppressed by the ledger alone";
+                let unmarked = "published, but the marker was not written: lists do not show the replay, and only the ledger suppresses a second one";
                 let unmarked = (!marked).then(|| unmarked.to_owned());
                 let details: Vec<_> = unmarked.into_iter().chain(without(&left_out)).collect();
                 let detail = (!details.is_empty()).then(|| details.join("; "));
@@ -229,7 +229,7 @@ impl Replayer<'_> {
         match reader.replay(id) {
             Replay::Yes(to) => return Ok(Outcome::AlreadyReplayed(to)),
             Replay::NotYetKnown => {
-                let why = "too many records follow it to see at once whether it was replayed; ask again, each request reads on";
+                let why = "too many records follow it to see in one request whether it was replayed; repeat the request, each one reads on";
                 return Ok(Outcome::Refused(why.to_owned()));
             }
             Replay::No => {}
