@@ -94,7 +94,7 @@ impl JsonSchema for Event {
 /// Reads a line.
 pub(crate) fn read(line: &[u8]) -> Result<AddressedEvent<'_>, AddressError> {
     let malformed = |problem: &dyn std::fmt::Display| {
-        // There is one line only, and its number is told by whoever knows it.
+        // There is one line only; the caller adds its number.
         AddressError::Malformed(
             problem
                 .to_string()
@@ -107,12 +107,12 @@ pub(crate) fn read(line: &[u8]) -> Result<AddressedEvent<'_>, AddressError> {
         // A list of three would be taken too.
         Some(b'[') => {
             return Err(malformed(
-                &"a JSON object is wanted, each on a line of its own; `jq -c '.[]'` writes a list so",
+                &"expected a JSON object on each line; `jq -c '.[]'` writes a list that way",
             ));
         }
         _ => {
             text_of(line).map_err(|error| malformed(&error))?;
-            return Err(malformed(&"a JSON object is wanted"));
+            return Err(malformed(&"expected a JSON object"));
         }
     }
     let fields: Fields<'_> = serde_json::from_slice(line).map_err(|error| {
@@ -186,9 +186,9 @@ mod tests {
             "é".repeat(1_025)
         );
         for (line, expected) in [
-            (b"not json".as_slice(), "a JSON object is wanted"),
-            (b"[\"data.ingested\",null,{}]", "a JSON object is wanted"),
-            (b"[1,\n", "`jq -c '.[]'` writes a list so"),
+            (b"not json".as_slice(), "expected a JSON object"),
+            (b"[\"data.ingested\",null,{}]", "expected a JSON object"),
+            (b"[1,\n", "`jq -c '.[]'` writes a list that way"),
             (b"{\n", "the line ends within the object; `jq -c .`"),
             (b"\xff\xfe{\0", "this is text in UTF-16"),
             (b"\x1f\x8b\x08", "this is data compressed with gzip"),
@@ -220,7 +220,7 @@ mod tests {
             ),
             (
                 br#"{"topic":"data.nonsense","value":{}}"#,
-                "data.nonsense: the topic is not known",
+                "data.nonsense: unknown topic",
             ),
             (
                 br#"{"topic":"homeostat.ledger","value":{}}"#,

@@ -14,7 +14,7 @@ const QUIET: [&str; 4] = [
     "librdkafka=warn",
 ];
 
-/// Starts logging to standard error. `RUST_LOG` goes before the configuration; one that cannot be read is told.
+/// Starts logging to standard error. `RUST_LOG` goes before the configuration; one that cannot be read is logged.
 pub fn start(settings: &LogOutput) {
     let from_environment = std::env::var_os("RUST_LOG").filter(|filter| !filter.is_empty());
     let read = from_environment.map(|_| EnvFilter::try_from_default_env());
@@ -46,12 +46,12 @@ pub fn start(settings: &LogOutput) {
     };
     started.unwrap_or_default();
     if let Some(error) = fault {
-        tracing::warn!(%error, "RUST_LOG cannot be read; log_output.level counts");
+        tracing::warn!(%error, "RUST_LOG cannot be parsed; using log_output.level");
     }
     std::panic::set_hook(Box::new(log_panic));
 }
 
-/// Standard error whose failures are nobody's problem: a full disk or a log reader that went away must not take the
+/// Standard error whose failures are ignored: a full disk or a log reader that went away must not take the
 /// service along.
 struct Lossy(std::io::Stderr);
 

@@ -32,7 +32,7 @@ impl fmt::Debug for Secret {
 /// Why a reference could not be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
-    /// A secret stands in the configuration itself.
+    /// A secret is written in the configuration itself.
     #[error("holds a secret in the clear")]
     Inline,
     /// The variable is not set.
@@ -112,7 +112,7 @@ pub fn resolve(
 }
 
 /// As [`resolve`], for a value that is sent or compared as one word, such as a token, a header or a key: spaces and quotes
-/// around it are refused, because nobody has meant them and the other side would not accept the value.
+/// around it are refused, because they are a mistake and the other side would not accept the value.
 pub fn resolve_word(
     reference: &str,
     environment: &BTreeMap<String, String>,
@@ -128,7 +128,7 @@ pub fn resolve_word(
     Ok(secret)
 }
 
-/// Whether a value stands between two quotes of one kind.
+/// Whether a value is between two quotes of one kind.
 pub fn is_quoted(value: &str) -> bool {
     let between = |quote| {
         value

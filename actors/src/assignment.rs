@@ -125,7 +125,7 @@ impl Partitions {
             .collect()
     }
 
-    /// Whether this partition stands for that.
+    /// Whether this partition has stopped for that.
     pub fn is_stopped(&self, partition: &TopicPartition) -> bool {
         let owned = self.lock();
         owned

@@ -49,7 +49,7 @@ impl Break {
                 log.low
             )),
             Self::Again(offset) if log.high < next => Remedy::Refuse(format!(
-                "the log has lost records of the ledger, or its topic was created anew: offset {offset} is written a second time, and everything before {next} was folded; restore the topic, or start this instance again to go on by what is left, which forgets actions, cooldowns and budgets"
+                "the log has lost records of the ledger, or its topic was created again: offset {offset} is written a second time, and everything before {next} was folded; restore the topic, or start this instance again to continue from what is left, which forgets actions, cooldowns and budgets"
             )),
             Self::Again(offset) => Remedy::StartOver(format!(
                 "the log goes back to offset {offset}, and everything before {next} was folded"

@@ -86,7 +86,7 @@ pub struct Cooldown {
     reading: Reading,
     /// Offset of the record to come.
     next: i64,
-    /// Offset of the first record left, as told when the reading began.
+    /// Offset of the first record left, as reported when the reading began.
     low: i64,
     /// Offset at which the fold has caught up with what was there at the start.
     live_from: i64,
@@ -386,7 +386,7 @@ impl Cooldown {
             .history
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        // The fold first, then the history: nobody takes them the other way round.
+        // The fold first, then the history: they are never taken the other way round.
         for change in changes {
             history.apply(change, &state.fold);
         }
@@ -396,7 +396,7 @@ impl Cooldown {
         if changes.iter().any(emptied) {
             self.restore_history();
         }
-        // The order is in the fold by now: whoever gave it finds what became of it.
+        // The order is in the fold by now: its caller finds the result.
         let orders = |change: &Change| matches!(change.kind, ChangeKind::Overridden { .. });
         if changes.iter().any(orders) {
             self.context.view.overridden().notify_waiters();
@@ -419,7 +419,7 @@ impl Cooldown {
         });
     }
 
-    /// Tells the executor; when it is full, holds the mailbox until it has room.
+    /// Notifies the executor; when it is full, holds the mailbox until it has room.
     fn send(&mut self, scope: &mut Scope<'_, Self>) {
         let Some(executor) = self.context.executor.get() else {
             return;
@@ -456,7 +456,7 @@ fn stopping(change: &ChangeKind) -> Option<String> {
     }
 }
 
-/// A fold that a failure left half changed, or that nobody continues, is not to be acted on: the executor waits for the
+/// A fold that a failure left half changed, or that is not continued, must not be acted on: the executor waits for the
 /// next incarnation to catch up.
 impl Drop for Cooldown {
     fn drop(&mut self) {

@@ -1,4 +1,4 @@
-//! Dead letters: the original bytes of a record nobody could handle, with where it came from and why (kafka-client §7).
+//! Dead letters: the original bytes of a record that could not be handled, with where it came from and why (kafka-client §7).
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -366,7 +366,7 @@ mod tests {
             headers.find(|one| one.name == wanted.as_bytes())
         };
         assert!(named("offset").is_some());
-        // As `printf abc | sha256sum` tells it.
+        // As `printf abc | sha256sum` prints it.
         let hash = b"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(named("value-sha256").unwrap().bytes(), hash);
     }

@@ -3,7 +3,7 @@
 //!
 //! Without the feature `failpoints` nothing of it is compiled in and [`pass`] is empty.
 
-/// A place where a crash tells two states of the protocol apart.
+/// A place where a crash separates two states of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Point {
     /// Events are judged, their proposals not yet on their way.
@@ -18,7 +18,7 @@ pub enum Point {
     AfterStart,
     /// A bid won; no byte of the request has left.
     BeforeSend,
-    /// The target answered; nobody has written that down.
+    /// The target answered; that is not written down yet.
     AfterSend,
     /// The outcome is acknowledged.
     AfterFinish,
@@ -28,7 +28,7 @@ pub enum Point {
     BeforeDeadLetter,
     /// A dead letter is acknowledged, its record not yet settled.
     AfterDeadLetter,
-    /// The client was told which offsets to commit; it has not done so.
+    /// The client has the offsets to commit and has not committed them.
     BeforeCommit,
     /// Partitions are being taken away; nothing of them is drained.
     Revoking,

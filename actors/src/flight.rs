@@ -265,7 +265,7 @@ impl Flight {
         Some((verdict, open))
     }
 
-    /// Why the partition stands, if too many of its records were dead.
+    /// Why the partition has stopped, if too many of its records were dead.
     pub fn stopped(&self) -> Option<Stop> {
         self.lock().breaker.stopped()
     }
@@ -409,8 +409,8 @@ impl Flight {
     /// has stopped and says so elsewhere.
     pub fn standstill(&self, now: Instant) -> Option<Standstill> {
         let state = self.lock();
-        let stands = state.watermark.in_flight() > 0 && state.breaker.stopped().is_none();
-        stands.then(|| Standstill {
+        let waits = state.watermark.in_flight() > 0 && state.breaker.stopped().is_none();
+        waits.then(|| Standstill {
             lasting: now.saturating_duration_since(state.moved),
             obstacle: state.obstacle.clone(),
             refusals: state.refusals,
@@ -442,7 +442,7 @@ impl Flight {
         self.settled.wait_while_for(&mut state, open, limit);
         let drained = state.watermark.in_flight() == 0;
         drop(state);
-        // Whoever settled the last record may not have come to hand the position over.
+        // The thread that settled the last record may not have handed the position over yet.
         self.publish();
         drained
     }

@@ -136,7 +136,7 @@ impl LedgerView {
         *self.owner.write() = Some(epoch);
     }
 
-    /// An epoch is over; a later one stands.
+    /// An epoch is over; a later one stays.
     pub fn released(&self, epoch: Epoch) {
         let mut owner = self.owner.write();
         owner.take_if(|present| *present == epoch);

@@ -1,4 +1,4 @@
-//! Alerts that reached nobody, over all ledger partitions: one that is delivered through a connector shows people where to
+//! Alerts that were not delivered, over all ledger partitions: one that is delivered through a connector shows people where to
 //! look, so that what was lost on it before is no warning any more, whatever partition its target lives in (issue 13, row 14).
 
 use std::collections::BTreeMap;
@@ -27,7 +27,7 @@ impl Delivered {
         Self(delivered)
     }
 
-    /// The alerts of a fold that reached nobody and that no later one made up for.
+    /// The alerts of a fold that were not delivered and that no later one made up for.
     pub fn lost<'a>(&'a self, fold: &'a Fold) -> impl Iterator<Item = (Id, &'a ActionState)> {
         fold.undelivered()
             .filter(|(_, alert)| self.0.get(&alert.step.connector).copied() < alert.end)

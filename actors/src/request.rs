@@ -14,7 +14,7 @@ use crate::ports::connector;
 /// Beyond the request limit, for a connector that breaks its promise; one that keeps it is never cut off.
 pub(crate) const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// One request through its connector, and the kind of the connection; a panic of the connector, or no answer in time, is an
+/// One request through its connector, and the kind of the connection; a panic of the connector, or no answer within the time limit, is an
 /// unknown outcome.
 pub(crate) async fn request(context: &ExecutorContext, order: &Order) -> (&'static str, Answer) {
     let in_force = context.live.load();
@@ -88,7 +88,7 @@ pub(crate) fn outgoing(order: &Order, context: &ExecutorContext) -> connector::O
         .clone()
         .map_or_else(|| order.step.params.clone(), Params::from);
     let mut reasons = vec![subject.rule.clone(), subject.severity_reason.clone()];
-    if let Some(failure) = failure_told(order, context) {
+    if let Some(failure) = failure_in_words(order, context) {
         prefix(&mut params, "title", "action failed: ");
         prefix(
             &mut params,
@@ -112,8 +112,8 @@ pub(crate) fn outgoing(order: &Order, context: &ExecutorContext) -> connector::O
 }
 
 /// What an escalation is about: which action, how it ended, after how many attempts. The step was written down before
-/// anybody knew. While the fold remembers the failed action (eight days), every attempt says the same.
-fn failure_told(order: &Order, context: &ExecutorContext) -> Option<String> {
+/// the outcome was known. While the fold remembers the failed action (eight days), every attempt says the same.
+fn failure_in_words(order: &Order, context: &ExecutorContext) -> Option<String> {
     let (parent, _) = order.derived_from?;
     let state = context.view.read();
     let failed = state.fold.action(parent)?;

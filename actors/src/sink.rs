@@ -14,7 +14,7 @@ pub struct Deliver(pub Arc<Batch>);
 /// Where a sink delivers to: empty until the actor has been started.
 pub type Outlet<M> = Arc<OnceLock<Recipient<M>>>;
 
-/// What a sink asks before it takes more, and tells when it took some.
+/// What a sink asks before it takes more, and notifies when it took some.
 pub trait Gauge: Send {
     /// Records that may still be taken.
     fn room(&self) -> usize;
@@ -47,7 +47,7 @@ pub struct BatchSink<M, G> {
     events_max: usize,
     pending: Batch,
     refused: Option<M>,
-    /// How far the partition was passed, not told yet.
+    /// How far the partition was passed, not reported yet.
     end: Option<i64>,
 }
 
@@ -192,7 +192,7 @@ mod tests {
         let address = supervisor.start(spec.capacity(2)).unwrap();
         let (outlet, room) = (Outlet::default(), Room(Arc::new(AtomicUsize::new(6))));
         let mut sink = BatchSink::new(Arc::clone(&outlet), Deliver, room.clone(), 4);
-        assert_eq!(sink.credit(), 0, "nobody is there yet");
+        assert_eq!(sink.credit(), 0, "no receiver yet");
         outlet.get_or_init(|| address.recipient());
         assert_eq!(sink.credit(), 4, "a batch");
         push(&mut sink, 3);

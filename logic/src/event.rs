@@ -19,7 +19,7 @@ pub use crate::event_text::{DEPTH_MAX, EVENT_BYTES_MAX};
 pub(crate) const RESOLVED: &str = "resolved";
 /// Longest event type in bytes.
 pub const EVENT_TYPE_BYTES_MAX: usize = 128;
-/// Longest severity that may be a synonym, in bytes; what is longer is cut and then known to nobody.
+/// Longest severity that may be a synonym, in bytes; what is longer is cut and then unknown.
 const SEVERITY_BYTES_MAX: usize = 64;
 
 /// Severity as the event declared it.
@@ -35,12 +35,12 @@ pub enum Declared {
     Unreadable(&'static str),
 }
 
-/// How an event's own `event_type` stands to the type that it is judged as.
+/// How an event's own `event_type` relates to the type that it is judged as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnType {
     /// It is absent, or says the same.
     Same,
-    /// It says something else, or nothing that can be read, on a topic that fixes the type: told in the reasons.
+    /// It says something else, or nothing that can be read, on a topic that fixes the type: named in the reasons.
     Other,
     /// It is there and cannot be read on a topic where it alone says what happened: people are alerted.
     Unreadable,
@@ -55,13 +55,13 @@ pub struct Event {
     pub role: Role,
     /// Declared severity.
     pub declared: Declared,
-    /// Whether it only tells that an alert is over (Alertmanager).
+    /// Whether it only says that an alert is over (Alertmanager).
     pub resolved: bool,
     /// Model named by the event.
     pub model: Naming,
     /// Service named by the event.
     pub service: Naming,
-    /// How its own `event_type` stands to the type that it is judged as.
+    /// How its own `event_type` relates to the type that it is judged as.
     pub own_type: OwnType,
 }
 
@@ -116,7 +116,7 @@ pub enum Reject {
 }
 
 impl Reject {
-    /// For a record with a header of this name. Bound: the first 64 bytes of it are told.
+    /// For a record with a header of this name. Bound: the first 64 bytes of it are shown.
     pub fn header_name(name: &[u8]) -> Self {
         let shown = name.get(..64).unwrap_or(name);
         let more = if name.len() > shown.len() { "…" } else { "" };
@@ -182,7 +182,7 @@ impl<'a> Wire<'a> {
         })
     }
 
-    /// Whether it has a field that marks an envelope; only a look at all fields tells.
+    /// Whether it has a field that marks an envelope; only a look at all fields can say.
     pub(crate) fn may_be_an_envelope(&self) -> bool {
         let marks = [
             self.specversion,

@@ -1,7 +1,7 @@
 //! The time that an event says it is from, read from whatever form producers write it in (issue 13, row 9).
 //!
 //! A time is plausible from the year 2000 to five minutes ahead of the clock. What is not plausible or cannot be read is
-//! told and counts for nothing. What leaves room (no offset, no time of day) counts as the latest instant that it can
+//! named in the reasons and ignored. What leaves room (no offset, no time of day) counts as the latest instant that it can
 //! mean, so that an event is never taken for older than it is.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime};

@@ -52,7 +52,7 @@ pub enum Outcome {
     Suppressed,
     /// Waits for its window.
     Scheduled,
-    /// Sent, and nobody knows what came of it.
+    /// Sent, and the outcome is unknown.
     Unknown,
     /// The rules ask for nothing.
     Ignored,
@@ -135,7 +135,7 @@ pub struct DecisionSummary {
     pub action: Action,
     /// What became of it.
     pub outcome: Outcome,
-    /// Where its action stands, finer than the outcome: e.g. `approval` or `doubt`.
+    /// The phase of its action, finer than the outcome: e.g. `approval` or `doubt`.
     pub phase: &'static str,
     /// Ledger offset of the action's last change: what an operator's order expects (a compare-and-set).
     pub changed: i64,
@@ -152,7 +152,7 @@ pub struct DecisionSummary {
     pub acknowledged: bool,
     /// One sentence per gate and per turn of fate, in order.
     pub reasons: Vec<String>,
-    /// The action whose failure this one tells people about.
+    /// The action whose failure this one reports.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub escalation_of: Option<Id>,
 }
@@ -234,7 +234,7 @@ pub struct Attempt {
     pub detail: Option<String>,
 }
 
-/// Longest detail that a later word is put behind, in bytes; beyond it the later word stands alone.
+/// Longest detail that a later word is put behind, in bytes; beyond it only the later word is kept.
 const DETAIL_BYTES_MAX: usize = 8_192;
 
 impl Attempt {

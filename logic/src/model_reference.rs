@@ -5,7 +5,7 @@
 //! | --- | --- | --- |
 //! | `churn`, `churn@7`, `churn@champion` | SPEC §3 | `churn`, version `7`, `champion` |
 //! | `models:/churn`, `models:/churn/7`, `models:/churn@champion`, `models://registry/churn/7` | `MLflow` | the same |
-//! | `churn:7`, `registry:5000/team/churn:7` | `BentoML`, images, Weights & Biases | what stands before the last colon |
+//! | `churn:7`, `registry:5000/team/churn:7` | `BentoML`, images, Weights & Biases | what is before the last colon |
 //! | `azureml:churn:7`, `…/models/churn/versions/7`, `…/models/churn@7` | Azure ML, Vertex AI, `KServe`, Triton | the segment behind `models` |
 //! | `arn:aws:sagemaker:…:model-package/churn/7` | `SageMaker` | the resource's name |
 //! | `churn/7`, `churn/v1.2`, `churn/champion` | URL paths | name and version, because the last part looks like one |

@@ -2,7 +2,7 @@
 //!
 //! A field that is absent or null says nothing. One that is there and cannot be read never makes room for a default: if no
 //! other field names the target, the event is about an unknown one, and people are alerted. Fields that name different
-//! models are told in the reasons; which of them counts is fixed by the event type (SPEC §3).
+//! models are named in the reasons; which of them counts is fixed by the event type (SPEC §3).
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub enum Naming {
         /// Version, alias or stage of a model, as it was written.
         version: Option<Arc<str>>,
     },
-    /// Something that cannot be read, as a target name of its own (`unreadable_target`).
+    /// Something that cannot be read, as a separate target name (`unreadable_target`).
     Unreadable(Arc<str>),
 }
 
@@ -259,7 +259,7 @@ fn read_text(text: Cow<'_, str>, is_version: bool) -> Reading<'_> {
     )
 }
 
-/// `{"name": …, "version": … or "alias": …}`. The version of its own field goes before the one inside the name.
+/// `{"name": …, "version": … or "alias": …}`. The version in the object's field goes before the one inside the name.
 fn read_object<'a>(raw: Raw<'a>, read_name: impl Fn(Cow<'a, str>) -> Reading<'a>) -> Reading<'a> {
     let described: Described<'a> = serde_json::from_str(raw.0).unwrap_or_default();
     let text = |field: Field<Raw<'a>>| field.value().and_then(Raw::text);
@@ -279,7 +279,7 @@ fn read_object<'a>(raw: Raw<'a>, read_name: impl Fn(Cow<'a, str>) -> Reading<'a>
     })
 }
 
-/// A version of its own field: a number, or text that can be shown; none if it is absent. What is there and neither is an
+/// A version in a separate field: a number, or text that can be shown; none if it is absent. What is there and neither is an
 /// error, because acting on another version than the one meant is worse than asking people.
 fn read_version(field: Field<Raw<'_>>) -> Result<Option<Cow<'_, str>>, ()> {
     let Some(raw) = field.value() else {
@@ -293,7 +293,7 @@ fn read_version(field: Field<Raw<'_>>) -> Result<Option<Cow<'_, str>>, ()> {
         .map_or(Err(()), |text| Ok(Some(text)))
 }
 
-/// A service's name is taken as it stands: colons and slashes are parts of addresses and namespaces.
+/// A service's name is taken literally: colons and slashes are parts of addresses and namespaces.
 fn read_service(given: Given<'_>) -> Reading<'_> {
     let Field::Value(raw) = given.value else {
         return Reading::Absent;
@@ -369,7 +369,7 @@ pub(crate) fn model_notes(fields: &[Given<'_>; 5]) -> Vec<String> {
         return notes;
     };
     notes.extend(fields.iter().zip(&readings).filter_map(fraction));
-    let mut told = false;
+    let mut noted = false;
     for (given, reading) in fields.iter().zip(&readings) {
         let Reading::Target(other) = reading else {
             continue;
@@ -384,7 +384,7 @@ pub(crate) fn model_notes(fields: &[Given<'_>; 5]) -> Vec<String> {
         }
         let differs =
             other.name == chosen.name && other.version.is_some() && other.version != chosen.version;
-        if differs && !std::mem::replace(&mut told, true) {
+        if differs && !std::mem::replace(&mut noted, true) {
             notes.push(format!(
                 "{} says version {}; version {} counts",
                 given.field,
@@ -416,7 +416,7 @@ fn unreadable_notes(fields: &[Given<'_>], readings: &[Reading<'_>], what: &str) 
     let both = fields.iter().zip(readings);
     let notes = both.filter_map(|(given, reading)| match (reading, given.value) {
         (Reading::Unreadable(is), Field::Value(raw)) => Some(format!(
-            "{} is {is} and names no {what}: {}",
+            "{} is {is} and does not name a {what}: {}",
             given.field,
             shown(raw.0)
         )),
@@ -450,7 +450,7 @@ fn version_alone((given, reading): (&Given<'_>, &Reading<'_>)) -> Option<String>
         "is a number"
     };
     Some(format!(
-        "{} {why} and names no model: {}",
+        "{} {why} and does not name a model: {}",
         given.field,
         shown(version)
     ))

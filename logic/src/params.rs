@@ -64,7 +64,7 @@ impl Params {
             (name.clone(), value)
         });
         let value = Value::Object(fields.collect());
-        (value, changed.told())
+        (value, changed.named())
     }
 }
 
@@ -107,7 +107,7 @@ impl std::fmt::Display for Params {
 pub fn plain(text: &str) -> (Value, Vec<String>) {
     let mut changed = Changed::default();
     let value = value_of(text, "", &mut changed);
-    (value, changed.told())
+    (value, changed.named())
 }
 
 /// Paths named at most, and the length of one in bytes: a sentence, not a list.
@@ -134,7 +134,7 @@ impl Changed {
         }
     }
 
-    fn told(mut self) -> Vec<String> {
+    fn named(mut self) -> Vec<String> {
         if self.more > 0 {
             self.paths.push(format!("{} more", self.more));
         }

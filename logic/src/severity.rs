@@ -15,7 +15,7 @@ pub enum Severity {
     Medium,
     /// Worth acting on now.
     High,
-    /// Worth waking somebody.
+    /// Worth waking a person.
     Critical,
 }
 

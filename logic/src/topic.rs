@@ -7,7 +7,7 @@ pub enum Role {
     Drift,
     /// Answers degraded models.
     Performance,
-    /// Answers the state of the running system: overload, latency, health, and types nobody named.
+    /// Answers the state of the running system: overload, latency, health, and types without a rule.
     Scaling,
     /// Answers steps of a model's life; today it records them.
     Lifecycle,
@@ -70,7 +70,7 @@ const fn topic(name: &'static str, partitions: i32, event_type: &'static str, us
 
 /// The ledger of decisions (ledger-protocol §3); its partitions are fixed at creation.
 pub const LEDGER: &str = "homeostat.ledger";
-/// Records nobody could handle, with their original bytes.
+/// Records that could not be handled, with their original bytes.
 pub const DEAD_LETTERS: &str = "homeostat.dead-letters";
 /// Where alerts go, and one of the topics consumed.
 pub const SYSTEM_ALERTS: &str = "system.alerts";
@@ -184,22 +184,22 @@ pub fn find(name: &str) -> Option<&'static Topic> {
     TOPICS.iter().find(|topic| topic.name == name)
 }
 
-/// The `source` that published events carry (SPEC §2). Other platform parts use it too, so it tells nothing about origin.
+/// The `source` that published events carry (SPEC §2). Other platform parts use it too, so it says nothing about origin.
 pub const SOURCE: &str = "mlops_system";
 /// Header on everything the service itself publishes; none of it triggers the service (DESIGN §7).
 pub const ORIGIN_HEADER: &str = "homeostat-origin";
-/// Topics of this prefix are the service's own: nobody publishes to them from outside.
+/// Topics of this prefix are the service's own: nothing outside publishes to them.
 pub const INTERNAL_PREFIX: &str = "homeostat.";
 
-/// Why nobody may publish to a topic from outside.
+/// Why a topic cannot be published to from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotPublishable {
     /// Not one of SPEC §1.
-    #[error("the topic is not known; take one that `homeostat topics list` names")]
+    #[error("unknown topic; use one that `homeostat topics list` names")]
     Unknown,
     /// The service's own.
     #[error(
-        "topics of the prefix {INTERNAL_PREFIX} are written by the service alone; take one that `homeostat topics list` names"
+        "topics of the prefix {INTERNAL_PREFIX} are written by the service alone; use one that `homeostat topics list` names"
     )]
     Internal,
 }

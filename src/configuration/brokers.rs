@@ -11,25 +11,23 @@ pub fn problems(list: &str) -> Vec<(String, String)> {
 }
 
 fn problem(server: &str) -> Option<(String, String)> {
-    let told = |problem: String, remedy: &str| Some((problem, remedy.to_owned()));
+    let fault = |problem: String, remedy: &str| Some((problem, remedy.to_owned()));
     let text = server.trim();
     if text.is_empty() {
         let problem = "has a comma with no address before or after it".to_owned();
-        return told(problem, "remove the comma");
+        return fault(problem, "remove the comma");
     }
     if let Some((scheme, rest)) = text.split_once("://") {
         let problem = format!("`{text}` has a scheme (`{scheme}://`)");
         let rest = rest.trim_end_matches('/');
-        return told(
+        return fault(
             problem,
-            &format!(
-                "write `{rest}`; how it is spoken to is said by \"security.protocol\" in kafka.options"
-            ),
+            &format!("write `{rest}`; set the protocol as \"security.protocol\" in kafka.options"),
         );
     }
     if text.contains([';', ' ', '\t', '|', '\n']) {
         let problem = format!("`{text}` is not one address");
-        return told(problem, "separate addresses by commas");
+        return fault(problem, "separate addresses by commas");
     }
     let Some((host, port)) = text.rsplit_once(':').filter(|(host, _)| is_host(host)) else {
         let remedy = if is_host(text) {
@@ -37,15 +35,15 @@ fn problem(server: &str) -> Option<(String, String)> {
         } else {
             REMEDY.to_owned()
         };
-        return told(format!("`{text}` is no broker address"), &remedy);
+        return fault(format!("`{text}` is not a broker address"), &remedy);
     };
     let is_port = port.bytes().all(|byte| byte.is_ascii_digit())
         && port.parse::<u16>().is_ok_and(|port| port > 0);
     if is_port {
         return None;
     }
-    let problem = format!("`{text}` is no broker address: `{port}` is no port");
-    told(problem, &format!("write `{host}:PORT`, port 1 to 65535"))
+    let problem = format!("`{text}` is not a broker address: `{port}` is not a port");
+    fault(problem, &format!("write `{host}:PORT`, port 1 to 65535"))
 }
 
 /// A name, an IPv4 address, or an IPv6 address in brackets.
@@ -98,29 +96,33 @@ mod tests {
             ),
             (
                 "host",
-                "`host` is no broker address",
+                "`host` is not a broker address",
                 "add the port: `host:9092`",
             ),
             (
                 "[::1]",
-                "`[::1]` is no broker address",
+                "`[::1]` is not a broker address",
                 "add the port: `[::1]:9092`",
             ),
-            ("host:", "`` is no port", "write `host:PORT`"),
-            ("host:0", "`0` is no port", "write `host:PORT`"),
-            ("host:65536", "`65536` is no port", "write `host:PORT`"),
-            ("host:+1", "`+1` is no port", "write `host:PORT`"),
-            ("host:kafka", "`kafka` is no port", "write `host:PORT`"),
-            (":9092", "`:9092` is no broker address", "write HOST:PORT"),
-            ("::1:9092", "is no broker address", "write HOST:PORT"),
-            ("u@host:9092", "is no broker address", "write HOST:PORT"),
-            ("host:9092/topic", "is no port", "write `host:PORT`"),
+            ("host:", "`` is not a port", "write `host:PORT`"),
+            ("host:0", "`0` is not a port", "write `host:PORT`"),
+            ("host:65536", "`65536` is not a port", "write `host:PORT`"),
+            ("host:+1", "`+1` is not a port", "write `host:PORT`"),
+            ("host:kafka", "`kafka` is not a port", "write `host:PORT`"),
+            (
+                ":9092",
+                "`:9092` is not a broker address",
+                "write HOST:PORT",
+            ),
+            ("::1:9092", "is not a broker address", "write HOST:PORT"),
+            ("u@host:9092", "is not a broker address", "write HOST:PORT"),
+            ("host:9092/topic", "is not a port", "write `host:PORT`"),
         ];
         for (list, problem, remedy) in table {
             let found = problems(list);
             assert_eq!(found.len(), 1, "{list}: {found:?}");
-            let (told, to_do) = &found[0];
-            assert!(told.contains(problem), "{list}: {told}");
+            let (found_problem, to_do) = &found[0];
+            assert!(found_problem.contains(problem), "{list}: {found_problem}");
             assert!(to_do.contains(remedy), "{list}: {to_do}");
         }
     }

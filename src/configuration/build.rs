@@ -75,7 +75,7 @@ impl Build<'_> {
         build.connections()
     }
 
-    /// The checks before this one leave nothing to refuse here; should they disagree with a type, it is told, not hidden.
+    /// The checks before this one leave nothing to refuse here; should they disagree with a type, that is a fault, too.
     /// Where a fault was already reported, this one would only repeat it.
     fn typed<T: DeserializeOwned>(&mut self, table: Table) -> Option<T> {
         match table.try_into() {
@@ -162,7 +162,7 @@ impl Build<'_> {
         taken
     }
 
-    /// A password may hold anything, so that quotes around one are only told.
+    /// A password may hold anything, so quotes around one are only a warning.
     fn doubt_quotes(&mut self, entry: &Entry, key: String, value: &Secret) {
         let value = value.expose();
         let is_padded = value.trim() != value && !value.contains("-----BEGIN");

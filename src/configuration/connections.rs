@@ -148,8 +148,7 @@ impl Build<'_> {
         let tables = root.at(&["connections"]).and_then(Entry::table);
         let tables: Vec<_> = tables.into_iter().flatten().collect();
         if let Some((name, entry)) = tables.get(CONNECTIONS_MAX) {
-            let problem =
-                format!("is one connection too many; at most {CONNECTIONS_MAX} are allowed");
+            let problem = format!("exceeds the limit of {CONNECTIONS_MAX} connections");
             self.fault(
                 entry,
                 join("connections", name),
@@ -337,7 +336,7 @@ impl Build<'_> {
             self.fault(
                 at,
                 join(&one.key(), "connection"),
-                format!("there is no connection `{name}`"),
+                format!("unknown connection `{name}`"),
                 remedy,
             );
         }

@@ -13,7 +13,7 @@ use super::shape::Shape;
 pub const PREFIX: &str = "HOMEOSTAT__";
 
 /// One single-branch tree per variable of the prefix, in the order of the names. The value is read as TOML where the key
-/// wants a number, a flag or a list, and taken as it stands where it wants text (quotes around it are removed).
+/// wants a number, a flag or a list, and taken literally where it wants text (quotes around it are removed).
 pub(super) fn layers(
     environment: &BTreeMap<String, String>,
     shape: &Shape,

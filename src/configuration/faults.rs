@@ -1,4 +1,4 @@
-//! What is wrong with a configuration: where it stands, what it is and what to do about it.
+//! What is wrong with a configuration: where it is, what it is and what to do about it.
 
 use std::fmt;
 use std::path::Path;

@@ -67,7 +67,7 @@ pub(super) fn parse(source: &Text, text: &str, faults: &mut Vec<Fault>) -> Entry
     }
 }
 
-/// Tells one fault a line; the parts of the text that they spoil.
+/// Reports one fault a line; returns the parts of the text that they spoil.
 fn syntax_faults(source: &Text, text: &str, faults: &mut Vec<Fault>) -> Vec<Range<usize>> {
     let mut broken = Vec::new();
     for error in DeTable::parse_recoverable(text).1 {
@@ -105,7 +105,7 @@ pub(super) fn parse_default() -> Entry {
     parse(&Text::Default, super::DEFAULT, &mut Vec::new())
 }
 
-/// The bytes that a fault at `at` spoils: its line, and if that is the head of a table, all that stands in the table,
+/// The bytes that a fault at `at` spoils: its line, and if that is the head of a table, everything in the table,
 /// because it would be read as keys of another one.
 fn part_of(text: &str, at: usize) -> Range<usize> {
     let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));

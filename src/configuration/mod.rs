@@ -55,7 +55,7 @@ pub struct Configuration {
 }
 
 /// Reads, merges and checks all layers: the embedded defaults, `files` in order, `environment` (of which only names with
-/// [`PREFIX`] and names referred to by `env:` are read). Either everything is right, or every fault is told, sorted by place.
+/// [`PREFIX`] and names referred to by `env:` are read). Either everything is right, or every fault is reported, sorted by place.
 pub fn load(
     files: &[PathBuf],
     environment: impl IntoIterator<Item = (String, String)>,

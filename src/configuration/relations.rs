@@ -1,5 +1,5 @@
 //! Rules that concern several keys, or that a range cannot say. All of them are called from [`check`], and each has a test
-//! of its own in `tests/configuration/relations.rs`. They read the merged tree and skip what is not there or was already refused, so
+//! in `tests/configuration/relations.rs`. They read the merged tree and skip what is not there or was already refused, so
 //! that one fault never hides another.
 
 mod budgets;
@@ -95,7 +95,7 @@ impl Relations<'_> {
     }
 
     fn fault(&mut self, path: &[&str], problem: String, remedy: impl Into<String>) {
-        // A missing key is reported where its table stands.
+        // A missing key is reported at its table.
         let origin = (0..=path.len())
             .rev()
             .find_map(|length| self.root.at(path.get(..length)?))
@@ -119,7 +119,7 @@ impl Relations<'_> {
         match listen.parse::<SocketAddr>() {
             Err(_) => self.fault(
                 &path,
-                format!("`{listen}` is no address with port"),
+                format!("`{listen}` is not an address with a port"),
                 "write ADDRESS:PORT such as \"127.0.0.1:8470\", port 0 to 65535",
             ),
             Ok(address) if !address.ip().is_loopback() => self.fault(
@@ -156,14 +156,14 @@ impl Relations<'_> {
             let path = ["kafka", "options", name.as_str()];
             if !options::is_allowed(&name) {
                 let remedy = suggest(&name, &options::allowed());
-                self.fault(&path, "is no option that may be set".to_owned(), remedy);
+                self.fault(&path, "is not an option that may be set".to_owned(), remedy);
             } else if !matches!(
                 value,
                 Some(Value::String(_) | Value::Integer(_) | Value::Boolean(_))
             ) {
                 self.fault(
                     &path,
-                    "is no single value".to_owned(),
+                    "is not a single value".to_owned(),
                     "write text, a whole number, true or false",
                 );
             }
@@ -193,7 +193,7 @@ impl Relations<'_> {
                 directive.contains('=') || words.contains(&directive.to_lowercase().as_str());
             if !known || tracing_subscriber::EnvFilter::try_new(directive).is_err() {
                 let remedy = suggest(directive, &words);
-                self.fault(&path, format!("`{directive}` is no level"), remedy);
+                self.fault(&path, format!("`{directive}` is not a level"), remedy);
             }
         }
     }
@@ -249,7 +249,7 @@ impl Relations<'_> {
         if drain * 2 >= session {
             self.fault(
                 &path,
-                format!("{drain} ms is not below half of kafka.session_timeout_ms ({session} ms)"),
+                format!("{drain} ms is at least half of kafka.session_timeout_ms ({session} ms)"),
                 format!(
                     "write at most {}, or a longer session timeout",
                     (session - 1) / 2
@@ -347,7 +347,7 @@ impl Relations<'_> {
         }
     }
 
-    /// Told at the key that the operator wrote, if that is only one of them.
+    /// Reported at the key that the operator wrote, if that is only one of them.
     fn not_above(&mut self, low: &[&str], high: &[&str]) {
         let (Some(first), Some(second)) = (self.whole(low), self.whole(high)) else {
             return;

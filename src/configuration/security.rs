@@ -36,7 +36,7 @@ const SHORT: [(&[&str], &str, Option<&str>); 11] = [
     (&["sasl", "scope"], "sasl.oauthbearer.scope", None),
 ];
 
-/// Options that hold a PEM file's path, and what stands in one.
+/// Options that hold a PEM file's path, and what the file holds.
 const FILES: [(&str, &str); 3] = [
     ("ssl.ca.location", "CERTIFICATE"),
     ("ssl.certificate.location", "CERTIFICATE"),
@@ -125,8 +125,8 @@ impl Security {
             let (own, others) = (path.join("."), other.path.join("."));
             self.clashes.push(Clash {
                 path: path.to_vec(),
-                problem: format!("says something else than kafka.{others}"),
-                remedy: format!("write one of kafka.{own} and kafka.{others}"),
+                problem: format!("differs from kafka.{others}"),
+                remedy: format!("remove kafka.{own} or kafka.{others}"),
             });
         }
     }
@@ -153,7 +153,7 @@ impl Security {
         if let Some(mechanism) = in_the_clear {
             self.clashes.push(Clash {
                 path: path.clone(),
-                problem: format!("{mechanism} without TLS shows the secret to anybody on the way"),
+                problem: format!("{mechanism} without TLS sends the secret in the clear"),
                 remedy: "write kafka.tls.enabled = true (or, where that is meant, kafka.options.\"security.protocol\" = \"SASL_PLAINTEXT\")".to_owned(),
             });
         }
@@ -184,7 +184,7 @@ impl Security {
             let remedy = format!("write one of {}", PROTOCOLS.join(", "));
             self.clash(
                 "security.protocol",
-                format!("`{protocol}` is no protocol"),
+                format!("`{protocol}` is not a protocol"),
                 remedy,
             );
             return self.clashes;
@@ -226,7 +226,7 @@ impl Security {
             if self.text(&by_path).is_some() && self.text(&by_content).is_some() {
                 self.clash(
                     &by_path,
-                    format!("stands beside {by_content}"),
+                    format!("is set together with {by_content}"),
                     "write one of them",
                 );
             }
@@ -245,7 +245,7 @@ impl Security {
             ),
             (None, None) => self.clash(
                 "ssl.key.password",
-                "is the password of no key",
+                "is a password without a key",
                 "write kafka.tls.key too, or remove it",
             ),
             (Some(_), Some(_)) => {}
@@ -254,7 +254,7 @@ impl Security {
         if identity.is_some_and(|algorithm| !algorithm.eq_ignore_ascii_case("https")) {
             self.clash(
                 "ssl.endpoint.identification.algorithm",
-                "cannot be switched off: anybody with a certificate of that CA could pose as the broker",
+                "cannot be switched off: otherwise anyone with a certificate of that CA could pose as the broker",
                 "write \"https\", and a name of the broker's certificate in kafka.bootstrap_servers",
             );
         }
@@ -280,7 +280,7 @@ impl Security {
         let Some(mechanism) = self.text("sasl.mechanism").map(str::to_owned) else {
             self.clash(
                 "security.protocol",
-                "wants SASL, and no mechanism is set",
+                "needs SASL, and no mechanism is set",
                 format!("write kafka.sasl.mechanism, one of {mechanisms}"),
             );
             return;
@@ -305,7 +305,7 @@ impl Security {
             .collect::<Vec<_>>()
         {
             let short = short_name(missing);
-            // Told where its neighbour stands, if there is one.
+            // Reported where its neighbour is, if there is one.
             let place = wanted
                 .iter()
                 .find(|name| self.text(name).is_some())

@@ -107,7 +107,7 @@ pub struct Kafka {
     #[schemars(range(min = 1), extend("default" = 1))]
     pub topic_generation: u32,
     /// Further options of the Kafka client, by librdkafka's names, e.g. "security.protocol" = "SASL_SSL". Only options that
-    /// cannot break delivery are accepted; passwords by env: or file: reference. In the environment a single underscore stands
+    /// cannot break delivery are accepted; passwords by env: or file: reference. In the environment a single underscore is written
     /// for the dot: HOMEOSTAT__KAFKA__OPTIONS__SECURITY_PROTOCOL.
     #[schemars(schema_with = "schema::client_options", extend("default" = {}))]
     pub options: BTreeMap<String, toml::Value>,

@@ -25,7 +25,7 @@ pub(super) enum Shape {
     Map(Box<Shape>),
     /// Keys out of a list.
     MapOf(Vec<String>, Box<Shape>),
-    /// Options of the Kafka client: dotted names, scalar values; which ones is a rule of its own.
+    /// Options of the Kafka client: dotted names, scalar values; which ones is a separate rule.
     ClientOptions,
     /// A list of values out of a closed list, without repetition.
     Words(Vec<String>),
@@ -307,7 +307,7 @@ impl Shape {
                 format!("a table with the keys {}", self.names().join(", "))
             }
             Self::Map(_) | Self::ClientOptions => "a table".to_owned(),
-            Self::Words(words) => format!("a list out of {}", words.join(", ")),
+            Self::Words(words) => format!("a list of {}", words.join(", ")),
             Self::Hosts => "a list of host or host:port, such as [\"proxy.example\"]".to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Text { empty: true } | Self::Anything => "text in quotes".to_owned(),
@@ -367,7 +367,7 @@ fn check_words(words: &[String], items: &[Value]) -> Result<(), (String, String)
         let Some(word) = item.as_str() else {
             return Err((
                 format!("holds {}", kind(item)),
-                format!("write words out of {}", words.join(", ")),
+                format!("write only words from {}", words.join(", ")),
             ));
         };
         if !words.contains(&word) {
@@ -388,7 +388,7 @@ fn check_hosts(items: &[Value]) -> Result<(), (String, String)> {
             return Err((format!("holds {}", kind(item)), remedy));
         };
         if let Err(error) = crate::authority::Authority::parse(text) {
-            let remedy = "write it as it stands in a Host header, without scheme, path or wildcard";
+            let remedy = "write it as in a Host header, without scheme, path or wildcard";
             return Err((format!("`{text}` {error}"), remedy.to_owned()));
         }
     }

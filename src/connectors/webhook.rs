@@ -1,4 +1,4 @@
-//! The kind `webhook`: each action is one HTTP request, with a body of its own or all fields as JSON, signed if wanted.
+//! The kind `webhook`: each action is one HTTP request, with a configured body or all fields as JSON, signed if wanted.
 
 #![allow(
     clippy::doc_markdown,
@@ -232,7 +232,9 @@ impl Call {
         if self.content == Purpose::Json
             && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)
         {
-            return Err(format!("the template `body` made no JSON: {error}"));
+            return Err(format!(
+                "the template `body` did not render to JSON: {error}"
+            ));
         }
         Ok(body)
     }

@@ -71,7 +71,7 @@ impl Flag {
         *lock(&self.raised)
     }
 
-    /// Waits until it is raised, at most `timeout`; tells whether it was.
+    /// Waits until it is raised, at most `timeout`; returns whether it was.
     pub(super) fn wait(&self, timeout: Duration) -> bool {
         let guard = lock(&self.raised);
         let (guard, _) = self

@@ -1,4 +1,4 @@
-//! Gauges and counters of the actors, read from supervision's own counters when somebody scrapes.
+//! Gauges and counters of the actors, read from supervision's own counters at each scrape.
 
 use super::Metrics;
 

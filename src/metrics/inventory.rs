@@ -35,13 +35,13 @@ macro_rules! families {
 
 families! {
     events_consumed = Counter "events_consumed_total" ["topic", "outcome"]
-        "Events read from the log, by what became of them.";
+        "Events read from the log, by outcome.";
     decode_rejects = Counter "decode_rejects_total" ["reason"]
-        "Records that are no event, by reason.";
+        "Records that are not events, by reason.";
     dead_letters = Counter "dead_letters_total" ["topic", "reason"]
         "Records put on the dead-letter topic, by topic of origin and reason.";
     partition_stopped = Gauge "partition_stopped" ["topic", "partition"]
-        "1 while an owned partition stands because too many of its records were dead letters.";
+        "1 while an owned partition is stopped because too many of its records were dead letters.";
     partition_standstill = Gauge "partition_standstill_seconds" ["topic", "partition"]
         "Whole seconds for which an owned partition has had records in flight and its settled offset has not moved, or for which reading it has failed; 0 for one that stopped for too many dead letters.";
     partition_open_transaction = Gauge "partition_open_transaction_seconds" ["topic", "partition"]
@@ -53,7 +53,7 @@ families! {
     settled_offset = Gauge "settled_offset" ["topic", "partition"]
         "Offset up to which (exclusive) everything is settled, or is no record.";
     decisions = Counter "decisions_total" ["event_type", "action", "outcome"]
-        "Decisions that came to an end, by what became of them; those still open are in ledger_fold_entries.";
+        "Decisions that ended, by outcome; open ones are in ledger_fold_entries.";
     decision_latency = Histogram "decision_latency_seconds" []
         "From the log time of an event to its recorded decision.";
     suppressed = Counter "suppressed_total" ["reason"]
@@ -81,7 +81,7 @@ families! {
     ledger_time_ahead = Gauge "ledger_time_ahead_seconds" []
         "Whole seconds by which the time of the ledger is ahead of this machine's clock, 0 if it is not.";
     ledger_undelivered = Gauge "ledger_undelivered_alerts" []
-        "Alerts about failed actions of the last eight days that reached nobody.";
+        "Alerts about failed actions of the last eight days that were not delivered.";
     ledger_paused = Gauge "ledger_paused" ["partition"]
         "1 while an operator's pause holds the ledger partition.";
     ledger_silenced = Gauge "ledger_silenced" ["partition"]
@@ -91,7 +91,7 @@ families! {
     ledger_voids = Counter "ledger_voids_total" ["reason"]
         "Ledger records without effect, by reason.";
     watchdog_steps = Counter "watchdog_steps_total" ["step"]
-        "Steps by which the watchdog healed what stood still.";
+        "Steps taken by the watchdog to restart what made no progress.";
     publish_requests = Counter "publish_requests_total" ["outcome"]
         "Requests to publish events over HTTP, by outcome.";
     published_events = Counter "published_events_total" ["topic"]

@@ -1,4 +1,4 @@
-//! Membership in the consumer group: joined at the start, joined anew when the watchdog finds it standing still, left at
+//! Membership in the consumer group: joined at the start, joined again when the watchdog finds it standing still, left at
 //! the end.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
@@ -86,7 +86,7 @@ impl Consumption {
             .unwrap_or(false)
     }
 
-    /// Never waits: the API asks while the group may be being joined. Those who ask at the same time are in nobody's way:
+    /// Never waits: the API asks while the group may be being joined. Concurrent callers do not block each other:
     /// otherwise the service would seem unready for a moment.
     fn peek<T>(&self, ask: impl Fn(&dyn Subscription) -> T) -> Option<T> {
         let present = self.present.try_read().ok()?;

@@ -16,7 +16,7 @@ pub(super) enum Exit {
     Failed = 1,
     /// Usage or configuration: correct it first.
     Usage = 2,
-    /// The ledger, or the embedded log that holds it, cannot be used: a person has to mend it.
+    /// The ledger, or the embedded log that holds it, cannot be used: a person has to repair it.
     Ledger = 3,
     /// The log's client has failed for good: start it again.
     Log = 4,
@@ -57,14 +57,14 @@ impl Exit {
 }
 
 /// An error with its causes, each said once: many an error's own text names its cause already.
-pub(super) fn told(error: &anyhow::Error) -> String {
-    let mut told = error.to_string();
+pub(super) fn in_full(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
     for cause in error.chain().skip(1).map(ToString::to_string) {
-        if !told.contains(&cause) {
-            told = format!("{told}: {cause}");
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
         }
     }
-    told
+    text
 }
 
 impl From<Exit> for ExitCode {
@@ -153,7 +153,7 @@ mod tests {
             listen: "127.0.0.1:1".to_owned(),
             source: std::io::Error::other("address in use"),
         };
-        let told = told(&anyhow::Error::new(error).context("the start"));
+        let told = in_full(&anyhow::Error::new(error).context("the start"));
         assert_eq!(told.matches("address in use").count(), 1, "{told}");
         assert!(
             told.starts_with("the start: cannot listen on 127.0.0.1:1"),

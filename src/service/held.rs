@@ -1,4 +1,4 @@
-//! Topics of events that an open transaction of another producer holds: told as a warning, in the log and by a gauge. No reason
+//! Topics of events that an open transaction of another producer holds: reported as a warning, in the log and by a gauge. No reason
 //! against readiness: no instance could read on, and taking this one out of service would stop its other partitions too.
 
 use std::collections::BTreeMap;
@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use homeostat_actors::ports::log::{OpenTransaction, PartitionStatus, TopicPartition};
 
 /// Time between two lines in the log about one partition.
-const TELL: Duration = Duration::from_mins(1);
+const PERIOD: Duration = Duration::from_mins(1);
 
-/// When each held partition was told of last. Bound: the partitions of the topics that this service reads.
+/// When each held partition was logged last. Bound: the partitions of the topics that this service reads.
 #[derive(Debug)]
 pub(super) struct Held {
-    told: Mutex<BTreeMap<TopicPartition, Instant>>,
+    logged: Mutex<BTreeMap<TopicPartition, Instant>>,
     /// A shorter transaction is no trouble.
     longest: Duration,
 }
@@ -25,10 +25,10 @@ impl Default for Held {
 }
 
 impl Held {
-    /// Tells of transactions that have been open for longer than this.
+    /// Reports transactions that have been open for longer than this.
     pub(super) fn beyond(longest: Duration) -> Self {
         Self {
-            told: Mutex::default(),
+            logged: Mutex::default(),
             longest,
         }
     }
@@ -48,14 +48,14 @@ impl Held {
     }
 
     fn due(&self, status: &[PartitionStatus], now: Instant) -> Vec<String> {
-        let mut told = self.lock();
+        let mut logged = self.lock();
         let long: BTreeMap<_, _> = self.long(status).collect();
-        told.retain(|partition, _| long.contains_key(partition));
+        logged.retain(|partition, _| long.contains_key(partition));
         let mut lines = Vec::new();
         for (partition, held) in long {
-            let recent = |told: &Instant| now.saturating_duration_since(*told) < TELL;
-            if !told.get(partition).is_some_and(recent) {
-                told.insert(partition.clone(), now);
+            let recent = |logged: &Instant| now.saturating_duration_since(*logged) < PERIOD;
+            if !logged.get(partition).is_some_and(recent) {
+                logged.insert(partition.clone(), now);
                 lines.push(sentence(partition, held));
             }
         }
@@ -74,7 +74,7 @@ impl Held {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<TopicPartition, Instant>> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+        self.logged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

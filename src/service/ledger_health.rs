@@ -10,9 +10,9 @@ use homeostat_logic::topic::LEDGER;
 
 /// Pause between two questions to the log.
 const PERIOD: Duration = Duration::from_secs(5);
-/// Longest wait for an answer; a log that is away is told of elsewhere.
+/// Longest wait for an answer; an unreachable log is reported elsewhere.
 const ANSWER: Duration = Duration::from_secs(15);
-/// A fold with records left that has not moved for this long is told as a reason.
+/// A fold with records left that has not moved for this long is a reason against readiness.
 const STILL_MAX: Duration = Duration::from_secs(30);
 /// Answers in a row that make it certain that the log ends before what was folded: a broker that has just become leader
 /// may know less for a moment.
@@ -23,13 +23,13 @@ const SHORT_MAX: u32 = 3;
 struct Seen {
     high: i64,
     position: i64,
-    /// Since when the fold stands at this position with records left.
+    /// Since when the fold is at this position with records left.
     still_since: Option<Instant>,
     /// Answers in a row by which the log ends before what was folded.
     short: u32,
 }
 
-/// The log ends before what was folded from it: it has lost records, or its topic was created anew.
+/// The log ends before what was folded from it: it has lost records, or its topic was created again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Lost {
     pub(super) partition: i32,
@@ -131,7 +131,7 @@ impl LedgerHealth {
         })
     }
 
-    /// While the log does not answer, standing still is nobody's fault.
+    /// While the log does not answer, standing still is not a fault of the fold.
     fn unknown(&self) {
         self.lock().clear();
     }
@@ -152,10 +152,10 @@ impl LedgerHealth {
             ));
         }
         let still = now.saturating_duration_since(seen.still_since?);
-        let stands = view.read().progress == Progress::Live && position(view) == seen.position;
-        (stands && still > STILL_MAX).then(|| {
+        let still_there = view.read().progress == Progress::Live && position(view) == seen.position;
+        (still_there && still > STILL_MAX).then(|| {
             format!(
-                "ledger partition {}: the fold has stood at offset {} for {} s, and the log goes on to {}",
+                "ledger partition {}: the fold has been at offset {} for {} s, and the log goes on to {}",
                 view.partition,
                 seen.position,
                 still.as_secs(),
@@ -205,8 +205,8 @@ mod tests {
             (Some(7), None)
         );
         health.answered(&marks(9), &[0], &views, later);
-        let told = health.reason(&view, later).unwrap();
-        assert!(told.contains("offset 0 for 60 s"), "{told}");
+        let reason = health.reason(&view, later).unwrap();
+        assert!(reason.contains("offset 0 for 60 s"), "{reason}");
         health.unknown();
         assert_eq!(health.reason(&view, later), None, "the log is away");
     }

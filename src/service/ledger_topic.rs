@@ -1,4 +1,4 @@
-//! What the ledger's topic must be (ledger-protocol §8, assumption A1): every difference is told at once, with what was
+//! What the ledger's topic must be (ledger-protocol §8, assumption A1): every difference is reported at once, with what was
 //! found and how to mend it.
 
 use homeostat_actors::ports::log::{BrokerSettings, TopicDescription};
@@ -85,7 +85,7 @@ impl Findings {
     }
 
     /// Keys would move to other partitions, where nothing is known of them. How many there were when the records were
-    /// written is not known here: the fold refuses what does not belong where it stands.
+    /// written is not known here: the fold refuses what does not belong where it is.
     fn partitions(&mut self, ledger: &TopicDescription, configured: i32) {
         let found = ledger.partitions.len();
         let empty = ledger.partitions.iter().all(|marks| marks.high == 0);
@@ -164,7 +164,7 @@ impl Findings {
             .min_insync_replicas
             .is_none_or(|found| found < IN_SYNC_MIN)
         {
-            let found = told(brokers.min_insync_replicas);
+            let found = shown(brokers.min_insync_replicas);
             differences.push(setting_differs(
                 format!(
                     "min.insync.replicas is {found}, so that a record may count as written while only one broker has it"
@@ -173,7 +173,7 @@ impl Findings {
             ));
         }
         if brokers.unclean_election != Some(false) {
-            let found = told(brokers.unclean_election);
+            let found = shown(brokers.unclean_election);
             differences.push(setting_differs(
                 format!(
                     "unclean.leader.election.enable is {found}, so that a broker without the newest records may take over"
@@ -195,15 +195,15 @@ fn setting_differs(what: impl Into<String>, (name, value): (&'static str, &str))
     }
 }
 
-fn told(value: Option<impl ToString>) -> String {
+fn shown(value: Option<impl ToString>) -> String {
     value.map_or_else(
-        || "not told (is DescribeConfigs allowed on the topic?)".to_owned(),
+        || "not known (is DescribeConfigs allowed on the topic?)".to_owned(),
         |value| value.to_string(),
     )
 }
 
 /// All differences and what mends them, in one line. `brokers` as the command is to name them; `None` = the embedded log.
-pub(super) fn tell(differences: &[Difference], brokers: Option<&str>) -> String {
+pub(super) fn describe(differences: &[Difference], brokers: Option<&str>) -> String {
     let what: Vec<_> = (1..)
         .zip(differences)
         .map(|(number, difference)| format!("({number}) {}", difference.what))
@@ -224,7 +224,7 @@ pub(super) fn tell(differences: &[Difference], brokers: Option<&str>) -> String 
         )),
         None => mends.push("start with an empty data_dir".to_owned()),
     }
-    format!("{}. To mend it: {}", what.join("; "), mends.join("; "))
+    format!("{}. To correct it: {}", what.join("; "), mends.join("; "))
 }
 
 #[cfg(test)]

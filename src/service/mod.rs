@@ -78,7 +78,7 @@ impl End {
     }
 }
 
-/// Runs the service until it is told to end, or has to.
+/// Runs the service until a signal ends it, or a failure.
 pub fn run(configuration: Configuration) -> ExitCode {
     for warning in &configuration.warnings {
         tracing::warn!("configuration: {warning}");
@@ -94,7 +94,7 @@ pub fn run(configuration: Configuration) -> ExitCode {
             let exit = Exit::of(&error);
             let code = exit.code();
             tracing::error!(
-                error = exit::told(&error),
+                error = exit::in_full(&error),
                 code,
                 "the service did not start"
             );
@@ -143,11 +143,11 @@ fn announce(server: &Server, log: &dyn EventLog) {
         "homeostat listens on http://{address} (event log: {})",
         log.kind()
     );
-    // Whoever does not read the line has the log.
+    // A failure is ignored: the log says the same.
     writeln!(output, "{line}")
         .and_then(|()| output.flush())
         .unwrap_or_default();
-    tracing::info!(%address, log = log.kind(), "HTTP API is up");
+    tracing::info!(%address, log = log.kind(), "the HTTP API is listening");
 }
 
 enum Started {
@@ -186,7 +186,7 @@ async fn start(
     if let Some(error) = unusable(&roster) {
         return Err(error.into());
     }
-    state.waiting_for("the ledger gets its Genesis record".to_owned());
+    state.waiting_for("writing the ledger's Genesis record".to_owned());
     tokio::select! {
         () = signals.any() => return Ok(Started::Interrupted),
         () = founding::founded(&**log, roster.views()) => {}
@@ -217,7 +217,7 @@ async fn start(
     let vitals = assembly.vitals();
     let watched = vitals.watch(roster.supervisor(), stall_max, &hopeless)?;
     vitals.show(assembly.metrics());
-    tracing::info!("ready: events are being answered");
+    tracing::info!("ready");
     Ok(Started::Running(Box::new(Running {
         roster,
         hopeless: hopeless.subscribe(),
@@ -242,7 +242,7 @@ async fn prepare_topics(
                 return Ok(());
             }
             Err(topics::LedgerError::Log(error @ LogError::Unavailable(_))) => {
-                // What the log itself told needs no second line each time.
+                // What the log itself reported needs no second line each time.
                 if log.trouble().is_some() {
                     tracing::debug!(%error, "the event log is not ready; asking again");
                 } else {
@@ -280,8 +280,8 @@ async fn ledger_lost(roster: &Roster, state: &ServiceState) -> topics::LedgerErr
     }
 }
 
-/// Why nobody can start from what a ledger partition holds. A partition that is refused for a reason of its own leaves the
-/// others at work; a wrong number of partitions is everybody's.
+/// Why no instance can start from what a ledger partition holds. A partition that is refused for another reason leaves the
+/// others at work; a wrong number of partitions stops all of them.
 fn unusable(roster: &Roster) -> Option<topics::LedgerError> {
     use homeostat_actors::ledger_view::Progress;
     use topics::LedgerError;
@@ -337,7 +337,7 @@ async fn until_end(
             failed.ok().and_then(|error| error.clone()).map(|error| End::Log(error.to_string()))
         }
     };
-    reason.unwrap_or_else(|| End::Log("a watched part of the service is gone".to_owned()))
+    reason.unwrap_or_else(|| End::Log("a watched part of the service has ended".to_owned()))
 }
 
 /// Stops polling, finishes what is in flight, commits and leaves the group; then lets requests under way end.
@@ -389,7 +389,7 @@ impl Signals {
         }
     }
 
-    /// From now on a signal, or the end of the time for an end, ends the process. On a thread of its own, because the
+    /// From now on a signal, or the end of the time for an end, ends the process. On a separate thread, because the
     /// drain may be what hangs.
     fn second_ends_at_once(exit: Exit) {
         let spawned = std::thread::Builder::new()
@@ -401,7 +401,7 @@ impl Signals {
                 let Ok(runtime) = runtime else { return };
                 let reason = runtime.block_on(async {
                     let Ok(mut signals) = Self::listen() else {
-                        return "signals cannot be heard";
+                        return "cannot listen for signals";
                     };
                     tokio::select! {
                         () = signals.any() => "second signal",
@@ -412,7 +412,7 @@ impl Signals {
                 std::process::exit(i32::from(exit.code()));
             });
         if let Err(error) = spawned {
-            tracing::warn!(%error, "nobody watches the drain");
+            tracing::warn!(%error, "the drain is not watched");
         }
     }
 }

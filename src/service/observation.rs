@@ -104,12 +104,12 @@ fn approval_awaited(id: Id, phase: Phase, fold: &Fold) {
     }
 }
 
-/// An alert that reached nobody.
+/// An alert that was not delivered.
 fn lost(id: Id, alert: &ActionState) {
     let (action, target) = (alert.step.action, &alert.subject.target);
     tracing::error!(
         action_id = %id,
-        "{action} about {target} through `{}` is {} and reached nobody; mend the connector, then `homeostat override refire {id} --reason WHY`, or say that you know: `homeostat override acknowledge {id} --reason WHY`",
+        "{action} about {target} through `{}` is {} and was not delivered; repair the connector, then `homeostat override refire {id} --reason WHY`, or acknowledge: `homeostat override acknowledge {id} --reason WHY`",
         alert.step.connector,
         alert.phase.name()
     );

@@ -20,7 +20,7 @@ use super::ledger_health::LedgerHealth;
 use super::unread::Unread;
 use crate::http::{Cooldowns, Decisions, Stopped, Tree};
 
-/// Why the service is not ready for reasons of its own, beside what it can look up.
+/// Reasons against readiness that are set, beside those that are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Hindrance {
     /// It waits for this.
@@ -82,7 +82,7 @@ impl ServiceState {
         self
     }
 
-    /// Tells of transactions of other producers that are open for longer than this.
+    /// Reports transactions of other producers that are open for longer than this.
     pub(super) fn tells_of_held_beyond(mut self, longest: Duration) -> Self {
         self.held = Held::beyond(longest);
         self
@@ -202,11 +202,11 @@ impl Decisions for ServiceState {
     /// Of an action whose story has left the history, what the fold still knows: people can order about it.
     fn decision(&self, id: Id) -> Option<DecisionStory> {
         let history = self.history.read().unwrap_or_else(PoisonError::into_inner);
-        let told = history.get(id);
-        // Whoever writes the history takes the fold first, so the two are never held together here.
+        let story = history.get(id);
+        // A writer of the history takes the fold first, so the two are never held together here.
         drop(history);
         let kept = |view: &Arc<LedgerView>| Some(of_state(id, view.read().fold.action(id)?));
-        told.or_else(|| self.views.iter().find_map(kept))
+        story.or_else(|| self.views.iter().find_map(kept))
     }
 }
 

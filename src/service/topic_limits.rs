@@ -1,4 +1,4 @@
-//! Topics that take less than the service may have to write: told at the start, with the command that mends it (issue 13,
+//! Topics that take less than the service may have to write: reported at the start, with the command that corrects it (issue 13,
 //! row 13). The ledger's own limit is checked with the rest of its topic.
 
 use homeostat_actors::ports::log::{EventLog, TopicDescription};
@@ -12,7 +12,7 @@ const FRAME_BYTES: usize = 4 * 1_024;
 /// What the service gives the topics that it creates, and what is asked for.
 const WANTED: i64 = 1_310_720;
 
-/// Warns of limits that are too low. A log that does not tell them is asked no further.
+/// Warns of limits that are too low. A log that does not report them is not asked again.
 pub(super) async fn warn(log: &dyn EventLog, settings: &Settings) {
     let Some(servers) = &settings.kafka.bootstrap_servers else {
         return;
@@ -21,8 +21,8 @@ pub(super) async fn warn(log: &dyn EventLog, settings: &Settings) {
     let names = names.chain([DEAD_LETTERS]).map(str::to_owned);
     match log.describe_topics(names.collect()).await {
         Ok(found) => {
-            if let Some(told) = tell(&found, settings.http.event_bytes_max, servers) {
-                tracing::warn!("{told}");
+            if let Some(warning) = describe(&found, settings.http.event_bytes_max, servers) {
+                tracing::warn!("{warning}");
             }
         }
         Err(error) => tracing::debug!(%error, "the limits of the topics are not known"),
@@ -30,7 +30,7 @@ pub(super) async fn warn(log: &dyn EventLog, settings: &Settings) {
 }
 
 /// What is too low, what follows from it, and the command that mends it.
-fn tell(found: &[TopicDescription], event_bytes_max: usize, servers: &str) -> Option<String> {
+fn describe(found: &[TopicDescription], event_bytes_max: usize, servers: &str) -> Option<String> {
     let needed = |topic: &TopicDescription| {
         let record = if topic.name == DEAD_LETTERS {
             MAX_RECORD_BYTES
@@ -49,15 +49,15 @@ fn tell(found: &[TopicDescription], event_bytes_max: usize, servers: &str) -> Op
     if low.is_empty() {
         return None;
     }
-    let told: Vec<_> = low
+    let limits: Vec<_> = low
         .iter()
         .map(|(name, limit)| format!("{name} {limit}"))
         .collect();
     let names: Vec<_> = low.iter().map(|(name, _)| *name).collect();
     let wanted = found.iter().map(needed).max().unwrap_or(WANTED).max(WANTED);
     Some(format!(
-        "these topics take records of fewer bytes than events may have (max.message.bytes): {}. A larger event is refused, and a larger dead letter is written without the record's value. To mend it, run `for topic in {}; do kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics --entity-name $topic --add-config max.message.bytes={wanted}; done`",
-        told.join(", "),
+        "these topics take records of fewer bytes than events may have (max.message.bytes): {}. A larger event is refused, and a larger dead letter is written without the record's value. To correct it, run `for topic in {}; do kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics --entity-name $topic --add-config max.message.bytes={wanted}; done`",
+        limits.join(", "),
         names.join(" ")
     ))
 }
@@ -91,7 +91,7 @@ mod tests {
             (DEAD_LETTERS, Some(letter + frame - 1), true),
             (DEAD_LETTERS, Some(letter + frame), false),
         ] {
-            let told = tell(&[topic(name, limit)], 1_000, "kafka:9092");
+            let told = describe(&[topic(name, limit)], 1_000, "kafka:9092");
             assert_eq!(told.is_some(), low, "{name} {limit:?}: {told:?}");
             if let (Some(told), Some(limit)) = (told, limit) {
                 assert!(told.contains(&format!("{name} {limit}")), "{told}");

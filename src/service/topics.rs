@@ -20,7 +20,7 @@ pub(super) enum LedgerError {
     Topic(String),
     /// Its first records are gone and nothing is left to start from.
     #[error(
-        "ledger truncated: partition {partition} of {LEDGER} begins at offset {low}, and no checkpoint with eight days of log before it is left; restore the records, or append an empty checkpoint to begin anew, which forgets open actions, cooldowns and budgets"
+        "ledger truncated: partition {partition} of {LEDGER} begins at offset {low}, and no checkpoint with eight days of log before it is left; restore the records, or append an empty checkpoint to start over, which forgets open actions, cooldowns and budgets"
     )]
     Truncated {
         /// The partition.
@@ -37,7 +37,7 @@ pub(super) enum LedgerError {
         partition: i32,
         /// As configured and found.
         partitions: usize,
-        /// What stands there.
+        /// What is there.
         why: String,
     },
     /// An older version of this program wrote it.
@@ -50,7 +50,7 @@ pub(super) enum LedgerError {
     },
     /// Less is in the log than was folded from it.
     #[error(
-        "the log has lost records of {LEDGER}, or its topic was deleted: partition {} ends at offset {}, and everything before {} was folded; restore the topic, or start again to go on by what is there, which forgets actions, cooldowns and budgets",
+        "the log has lost records of {LEDGER}, or its topic was deleted: partition {} ends at offset {}, and everything before {} was folded; restore the topic, or start again to continue from what is left, which forgets actions, cooldowns and budgets",
         .0.partition, .0.end, .0.folded
     )]
     Lost(Lost),
@@ -93,7 +93,7 @@ pub(super) async fn check_ledger(
     let found = log.describe_topics(vec![LEDGER.to_owned()]).await?;
     let missing = || {
         LogError::Unavailable(format!(
-            "{LEDGER} has just been created and is not there yet"
+            "{LEDGER} has just been created and is not visible yet"
         ))
     };
     let ledger = found.into_iter().next().ok_or_else(missing)?;
@@ -105,7 +105,7 @@ pub(super) async fn check_ledger(
     let findings = ledger_topic::examine(&ledger, partitions, durability);
     let servers = settings.kafka.bootstrap_servers.as_deref();
     if !findings.warned.is_empty() {
-        let differences = ledger_topic::tell(&findings.warned, servers);
+        let differences = ledger_topic::describe(&findings.warned, servers);
         tracing::warn!(
             "{LEDGER} promises less than production needs: {differences}; until then actions may be lost or sent twice after a failure"
         );
@@ -113,7 +113,7 @@ pub(super) async fn check_ledger(
     if findings.refused.is_empty() {
         Ok(())
     } else {
-        Err(LedgerError::Topic(ledger_topic::tell(
+        Err(LedgerError::Topic(ledger_topic::describe(
             &findings.refused,
             servers,
         )))

@@ -18,7 +18,7 @@ const PERIOD: Duration = Duration::from_secs(5);
 /// Longest wait for an answer.
 const ANSWER: Duration = Duration::from_secs(15);
 
-/// Records that are neither delivered nor refused for this long are told as a reason: the client's word on where a partition
+/// Records that are neither delivered nor refused for this long are a reason against readiness: the client's word on where a partition
 /// ends is up to two of its looks old, ten seconds.
 const SILENT_MAX: Duration = Duration::from_secs(20);
 
@@ -43,7 +43,7 @@ pub(super) struct Standing {
     pub(super) lasting: Duration,
     reason: String,
     /// Before that it may pass by itself.
-    told_after: Duration,
+    shown_after: Duration,
 }
 
 impl Unread {
@@ -90,25 +90,25 @@ impl Unread {
         let Some(refusal) = &status.refusal else {
             let silent = *self.silent().get(&status.partition)?;
             let lasting = now.saturating_duration_since(silent.since);
-            let stands = silent.settled == status.settled && lasting > SILENT_MAX;
-            return stands.then(|| Standing {
+            let unmoved = silent.settled == status.settled && lasting > SILENT_MAX;
+            return unmoved.then(|| Standing {
                 lasting,
                 reason: format!(
-                    "the log has records from offset {} on, and the client delivers none of them and gives no reason",
+                    "the log has records from offset {} on, and the client delivers none of them without giving a reason",
                     silent.settled
                 ),
-                told_after: SILENT_MAX,
+                shown_after: SILENT_MAX,
             });
         };
         let in_flight = i64::try_from(in_flight).unwrap_or(i64::MAX);
         let read = status.settled.saturating_add(in_flight);
         let left = || self.end_of(status).is_none_or(|end| end > read);
-        // What stands in the log and cannot be read does not pass by itself.
+        // A record that cannot be read does not pass by itself.
         let lasts = refusal.at.is_some();
         (lasts || left()).then(|| Standing {
             lasting: refusal.lasting,
             reason: refusal.reason.clone(),
-            told_after: if lasts { Duration::ZERO } else { IDLE_MAX },
+            shown_after: if lasts { Duration::ZERO } else { IDLE_MAX },
         })
     }
 
@@ -120,7 +120,7 @@ impl Unread {
         now: Instant,
     ) -> Option<String> {
         let standing = self.standing(status, in_flight, now)?;
-        (standing.lasting >= standing.told_after).then(|| {
+        (standing.lasting >= standing.shown_after).then(|| {
             format!(
                 "{}: nothing has been read for {} s: {}",
                 status.partition,

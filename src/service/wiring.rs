@@ -100,7 +100,7 @@ fn is_missing(settings: &Settings) -> bool {
 }
 
 fn open_error(error: &anyhow::Error, settings: &Settings) -> OpenError {
-    let problem = exit::told(error);
+    let problem = exit::in_full(error);
     match error.downcast_ref() {
         Some(embedded::OpenError::InUse { .. }) => OpenError::InUse {
             problem,

@@ -71,7 +71,7 @@ fn what_is_given_wrongly_is_named_with_what_to_do() {
         (
             "publish --file list.json",
             1,
-            "list.json:1: not {topic, key, value}: a JSON object is wanted, each on a line of its own; `jq -c '.[]'`",
+            "list.json:1: not {topic, key, value}: expected a JSON object on each line; `jq -c '.[]'`",
         ),
         (
             "publish --file pretty.json",
@@ -99,7 +99,7 @@ fn what_is_given_wrongly_is_named_with_what_to_do() {
             "missing.jsonl: cannot be opened: No such file",
         ),
         ("publish --file ''", 2, "a value is required"),
-        ("publish ''", 2, "'': the topic is not known"),
+        ("publish ''", 2, "'': unknown topic"),
         ("publish DATA.INGESTED", 2, "did you mean `data.ingested`?"),
         (
             "publish data.drift.detcted",
@@ -260,7 +260,7 @@ fn what_is_given_wrongly_is_named_with_what_to_do() {
         (
             "--config closed.toml",
             2,
-            "closed.toml:2: http.listen: `x` is no address with port",
+            "closed.toml:2: http.listen: `x` is not an address with a port",
         ),
     ] {
         let (status, out, err) = run(folder.path(), line);

@@ -69,7 +69,7 @@ fn ctrl_c_tells_what_was_published_and_how_to_go_on() {
     assert_eq!(out(&output), "2 events published to 1 topic\n");
     let told = err(&output);
     assert!(
-        told.starts_with("interrupted\nto go on, pipe the same input into:\n"),
+        told.starts_with("interrupted\nResume by piping the same input into:\n"),
         "{told}"
     );
     assert!(told.ends_with("--from-line 4 --file -\n"), "{told}");

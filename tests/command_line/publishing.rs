@@ -128,7 +128,7 @@ fn a_bad_line_in_a_stream_loses_nothing_after_it() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(out(&output), "2 events published to 1 topic\n");
     for fault in [
-        "input:2: data.nonsense: the topic is not known",
+        "input:2: data.nonsense: unknown topic",
         "input:3: not {topic, key, value}: unknown field `kye`",
         "input:4: longer than",
         "3 bad lines left out",

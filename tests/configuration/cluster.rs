@@ -76,7 +76,7 @@ fn what_of_a_secured_cluster_does_not_go_together_is_refused_with_a_remedy() {
         ),
         (
             "[kafka.sasl]\nmechanism = \"PLAIN\"\nusername = \"me\"\npassword = \"env:PASSWORD\"",
-            "PLAIN without TLS shows the secret",
+            "PLAIN without TLS sends the secret in the clear",
         ),
         (
             "[kafka.sasl]\nmechanism = \"SCRAM-SHA-256\"\nusername = \"me\"\npassword = \"hunter2\"",
@@ -112,23 +112,23 @@ fn what_of_a_secured_cluster_does_not_go_together_is_refused_with_a_remedy() {
         ),
         (
             "[kafka.tls]\nenabled = true\nkey_password = \"env:PASSWORD\"",
-            "is the password of no key",
+            "is a password without a key",
         ),
         (
             "[kafka.tls]\nenabled = true\n[kafka.options]\n\"security.protocol\" = \"SASL_SSL\"\n\"sasl.mechanism\" = \"PLAIN\"\n\"sasl.username\" = \"me\"\n\"sasl.password\" = \"env:PASSWORD\"",
-            "kafka.tls.enabled: says something else than kafka.options.security.protocol",
+            "kafka.tls.enabled: differs from kafka.options.security.protocol",
         ),
         (
             "[kafka.tls]\nenabled = true\nca = \"env:PASSWORD\"\n[kafka.options]\n\"ssl.ca.pem\" = \"env:OTHER\"",
-            "kafka.tls.ca: says something else than kafka.options.ssl.ca.pem",
+            "kafka.tls.ca: differs from kafka.options.ssl.ca.pem",
         ),
         (
             "[kafka.options]\n\"security.protocol\" = \"SASL_SSL\"",
-            "security.protocol\": wants SASL, and no mechanism is set",
+            "security.protocol\": needs SASL, and no mechanism is set",
         ),
         (
             "[kafka.options]\n\"security.protocol\" = \"TLS\"",
-            "`TLS` is no protocol",
+            "`TLS` is not a protocol",
         ),
         (
             "[kafka.options]\n\"security.protocol\" = \"SSL\"\n\"ssl.endpoint.identification.algorithm\" = \"none\"",

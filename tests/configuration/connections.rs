@@ -123,7 +123,7 @@ fn each_fault_of_how_an_action_uses_its_connection_is_at_its_line() {
         ),
         (
             "[targets.m.actions.retrain]\nconnection = \"job\"",
-            "site.toml:7: targets.m.actions.retrain.connection: there is no connection `job`; did you mean `jobs`?",
+            "site.toml:7: targets.m.actions.retrain.connection: unknown connection `job`; did you mean `jobs`?",
         ),
         (
             "[targets.m.actions.retrain]\npolicy = \"verify\"",
@@ -163,7 +163,10 @@ fn the_name_log_is_taken_and_connections_are_few() {
         |number| format!("[connections.c{number}]\nkind = \"webhook\"\nurl = \"https://e.org\"\n");
     let many = (0..65).map(one).collect::<Vec<_>>().concat();
     let found = faults(&many, &[]);
-    assert!(found[0].contains("at most 64 are allowed"), "{found:?}");
+    assert!(
+        found[0].contains("exceeds the limit of 64 connections"),
+        "{found:?}"
+    );
 }
 
 #[test]

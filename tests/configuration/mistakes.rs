@@ -74,7 +74,7 @@ fn keys_that_can_never_match_are_warned_of_with_what_was_probably_meant() {
         ),
         (
             "[targets.\"churn@7\"]\nresponses_per_hour = 2".to_owned(),
-            "site.toml:1: targets.\"churn@7\": no event has the target `churn@7`: a model's version is no part of its target; write [targets.churn]",
+            "site.toml:1: targets.\"churn@7\": no event has the target `churn@7`: the version of a model is not part of its target; write [targets.churn]",
         ),
         (
             "[targets.\"model/churn:7\"]\nresponses_per_hour = 2".to_owned(),
@@ -86,7 +86,7 @@ fn keys_that_can_never_match_are_warned_of_with_what_was_probably_meant() {
         ),
         (
             "[targets.\"model/runs:/1/x\"]\nresponses_per_hour = 2".to_owned(),
-            "it is in no form of a model's name; write the name of a model or a service",
+            "it is not a valid model name; write the name of a model or a service",
         ),
         (
             "[connections.jobs]\nkind = \"webhook\"\nurl = \"https://e.org/\"".to_owned(),

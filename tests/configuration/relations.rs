@@ -17,7 +17,7 @@ fn each_relation_between_keys_is_checked() {
         ),
         (
             "http.listen = \"127.0.0.1:65536\"",
-            "http.listen: `127.0.0.1:65536` is no address with port",
+            "http.listen: `127.0.0.1:65536` is not an address with a port",
         ),
         (
             "http.event_bytes_max = 9000000",
@@ -25,11 +25,11 @@ fn each_relation_between_keys_is_checked() {
         ),
         (
             "kafka.bootstrap_servers = \"broker\"",
-            "`broker` is no broker address",
+            "`broker` is not a broker address",
         ),
         (
             "kafka.bootstrap_servers = \"a:1,b:0\"",
-            "`b:0` is no broker address",
+            "`b:0` is not a broker address",
         ),
         (
             "kafka.options = { \"enable.auto.commit\" = true }",
@@ -41,11 +41,11 @@ fn each_relation_between_keys_is_checked() {
         ),
         (
             "kafka.options = { \"client.rack\" = [] }",
-            "is no single value",
+            "is not a single value",
         ),
         (
             "kafka.options = { \"socket.timeout.ms\" = 99999999999999999999 }",
-            "is no single value",
+            "is not a single value",
         ),
         (
             "kafka.options = { \"security.protocol\" = \"SASL_SSL\", \"sasl.mechanism\" = \"PLAIN\", \"sasl.username\" = \"me\", \"sasl.password\" = \"hunter2\" }",
@@ -88,7 +88,7 @@ fn each_relation_between_keys_is_checked() {
         ),
         (
             "actions.retrain.connection = \"jobs\"",
-            "there is no connection `jobs`; add [connections.jobs] with a kind",
+            "unknown connection `jobs`; add [connections.jobs] with a kind",
         ),
         (
             "actions.retrain.policy = \"verify\"",

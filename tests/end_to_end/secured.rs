@@ -266,7 +266,7 @@ fn every_mechanism_decides_and_every_refusal_is_one_line_and_a_reason() {
             &format!("127.0.0.1:{mtls}"),
             &ca,
             String::new(),
-            "wants a client certificate",
+            "requires a client certificate",
         ),
         (
             &secured,

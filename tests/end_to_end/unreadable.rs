@@ -213,10 +213,7 @@ fn a_ledger_that_cannot_be_read_is_told_and_nothing_is_executed() {
     damage(&data, LEDGER, used.unwrap(), 0, Damage::Codec(7));
     broker.start();
     let service = launch.spawn();
-    let expected = format!(
-        "ledger partition {}: what stands at offset 0",
-        used.unwrap()
-    );
+    let expected = format!("ledger partition {}: the record at offset 0", used.unwrap());
     let begun = Instant::now();
     wait_until("the reason is told", || {
         service.get("/readyz").text.contains(&expected)

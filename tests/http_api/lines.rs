@@ -83,7 +83,7 @@ async fn a_bad_line_fails_no_other_and_each_says_what_is_wrong() {
         (
             br#"{"topic":"data.nonsense","value":{}}"#,
             404,
-            "data.nonsense: the topic is not known",
+            "data.nonsense: unknown topic",
         ),
         (
             br#"{"topic":"homeostat.ledger","value":{}}"#,

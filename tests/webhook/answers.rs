@@ -71,10 +71,10 @@ async fn without_an_answer_the_outcome_is_unknown_once_bytes_have_left() {
     for (behaviour, detail) in [
         (Behaviour::Close, "the connection broke"),
         (Behaviour::Reset, "the connection broke"),
-        (Behaviour::Hang, "no answer in time"),
+        (Behaviour::Hang, "no answer within the time limit"),
         (
             Behaviour::RespondAndHang(b"HTTP/1.1 20".to_vec()),
-            "no answer in time",
+            "no answer within the time limit",
         ),
         (
             Behaviour::Respond(b"no HTTP at all\r\n\r\n".to_vec()),

@@ -120,7 +120,7 @@ struct Bindings {
 pub enum NotBound {
     /// There is no connection of that name.
     #[error(
-        "there is no connection `{0}` any more; add [connections.{0}], or refire the action after the configuration was corrected"
+        "connection `{0}` no longer exists; add [connections.{0}], or refire the action after the configuration was corrected"
     )]
     NoConnection(String),
     /// The connection does not carry out this action.

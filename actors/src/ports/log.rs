@@ -80,7 +80,7 @@ pub struct NewRecord {
     pub headers: Vec<Header>,
 }
 
-/// Where an appended record stands.
+/// Where an appended record is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Appended {
     /// Its partition.
@@ -157,17 +157,17 @@ pub struct TopicDescription {
     pub name: String,
     /// Per partition, in order: offset of the first record kept, and the one the next record will get.
     pub partitions: Vec<Watermarks>,
-    /// Whether the log itself stamps each record; `None` when the log did not tell.
+    /// Whether the log itself stamps each record; `None` when the log did not report it.
     pub append_time: Option<bool>,
-    /// `delete`, `compact`, …; `None` when the log did not tell.
+    /// `delete`, `compact`, …; `None` when the log did not report it.
     pub cleanup_policy: Option<String>,
-    /// How long records are kept, -1 = for ever; `None` when the log did not tell.
+    /// How long records are kept, -1 = for ever; `None` when the log did not report it.
     pub retention_ms: Option<Millis>,
     /// What only brokers have; `None` for a log without.
     pub brokers: Option<BrokerSettings>,
 }
 
-/// What a topic's brokers promise; `None` = they did not tell.
+/// What a topic's brokers promise; `None` = not reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BrokerSettings {
     /// Copies of each record; of the partition with the fewest.
@@ -203,7 +203,7 @@ pub enum LogError {
     /// This record alone, without the others of its batch, is larger than the log or its topic takes.
     #[error("the event log refused it: {0}")]
     TooLarge(String),
-    /// No fault of this record: a topic, a partition or a permission is missing. Lasts until somebody mends that.
+    /// No fault of this record: a topic, a partition or a permission is missing. Lasts until a person corrects that.
     #[error("the event log does not let this service do it: {0}; create or permit what is missing")]
     Denied(String),
     /// The client is beyond repair; the process must be restarted.
@@ -291,7 +291,7 @@ pub trait Subscription: Send + Sync {
     /// Time since the adapter's loop last went round; a hung loop shows here.
     fn idle(&self) -> Duration;
 
-    /// Whether the log's server can be reached now. While it cannot, standing still is nobody's fault.
+    /// Whether the log's server can be reached now. While it cannot, standing still is not a failure.
     fn connected(&self) -> bool {
         true
     }
@@ -349,7 +349,7 @@ pub struct Refusal {
     pub lasting: Duration,
     /// The last failure.
     pub reason: String,
-    /// Where it stands, if it is what stands in the log that cannot be read: everything before this offset was, and nothing
+    /// Where it is, if a record in the log cannot be read: everything before this offset was, and nothing
     /// behind it is read before that is gone. `None`: the partition as a whole is refused.
     pub at: Option<i64>,
 }
@@ -429,7 +429,7 @@ pub trait EventLog: Send + Sync + 'static {
     }
 
     /// Resolves when a client that belongs to no group (appends, tails, reads) has failed for good and the process has to
-    /// be started again; groups tell their own handlers. Never for a log that cannot fail so.
+    /// be started again; groups notify their own handlers. Never for a log that cannot fail so.
     fn failed(&self) -> BoxFuture<'static, LogError> {
         Box::pin(std::future::pending())
     }

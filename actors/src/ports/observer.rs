@@ -1,4 +1,4 @@
-//! The observer port: what actors tell the metrics. One call per fact, cheap, never failing.
+//! The observer port: what actors report to the metrics. One call per fact, cheap, never failing.
 
 use std::time::Duration;
 

@@ -120,7 +120,7 @@ impl Cell {
         self.state.send_replace(state);
     }
 
-    /// The actor has ended for good: closes the mailbox and counts what is in it, then tells those who wait.
+    /// The actor has ended for good: closes the mailbox and counts what is in it, then wakes those who wait.
     pub(super) fn end(&self, state: ActorState) {
         self.meter.close();
         self.abandoned.store(self.meter.depth(), Ordering::Relaxed);
@@ -132,7 +132,7 @@ impl Cell {
         self.abandoned.load(Ordering::Relaxed)
     }
 
-    /// Where it stands, with what the gate and the watchdog know.
+    /// Its state, with what the gate and the watchdog know.
     pub(super) fn state(&self) -> ActorState {
         let state = *self.state.borrow();
         match state {

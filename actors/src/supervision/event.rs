@@ -91,7 +91,7 @@ impl EventHub {
             change,
         };
         log(&event);
-        // Nobody listening is fine.
+        // A missing receiver is fine.
         self.sender.send(event).ok();
     }
 

@@ -39,7 +39,7 @@ pub(super) enum Ending {
     Ordered(Order),
 }
 
-/// The life of an actor from `start` on: whoever drops it early (an arbiter that ended) leaves word.
+/// The life of an actor from `start` on: dropping it early (an arbiter that ended) is reported.
 pub(super) struct Life {
     cell: Arc<Cell>,
     shared: Arc<Shared>,

@@ -12,7 +12,7 @@ const CLOSED: u64 = 1 << 63;
 /// Every message is timed up to this one, later ones one in as many: a clock read costs more than all counters.
 const SAMPLE: u64 = 64;
 
-/// A counter on a cache line of its own: senders and the worker write different ones all the time.
+/// A counter on its own cache line: senders and the worker write different ones all the time.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 struct Padded(AtomicU64);

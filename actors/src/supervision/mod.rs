@@ -42,16 +42,16 @@
 //! | is stopped ([`Supervisor::stop`]) | drains, ends | same | same |
 //!
 //! Guaranteed: messages of one sender are handled in order, each at most once; those behind a failing one wait out the
-//! backoff and reach the next incarnation; the failing one and all tasks are dropped before its failure is told; nothing
+//! backoff and reach the next incarnation; the failing one and all tasks are dropped before its failure is reported; nothing
 //! of a failed incarnation is reused; depth never exceeds capacity, over all clones; `enqueued = handled + lost + depth`
 //! at rest; no actor keeps its thread for more than 64 messages and 64 continuations; orders go ahead of the backlog.
 //!
 //! Not guaranteed: order between the restarts of siblings, which rebuild at the same time, each on its thread; return of
 //! the failing message (keep it outside the actor if it must be tried again); an end to a handler that blocks its thread
-//! (the watchdog tells, and goes on to larger steps); anything under `panic = "abort"`, stack overflow or lack of memory.
+//! (the watchdog reports it, and goes on to larger steps); anything under `panic = "abort"`, stack overflow or lack of memory.
 //!
 //! Arbiters: rulings are made at once on the failing actor's thread and the watchdog has its own, so neither waits for a
-//! busy worker. Give hot actors arbiters of their own, and run HTTP, [`Supervisor::stop`] and whoever awaits
+//! busy worker. Give hot actors their own arbiters, and run HTTP, [`Supervisor::stop`] and what awaits
 //! [`Supervisor::gave_up`] on another one: a blocked thread delays all that lives on it.
 
 mod address;

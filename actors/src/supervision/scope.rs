@@ -101,7 +101,7 @@ impl<W: Worker> Scope<'_, W> {
     }
 
     /// As [`Self::spawn`], but no message and no other task of this worker runs until the future is done: for
-    /// rehydration before the first message. The mailbox fills meanwhile; the future needs a time limit of its own.
+    /// rehydration before the first message. The mailbox fills meanwhile; the future needs its own time limit.
     pub fn hold<F: Future + 'static>(
         &mut self,
         future: F,

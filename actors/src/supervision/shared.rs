@@ -34,7 +34,7 @@ struct State {
     cells: BTreeMap<NodeId, Arc<Cell>>,
 }
 
-/// What all handles and actors of a tree share. Rulings are made under its lock, on the thread of whoever failed:
+/// What all handles and actors of a tree share. Rulings are made under its lock, on the thread of the failed actor:
 /// rare, short, and never waiting for a worker.
 #[derive(Debug)]
 pub(super) struct Shared {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// Where an actor stands.
+/// The state of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ActorState {
@@ -49,7 +49,7 @@ pub struct ActorSnapshot {
     pub path: String,
     /// Its role; from a closed set, so usable as a metric label.
     pub kind: String,
-    /// Where it stands.
+    /// Its state.
     pub state: ActorState,
     /// Incarnations after the first.
     pub restarts: u64,

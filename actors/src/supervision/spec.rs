@@ -107,10 +107,10 @@ pub struct GroupSpec {
 }
 
 impl GroupSpec {
-    /// Escalations that a group stands unless told otherwise.
+    /// Escalations that a group takes by default.
     pub const INTENSITY: Intensity = Intensity::new(3, Duration::from_mins(5));
 
-    /// Pause before the first restart of a whole group, unless told otherwise.
+    /// Pause before the first restart of a whole group, by default.
     pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 
     /// A one-for-one group. Its intensity counts escalations: 3 in 5 minutes unless set.

@@ -17,7 +17,7 @@ use super::spec::{ChildSpec, GroupSpec};
 use super::tree::NodeId;
 use super::worker::Worker;
 
-/// How long a child that has been told to end now may take to finish the message it is in.
+/// How long a child that has to end now may take to finish the message it is in.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Why a child or group could not be started.
@@ -122,7 +122,7 @@ impl Supervisor {
 
     /// Stops a child of the tree: no more messages are admitted, what is in the mailbox is handled for at most
     /// `drain`, then it ends and leaves the tree. Failures while draining are restarted as ever. Says how many
-    /// messages were left. Poll it to the end: nobody else watches the deadline.
+    /// messages were left. Poll it to the end: nothing else watches the deadline.
     ///
     /// # Errors
     /// When there is no such child, or it cannot be interrupted.

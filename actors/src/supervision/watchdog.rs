@@ -1,4 +1,4 @@
-//! The progress watchdog: what has work and does not advance is healed in steps, on a thread of its own.
+//! The progress watchdog: what has work and does not advance is healed in steps, on a separate thread.
 //!
 //! A worker that blocks its thread cannot be interrupted, only noticed; that is why steps go on to larger parts, up to
 //! the process, while there is no progress.
@@ -56,7 +56,7 @@ struct Entry {
 #[derive(Default)]
 struct Entries {
     next: u64,
-    /// Each under a lock of its own, so that steps may add and drop watches.
+    /// Each under its own lock, so that steps may add and drop watches.
     watched: BTreeMap<u64, Arc<Mutex<Entry>>>,
 }
 
@@ -204,7 +204,7 @@ impl Watchdog {
         self.0.shared.emit_for(path, kind, Change::Healing { step });
     }
 
-    /// Looks every `period` on a thread of its own, until the returned value is dropped.
+    /// Looks every `period` on a separate thread, until the returned value is dropped.
     ///
     /// # Errors
     /// When the system gives no thread.

@@ -57,11 +57,11 @@ const INSTANCES_MAX: f64 = 1e6;
 
 pub(super) fn on_instances(view: &EventView<'_>) -> Vec<String> {
     let instances = view.field::<f64>(INSTANCES);
-    let wrong = instances.remark(INSTANCES, "a number; only the change is told");
+    let wrong = instances.remark(INSTANCES, "a number; only the change is reported");
     let count = instances.value();
     let count = count.filter(|count| whole_instances(*count).is_none());
     let unbelieved = count.map(|count| {
-        format!("{INSTANCES} is {count}, not a whole number below {INSTANCES_MAX}; only the change is told")
+        format!("{INSTANCES} is {count}, not a whole number below {INSTANCES_MAX}; only the change is reported")
     });
     wrong.into_iter().chain(unbelieved).collect()
 }

@@ -1,4 +1,4 @@
-//! Tells a schema roll-out from poison: when most of a partition's last records are dead, the partition stops, and nothing
+//! Distinguishes a schema roll-out from poison: when most of a partition's last records are dead, the partition stops, and nothing
 //! more is buried until a person says so.
 //!
 //! The window is taken in the order of the log, not of the outcomes: a record that is no event is known to be dead at once,
@@ -30,7 +30,7 @@ impl BreakerSettings {
     }
 }
 
-/// Why a partition stands.
+/// Why a partition has stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
     /// Dead records among the window's.
@@ -39,14 +39,14 @@ pub struct Stop {
     pub records: usize,
 }
 
-/// What is to be done with a dead record.
+/// What to do with a dead record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Into the dead letters.
     Bury,
     /// Nowhere: the partition has stopped with this one.
     Stop(Stop),
-    /// Nowhere: the partition stands.
+    /// Nowhere: the partition has stopped.
     Stopped,
 }
 
@@ -113,7 +113,7 @@ impl Breaker {
         Verdict::Stop(stop)
     }
 
-    /// Why the partition stands, if it does.
+    /// Why the partition has stopped, if it has.
     pub const fn stopped(&self) -> Option<Stop> {
         self.stop
     }
@@ -156,7 +156,7 @@ mod tests {
     fn it_stops_when_more_than_the_share_of_the_last_records_are_dead() {
         for (log, stop_after, share, expected) in [
             ("xxxx", 4, 0.5, Some(3)),
-            // Too few to tell.
+            // Too few to judge.
             ("xxx", 4, 0.5, None),
             // The share itself is not more than it.
             ("x.x.x.x.x.", 4, 0.5, None),

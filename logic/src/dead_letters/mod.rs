@@ -148,7 +148,7 @@ mod tests {
             identity(&[(REPLAY_OF_HEADER, "0-9"), first]),
             identity(&[of, first])
         );
-        // Nobody's replay.
+        // No replay.
         assert_eq!(identity(&[first]), None);
         assert_eq!(identity(&[]), None);
         // Without a position the letters differ.

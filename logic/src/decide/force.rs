@@ -19,7 +19,7 @@ use crate::target::{Target, TargetKind};
 use crate::topic::{LEDGER, Role};
 use crate::view::EventView;
 
-/// The type of the event that a forced action stands for; rules may be written for it like for any other.
+/// The type of the event of a forced action; rules may be written for it like for any other.
 pub const EVENT_TYPE: &str = "operator_forced";
 
 /// What a person asks for.

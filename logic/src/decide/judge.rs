@@ -74,7 +74,7 @@ pub enum RuleSource {
     Matrix,
     /// The event's own `action_required`.
     ActionRequired,
-    /// None: the event tells that an alert is over.
+    /// None: the event says that an alert is over.
     Resolved,
 }
 

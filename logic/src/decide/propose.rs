@@ -37,7 +37,7 @@ pub struct Context<'a> {
     pub event: &'a Event,
     /// Its fields.
     pub view: &'a EventView<'a>,
-    /// Where it stands.
+    /// Where it is.
     pub topic: &'a str,
     /// Configured generation of the topic's name.
     pub generation: u32,
@@ -55,7 +55,7 @@ pub struct Context<'a> {
     pub rules: &'a Rules,
 }
 
-/// What is to be written before the source offset may be settled.
+/// What has to be written before the source offset may be settled.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Proposal {
     /// For the ledger.
@@ -101,7 +101,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         Field::Value(Text(id)) if !id.is_empty() => Some(id.chars().take(256).collect::<String>()),
         _ => None,
     };
-    // The producer's own name first: it also tells the producer's second try from the replay, which a position does not.
+    // The producer's own name first: it also distinguishes the producer's second try from the replay, which a position does not.
     let event_identity = own_identity(view, context.topic).or(context.replay);
     let event_id = own_id.unwrap_or_else(|| event_key.as_uuid());
     let remarks = Remarks {
@@ -138,7 +138,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         model_version: event.model.version(),
         message: &text.message,
         event_id: &event_id,
-        // A replay, and a producer's second try under the same name, tells what the event itself told: one id.
+        // A replay, and a producer's second try under the same name, sends the alert of the event itself: one id.
         identity: event_identity.unwrap_or(event_key),
         now: context.now,
     };
@@ -354,7 +354,7 @@ fn judged(verdict: &Verdict, rule: &Rule) -> Vec<String> {
         }
         RuleSource::ActionRequired => format!("the event requires {}", verdict.proposed),
         RuleSource::Resolved => {
-            "Alertmanager tells that the alert is resolved; there is nothing to do".to_owned()
+            "Alertmanager reports the alert as resolved; there is nothing to do".to_owned()
         }
     });
     reasons.extend(verdict.doubt.map(|doubt| doubt.reason(verdict.proposed)));

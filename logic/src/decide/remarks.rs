@@ -1,5 +1,5 @@
-//! What an event says that could not be taken as it stands, as sentences for the reasons: fields of a wrong type (but for the
-//! severity, which [`super::judge`] tells), defaults in place of names, contradictions, a type that the topic overrules
+//! What an event says that could not be taken literally, as sentences for the reasons: fields of a wrong type (but for the
+//! severity, which [`super::judge`] reports), defaults in place of names, contradictions, a type that the topic overrules
 //! (issue 13, rows 6, 7 and 11).
 //!
 //! Every field that a rule or an action of this event reads is looked at; fields that nothing reads are not.

@@ -38,9 +38,9 @@ pub(super) fn open(fields: &[Field<'_>]) -> Option<String> {
         None => vec![alert(fields, resolved).filter(Alert::is_complete)?],
     };
     let over = alerts.iter().all(|alert| !alert.firing) && (resolved || !alerts.is_empty());
-    // Of an end it is told what has ended.
-    let told = alerts.iter().filter(|alert| alert.firing || over);
-    Some(event(fields, &told.collect::<Vec<_>>(), over))
+    // At the end, what has ended counts.
+    let counted = alerts.iter().filter(|alert| alert.firing || over);
+    Some(event(fields, &counted.collect::<Vec<_>>(), over))
 }
 
 /// Every alert of a list; `None` if one of them is something else.
@@ -50,7 +50,7 @@ fn group(list: &RawValue, resolved: bool) -> Option<Vec<Alert>> {
     list.into_iter().map(read).collect()
 }
 
-/// An alert without a status of its own has that of its group.
+/// An alert without its own status has that of its group.
 fn alert(fields: &[Field<'_>], resolved: bool) -> Option<Alert> {
     let labels = texts(last(fields, "labels")?)?;
     let status = last(fields, "status").and_then(string);
@@ -73,7 +73,7 @@ fn texts(object: &RawValue) -> Option<BTreeMap<String, String>> {
 }
 
 /// The payload, and behind it what it lacks.
-fn event(fields: &[Field<'_>], told: &[&Alert], over: bool) -> String {
+fn event(fields: &[Field<'_>], alerts: &[&Alert], over: bool) -> String {
     let mut event = ObjectText::default();
     for field in fields {
         event.push(field.quoted_name, field.value.get());
@@ -85,13 +85,13 @@ fn event(fields: &[Field<'_>], told: &[&Alert], over: bool) -> String {
         }
     };
     // The first of the gravest speaks for all.
-    if let Some(gravest) = told.iter().rev().max_by_key(|alert| alert.severity()) {
+    if let Some(gravest) = alerts.iter().rev().max_by_key(|alert| alert.severity()) {
         add("event_type", gravest.event_type().map(|name| quote(&name)));
         add("severity", gravest.label(&["severity"]).map(quote));
         add("message", gravest.summary.as_deref().map(quote));
     }
     for (name, labels) in TARGETS {
-        add(name, common(told, &labels));
+        add(name, common(alerts, &labels));
     }
     add(
         "alertmanager",
@@ -101,7 +101,7 @@ fn event(fields: &[Field<'_>], told: &[&Alert], over: bool) -> String {
 }
 
 impl Alert {
-    /// Enough to tell one alert from another object with labels and a status.
+    /// Enough to distinguish an alert from another object with labels and a status.
     fn is_complete(&self) -> bool {
         self.summary.is_some() || self.labels.contains_key("alertname")
     }

@@ -58,7 +58,7 @@ pub(super) fn is_one(fields: &[Field<'_>]) -> bool {
     !has("cloudevents") && (whole || broken || first)
 }
 
-/// One required attribute may be forgotten, which is then told; a field named `specversion` alone proves nothing.
+/// One required attribute may be forgotten, which is then named in the reasons; a field named `specversion` alone proves nothing.
 fn looks_like_one(has: impl Fn(&str) -> bool) -> bool {
     has("specversion") && REQUIRED.iter().filter(|name| has(name)).count() >= 3
 }
@@ -69,7 +69,7 @@ pub fn from_structured(bytes: &[u8]) -> Result<BareEvent, EventError> {
 }
 
 /// Reads the binary form: attributes as they stood in headers, without prefix and decoded, and the data as it is.
-/// `content_type` is the data's own; JSON unless told otherwise.
+/// `content_type` is the data's own; JSON by default.
 pub fn from_binary(
     headers: impl IntoIterator<Item = (String, String)>,
     content_type: Option<&str>,

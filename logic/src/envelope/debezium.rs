@@ -1,4 +1,4 @@
-//! Debezium's change events: the row as it stands after a create (`c`), an update (`u`) or the first reading (`r`) is the
+//! Debezium's change events: the row after a create (`c`), an update (`u`) or the first reading (`r`) is the
 //! event. What the envelope says beside it is kept under `debezium`. Other changes leave no row and are refused by name.
 
 use serde_json::value::RawValue;
@@ -11,7 +11,7 @@ use crate::form::FormError;
 
 /// A change event, as far as it decides.
 pub(super) enum Change<'a> {
-    /// A row as it stands now, and the fields beside it, names in quotes.
+    /// A row as it is now, and the fields beside it, names in quotes.
     Row(&'a RawValue, Vec<(&'a str, &'a str)>),
     /// None, because of this.
     NoRow(&'static str),
@@ -23,7 +23,7 @@ pub(super) fn change<'a>(fields: &[Field<'a>]) -> Option<Change<'a>> {
     let flag =
         |name| last(fields, name).is_some_and(|value| matches!(value.get(), "true" | "\"true\""));
     if flag("__deleted") {
-        return Some(Change::NoRow("tells that a row was deleted (`__deleted`)"));
+        return Some(Change::NoRow("says that a row was deleted (`__deleted`)"));
     }
     let operation = string(last(fields, "op")?)?;
     let of_database = last(fields, "source")?.get().starts_with('{');
@@ -36,8 +36,8 @@ pub(super) fn change<'a>(fields: &[Field<'a>]) -> Option<Change<'a>> {
     Some(match (operation.as_str(), row) {
         ("c" | "u" | "r", Some(row)) => Change::Row(row, beside(fields)),
         ("c" | "u" | "r", None) => Change::NoRow("has no row in `after`"),
-        ("d", _) => Change::NoRow("tells that a row was deleted (`op` is d)"),
-        ("t", _) => Change::NoRow("tells that a table was emptied (`op` is t)"),
+        ("d", _) => Change::NoRow("says that a row was deleted (`op` is d)"),
+        ("t", _) => Change::NoRow("says that a table was emptied (`op` is t)"),
         ("m", _) => Change::NoRow("is a message of the database's log (`op` is m)"),
         _ => return None,
     })

@@ -13,7 +13,7 @@ use crate::ledger::reason::Cause;
 use crate::ledger::record::{Id, Millis};
 use crate::target::Target;
 
-/// Closed stories kept of each kind, unless told otherwise (SPEC §4: the latest 1,000).
+/// Closed stories kept of each kind, by default (SPEC §4: the latest 1,000).
 pub const CAPACITY_DEFAULT: usize = 1000;
 
 /// The decisions of all ledger partitions that people may want to see or act on.
@@ -50,7 +50,7 @@ impl History {
         }
     }
 
-    /// Follows one change of a fold; `fold` is that fold, at this change or further on. What it tells of an action whose
+    /// Follows one change of a fold; `fold` is that fold, at this change or further on. What it says of an action whose
     /// story is not kept begins a story from the fold's state.
     pub fn apply(&mut self, change: &Change, fold: &Fold) {
         let (offset, time) = (change.offset, change.time);
@@ -62,7 +62,7 @@ impl History {
             }
             ChangeKind::Derived(derived) => self.derived(derived, offset, time),
             ChangeKind::Judged(judged) => {
-                self.tell(fold, judged.action, |story| {
+                self.note(fold, judged.action, |story| {
                     story::judged_again(story, judged);
                 });
             }
@@ -71,7 +71,7 @@ impl History {
                 attempt,
                 owner,
                 ..
-            } => self.tell(fold, *action, |story| {
+            } => self.note(fold, *action, |story| {
                 // A story that began from the fold's state may have it already.
                 story.attempts.retain(|known| known.attempt != *attempt);
                 story.attempts.push(Attempt {
@@ -89,7 +89,7 @@ impl History {
                 outcome,
                 detail,
                 ..
-            } => self.tell(fold, *action, |story| {
+            } => self.note(fold, *action, |story| {
                 let attempt = story.attempts.iter_mut().find(|a| a.attempt == *attempt);
                 if let Some(attempt) = attempt {
                     attempt.finished = Some(time);
@@ -101,7 +101,7 @@ impl History {
                 action,
                 phase,
                 cause,
-            } => self.tell(fold, *action, |story| {
+            } => self.note(fold, *action, |story| {
                 story.summary.outcome = Outcome::of(*phase, story.summary.action);
                 story.summary.phase = phase.name();
                 story.next_attempt = story::next_attempt(*phase, &story.windows);
@@ -114,7 +114,7 @@ impl History {
                 let awaited = story::approval_awaited(*phase, story.not_after);
                 story.summary.reasons.extend(awaited);
             }),
-            ChangeKind::Acknowledged { action, cause } => self.tell(fold, *action, |story| {
+            ChangeKind::Acknowledged { action, cause } => self.note(fold, *action, |story| {
                 story.summary.acknowledged = true;
                 story.summary.reasons.push(cause.to_string());
             }),
@@ -122,7 +122,7 @@ impl History {
                 action,
                 recovered,
                 evidence,
-            } => self.tell(fold, *action, |story| {
+            } => self.note(fold, *action, |story| {
                 let seen = if *recovered {
                     "recovered"
                 } else {
@@ -142,8 +142,8 @@ impl History {
         }
     }
 
-    /// Takes a whole state in: that of a fold which goes on from a checkpoint, or which was emptied. `held` tells the targets
-    /// of its partition. Every action that it keeps is told from now on, and what it does not know is not open any more.
+    /// Takes a whole state in: that of a fold which goes on from a checkpoint, or which was emptied. `held` names the targets
+    /// of its partition. Every action that it keeps has a story from now on, and what it does not know is not open any more.
     pub fn restore(&mut self, fold: &Fold, held: impl Fn(&Target) -> bool) {
         let gone = |story: &&DecisionStory| {
             let target = target_of(&story.summary);
@@ -157,7 +157,7 @@ impl History {
             self.remove(id);
         }
         for id in fold.state().actions.keys() {
-            self.tell(fold, *id, |_| ());
+            self.note(fold, *id, |_| ());
         }
     }
 
@@ -207,7 +207,7 @@ impl History {
     }
 
     /// Changes the story of an action and keeps the orders right; the only way to do so.
-    fn tell(&mut self, fold: &Fold, id: Id, what: impl FnOnce(&mut DecisionStory)) {
+    fn note(&mut self, fold: &Fold, id: Id, what: impl FnOnce(&mut DecisionStory)) {
         let kept = || Some(story::of_state(id, fold.action(id)?));
         if let Some(mut story) = self.remove(id).or_else(kept) {
             what(&mut story);
@@ -248,7 +248,7 @@ impl History {
         Some(story)
     }
 
-    /// Where a closed decision stands among those that are closed; `None` for an open one.
+    /// The place of a closed decision among those that are closed; `None` for an open one.
     fn ends_of(&mut self, summary: &DecisionSummary) -> Option<(&mut BTreeSet<Cursor>, Cursor)> {
         let (time, id) = (summary.ended?, summary.id);
         let ends = match summary.action {

@@ -59,7 +59,7 @@ pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Opti
     })
 }
 
-/// The story of an action made by the fold; `event` is its parent's, if that is still told.
+/// The story of an action made by the fold; `event` is its parent's, if that is still known.
 pub(super) fn of_derived(
     derived: &Derived,
     changed: i64,
@@ -96,7 +96,7 @@ pub(super) fn of_derived(
             )],
             escalation_of: Some(derived.parent),
         },
-        // The parent's story may have left the ring already; its event still stands in the ledger.
+        // The parent's story may have left the ring already; its event is still in the ledger.
         event: event.unwrap_or_else(|| EventBody::Inline(RawJson(Box::default()))),
         connector: step.connector.clone(),
         params: step.params.clone(),
@@ -113,7 +113,7 @@ pub(super) fn of_derived(
     }
 }
 
-/// The story of an action as far as the fold still tells it: without its event, its gates, and what came of its attempts.
+/// The story of an action as far as the fold still knows it: without its event, its gates, and what came of its attempts.
 pub fn of_state(id: Id, state: &ActionState) -> DecisionStory {
     let (subject, step) = (&state.subject, &state.step);
     let src = &subject.src;

@@ -24,7 +24,7 @@ pub struct Change {
 pub enum ChangeKind {
     /// A decision was judged for the first time.
     Entered(Box<Entered>),
-    /// The fold made an action of its own.
+    /// The fold made a derived action.
     Derived(Box<Derived>),
     /// The window of an action opened and its ladder was judged again.
     Judged(Box<Judged>),
@@ -39,7 +39,7 @@ pub enum ChangeKind {
         /// Who bid.
         owner: String,
     },
-    /// The winner told what came of its attempt; a phase change may follow.
+    /// The winner reported the outcome of its attempt; a phase change may follow.
     Finished {
         /// The action.
         action: Id,
@@ -56,7 +56,7 @@ pub enum ChangeKind {
     Moved {
         /// The action.
         action: Id,
-        /// Where it stands now.
+        /// Where it is now.
         phase: Phase,
         /// Why.
         cause: Cause,
@@ -84,7 +84,7 @@ pub enum ChangeKind {
         /// What was seen.
         evidence: String,
     },
-    /// The state stands at a boundary: its hash is remembered, and the owner writes it down now (ledger-protocol §8).
+    /// The state is at a boundary: its hash is remembered, and the owner writes it down now (ledger-protocol §8).
     Boundary,
     /// A checkpoint was read: whether it agrees with the state that this fold had there.
     CheckpointRead {
@@ -135,10 +135,10 @@ pub enum Halt {
         /// The newest version known.
         known: u32,
     },
-    /// A proposal stands before the first Genesis, so the action has no id. The service proposes only behind one: the topic
-    /// was made anew under running instances, or another program wrote the record.
+    /// A proposal is before the first Genesis, so the action has no id. The service proposes only behind one: the topic
+    /// was created again under running instances, or another program wrote the record.
     #[error(
-        "the proposal at offset {offset} stands before the Genesis record that names the installation: the ledger's topic was made anew while instances ran, or another program writes to it. Stop every instance, remove the partition's records up to and with this one (kafka-delete-records.sh), run `homeostat ledger start-empty --yes` and start again; the partition forgets actions, cooldowns and budgets"
+        "the proposal at offset {offset} comes before the Genesis record that names the installation: the ledger's topic was created again while instances ran, or another program writes to it. Stop every instance, remove the partition's records up to and including this one (kafka-delete-records.sh), run `homeostat ledger start-empty --yes` and start again; the partition forgets actions, cooldowns and budgets"
     )]
     NoGenesis {
         /// Offset of the proposal.
@@ -170,7 +170,7 @@ pub struct Entered {
     pub step: usize,
     /// Each gate asked, with its counters.
     pub gates: Vec<GateVerdict>,
-    /// Where the action stands: waiting, ready, done (nothing was to be done) or suppressed.
+    /// The state of the action: waiting, ready, done (nothing was to be done) or suppressed.
     pub phase: Phase,
 }
 
@@ -189,7 +189,7 @@ pub struct Derived {
     pub subject: Arc<Subject>,
     /// After this time it is not started.
     pub not_after: Millis,
-    /// Where it stands.
+    /// Where it is.
     pub phase: Phase,
 }
 

@@ -1,4 +1,4 @@
-//! The executor of one ledger partition (ledger-protocol §6) as a state machine without IO: it is told what happened and
+//! The executor of one ledger partition (ledger-protocol §6) as a state machine without IO: it receives what happened and
 //! says what to append and what to send.
 //!
 //! | State | Event | Step |
@@ -31,7 +31,7 @@ use super::phase::{DerivedKind, Phase};
 use super::record::{Finish, FinishOutcome, Id, Millis, Start, Step, Via};
 use super::state::Subject;
 
-/// Actions bid for or being sent at the same time, unless told otherwise; the others wait in Ready.
+/// Actions bid for or being sent at the same time, by default; the others wait in Ready.
 pub const CONCURRENT_ACTIONS_DEFAULT: usize = 64;
 
 /// Bytes of a Finish's detail at most; the rest is cut off.
@@ -73,7 +73,7 @@ pub struct Order {
     pub resolved: Option<serde_json::Value>,
     /// What it is about.
     pub subject: Arc<Subject>,
-    /// The action it tells people about or follows.
+    /// The action it reports or follows.
     pub derived_from: Option<(Id, DerivedKind)>,
 }
 
@@ -248,7 +248,7 @@ impl Execution {
         ))
     }
 
-    /// The partition belongs to somebody else now. Bids are given up, requests under way go on; keep calling
+    /// The partition belongs to another instance now. Bids are given up, requests under way go on; keep calling
     /// [`Self::folded`], [`Self::reported`] and [`Self::answered`] until [`Self::is_idle`].
     pub fn revoked(&mut self, fold: &Fold) -> Vec<Effect> {
         self.live = false;

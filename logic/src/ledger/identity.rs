@@ -27,19 +27,19 @@ pub fn event_identity(topic: &str, source: &str, id: &str) -> Id {
     ])
 }
 
-/// Stands for the source position of an action that a person forces.
+/// Takes the place of the source position of an action that a person forces.
 pub fn forced_key(override_id: Id) -> Id {
     Id::hash(&[b"forced", &override_id.0])
 }
 
 /// Identity of a person's order: two orders under one id differ in it. A forced action is known by what the person asked
-/// for, which its event tells; times and rules around it belong to the moment it was written.
+/// for, which its event says; times and rules around it belong to the moment it was written.
 pub fn order_digest(order: &OverrideOrder) -> Id {
     let bytes = match order {
         OverrideOrder::Force(propose) => serde_json::to_vec(&(&propose.target, &propose.event)),
         other => serde_json::to_vec(other),
     };
-    // An order always serialises; were it not so, its name would still tell most orders apart.
+    // An order always serialises; were it not so, its name would still distinguish most orders.
     Id::hash(&[
         b"order",
         order.name().as_bytes(),

@@ -74,7 +74,7 @@ pub enum Breach {
     },
 }
 
-/// Checks the limits of a proposal; the first breach is told.
+/// Checks the limits of a proposal; the first breach is reported.
 pub fn validate(propose: &Propose) -> Result<(), Breach> {
     if !(1..=DECISIONS_MAX).contains(&propose.decisions.len()) {
         return Err(Breach::Decisions {

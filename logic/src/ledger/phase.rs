@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::record::{Id, Millis};
 
-/// Where an action stands. Windows are indices into the windows of its step.
+/// The phase of an action. Windows are indices into the windows of its step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
@@ -24,7 +24,7 @@ pub enum Phase {
         /// The window it must start in; retries and derived actions have none.
         window: Option<usize>,
     },
-    /// Open: somebody won the bid and may send.
+    /// Open: an instance won the bid and may send.
     Started {
         /// The attempt.
         attempt: u32,
@@ -44,7 +44,7 @@ pub enum Phase {
     Done,
     /// Closed: certainly without effect.
     Failed,
-    /// Closed: nobody knows.
+    /// Closed: the outcome is unknown.
     Unknown {
         /// The attempt that is unknown.
         attempt: u32,
@@ -91,7 +91,7 @@ impl Phase {
     }
 }
 
-/// Where an action of a phase stands, as the end of a sentence that begins with the action; `None` for a name that is not
+/// A phase in words, as the end of a sentence that begins with the action; `None` for a name that is not
 /// known here.
 pub fn in_words(phase: &str) -> Option<&'static str> {
     Some(match phase {
@@ -111,15 +111,15 @@ pub fn in_words(phase: &str) -> Option<&'static str> {
     })
 }
 
-/// Why the fold made an action of its own. At most one of a kind per parent.
+/// Why the fold derived an action. At most one of a kind per parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum DerivedKind {
-    /// The parent failed, stayed unknown or expired: people are told.
+    /// The parent failed, stayed unknown or expired: an alert is sent.
     Escalation,
     /// The parent was done and did not help: its `verify.next`.
     Next,
-    /// The parent was done and did not help, and has no `verify.next`: people are told. A kind of its own, so that an
+    /// The parent was done and did not help, and has no `verify.next`: an alert is sent. A separate kind, so that an
     /// earlier escalation that was withdrawn does not take its place.
     Unverified,
 }

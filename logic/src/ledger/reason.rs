@@ -25,7 +25,7 @@ pub enum Suppression {
     /// People hold everything back.
     #[error("held back by an operator{}", until_in_words(*.until))]
     Held {
-        /// End of the silence; none when paused until somebody resumes.
+        /// End of the silence; none when paused until an operator resumes.
         until: Option<Millis>,
     },
     /// Another source position carried an event of the same name.
@@ -166,7 +166,7 @@ pub enum Refusal {
     UnknownAction(Id),
     /// It changed since the person looked.
     #[error(
-        "the action has changed since it was looked at: its last change is {changed}, the order expects {expect}; look again, then repeat the order with the new one"
+        "the action has changed since it was read: its last change is {changed}, the order expects {expect}; read it again, then repeat the order with the new value"
     )]
     Stale {
         /// Offset of its last change.
@@ -307,7 +307,7 @@ pub enum VoidReason {
     #[error("{0}")]
     Breach(#[from] Breach),
     /// The source position was decided on before.
-    #[error("event {event_key} is decided already; the first decision stands")]
+    #[error("event {event_key} is already decided; the first decision counts")]
     DuplicateProposal {
         /// The position's identity.
         event_key: Id,
@@ -321,14 +321,14 @@ pub enum VoidReason {
         offset: i64,
         /// Highest forgotten offset.
         low: i64,
-        /// Of its source partition it is the first: people are told once.
+        /// Of its source partition it is the first: an alert is sent once.
         first: bool,
     },
     /// People hold everything back.
     #[error("held back by an operator")]
     Held,
-    /// The same order was read before; its first result stands.
-    #[error("order {override_id} was read before; its first result stands")]
+    /// The same order was read before; its first result counts.
+    #[error("order {override_id} was read before; its first result counts")]
     DuplicateOverride {
         /// The order.
         override_id: Id,
@@ -417,7 +417,7 @@ impl VoidReason {
         self.into()
     }
 
-    /// Whether somebody should look: the record itself is wrong. The others are the ordinary course of redeliveries and
+    /// Whether a person should look: the record itself is wrong. The others are the ordinary course of redeliveries and
     /// of instances that bid for the same action.
     pub const fn is_alarming(&self) -> bool {
         matches!(
@@ -473,19 +473,19 @@ mod tests {
                     .any(|verb| is.starts_with(verb))
             );
             for order in orders {
-                let told = Refusal::WrongPhase {
+                let refusal = Refusal::WrongPhase {
                     phase: phase.to_owned(),
                     order: order.to_owned(),
                 };
                 let name = order.replace('_', "-");
                 let begin = format!("cannot {name}: the action {is}; {name} needs ");
-                assert!(told.to_string().starts_with(&begin), "{told}");
-                assert!(!told.to_string().contains("another phase"), "{told}");
+                assert!(refusal.to_string().starts_with(&begin), "{refusal}");
+                assert!(!refusal.to_string().contains("another phase"), "{refusal}");
             }
         }
-        let told = cannot("refire", "approval");
+        let refusal = cannot("refire", "approval");
         assert_eq!(
-            told,
+            refusal,
             "cannot refire: the action is waiting for approval; refire needs outcome failed or unknown, and a free key"
         );
     }

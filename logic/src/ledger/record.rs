@@ -1,4 +1,4 @@
-//! The records of `homeostat.ledger` (ledger-protocol §3). Every duration, limit and time that decides stands in the
+//! The records of `homeostat.ledger` (ledger-protocol §3). Every duration, limit and time that decides is in the
 //! record, because fold and executor must not read configuration.
 
 use schemars::JsonSchema;
@@ -17,7 +17,7 @@ use crate::target::Target;
 
 pub use super::when::{When, Window, Windows};
 
-/// A record of the ledger. On the wire a schema version byte stands before its JSON.
+/// A record of the ledger. On the wire a schema version byte precedes its JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
@@ -57,7 +57,7 @@ const fn first_version() -> u32 {
     FIRST_VERSION
 }
 
-/// Where an event stands in the log.
+/// Where an event is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Source {
     /// Topic name.
@@ -80,7 +80,7 @@ pub struct Propose {
     pub event_key: Id,
     /// What the decisions are about; also the key of the record.
     pub target: Target,
-    /// Where the event stands.
+    /// Where the event is.
     pub src: Source,
     /// The event's own id, or one derived from its position.
     pub event_id: String,
@@ -266,7 +266,7 @@ pub struct Finish {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<Millis>,
     /// A failure that no repetition can mend (a 400, a refused parameter): the fold closes instead of retrying.
-    /// An addition to the protocol: it only removes sends, so every promise stands.
+    /// An addition to the protocol: it only removes sends, so every promise holds.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub permanent: bool,
 }
@@ -427,7 +427,7 @@ pub struct Observe {
     pub evidence: String,
 }
 
-/// A part of the fold's state. Redundant with the records before it, hence harmless from anybody and twice.
+/// A part of the fold's state. Redundant with the records before it, hence harmless from any writer and twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkpoint {
     /// Offset of the last record that the state includes.

@@ -62,7 +62,7 @@ mod tests {
         }
         assert_eq!(retention.behind(29 * DAY), None);
         assert_eq!(retention.behind(32 * DAY + 1), Some(20));
-        assert_eq!(retention.behind(32 * DAY + 1), None, "told once");
+        assert_eq!(retention.behind(32 * DAY + 1), None, "once only");
         assert_eq!(retention.behind(39 * DAY + 1), Some(90));
     }
 

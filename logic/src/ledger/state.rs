@@ -31,7 +31,7 @@ pub struct FoldState {
     pub targets: BTreeMap<String, TargetState>,
     /// Highest offset that left the memory of seen events, by source partition.
     pub low: BTreeMap<Arc<str>, i64>,
-    /// Source partitions of which a proposal older than the memory was read: people are told once of each.
+    /// Source partitions of which a proposal older than the memory was read: one alert for each.
     pub told_old: BTreeSet<String>,
     /// What people hold back, in the order in which they ordered it. Bound: see [`Hold`].
     pub holds: Vec<Hold>,
@@ -210,7 +210,7 @@ pub struct Subject {
     pub event_type: String,
     /// What it is aimed at.
     pub target: Target,
-    /// Where the event stands.
+    /// Where the event is.
     pub src: Source,
     /// Revision of the rules that decided.
     pub rule_rev: String,
@@ -252,7 +252,7 @@ pub struct ActionState {
     pub escalation: Option<Arc<Step>>,
     /// After this time it is not started.
     pub not_after: Millis,
-    /// Where it stands.
+    /// Where it is.
     pub phase: Phase,
     /// The winning bid of each attempt.
     pub winners: BTreeMap<u32, Winner>,
@@ -274,7 +274,7 @@ pub struct ActionState {
     pub derived: BTreeMap<DerivedKind, Id>,
     /// Done, and not helpful unless observed by this time.
     pub verify_by: Option<Millis>,
-    /// How often a person fired it again. Each time its end is told by an alert of its own, with its own idempotency key.
+    /// How often a person fired it again. Each time its end gets a separate alert, with its own idempotency key.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub refires: u32,
     /// People know of its bad end: a person said so, or a later alert went out through the same connector.
@@ -297,13 +297,13 @@ pub struct Winner {
     pub start_id: Id,
     /// Its log time.
     pub at: Millis,
-    /// The winner told that the attempt certainly had no effect: nothing of it is under way any more.
+    /// The winner reported that the attempt certainly had no effect: nothing of it is under way any more.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub without_effect: bool,
 }
 
 impl ActionState {
-    /// The action whose end it tells people; none for what is no such alert.
+    /// The action whose end it reports; none if it is no such alert.
     pub const fn alert_about(&self) -> Option<Id> {
         match self.derived_from {
             Some((parent, DerivedKind::Escalation | DerivedKind::Unverified)) => Some(parent),
@@ -311,7 +311,7 @@ impl ActionState {
         }
     }
 
-    /// Whether it is an alert about another action that reached nobody, and nobody knows.
+    /// Whether it is an alert about another action that was neither delivered nor acknowledged.
     pub const fn is_undelivered(&self) -> bool {
         let lost = matches!(
             self.phase,

@@ -44,14 +44,14 @@ fn defaults(settings: &RuleSettings) -> Vec<RuleError> {
     let model = (!model.is_empty() && !is_name).then(|| {
         error(
             "defaults.model",
-            "is no model's name; write the name alone, without version or scheme, or \"\" for no default",
+            "is not a model name; write the name alone, without version or scheme, or \"\" for no default",
         )
     });
     let is_name = service.trim() == service && model_reference::is_printable(service);
     let service = (!service.is_empty() && !is_name).then(|| {
         error(
             "defaults.service",
-            "is no service's name; write it without blanks around it, or \"\" for no default",
+            "is not a service name; write it without blanks around it, or \"\" for no default",
         )
     });
     model.into_iter().chain(service).collect()

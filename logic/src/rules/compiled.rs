@@ -15,7 +15,7 @@ use crate::ledger::record::{Id, Millis};
 use crate::severity::{SYNONYMS, Severity, normalized};
 use crate::target::{Target, TargetKind};
 
-/// The rule that answers every event type without one of its own.
+/// The rule that answers every event type without its own.
 pub const OTHER: &str = "other";
 
 /// Context that raises a severity.
@@ -175,7 +175,7 @@ impl Rules {
         own.unwrap_or(&self.general)
     }
 
-    /// The severity that a word of another system stands for.
+    /// The severity that a word of another system means.
     pub fn synonym(&self, word: &str) -> Option<Severity> {
         self.synonyms.get(&normalized(word)).copied()
     }
@@ -207,7 +207,7 @@ fn synonyms(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<St
             });
         };
         if Severity::parse(&normalized(word)).is_some() {
-            fault("is a severity itself and means itself; remove it".to_owned());
+            fault("is a severity itself; remove it".to_owned());
         }
         let other = own.insert(normalized(word), *severity);
         if let Some(other) = other.filter(|other| other != severity) {

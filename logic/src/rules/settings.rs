@@ -175,7 +175,7 @@ pub struct RuleOverlay {
     pub high: Option<Action>,
     /// Action at severity critical.
     pub critical: Option<Action>,
-    /// Action at each severity without a key of its own in this table.
+    /// Action at each severity without its own key in this table.
     pub default: Option<Action>,
     /// Severity of an event that declares none, or an unknown one: medium unless it is written.
     pub default_severity: Option<Severity>,

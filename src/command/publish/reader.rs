@@ -44,7 +44,8 @@ impl Reader {
             }
         };
         let thread = std::thread::Builder::new().name("lines".to_owned());
-        let failed = |error| Failure::Failed(format!("cannot start a thread to read lines: {error}"));
+        let failed =
+            |error| Failure::Failed(format!("cannot start a thread to read lines: {error}"));
         thread.spawn(read).map_err(failed)?;
         Ok(Self(receiver))
     }

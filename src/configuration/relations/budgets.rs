@@ -31,8 +31,8 @@ impl Relations<'_> {
             for (key, remedy) in KEYS {
                 let path = ["budget", name, key];
                 let refused = format!("budget.{name}.{key}");
-                let told = self.faults.iter().any(|fault| fault.key == refused);
-                if !told && self.root.at(&path).is_none() {
+                let reported = self.faults.iter().any(|fault| fault.key == refused);
+                if !reported && self.root.at(&path).is_none() {
                     self.fault(&path, "is missing".to_owned(), remedy);
                 }
             }
@@ -78,7 +78,7 @@ impl Relations<'_> {
         }
     }
 
-    /// Whoever would have to approve an alert is whom it is meant for.
+    /// An alert is meant for the people who would have to approve it.
     pub(super) fn alerts_wait_for_nobody(&mut self) {
         let path = ["actions", "alert", "approval"];
         let approval = self.root.at(&path).and_then(Entry::leaf);

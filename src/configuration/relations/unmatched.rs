@@ -23,7 +23,7 @@ impl Relations<'_> {
             .collect()
     }
 
-    /// `[rules.TYPE]` may name a type of the operator's own, so that only one close to a known type is told.
+    /// `[rules.TYPE]` may name a type that the operator adds, so only one close to a known type is reported.
     /// `[targets.NAME.rules.TYPE]` changes a type, so that it has to be known.
     pub(super) fn rules_have_events(&mut self) {
         let shipped = shipped_types();
@@ -57,8 +57,8 @@ impl Relations<'_> {
         }
     }
 
-    /// A model's target is its name without the version. A service's name is taken as it is, so that of a table for both only
-    /// what no service is called is told.
+    /// A model's target is its name without the version. A service's name is taken as it is, so of a table for both only
+    /// what cannot be a service's name is reported.
     pub(super) fn targets_are_names(&mut self) {
         for written in self.names_below(&["targets"]) {
             let (of_model, name) = match TargetKind::split(&written) {
@@ -74,7 +74,7 @@ impl Relations<'_> {
                 Some(read) if read.name == name => continue,
                 Some(read) => (
                     format!(
-                        "no event has the target `{name}`: a model's version is no part of its target"
+                        "no event has the target `{name}`: the version of a model is not part of its target"
                     ),
                     format!(
                         "write [{}]",
@@ -82,7 +82,7 @@ impl Relations<'_> {
                     ),
                 ),
                 None => (
-                    format!("no event has the target `{name}`: it is in no form of a model's name"),
+                    format!("no event has the target `{name}`: it is not a valid model name"),
                     "write the name of a model or a service".to_owned(),
                 ),
             };

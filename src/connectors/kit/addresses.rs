@@ -99,7 +99,7 @@ fn class_v6(address: Ipv6Addr) -> Class {
     }
 }
 
-/// The IPv4 address that an IPv6 one stands for: mapped, NAT64 or 6to4.
+/// The IPv4 address that an IPv6 one embeds: mapped, NAT64 or 6to4.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let from = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));
     match address.segments() {

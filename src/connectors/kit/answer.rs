@@ -8,8 +8,8 @@ use homeostat_logic::ledger::record::{FinishOutcome, Millis};
 
 use super::addresses::AddressRefused;
 
-/// Longest pause taken from a target: while an action waits, its key is closed and nobody is told. A target that wants
-/// more is asked again each hour until the attempts are used, then people are told.
+/// Longest pause taken from a target: while an action waits, its key is closed and no alert is sent. A target that wants
+/// more is asked again each hour until the attempts are used, then an alert is sent.
 const RETRY_AFTER_MS_MAX: Millis = 60 * 60 * 1000;
 
 /// Outcome of a status, and whether no repetition can mend it. A 429 means, by the webhook's contract, that nothing was done.
@@ -34,13 +34,13 @@ pub(crate) fn of_error(error: &reqwest::Error) -> Answer {
         causes.push(cause.to_string());
         source = cause.source();
     }
-    let cause = causes.last().map_or("no cause was told", String::as_str);
+    let cause = causes.last().map_or("no cause given", String::as_str);
     let (outcome, what) = if error.is_builder() {
-        (FinishOutcome::NotSent, "the request could not be made")
+        (FinishOutcome::NotSent, "the request could not be built")
     } else if error.is_connect() {
         (FinishOutcome::NotSent, "no connection")
     } else if error.is_timeout() {
-        (FinishOutcome::Unknown, "no answer in time")
+        (FinishOutcome::Unknown, "no answer within the time limit")
     } else {
         (FinishOutcome::Unknown, "the connection broke")
     };

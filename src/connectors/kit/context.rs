@@ -52,7 +52,7 @@ impl<'a> Context<'a, &'a Params> {
 }
 
 impl<'a> Plain<'a> {
-    /// With parameters as values; what no value can hold is told in the reasons.
+    /// With parameters as values; what no value can hold is named in the reasons.
     pub(crate) fn plain(order: &'a Order) -> Self {
         let (params, changed) = order.params.plain();
         let mut reasons = Cow::Borrowed(order.reasons.as_slice());

@@ -89,7 +89,7 @@ impl Service {
         let slash = if rendered.starts_with('/') { "" } else { "/" };
         // What is before the slash is fixed, and nothing after it can reach back.
         Url::parse(&format!("{base}{slash}{rendered}"))
-            .map_err(|error| format!("the template `url` made no URL: {error}"))
+            .map_err(|error| format!("the template `url` did not render to a URL: {error}"))
     }
 
     /// Method and address without values of the query, and without the path if the address is a secret.

@@ -182,7 +182,7 @@ impl Compile<'_> {
             "http" if settings.allow_http || loopback => {}
             "http" => self.problem(
                 "url",
-                "is plain http, which anybody on the way can read and change",
+                "is plain http, which others on the network can read and change",
                 "write https, or allow_http = true",
             ),
             scheme => self.problem("url", format!("has the scheme `{scheme}`"), "write https"),

@@ -118,7 +118,7 @@ impl Signer {
     }
 }
 
-/// What stands after `whsec_`.
+/// What follows `whsec_`.
 fn encoded(secret: &str) -> Result<&str, SecretForm> {
     if secret.matches("whsec_").count() > 1 || secret.contains(char::is_whitespace) {
         return Err(SecretForm::Several);

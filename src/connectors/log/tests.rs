@@ -11,7 +11,7 @@ use homeostat_logic::target::Target;
 
 use super::*;
 
-/// Answers appends with what it is told, and keeps the records.
+/// Answers appends as it is set up to, and keeps the records.
 struct Twin {
     answer: Result<Appended, LogError>,
     records: Mutex<Vec<NewRecord>>,

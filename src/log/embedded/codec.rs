@@ -8,7 +8,7 @@ use crate::log::payload_size;
 const FORMAT: u8 = 1;
 const HAS_KEY: u8 = 1;
 const HAS_VALUE: u8 = 2;
-/// Stands for the length of a header value that is null; no value is so long.
+/// The length written for a header value that is null; no value is so long.
 const NULL: usize = u32::MAX as usize;
 
 /// Place of a partition in the store.

@@ -124,7 +124,7 @@ pub(super) fn read(
     Ok(records)
 }
 
-/// Calls `each` with the records of `from..to`, `max` at most and while it answers true; tells how many there were.
+/// Calls `each` with the records of `from..to`, `max` at most and while it answers true; returns how many there were.
 pub(super) fn scan(
     store: &Store,
     partition: &Partition,

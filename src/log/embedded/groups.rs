@@ -103,7 +103,7 @@ impl Groups {
         }
     }
 
-    /// Spreads anew, because there are new topics.
+    /// Spreads again, because there are new topics.
     pub(super) fn rebalance(&self, topics: &Topics) {
         lock(&self.by_name)
             .values_mut()
@@ -140,7 +140,7 @@ impl Groups {
         }
     }
 
-    /// Takes the partitions the member shall own and nobody holds any more.
+    /// Takes the partitions the member shall own and no other holds any more.
     pub(super) fn acquire(&self, group: &str, member: MemberId) -> Vec<Acquired> {
         let mut groups = lock(&self.by_name);
         let Some(group) = groups.get_mut(group) else {

@@ -1,5 +1,5 @@
-//! Whether the directory still holds what was written into it: files that somebody removed are not missed by the database,
-//! which begins anew without them. What a crash can leave is never taken for damage.
+//! Whether the directory still holds what was written into it: the database does not notice removed files
+//! and starts over without them. What a crash can leave is never taken for damage.
 
 use std::path::Path;
 
@@ -61,7 +61,7 @@ fn gap_at_the_beginning(store: &Store, topics: &Topics) -> Result<Option<String>
             })?;
             if extent.low < extent.high && first != Some(extent.low) {
                 return Ok(Some(format!(
-                    "the records of partition {} of {} should begin at offset {}, and they do not",
+                    "the records of partition {} of {} should begin at offset {} but do not",
                     id.partition, topic.name, extent.low
                 )));
             }

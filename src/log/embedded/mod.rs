@@ -79,7 +79,7 @@ pub enum OpenError {
     },
     /// A part of what was written is gone or not what was written.
     #[error(
-        "the embedded log in {} is damaged: {reason}; restore the directory, or move it away to begin anew, which forgets events, open actions, cooldowns and budgets",
+        "the embedded log in {} is damaged: {reason}; restore the directory, or move it away to start over, which forgets events, open actions, cooldowns and budgets",
         directory.display()
     )]
     Damaged {
@@ -90,7 +90,7 @@ pub enum OpenError {
     },
     /// The directory or the files in it cannot be used.
     #[error(
-        "the embedded log in {} cannot be opened: {reason}; check the disk and the rights, or restore it",
+        "the embedded log in {} cannot be opened: {reason}; check the disk and the permissions, or restore it",
         directory.display()
     )]
     Store {
@@ -252,7 +252,7 @@ impl EventLog for EmbeddedLog {
         handler: Box<dyn GroupHandler>,
     ) -> Result<Arc<dyn Subscription>, LogError> {
         let membership = Membership::start(&self.shared, settings, handler).map_err(|error| {
-            LogError::Unavailable(format!("no thread for a group member: {error}"))
+            LogError::Unavailable(format!("cannot start a thread for a group member: {error}"))
         })?;
         Ok(Arc::new(membership))
     }

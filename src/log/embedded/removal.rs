@@ -23,7 +23,7 @@ pub(super) fn delete_before(
     let high = partition.extent().high;
     if offset > high {
         return Err(LogError::Refused(format!(
-            "nothing before offset {offset} of {name} can be removed, its next offset is {high}"
+            "cannot remove records before offset {offset} of {name}: its next offset is {high}"
         )));
     }
     drop(shared.writable()?);
@@ -31,14 +31,14 @@ pub(super) fn delete_before(
     let low = partition.extent().low;
     if low < offset {
         return Err(LogError::Refused(format!(
-            "the record at offset {low} of {name} is damaged, it and those behind it stay; restore the embedded log"
+            "the record at offset {low} of {name} is damaged, it and those after it are kept; restore the embedded log"
         )));
     }
     Ok(())
 }
 
 /// Removes records from the beginning while `goes` (bytes before the record, its time) holds, at most [`REMOVALS`];
-/// tells whether there may be more.
+/// returns whether there may be more.
 pub(super) fn trim(
     shared: &Shared,
     partition: &Partition,

@@ -115,7 +115,7 @@ impl Shared {
         lock(&self.failed_at).is_none_or(|at| at.elapsed() > FAILURE_SHOWS)
     }
 
-    /// Makes sure that the store takes writes, by reopening a broken one; while the guard lives nobody else reopens.
+    /// Makes sure that the store takes writes, by reopening a broken one; while the guard lives no other thread reopens.
     pub(super) fn writable(&self) -> Result<MutexGuard<'_, Option<Instant>>, LogError> {
         let mut reopened = lock(&self.write_gate);
         if self.store.is_broken() {

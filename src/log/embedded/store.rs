@@ -92,7 +92,7 @@ impl Store {
         })
     }
 
-    /// Closes and opens the database again; afterwards everything derived from it must be read anew.
+    /// Closes and opens the database again; afterwards everything derived from it must be read again.
     pub(super) fn reopen(&self) -> Result<(), LogError> {
         let mut guard = write_lock(&self.opened);
         *guard = None;

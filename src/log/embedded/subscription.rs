@@ -17,7 +17,7 @@ use crate::log::sync::{Flag, Heartbeat, lock};
 
 /// Longest sleep while nothing happens; bounds how old the heartbeat of a healthy thread gets.
 pub(super) const IDLE: Duration = Duration::from_millis(250);
-/// Sinks do not tell when they have room again, so a full one is asked this often.
+/// Sinks do not signal when they have room again, so a full one is asked this often.
 pub(super) const FULL: Duration = Duration::from_millis(1);
 /// Pause after a failed read.
 pub(super) const FAILED: Duration = Duration::from_secs(1);

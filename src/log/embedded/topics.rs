@@ -103,7 +103,7 @@ impl Topics {
         Ok(topics)
     }
 
-    /// Reads everything anew from the store. Partitions known already keep their identity, since readers hold them.
+    /// Reads everything from the store again. Partitions known already keep their identity, since readers hold them.
     pub(super) fn reload(&self, store: &Store) -> Result<(), LogError> {
         let known = read_lock(&self.by_name).clone();
         let loaded = store.read(|opened| {
@@ -135,7 +135,7 @@ impl Topics {
         read_lock(&self.by_name).values().cloned().collect()
     }
 
-    /// Creates the topics that are missing; tells whether there were any.
+    /// Creates the topics that are missing; returns whether there were any.
     pub(super) fn ensure(
         &self,
         store: &Store,

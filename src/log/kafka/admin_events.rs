@@ -1,8 +1,8 @@
 //! Serves the main queue of an admin client, which rust-rdkafka 0.39 never polls: its log, and its wish for a new OAuth token
-//! (`AdminClient` polls only a queue of its own, and `Client::poll_event` is private).
+//! (`AdminClient` polls only its own queue, and `Client::poll_event` is private).
 #![allow(
     unsafe_code,
-    reason = "rust-rdkafka has no safe call that polls this queue; the proof stands beside each call"
+    reason = "rust-rdkafka has no safe call that polls this queue; each call has its proof beside it"
 )]
 
 use std::ffi::{CStr, CString, c_char};
@@ -52,9 +52,9 @@ unsafe fn log(client: &Client<LoneContext>, event: *mut native::rd_kafka_event_t
     // SAFETY: the event is valid by contract; on success both texts are NUL-terminated and live as long as the event, and
     // they are copied before this function returns.
     unsafe {
-        let told =
+        let failed =
             native::rd_kafka_event_log(event, &raw mut facility, &raw mut text, &raw mut level);
-        if told == 0 && !facility.is_null() && !text.is_null() {
+        if failed == 0 && !facility.is_null() && !text.is_null() {
             let facility = CStr::from_ptr(facility).to_string_lossy();
             let text = CStr::from_ptr(text).to_string_lossy();
             let level = match level {

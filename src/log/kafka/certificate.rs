@@ -1,5 +1,5 @@
 //! Why a broker's certificate does not pass. librdkafka only says that it does not; a second look with rustls, at the same
-//! broker and with the same CA, tells an expired one from a foreign one. It decides nothing: the connection has failed already.
+//! broker and with the same CA, distinguishes an expired one from a foreign one. It decides nothing: the connection has failed already.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};

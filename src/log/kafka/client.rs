@@ -1,5 +1,5 @@
-//! What all clients of a log share, and the context of those outside a group: passes the client's log on, tells why the
-//! cluster cannot be reached, hands out tokens, and tells when a client has failed for good.
+//! What all clients of a log share, and the context of those outside a group: passes the client's log on, reports why the
+//! cluster cannot be reached, hands out tokens, and reports when a client has failed for good.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -63,9 +63,9 @@ impl Link {
         }
     }
 
-    /// Takes a line of a client's log up if it tells why a connection failed. `false`: it means nothing to this.
+    /// Takes a line of a client's log up if it says why a connection failed. `false`: it means nothing to this.
     pub(super) fn takes_up(&self, facility: &str, line: &str) -> bool {
-        // Said each time a connection is tried again, and of each token; the reason has been told.
+        // Said each time a connection is tried again, and of each token; the reason has been logged.
         let repeats = line.ends_with("brokers are down") || line.contains("Failed to acquire SASL");
         if facility == ERROR && repeats && self.trouble.reason().is_some() {
             tracing::debug!(target: "librdkafka", facility, line);
@@ -83,7 +83,7 @@ impl Link {
         true
     }
 
-    /// On a thread of its own, because the broker is asked again; one at a time.
+    /// On a separate thread, because the broker is asked again; one at a time.
     fn look_at(&self, broker: String) {
         if self.looking.swap(true, Ordering::AcqRel) {
             return;
@@ -97,7 +97,7 @@ impl Link {
                 link.looking.store(false, Ordering::Release);
             });
         if let Err(error) = looking {
-            tracing::warn!(%error, "no thread to look at a certificate");
+            tracing::warn!(%error, "cannot start a thread to look at a certificate");
             self.looking.store(false, Ordering::Release);
         }
     }
@@ -139,7 +139,7 @@ impl Failure {
 }
 
 fn gone() -> LogError {
-    LogError::Fatal("nobody watches the clients any more".to_owned())
+    LogError::Fatal("the watch over the clients has ended".to_owned())
 }
 
 /// See the module.
@@ -148,7 +148,7 @@ pub(super) struct LoneContext {
     /// What the client is for, in messages.
     pub(super) role: &'static str,
     pub(super) failure: Failure,
-    /// How far the partitions were passed; for clients that tell of it.
+    /// How far the partitions were passed; for clients that report it.
     pub(super) ends: Ends,
 }
 
@@ -174,7 +174,7 @@ impl ClientContext for LoneContext {
     }
 
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // The one place that tells it of producers and consumers alike: the error callback gets the cause's code, which
+        // The one place that reports it for producers and consumers alike: the error callback gets the cause's code, which
         // does not say that it is fatal.
         if facility == FATAL {
             self.failure.note(&format!("{}: {message}", self.role));

@@ -219,7 +219,7 @@ impl ConsumerContext for GroupContext {
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS => self.assign(consumer, list),
             RDKafkaRespErr::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS => self.revoke(consumer, list),
             other => {
-                tracing::error!(error = ?other, "kafka: a rebalance failed; everything is given up");
+                tracing::error!(error = ?other, "kafka: a rebalance failed; giving up all partitions");
                 self.lose(&self.owned());
                 if let Err(error) = consumer.unassign() {
                     tracing::error!(%error, "kafka: the assignment could not be cleared");
@@ -232,7 +232,7 @@ impl ConsumerContext for GroupContext {
         match result {
             // Nothing stored is no error (P10).
             Ok(()) | Err(KafkaError::ConsumerCommit(RDKafkaErrorCode::NoOffset)) => {}
-            Err(error) => tracing::warn!(%error, "kafka: a commit failed; it is tried again"),
+            Err(error) => tracing::warn!(%error, "kafka: a commit failed; trying again"),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! How far a client has passed its partitions, also over what is never delivered: markers of transactions, records of aborted
-//! ones, gaps that compaction left (issue 13, row 3). librdkafka tells it in its statistics alone.
+//! ones, gaps that compaction left (issue 13, row 3). librdkafka reports it in its statistics alone.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ fn passed(partition: &Partition) -> Option<i64> {
     (reading && plausible).then_some(next)
 }
 
-/// What a look at a partition tells.
+/// What a look at a partition shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Look {
     /// Where it ends for the reader.

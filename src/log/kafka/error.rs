@@ -37,7 +37,7 @@ pub(super) fn classify_code(text: String, code: Code) -> LogError {
     }
 }
 
-/// Whether an error tells of something in the log that this client never reads: damaged, too large, or of a form that it does
+/// Whether an error is about something in the log that this client never reads: damaged, too large, or of a form that it does
 /// not know. It stays until that is removed from the log or another client reads it.
 pub(super) fn is_unreadable(error: &KafkaError) -> bool {
     matches!(

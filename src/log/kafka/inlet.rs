@@ -21,9 +21,9 @@ const AGAIN: Duration = Duration::from_secs(5);
 /// An open transaction that holds a partition which should have none, for longer than this, is an obstacle.
 const HELD_MAX: Duration = Duration::from_secs(30);
 /// Time between two lines in the log about one partition.
-const TELL: Duration = Duration::from_mins(1);
+const LOG_EVERY: Duration = Duration::from_mins(1);
 
-/// What a round came to; the greatest of several tells how soon to come back.
+/// What a round came to; the greatest of several decides how soon to come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Round {
     /// The queue is empty.
@@ -40,7 +40,7 @@ pub(super) struct Obstacle {
     pub(super) error: KafkaError,
     /// In words.
     pub(super) reason: String,
-    /// Everything before this offset was read, and what stands there cannot be.
+    /// Everything before this offset was read, and what is there cannot be.
     pub(super) at: Option<i64>,
 }
 
@@ -53,16 +53,16 @@ pub(super) struct Inlet<C: ConsumerContext + 'static> {
     headers: Vec<Header>,
     /// Everything before it was pushed or is never delivered.
     next: i64,
-    /// Whether the sink was told of an obstacle.
+    /// Whether the sink knows of an obstacle.
     obstructed: bool,
     /// The open transaction that holds it, by the last look.
     held: Option<Held>,
-    /// Whether the sink was told of it.
-    told_held: bool,
+    /// Whether the sink knows of it.
+    shown_held: bool,
     /// When to try again what could not be read; nothing is taken from the queue before.
     again: Option<Instant>,
-    /// When the log was told of an obstacle last.
-    told: Option<Instant>,
+    /// When an obstacle was logged last.
+    logged: Option<Instant>,
 }
 
 impl<C: ConsumerContext + 'static> Inlet<C> {
@@ -81,9 +81,9 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
             next,
             obstructed: false,
             held: None,
-            told_held: false,
+            shown_held: false,
             again: None,
-            told: None,
+            logged: None,
         }
     }
 
@@ -137,7 +137,7 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
         self.held = Held::after(look, self.held);
         let held = self.held.map(OpenTransaction::from);
         let long = held.filter(|held| held.lasting > HELD_MAX);
-        let was_held = std::mem::replace(&mut self.told_held, long.is_some());
+        let was_held = std::mem::replace(&mut self.shown_held, long.is_some());
         if self.obstructed {
             return None;
         }
@@ -170,14 +170,14 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
         self.partition.partition == message.partition() && self.partition.topic == message.topic()
     }
 
-    /// Whether to log an obstacle now; not more often than once in [`TELL`].
-    pub(super) fn tells(&mut self) -> bool {
+    /// Whether to log an obstacle now; not more often than once in [`LOG_EVERY`].
+    pub(super) fn logs_now(&mut self) -> bool {
         let now = Instant::now();
         let due = self
-            .told
-            .is_none_or(|told| now.saturating_duration_since(told) >= TELL);
+            .logged
+            .is_none_or(|logged| now.saturating_duration_since(logged) >= LOG_EVERY);
         if due {
-            self.told = Some(now);
+            self.logged = Some(now);
         }
         due
     }
@@ -200,7 +200,7 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
                 false
             }
             Err(error) => {
-                tracing::debug!(partition = %self.partition, %error, "kafka: the client does not go back yet");
+                tracing::debug!(partition = %self.partition, %error, "kafka: seek failed; trying again");
                 self.again = Some(now + AGAIN);
                 true
             }
@@ -211,7 +211,7 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
         let at = is_unreadable(&error).then_some(self.next);
         let reason = match at {
             Some(at) => format!(
-                "what stands at offset {at}, or next behind it, cannot be read: {error}; nothing behind it is read before it is removed from the topic (kafka-delete-records.sh), or a client that can read it is in use"
+                "the record at offset {at}, or the next one after it, cannot be read: {error}; nothing after it is read until it is removed from the topic (kafka-delete-records.sh) or a client that can read it is used"
             ),
             None => error.to_string(),
         };

@@ -22,7 +22,7 @@ use crate::log::sync::{Flag, Heartbeat, Signal, lock};
 
 /// Longest pause between two rounds: queues announce new records, but an announcement can be missed (PR #840).
 const TICK: Duration = Duration::from_millis(10);
-/// Pause while a sink takes nothing: it cannot tell when it does again.
+/// Pause while a sink takes nothing: it does not signal when it does again.
 const FULL: Duration = Duration::from_millis(2);
 /// Events taken from the main queue in one round at most.
 const MAIN_EVENTS: usize = 256;
@@ -31,7 +31,7 @@ const LONGEST_DRAIN: Duration = Duration::from_secs(5);
 /// How often the client is asked whether it has failed for good.
 const FATAL_CHECK: Duration = Duration::from_secs(1);
 
-/// Errors of the client as a whole; those of a partition are told by it.
+/// Errors of the client as a whole; those of a partition are reported by it.
 static PASSING: Throttle = Throttle::new();
 
 /// What the handle and the thread share.
@@ -229,9 +229,9 @@ impl Session {
                 Ok(round) => busiest = busiest.max(round),
                 Err(Obstacle { error, reason, at }) => {
                     fatal(&error)?;
-                    if owned.inlet.tells() {
+                    if owned.inlet.logs_now() {
                         let partition = &owned.inlet.partition;
-                        tracing::warn!(%partition, reason, "kafka: a partition cannot be read; it is tried again, and told once a minute");
+                        tracing::warn!(%partition, reason, "kafka: a partition cannot be read; trying again, logged once a minute");
                     }
                     self.member
                         .progress

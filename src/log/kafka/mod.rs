@@ -105,7 +105,7 @@ impl EventLog for KafkaLog {
             clients.topics.ensure(&topics).await?;
             blocking(move || clients.topics.await_known(&topics)).await
         }
-        .map(move |answer| trouble.told_in(answer))
+        .map(move |answer| trouble.explained(answer))
         .boxed()
     }
 
@@ -127,7 +127,7 @@ impl EventLog for KafkaLog {
             }
             Ok(described)
         }
-        .map(move |answer| trouble.told_in(answer))
+        .map(move |answer| trouble.explained(answer))
         .boxed()
     }
 
@@ -367,7 +367,7 @@ mod tests {
         }
     }
 
-    /// Whichever record is at fault: the broker tells only that the batch is too large.
+    /// Whichever record is at fault: the broker says only that the batch is too large.
     #[tokio::test]
     async fn a_batch_that_is_refused_is_sent_again_record_by_record() {
         use RDKafkaRespErr::{

@@ -38,7 +38,7 @@ pub(super) struct TokenEndpoint {
 /// identity providers live there; those of clouds' credentials never are.
 pub fn endpoint_fault(url: &str) -> Option<(String, &'static str)> {
     let Ok(parsed) = Url::parse(url) else {
-        return Some(("is no URL".to_owned(), "write https://HOST/PATH"));
+        return Some(("is not a URL".to_owned(), "write https://HOST/PATH"));
     };
     let host = parsed.host_str().unwrap_or_default();
     let fault = |problem: &str, remedy| Some((problem.to_owned(), remedy));
@@ -47,7 +47,7 @@ pub fn endpoint_fault(url: &str) -> Option<(String, &'static str)> {
         "http" if is_loopback_host(host) => {}
         "http" => {
             return fault(
-                "is plain http, which shows the client's secret to anybody on the way",
+                "is plain http, which sends the client's secret in the clear",
                 "write https",
             );
         }
@@ -143,7 +143,7 @@ fn now_ms() -> i64 {
     i64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Asks for a token on a thread of its own: callbacks run on threads that may or may not belong to a runtime.
+/// Asks for a token on a separate thread: callbacks run on threads that may or may not belong to a runtime.
 fn fetch(endpoint: &TokenEndpoint) -> Result<Value, String> {
     let endpoint = endpoint.clone();
     let asking = std::thread::Builder::new()
@@ -207,13 +207,13 @@ async fn ask(endpoint: &TokenEndpoint) -> Result<Value, String> {
     let answer: Option<Value> = serde_json::from_slice(&bytes).ok();
     if !status.is_success() {
         let field = |name: &str| answer.as_ref()?.get(name)?.as_str().map(str::to_owned);
-        let told: Vec<_> = ["error", "error_description"]
+        let detail: Vec<_> = ["error", "error_description"]
             .into_iter()
             .filter_map(field)
             .collect();
-        let mut told = told.join(": ");
-        told.truncate(told.floor_char_boundary(DETAIL_BYTES));
-        return Err(format!("it answered {} {told}", status.as_u16())
+        let mut detail = detail.join(": ");
+        detail.truncate(detail.floor_char_boundary(DETAIL_BYTES));
+        return Err(format!("it answered {} {detail}", status.as_u16())
             .trim()
             .to_owned());
     }
@@ -257,14 +257,14 @@ fn read(answer: &Value, now: i64) -> Result<Token, String> {
     }
     let lasting = match answer.get("expires_in") {
         None | Some(Value::Null) => None,
-        Some(value) => Some(seconds(value).ok_or("its expires_in is no number of seconds")?),
+        Some(value) => Some(seconds(value).ok_or("its expires_in is not a number of seconds")?),
     };
     let expires = lasting
         .map(|lasting| now.saturating_add(lasting))
         .into_iter()
         .chain(end_of_jwt(text))
         .min()
-        .ok_or("its answer does not tell when the token expires (no expires_in, and no JWT)")?;
+        .ok_or("its answer does not say when the token expires (no expires_in, and no JWT)")?;
     if expires <= now {
         return Err("its token has already expired; check the clocks".to_owned());
     }

@@ -175,7 +175,7 @@ impl Producers {
     }
 }
 
-/// A producer, and another that puts every record into a batch of its own, created when it is first needed.
+/// A producer, and another that puts every record into a separate batch, created when it is first needed.
 struct Lane {
     batching: Producer,
     single: Mutex<Option<Producer>>,

@@ -1,4 +1,4 @@
-//! How far each owned partition is settled: written by whoever settles, read by the client's thread and by `status`.
+//! How far each owned partition is settled: written by the settling thread, read by the client's thread and by `status`.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -15,7 +15,7 @@ use crate::log::sync::lock;
 struct Position {
     epoch: Epoch,
     settled: i64,
-    /// What the client was told to commit.
+    /// What the client was asked to commit.
     stored: i64,
     high: Option<i64>,
     /// Behind the last record delivered.
@@ -143,7 +143,7 @@ impl Progress {
         }
     }
 
-    /// Reading it failed; `at`: it is what stands there that cannot be read.
+    /// Reading it failed; `at`: it is the record there that cannot be read.
     pub(super) fn refused(&self, partition: &TopicPartition, reason: String, at: Option<i64>) {
         if let Some(position) = lock(&self.positions).get_mut(partition) {
             let since = position.refused.as_ref().map(|refused| refused.since);
@@ -170,7 +170,7 @@ impl Progress {
         !self.unreachable.load(Ordering::Relaxed)
     }
 
-    /// As the port tells it.
+    /// As the port shows it.
     pub(super) fn status(&self) -> Vec<PartitionStatus> {
         let status = |(partition, position): (&TopicPartition, &Position)| PartitionStatus {
             partition: partition.clone(),

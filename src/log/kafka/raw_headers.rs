@@ -20,7 +20,7 @@ use rdkafka::types::RDKafkaRespErr;
 /// The version whose source was read for [`Layout`]; with another one, names end at their first NUL.
 const LAYOUT_OF: i32 = 0x020c_01ff;
 
-/// Stands for headers that the client cannot read at all (more than 100,000 of them, or damaged ones). It is no text, so
+/// Marks headers that the client cannot read at all (more than 100,000 of them, or damaged ones). It is no text, so
 /// the record becomes a dead letter and is not taken for one without headers.
 pub(super) const UNREADABLE: &[u8] = b"\xffthe client cannot read the headers";
 

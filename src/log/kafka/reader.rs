@@ -97,7 +97,7 @@ fn collect(
             Some(Err(error)) if is_unreadable(&error) => {
                 let at = records.last().map_or(from, |last| last.offset + 1);
                 return Err(LogError::Refused(format!(
-                    "what stands at offset {at} of {partition}, or next behind it, cannot be read: {error}"
+                    "the record at offset {at} of {partition}, or the next one after it, cannot be read: {error}"
                 )));
             }
             Some(Err(error)) => match classify("read", &error) {

@@ -1,4 +1,4 @@
-//! Lines of librdkafka's own log that repeat: a kind is told at once, then once a minute with the number of those left out.
+//! Lines of librdkafka's own log that repeat: a kind is logged at once, then once a minute with the number of those left out.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -10,13 +10,13 @@ use crate::log::sync::lock;
 
 /// Time between two lines of a kind.
 const PERIOD: Duration = Duration::from_mins(1);
-/// Kinds remembered at most; with more, all are forgotten and told again.
+/// Kinds remembered at most; with more, all are forgotten and logged again.
 const KINDS_MAX: usize = 256;
 
-/// What was told.
-pub(super) struct Repeats(Mutex<BTreeMap<String, Told>>);
+/// What was logged.
+pub(super) struct Repeats(Mutex<BTreeMap<String, Logged>>);
 
-struct Told {
+struct Logged {
     at: Instant,
     left_out: u64,
 }
@@ -26,7 +26,7 @@ impl Repeats {
         Self(Mutex::new(BTreeMap::new()))
     }
 
-    /// Whether to tell a line; with the number of its kind left out since the last one told.
+    /// Whether to log a line; with the number of its kind left out since the last one logged.
     pub(super) fn pass(&self, facility: &str, message: &str) -> Option<u64> {
         self.pass_at(facility, message, Instant::now())
     }
@@ -34,33 +34,33 @@ impl Repeats {
     fn pass_at(&self, facility: &str, message: &str, now: Instant) -> Option<u64> {
         let mut kinds = lock(&self.0);
         let kind = kind(facility, message);
-        if let Some(told) = kinds.get_mut(&kind) {
-            if now.saturating_duration_since(told.at) < PERIOD {
-                told.left_out += 1;
+        if let Some(logged) = kinds.get_mut(&kind) {
+            if now.saturating_duration_since(logged.at) < PERIOD {
+                logged.left_out += 1;
                 return None;
             }
-            told.at = now;
-            return Some(std::mem::take(&mut told.left_out));
+            logged.at = now;
+            return Some(std::mem::take(&mut logged.left_out));
         }
         if kinds.len() >= KINDS_MAX {
             kinds.clear();
         }
-        let told = Told {
+        let logged = Logged {
             at: now,
             left_out: 0,
         };
-        kinds.insert(kind, told);
+        kinds.insert(kind, logged);
         Some(0)
     }
 }
 
-/// The line without its numbers (offsets, sizes, times), apart from the thread, whose name tells the broker.
+/// The line without its numbers (offsets, sizes, times), apart from the thread, whose name contains the broker.
 fn kind(facility: &str, message: &str) -> String {
     let (thread, text) = match message.split_once("]: ") {
         Some((thread, text)) => (thread, text),
         None => ("", message),
     };
-    // What stands in brackets at the end counts states and repetitions.
+    // The brackets at the end count states and repetitions.
     let text = text.split(" (").next().unwrap_or(text);
     let text = text.chars().filter(|one| !one.is_ascii_digit());
     format!("{facility} {thread} {}", text.collect::<String>())
@@ -105,7 +105,7 @@ mod tests {
         let later = "[thrd:a:9092/1]: a:9092/1: Connect failed: refused (after 7ms in state CONNECT, 28 suppressed)";
         let other =
             "[thrd:b:9092/2]: b:9092/2: Connect failed: refused (after 0ms in state CONNECT)";
-        let told = [
+        let logged = [
             (0, refused),
             (1, later),
             (2, other),
@@ -113,8 +113,8 @@ mod tests {
             (60, refused),
             (61, other),
         ];
-        let told = told.map(|(second, message)| line(second, message));
-        assert_eq!(told, [Some(0), None, Some(0), None, Some(2), None]);
+        let logged = logged.map(|(second, message)| line(second, message));
+        assert_eq!(logged, [Some(0), None, Some(0), None, Some(2), None]);
         for number in 0..1_000 {
             // Numbers alone make no kind.
             let message = format!("t [0]: bad batch at offset {number} of {number} bytes");

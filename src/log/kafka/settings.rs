@@ -11,7 +11,7 @@ use super::options;
 use super::trouble::Identity;
 use crate::log::MAX_RECORD_BYTES;
 
-/// Largest batch of several records, in bytes before compression. A single larger record still has a batch of its own.
+/// Largest batch of several records, in bytes before compression. A single larger record still goes alone into a batch.
 pub(super) const BATCH_BYTES: i64 = 1_000_000;
 
 /// Options that this adapter follows itself: librdkafka's own fetching of tokens needs a build with curl.
@@ -139,7 +139,7 @@ impl KafkaSettings {
             }
         }
         config
-            // Failed connections are told at this level, and taken up by the context.
+            // Failed connections are logged at this level, and taken up by the context.
             .set_log_level(RDKafkaLogLevel::Info)
             .set("bootstrap.servers", &self.bootstrap_servers)
             // Identical ids have sent cooperative groups into endless rebalances (librdkafka #4783).
@@ -197,7 +197,7 @@ impl KafkaSettings {
             .set("group.id", group)
             .set("enable.auto.offset.store", "false")
             // Also of the ledger: a foreign record of an aborted transaction would stop its partition for good, an open
-            // transaction holds it for a while and is told.
+            // transaction holds it for a while and is reported.
             .set("isolation.level", "read_committed")
             .set("check.crcs", "true")
             // Bounds memory per partition; fetching stops by itself when a queue is not polled.
@@ -234,14 +234,14 @@ impl KafkaSettings {
         config
     }
 
-    /// As [`Self::reader`], and tells now and then how far it came.
+    /// As [`Self::reader`], and reports now and then how far it came.
     pub(super) fn tails(&self) -> ClientConfig {
         let mut config = self.reader();
         config.set("statistics.interval.ms", "1000");
         config
     }
 
-    /// As [`Self::reader`], and told where a partition ends.
+    /// As [`Self::reader`], and gets an event where a partition ends.
     pub(super) fn bounded_reader(&self) -> ClientConfig {
         let mut config = self.reader();
         config.set("enable.partition.eof", "true");

@@ -20,12 +20,12 @@ use crate::log::sync::{Flag, Signal, lock};
 
 /// Longest pause between two rounds: queues announce new records, but an announcement can be missed (PR #840).
 const TICK: Duration = Duration::from_millis(10);
-/// Pause while a sink takes nothing: it cannot tell when it does again.
+/// Pause while a sink takes nothing: it does not signal when it does again.
 const FULL: Duration = Duration::from_millis(2);
 /// Pause before a client is created again.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// Errors of a client as a whole; those of a partition are told by it.
+/// Errors of a client as a whole; those of a partition are reported by it.
 static PASSING: Throttle = Throttle::new();
 
 type ReaderConsumer = BaseConsumer<LoneContext>;
@@ -125,7 +125,7 @@ impl Tails {
 }
 
 /// A client and the partitions it reads. A partition is assigned to a client only once, also one after the other: what the
-/// client tells of how far it came must not be taken for a later reading.
+/// client reports of how far it came must not be taken for a later reading.
 struct Lane {
     consumer: Arc<ReaderConsumer>,
     ends: Ends,
@@ -218,7 +218,7 @@ impl Lane {
             let deliver = || {
                 if let Some(look) = ends.get(&inlet.partition)
                     && let Some(reason) = inlet.looked(*look)
-                    && inlet.tells()
+                    && inlet.logs_now()
                 {
                     tracing::warn!(partition = %inlet.partition, "kafka: a partition is held: {reason}");
                 }
@@ -228,9 +228,9 @@ impl Lane {
             match catch_unwind(AssertUnwindSafe(deliver)) {
                 Ok(Ok(round)) => busiest = busiest.max(round),
                 Ok(Err(Obstacle { reason, .. })) => {
-                    if inlet.tells() {
+                    if inlet.logs_now() {
                         let partition = &inlet.partition;
-                        tracing::warn!(%partition, reason, "kafka: a partition cannot be read; it is tried again, and told once a minute");
+                        tracing::warn!(%partition, reason, "kafka: a partition cannot be read; trying again, logged once a minute");
                     }
                 }
                 Err(_) => {
@@ -266,7 +266,7 @@ fn run(shared: &TailsShared) {
         }
     }
     for mut lane in lanes {
-        // Queues first: whoever drops the last one drops the client (P6).
+        // Queues first: dropping the last one drops the client (P6).
         lane.running.clear();
         drop(lane);
     }
@@ -279,7 +279,7 @@ fn place(shared: &TailsShared, lanes: &mut Vec<Lane>, tail: NewTail) {
             Ok(lane) => lanes.push(lane),
             Err(error) => {
                 // The settings were taken before, so this passes: out of threads or memory.
-                tracing::error!(%error, "kafka: no client for tails; it is tried again");
+                tracing::error!(%error, "kafka: no client for tails; trying again");
                 lock(&shared.new).push(tail);
                 shared.signal.wait(shared.signal.generation(), AGAIN);
                 return;

@@ -107,7 +107,7 @@ impl TopicAdmin {
         }
     }
 
-    /// Waits until the brokers tell of topics just created, which can be a moment later. Blocking.
+    /// Waits until the brokers know topics just created, which can be a moment later. Blocking.
     pub(super) fn await_known(&self, topics: &[TopicSettings]) -> Result<(), LogError> {
         let end = Instant::now() + TIMEOUT;
         for topic in topics {
@@ -120,7 +120,7 @@ impl TopicAdmin {
                     Ok(None) => {
                         let name = &topic.name;
                         return Err(LogError::Unavailable(format!(
-                            "topic {name} was created but is not there yet"
+                            "topic {name} was created but is not visible yet"
                         )));
                     }
                     Err(error) => return Err(error),
@@ -232,7 +232,7 @@ impl TopicAdmin {
         Ok(described)
     }
 
-    /// Adds the settings that matter to descriptions; what the cluster does not tell stays `None`.
+    /// Adds the settings that matter to descriptions; what the cluster does not report stays `None`.
     pub(super) async fn add_settings(
         &self,
         described: &mut [TopicDescription],
@@ -254,24 +254,24 @@ impl TopicAdmin {
         for answer in answers {
             match answer {
                 Ok(settings) => take_settings(described, &settings),
-                Err(code) => tracing::warn!(%code, "kafka: a topic's settings are not told"),
+                Err(code) => tracing::warn!(%code, "kafka: cannot read a topic's settings"),
             }
         }
         Ok(())
     }
 
-    /// The largest batch that a topic takes; `None` when the cluster does not tell, for which there can be many harmless
+    /// The largest batch that a topic takes; `None` when the cluster does not report it, for which there can be many harmless
     /// reasons, such as a missing `DescribeConfigs`.
     pub(super) async fn max_message_bytes(&self, topic: &str) -> Option<i64> {
         let options = AdminOptions::new().request_timeout(Some(SETTINGS));
         let asked = [ResourceSpecifier::Topic(topic)];
         let answers = self.client.describe_configs(&asked, &options).await;
-        let untold = |reason: &dyn std::fmt::Display| {
-            tracing::debug!(topic, %reason, "kafka: the limit of a topic is not told");
+        let unknown = |reason: &dyn std::fmt::Display| {
+            tracing::debug!(topic, %reason, "kafka: cannot read a topic's limit");
         };
-        let answers = answers.inspect_err(|error| untold(error)).ok()?;
+        let answers = answers.inspect_err(|error| unknown(error)).ok()?;
         let settings = answers.into_iter().next()?;
-        let settings = settings.inspect_err(|code| untold(code)).ok()?;
+        let settings = settings.inspect_err(|code| unknown(code)).ok()?;
         number(&settings, "max.message.bytes")
     }
 

@@ -1,5 +1,5 @@
 //! Why the cluster cannot be reached: librdkafka's error lines in words that say what to do. One line a minute in the log,
-//! and the reason that readiness tells (issue 13, row 19).
+//! and the reason that readiness gives (issue 13, row 19).
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -15,17 +15,17 @@ const PERIOD: Duration = Duration::from_mins(1);
 const HOLDS: Duration = Duration::from_secs(45);
 /// A connection that is closed sooner than this was not idle.
 const AT_ONCE_MS: u32 = 2_000;
-/// Reasons remembered as told; beyond it all are forgotten, and may be told again early.
+/// Reasons remembered as logged; beyond it all are forgotten, and may be logged again early.
 const REMEMBERED: usize = 16;
 
-/// What an error line of the client means. Of several, the greatest is told.
+/// What an error line of the client means. Of several, the greatest is reported.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Meaning {
     /// No connection: a cause beyond security.
     Unreachable(String),
     /// A connection, and a refusal on one of the sides.
     Refused(String),
-    /// The broker's certificate did not pass; the client does not tell why. With the broker as `host:port`.
+    /// The broker's certificate did not pass; the client does not say why. With the broker as `host:port`.
     Certificate(String),
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Identity {
     pub(super) user: String,
 }
 
-/// What an error line (`FAIL`) of librdkafka 2.12 means; `None` for those that tell nothing by themselves.
+/// What an error line (`FAIL`) of librdkafka 2.12 means; `None` for those that say nothing by themselves.
 pub(super) fn explain(line: &str, identity: &Identity) -> Option<Meaning> {
     let (broker, text) = parts(line);
     let Identity { mechanism, user } = identity;
@@ -84,7 +84,7 @@ pub(super) fn explain(line: &str, identity: &Identity) -> Option<Meaning> {
     ];
     if unproven.iter().any(|sign| text.contains(sign)) {
         return refused(format!(
-            "broker {broker} wants a client certificate that it trusts, and got none or another; set kafka.tls.certificate and kafka.tls.key, signed by a CA of the broker"
+            "broker {broker} requires a client certificate that it trusts and got none or another; set kafka.tls.certificate and kafka.tls.key, signed by a CA of the broker"
         ));
     }
     if text.contains("PLAINTEXT broker listener") || text.contains("wrong version number") {
@@ -160,7 +160,7 @@ pub(super) struct Trouble(Mutex<State>);
 #[derive(Default)]
 struct State {
     present: Option<(Instant, Meaning)>,
-    told: HashMap<String, Instant>,
+    logged: HashMap<String, Instant>,
 }
 
 impl Trouble {
@@ -171,7 +171,7 @@ impl Trouble {
         }
     }
 
-    /// What is to be logged now.
+    /// What to log now.
     fn note_at(&self, meaning: Meaning, now: Instant) -> Option<String> {
         let state = &mut *lock(&self.0);
         let reason = text(&meaning).to_owned();
@@ -183,14 +183,14 @@ impl Trouble {
         if !outranked {
             state.present = Some((now, meaning));
         }
-        let recent = |told: &Instant| now.saturating_duration_since(*told) < PERIOD;
-        if outranked || state.told.get(&reason).is_some_and(recent) {
+        let recent = |logged: &Instant| now.saturating_duration_since(*logged) < PERIOD;
+        if outranked || state.logged.get(&reason).is_some_and(recent) {
             return None;
         }
-        if state.told.len() >= REMEMBERED {
-            state.told.clear();
+        if state.logged.len() >= REMEMBERED {
+            state.logged.clear();
         }
-        state.told.insert(reason.clone(), now);
+        state.logged.insert(reason.clone(), now);
         Some(reason)
     }
 
@@ -202,7 +202,7 @@ impl Trouble {
     }
 
     /// An answer of the cluster; where there is none, with the reason if one is known.
-    pub(super) fn told_in<T>(&self, answer: Result<T, LogError>) -> Result<T, LogError> {
+    pub(super) fn explained<T>(&self, answer: Result<T, LogError>) -> Result<T, LogError> {
         if answer.is_ok() {
             self.clear();
         }
@@ -281,7 +281,7 @@ mod tests {
             (
                 "",
                 "ssl://kafka:9093/1: Receive failed: error:0A00045C:SSL routines::tlsv13 alert certificate required: SSL alert number 116 (after 5ms in state APIVERSION_QUERY)",
-                "broker kafka:9093 wants a client certificate that it trusts",
+                "broker kafka:9093 requires a client certificate that it trusts",
             ),
             (
                 "",

@@ -97,7 +97,7 @@ fn all_differences_are_told_at_once_with_one_command() {
         brokers.min_insync_replicas = Some(1);
     });
     let findings = examine(&ledger, 4, Durability::Production);
-    let told = tell(&findings.refused, Some("kafka:9092"));
+    let text = describe(&findings.refused, Some("kafka:9092"));
     for part in [
         "(1) it has 3 partitions and the configuration says 4",
         "(3) cleanup.policy is compact",
@@ -107,6 +107,6 @@ fn all_differences_are_told_at_once_with_one_command() {
         "`kafka-configs.sh --bootstrap-server kafka:9092 --alter --entity-type topics --entity-name homeostat.ledger \
          --add-config message.timestamp.type=LogAppendTime,cleanup.policy=delete,min.insync.replicas=2`",
     ] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(text.contains(part), "{part}: {text}");
     }
 }

@@ -1,4 +1,4 @@
-//! Alerts that reached nobody: a warning, for an instance that is taken out of service delivers them no better.
+//! Alerts that were not delivered: a warning, for an instance that is taken out of service delivers them no better.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ fn undelivered(views: &[Arc<LedgerView>]) -> Vec<String> {
                 });
         }
     }
-    let told = by_connector.into_iter().map(|(connector, lost)| {
+    let warnings = by_connector.into_iter().map(|(connector, lost)| {
         let Lost {
             count,
             newest: (_, id),
@@ -66,8 +66,8 @@ fn undelivered(views: &[Arc<LedgerView>]) -> Vec<String> {
         } = lost;
         let alerts = if count == 1 { "alert" } else { "alerts" };
         format!(
-            "{count} {alerts} of the last eight days reached nobody through `{connector}`, the newest about {target}; mend the connector; the next alert delivered through it ends this warning, or say that you know: `homeostat override acknowledge {id} --reason WHY`; all of them: `homeostat ledger status`"
+            "{count} {alerts} of the last eight days not delivered through `{connector}`, the newest about {target}; repair the connector: the next alert delivered through it ends this warning; or acknowledge: `homeostat override acknowledge {id} --reason WHY`; list them: `homeostat ledger status`"
         )
     });
-    told.collect()
+    warnings.collect()
 }

@@ -52,7 +52,7 @@ impl Vital for Consuming {
         reasons.extend(consumption.status().iter().filter_map(unread));
         if let Some(idle) = consumption.idle().filter(|idle| *idle > IDLE_MAX) {
             reasons.push(format!(
-                "the consumer loop has stood still for {} s",
+                "the consumer loop has made no progress for {} s",
                 idle.as_secs()
             ));
         }
@@ -105,7 +105,7 @@ struct PartitionGauges {
     high: Option<i64>,
     /// Records read and not settled.
     in_flight: usize,
-    /// Whether it stands for too many dead letters.
+    /// Whether it has stopped for too many dead letters.
     stopped: bool,
     /// Whole seconds for which nothing has been settled, or read.
     standstill: u64,
@@ -149,7 +149,7 @@ fn partition_reasons(partitions: &Partitions, now: Instant) -> Vec<String> {
     }
     reasons.extend(partitions.stopped().into_iter().map(|(partition, stop)| {
         format!(
-            "{partition} has stopped: {} of its last {} records are dead letters; mend what reads or writes them, then `homeostat dead-letters resume --topic {}`",
+            "{partition} has stopped: {} of its last {} records are dead letters; repair what reads or writes them, then `homeostat dead-letters resume --topic {}`",
             stop.dead, stop.records, partition.topic
         )
     }));
@@ -173,7 +173,7 @@ fn partition_reasons(partitions: &Partitions, now: Instant) -> Vec<String> {
     reasons
 }
 
-/// As created by this service; a topic that somebody gave more partitions has the rest watched by its actors only.
+/// As created by this service; of a topic that was given more partitions later, only the actors watch the rest.
 fn consumed_partitions() -> impl Iterator<Item = TopicPartition> {
     TOPICS
         .iter()
@@ -253,7 +253,7 @@ fn watch_delivery(
             .name("rejoin".to_owned())
             .spawn(move || consumption.rejoin());
         if let Err(error) = spawned {
-            tracing::error!(%error, "no thread to join the consumer group anew");
+            tracing::error!(%error, "cannot start a thread to rejoin the consumer group");
         }
     });
     let report = Step::new("report_stall", |name| {
@@ -268,7 +268,7 @@ fn watch_delivery(
         .watch(name, watching.stall_max, probe, steps)
 }
 
-/// `None` while the log's server is away, the partition is somebody else's, or it has stopped for too many dead letters:
+/// `None` while the log's server is away, another instance owns the partition, or it has stopped for too many dead letters:
 /// then standing still is no stall.
 fn status(state: &ServiceState, partition: &TopicPartition) -> Option<PartitionStatus> {
     let consumption = state.consumption()?;

@@ -16,13 +16,13 @@ impl Vital for Executing {
     fn reasons(&self, _: Instant) -> Vec<String> {
         let idle = self.0.execution().and_then(|execution| execution.idle());
         let long = idle.filter(|idle| *idle > IDLE_MAX);
-        let told = long.map(|idle| {
+        let reason = long.map(|idle| {
             format!(
-                "the loop of the executor's group has stood still for {} s",
+                "the loop of the executor's group has made no progress for {} s",
                 idle.as_secs()
             )
         });
-        told.into_iter().collect()
+        reason.into_iter().collect()
     }
 
     fn gauges(&self, metrics: &Metrics) {

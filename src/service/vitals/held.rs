@@ -1,4 +1,4 @@
-//! Partitions that an open transaction of another producer holds, as people are told of them.
+//! Partitions that an open transaction of another producer holds, as people see them.
 
 use std::sync::Arc;
 

@@ -45,7 +45,7 @@ impl Vital for Ledger {
         let ahead = self.time_ahead();
         if ahead > CLOCK_STEP_MS {
             reasons.push(format!(
-                "the time of the ledger is {ahead} ms ahead of this machine's clock, more than {CLOCK_STEP_MS}; set the clocks of brokers and instances right"
+                "the time of the ledger is {ahead} ms ahead of this machine's clock, more than {CLOCK_STEP_MS}; set the clocks of brokers and instances"
             ));
         }
         reasons
@@ -108,7 +108,7 @@ fn number(hash: &str) -> i64 {
     i64::from_str_radix(digits, 16).unwrap_or(0)
 }
 
-/// The ledger has records and its fold stands: the fold starts over, then the process. One that refuses to go on says why
+/// The ledger has records and its fold makes no progress: the fold starts over, then the process. One that refuses to go on says why
 /// in readiness; starting over would not help it. `lag`: records left; `None` while the log is away.
 fn watch_fold(
     watching: &Watching<'_>,

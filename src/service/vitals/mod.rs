@@ -1,4 +1,4 @@
-//! What each part of the service tells of itself, in one place per part: reasons against readiness, warnings, gauges, and what
+//! What each part of the service reports on itself, in one place per part: reasons against readiness, warnings, gauges, and what
 //! the watchdog watches. A part is a file and a line in [`Vitals::of`].
 
 mod actors;
@@ -62,7 +62,7 @@ impl Vitals {
         }));
     }
 
-    /// Watches every part from now on. What no step heals is told through `hopeless`, and the process ends.
+    /// Watches every part from now on. What no step heals is reported through `hopeless`, and the process ends.
     pub(super) fn watch(
         &self,
         supervisor: &Supervisor,

@@ -1,4 +1,4 @@
-//! What a part implements to tell of itself, and what helps with it.
+//! What a part implements to report on itself, and what helps with it.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::metrics::{Gauge, Metrics, topic_label};
 
-/// What a part tells of itself. Called on the HTTP worker: answers at once, from memory.
+/// What a part reports on itself. Called on the HTTP worker: answers at once, from memory.
 pub(super) trait Vital: Send + Sync {
     /// What keeps the service from its work, one sentence each.
     fn reasons(&self, _now: Instant) -> Vec<String> {
@@ -44,7 +44,7 @@ pub(super) fn end_process(hopeless: &watch::Sender<Option<String>>) -> Step {
     let hopeless = hopeless.clone();
     Step::new("end_process", move |name| {
         hopeless.send_replace(Some(format!(
-            "{name} stands still and no smaller step helped"
+            "{name} makes no progress and no smaller step helped"
         )));
     })
 }

@@ -1,5 +1,5 @@
 //! The ladder of steps: the action itself, and what is done instead when its budgets are used up (DESIGN §4). Which step is
-//! taken is the fold's word; here stands what it is asked.
+//! taken is the fold's word; here is what it is asked.
 
 use serde_json::json;
 
@@ -20,7 +20,7 @@ const NO_BACKOFF: Backoff = Backoff {
     max_ms: 0,
 };
 
-/// How a step stands to the hourly budget of its event type. The further budgets count every step of their actions.
+/// How a step counts in the hourly budget of its event type. The further budgets count every step of their actions.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Hourly {
     /// Needs room in it and takes a slot: a response of full strength.
@@ -113,7 +113,7 @@ impl Writer<'_> {
     pub(super) fn step(&self, action: Action) -> Step {
         let (event_type, target) = (&self.context.event.event_type, self.verdict.target());
         let settings = self.context.rules.action(action, &self.verdict.target());
-        // What stands in for the action, and what tells people about it, waits for no window.
+        // An alternative of the action, and an alert about it, wait for no window.
         let start = if action.kind().schedulable {
             self.verdict.start.clone()
         } else {

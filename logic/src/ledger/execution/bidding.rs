@@ -118,7 +118,7 @@ impl Execution {
         })
     }
 
-    /// A bid was read back as winner, perhaps somebody else's.
+    /// A bid was read back as winner, perhaps that of another instance.
     pub(super) fn won(
         &mut self,
         fold: &Fold,
@@ -196,7 +196,7 @@ impl Execution {
             .collect()
     }
 
-    /// From here on the bid is never sent. One that has won already is told as not sent at once.
+    /// From here on the bid is never sent. One that has won already is reported as not sent at once.
     pub(super) fn give_up(&mut self, fold: &Fold, action: Id) -> Option<Effect> {
         let bid = self.bids.get_mut(&action).filter(|bid| !bid.over)?;
         bid.over = true;

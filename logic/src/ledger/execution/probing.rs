@@ -1,5 +1,5 @@
-//! Attempts of which nobody knows what came: the target is asked, once the request can no longer be under way
-//! (ledger-protocol §6). In doubt (`verify`), its word decides; of an unknown action it can only tell that it was done.
+//! Attempts of unknown outcome: the target is asked, once the request can no longer be under way
+//! (ledger-protocol §6). In doubt (`verify`), its word decides; of an unknown action it can only say that it was done.
 //!
 //! | Phase | The target says | Step |
 //! |---|---|---|
@@ -45,7 +45,7 @@ pub(super) struct Question {
     not_before: Duration,
     /// An answer is awaited.
     pub(super) under_way: bool,
-    /// Nothing more is to be asked by this incarnation.
+    /// This incarnation asks nothing more.
     closed: bool,
 }
 
@@ -78,7 +78,7 @@ impl Execution {
         match said {
             Probed::Found(evidence) => {
                 question.closed = true;
-                tell(fold, action, attempt, FinishOutcome::Done, evidence)
+                report(fold, action, attempt, FinishOutcome::Done, evidence)
             }
             Probed::Absent(_) if !doubt => {
                 question.closed = true;
@@ -88,7 +88,7 @@ impl Execution {
                 let left = attempt < state.step.max_attempts && now.log <= state.not_after;
                 if !left {
                     question.closed = true;
-                    return tell(fold, action, attempt, FinishOutcome::Failed, evidence);
+                    return report(fold, action, attempt, FinishOutcome::Failed, evidence);
                 }
                 // The evidence is of now: it is asked again before another bid.
                 question.not_before = later;
@@ -175,7 +175,7 @@ impl Execution {
 }
 
 /// The target's word, for the ledger.
-fn tell(
+fn report(
     fold: &Fold,
     action: Id,
     attempt: u32,

@@ -33,7 +33,7 @@ impl Fold {
         self.boundaries.back()
     }
 
-    /// The state as checkpoint records; at a boundary, which [`ChangeKind::Boundary`] tells.
+    /// The state as checkpoint records; at a boundary, which [`ChangeKind::Boundary`] announces.
     ///
     /// # Errors
     /// When the state cannot be written as JSON, which only a mistake in its types brings about.
@@ -70,7 +70,7 @@ impl Fold {
         self.note(self.state.now, ChangeKind::Boundary);
     }
 
-    /// A checkpoint changes nothing: it is only compared. One that a person ordered begins anew, on all instances alike.
+    /// A checkpoint changes nothing: it is only compared. One that a person ordered starts over, on all instances alike.
     pub(super) fn read_checkpoint(&mut self, checkpoint: &Checkpoint, log_time: Millis) {
         if let Some(empty) = &checkpoint.empty_start {
             let (found, known) = (checkpoint.fold_version, self.knows);
@@ -114,7 +114,7 @@ impl Fold {
 
 /// The checkpoint with which a person orders an empty start where no other can be started from.
 ///
-/// `installation`: the partition's own, as far as what is left tells it. The same event then has the same key at its target
+/// `installation`: the partition's own, if what is left names it. The same event then has the same key at its target
 /// when it is read again, and a target that honours keys has at most one effect of it, although the memory of decided
 /// events is gone. Source positions are not used twice for two events: `kafka.topic_generation` sees to that.
 pub fn empty_checkpoint(ordered_by: impl Into<String>, installation: Id) -> Checkpoint {

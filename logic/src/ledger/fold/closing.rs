@@ -149,7 +149,7 @@ impl Fold {
         self.note(now, ChangeKind::Derived(Box::new(derived)));
     }
 
-    /// A parent that turns out to be done, or is sent once more, needs no alert now: one that nobody has started is
+    /// A parent that turns out to be done, or is sent once more, needs no alert now: one that is not started yet is
     /// cancelled.
     pub(super) fn withdraw_escalation(&mut self, parent: Id) {
         let action = self.state.actions.get(&parent);

@@ -15,7 +15,7 @@ use crate::ledger::record::{Id, Millis, Source};
 pub struct Memory {
     seen: BTreeMap<Id, Seen>,
     /// An addition to the protocol: names that producers gave their events. It only suppresses, so every promise on
-    /// sends stands, and G11 is widened from one source position to one name.
+    /// sends holds, and G11 is widened from one source position to one name.
     identities: BTreeMap<Id, Millis>,
     /// Names of source partitions, shared by the entries above; as many as there are source partitions.
     partitions: BTreeSet<Arc<str>>,

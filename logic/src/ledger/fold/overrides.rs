@@ -139,7 +139,7 @@ impl Fold {
         }
     }
 
-    /// Once more, by a person's order, which stands for whatever held the action back: its attempts may be used up and its
+    /// Once more, by a person's order, which overrides whatever held the action back: its attempts may be used up and its
     /// `not_after` over. An expired action was never sent, so there is nothing to repeat.
     fn refire(&mut self, id: Id, expect: i64, cause: Cause) -> Verdict {
         let now = self.state.now;
@@ -168,7 +168,7 @@ impl Fold {
             action.accepted.0 = offset;
             action.refires = action.refires.saturating_add(1);
             action.acknowledged = false;
-            // Its next bad end is told anew, also if the first alert went out.
+            // Its next bad end gets an alert again, also if the first alert went out.
             action.derived.remove(&DerivedKind::Escalation);
         });
         let phase = Phase::Ready {
@@ -197,7 +197,7 @@ impl Fold {
         }
     }
 
-    /// Whoever knows of an action needs none of the alerts about it so far any more, whichever end they tell.
+    /// A person who knows of an action needs none of the alerts about it so far, whichever end they report.
     fn acknowledge(&mut self, id: Id, expect: i64, cause: &Cause) -> Verdict {
         let action = self.expected(id, expect)?;
         if !ended_badly(action.phase) {

@@ -40,7 +40,7 @@ impl Fold {
         self.state.overrides.get(&override_id)
     }
 
-    /// Where an action stands; `None` when it is not kept.
+    /// The phase of an action; `None` when it is not kept.
     pub fn phase(&self, action: Id) -> Option<Phase> {
         self.action(action).map(|action| action.phase)
     }
@@ -56,7 +56,7 @@ impl Fold {
         open.filter_map(|id| Some((*id, self.state.actions.get(id)?)))
     }
 
-    /// Derived alerts of the last H that reached nobody (ledger-protocol §4 `derive`): failed, unknown or expired, not
+    /// Derived alerts of the last H that were not delivered (ledger-protocol §4 `derive`): failed, unknown or expired, not
     /// acknowledged, and none delivered later through their connector.
     pub fn undelivered(&self) -> impl Iterator<Item = (Id, &ActionState)> {
         let lost = self.index.undelivered.iter();

@@ -42,7 +42,7 @@ pub struct Restore {
     sightings: VecDeque<Sighting>,
     gathered: VecDeque<Gathered>,
     knows: u32,
-    /// As the newest whole checkpoint tells it, also one that cannot be started from.
+    /// As the newest whole checkpoint says, also one that cannot be started from.
     installation: Option<Id>,
 }
 
@@ -77,7 +77,7 @@ impl Restore {
         }
     }
 
-    /// The installation that the records read so far tell of, whether or not there is a state to start from. A Genesis does
+    /// The installation that the records read so far name, whether or not there is a state to start from. A Genesis does
     /// not count: the first record is gone, so one that is left may be a void one.
     pub const fn installation(&self) -> Option<Id> {
         self.installation

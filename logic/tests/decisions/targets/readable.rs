@@ -147,7 +147,8 @@ fn an_absent_name_takes_the_default_which_is_named() {
             ("model/movie_recommender", Retrain),
             "{raw}"
         );
-        let why = format!("model_version has nothing before an @ and names no model: {version}");
+        let why =
+            format!("model_version has nothing before an @ and does not name a model: {version}");
         assert!(
             says(&decision, &why) && says(&decision, named),
             "{:?}",

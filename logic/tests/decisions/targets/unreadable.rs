@@ -15,12 +15,12 @@ fn a_field_that_cannot_be_read_alerts_people_and_touches_no_default() {
         (
             r#""model_name":42"#,
             "unreadable:42",
-            "model_name is a number and names no model: 42",
+            "model_name is a number and does not name a model: 42",
         ),
         (
             r#""model_version":7"#,
             "unreadable:7",
-            "model_version is a number and names no model: 7",
+            "model_version is a number and does not name a model: 7",
         ),
         (
             r#""model_name":"""#,
@@ -279,7 +279,7 @@ fn every_field_of_a_wrong_type_that_is_read_is_named() {
         (
             "system.alerts",
             r#"{"event_type":"x","service":7}"#,
-            "service is a number and names no service: 7",
+            "service is a number and does not name a service: 7",
         ),
         // Another field that cannot be held spoils none of these.
         (

@@ -30,7 +30,7 @@ fn a_proposal_is_ready_at_once_and_a_second_record_of_it_is_void() {
     let mut other_contents = propose(1, vec![step(Rollback)]);
     other_contents.rule_rev = "other".to_owned();
     bench.propose(SECOND, other_contents);
-    assert!(bench.void().unwrap().contains("first decision stands"));
+    assert!(bench.void().unwrap().contains("first decision counts"));
     assert_eq!(bench.phase(action), "ready");
     assert_eq!(bench.fold.open_actions().count(), 1);
 }
@@ -256,7 +256,7 @@ fn one_event_may_be_decided_for_two_targets_once_each() {
     }
     for name in ["a", "b"] {
         bench.propose(0, for_target(name));
-        assert!(bench.void().unwrap().contains("decided already"));
+        assert!(bench.void().unwrap().contains("already decided"));
     }
     assert_eq!(
         bench.fold.cooldowns(T0).len(),

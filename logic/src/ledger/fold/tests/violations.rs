@@ -68,7 +68,7 @@ fn v8_memory_is_a_constant_of_the_protocol_and_the_same_when_rebuilt() {
     bench.propose(HORIZON_MS, propose(1, vec![step(Retrain)]));
     bench.propose(2 * HORIZON_MS, propose(1, vec![step(Retrain)]));
     assert!(
-        bench.void().unwrap().contains("decided already"),
+        bench.void().unwrap().contains("already decided"),
         "a duplicate refreshes the memory"
     );
 }

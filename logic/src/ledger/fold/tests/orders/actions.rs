@@ -122,11 +122,11 @@ fn an_order_read_twice_keeps_its_first_result() {
     let action = bench.propose(0, propose(1, vec![step(Retrain)]));
     let changed = bench.changed(action);
     assert_eq!(bench.order(1, 1, cancel(action, changed + 5)), Err("stale"));
-    // The same id with an order that would be valid: the first result stands.
+    // The same id with an order that would be valid: the first result counts.
     assert_eq!(bench.order(2, 1, cancel(action, changed)), Err("stale"));
     assert_eq!(
         bench.void().unwrap(),
-        format!("order {} was read before; its first result stands", id(1))
+        format!("order {} was read before; its first result counts", id(1))
     );
     assert_eq!(bench.phase(action), "ready");
     let entry = bench.fold.override_entry(id(1)).unwrap();
