@@ -11,7 +11,7 @@ const SOURCE: &str = "rdkafka_msgset_reader.c";
 /// What is wrong, as it stands in the source, and what stands there instead.
 const MENDED: [(&str, &str); 2] = [
     // After a batch with a wrong checksum the reader jumps to a place that is counted from the start of the answer instead of from
-    // the batch, and takes the bytes there for a batch. It shall end there: the error is told, and the batch is asked for again.
+    // the batch, and takes the bytes there for a batch. It shall end there: the error is reported, and the batch is asked for again.
     (
         "                        rd_kafka_buf_skip_to(rkbuf, crc_len);
                         rd_atomic64_add(&msetr->msetr_rkb->rkb_c.rx_err, 1);
@@ -45,16 +45,16 @@ const MENDED: [(&str, &str); 2] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // rdkafka-sys tells where it built librdkafka.
+    // rdkafka-sys says where it built librdkafka.
     let root = PathBuf::from(env::var("DEP_RDKAFKA_ROOT")?);
     let folder = root.join("src");
     let mut source = fs::read_to_string(folder.join(SOURCE))?;
     for (faulty, mended) in MENDED {
         if source.matches(faulty).count() != 1 {
-            let told = format!(
+            let text = format!(
                 "{SOURCE} is not the one that this patch was made for; see client-patch/build.rs:\n{faulty}"
             );
-            return Err(told.into());
+            return Err(text.into());
         }
         source = source.replacen(faulty, mended, 1);
     }

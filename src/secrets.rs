@@ -185,9 +185,9 @@ mod tests {
             ("\"word\"", "is in quotes"),
             ("'word'\n", "is in quotes"),
         ] {
-            let told = resolve_word("env:S", &environment(value)).unwrap_err();
-            assert!(told.to_string().contains(problem), "{value:?}: {told}");
-            assert!(!told.to_string().contains("word"), "{told}");
+            let error = resolve_word("env:S", &environment(value)).unwrap_err();
+            assert!(error.to_string().contains(problem), "{value:?}: {error}");
+            assert!(!error.to_string().contains("word"), "{error}");
         }
         for value in ["word\r\n", "two words", "it's", "\"", "a\"b\""] {
             assert!(
@@ -200,15 +200,15 @@ mod tests {
     #[test]
     fn nothing_and_what_is_no_text_is_refused() {
         for value in ["", "\n", "\r\n"] {
-            let told = resolve("env:S", &environment(value)).unwrap_err();
-            assert!(matches!(told, SecretError::Empty(_)), "{value:?}: {told}");
+            let error = resolve("env:S", &environment(value)).unwrap_err();
+            assert!(matches!(error, SecretError::Empty(_)), "{value:?}: {error}");
         }
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, b"\xff\xfe").unwrap();
-        let told = resolve(&format!("file:{}", path.display()), &BTreeMap::new()).unwrap_err();
-        assert!(matches!(told, SecretError::NotUtf8(_)), "{told}");
-        let told = resolve("env:S", &environment("a\u{fffd}")).unwrap_err();
-        assert!(matches!(told, SecretError::NotUtf8(_)), "{told}");
+        let error = resolve(&format!("file:{}", path.display()), &BTreeMap::new()).unwrap_err();
+        assert!(matches!(error, SecretError::NotUtf8(_)), "{error}");
+        let error = resolve("env:S", &environment("a\u{fffd}")).unwrap_err();
+        assert!(matches!(error, SecretError::NotUtf8(_)), "{error}");
     }
 }

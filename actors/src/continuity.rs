@@ -81,13 +81,13 @@ mod tests {
             let break_ = first_break(next, offsets.iter().copied());
             assert_eq!(break_, found, "{next} {offsets:?}");
             let remedy = break_.map(|one| one.remedy(next, Watermarks { low, high }));
-            let told = match remedy {
+            let found = match remedy {
                 None => "",
                 Some(Remedy::GoOn) => "go on",
                 Some(Remedy::StartOver(_)) => "start over",
                 Some(Remedy::Refuse(_)) => "refuse",
             };
-            assert_eq!(told, expected, "{next} {offsets:?} {low} {high}");
+            assert_eq!(found, expected, "{next} {offsets:?} {low} {high}");
         }
     }
 }

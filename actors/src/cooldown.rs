@@ -270,7 +270,7 @@ impl Cooldown {
                 Ok(Some(fold)) => {
                     let next = fold.offset() + 1;
                     let partition = self.context.view.partition;
-                    tracing::info!(partition, next, "the fold goes on from a checkpoint");
+                    tracing::info!(partition, next, "the fold continues from a checkpoint");
                     let mut state = self.context.view.write();
                     (state.fold, state.read_to) = (fold, next);
                     drop(state);

@@ -341,8 +341,8 @@ mod tests {
             };
             let letter = letter("r", &source, record, &verdict);
             assert_eq!(letter.headers.iter().any(is_original), !omitted);
-            let told = header("headers-omitted", &count.to_string());
-            assert_eq!(letter.headers.contains(&told), omitted);
+            let text = header("headers-omitted", &count.to_string());
+            assert_eq!(letter.headers.contains(&text), omitted);
         }
     }
 

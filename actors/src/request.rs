@@ -61,7 +61,7 @@ async fn ask(request: impl Future<Output = connector::Answer>) -> Answer {
             retry_after_ms: answer.retry_after_ms,
             permanent: answer.permanent,
         },
-        Ok(Err(_)) => unknown("the connector panicked while the request was under way"),
+        Ok(Err(_)) => unknown("the connector panicked during the request"),
         Err(_) => unknown("the connector did not answer within its limit"),
     }
 }

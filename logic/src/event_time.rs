@@ -98,7 +98,9 @@ fn number(text: &str, now: Millis) -> EventTime {
         UNITS.iter().find_map(in_unit)
     };
     match read {
-        None => EventTime::Implausible(format!("{} is no time after the year 2000", shown(text))),
+        None => {
+            EventTime::Implausible(format!("{} is not a time after the year 2000", shown(text)))
+        }
         Some((_, at)) if at > now + AHEAD_MS_MAX => ahead(text, at),
         Some((unit, at)) => EventTime::At {
             latest: at,

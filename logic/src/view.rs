@@ -1,7 +1,7 @@
 //! An event's text with its fields found in it: made once for each event, and read by everything that decides about it.
 //!
 //! The fields are found at the first question, because most events of busy streams are decided by what
-//! [`crate::event::Event`] holds. A value is read when it is asked for, by whoever knows its type.
+//! [`crate::event::Event`] holds. A value is read when it is asked for, by the code that knows its type.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -21,7 +21,7 @@ pub struct EventView<'a> {
     whole: OnceCell<Option<Box<RawValue>>>,
 }
 
-/// Where a top-level field stands in the text. Places and not borrowed text, so that a view can be lent for less than the
+/// Where a top-level field is in the text. Places and not borrowed text, so that a view can be lent for less than the
 /// life of the text.
 #[derive(Debug)]
 struct Place {

@@ -83,7 +83,7 @@ pub(super) struct Silence {
 
 fn minutes(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| number.is_finite());
-    number.ok_or_else(|| "a number such as 30 or 0.5 is wanted".to_owned())
+    number.ok_or_else(|| "expected a number such as 30 or 0.5".to_owned())
 }
 
 #[derive(Debug, clap::Args)]

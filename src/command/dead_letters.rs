@@ -317,7 +317,7 @@ async fn resume(service: &Service, topic: Option<&str>, json: bool) -> Result<()
         .collect();
     if resumed.is_empty() {
         let of = topic.map_or_else(String::new, |topic| format!(" of {topic}"));
-        return print(&format!("no partition{of} had stopped on this instance\n"));
+        return print(&format!("no stopped partition{of} on this instance\n"));
     }
     print(&format!("going on: {}\n", resumed.join(", ")))
 }

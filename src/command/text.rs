@@ -47,7 +47,7 @@ pub(super) fn quoted(word: &str) -> String {
 /// A whole number from 1 on, for options that count.
 pub(super) fn count(text: &str) -> Result<NonZeroUsize, String> {
     text.parse()
-        .map_err(|_| "a whole number from 1 on is wanted".to_owned())
+        .map_err(|_| "must be a whole number, at least 1".to_owned())
 }
 
 #[cfg(test)]

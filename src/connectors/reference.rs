@@ -49,8 +49,8 @@ fn section(page: &mut String, kind: &dyn AnyKind) -> std::fmt::Result {
         .map(Action::name)
         .collect();
     let probed = kind.probed_by().map_or_else(
-        || "cannot be asked what came of an attempt, so `policy = \"verify\"` is refused".to_owned(),
-        |key| format!("can be asked what came of an attempt (`policy = \"verify\"`) if `with.{key}` is written"),
+        || "cannot be asked for the outcome of an attempt, so `policy = \"verify\"` is refused".to_owned(),
+        |key| format!("can be asked for the outcome of an attempt (`policy = \"verify\"`) if `with.{key}` is written"),
     );
     write!(
         page,

@@ -65,7 +65,7 @@ impl Admission {
     async fn alone(&self, id: Id, deadline: Instant) -> Result<MutexGuard<'_, ()>, Problem> {
         let place = id.0.first().map_or(0, |byte| usize::from(*byte) % KEYS);
         let busy = || {
-            let detail = "another order of this Idempotency-Key is under way; repeat the request; nothing was ordered";
+            let detail = "another order with this Idempotency-Key is in progress; repeat the request; nothing was ordered";
             Problem::new(Kind::Busy, detail)
         };
         let key = self.keys.get(place).ok_or_else(busy)?;
@@ -189,7 +189,7 @@ async fn read_back(view: &LedgerView, id: Id, deadline: Instant) -> Result<Overr
         if tokio::time::timeout_at(deadline, rings).await.is_err() {
             return entry(view, id).ok_or_else(|| {
                 let detail = format!(
-                    "the order is in the log, but ledger partition {} has not read it back yet; repeat the request with the same Idempotency-Key to learn what became of it",
+                    "the order is in the log, but ledger partition {} has not read it back yet; repeat the request with the same Idempotency-Key to learn its result",
                     view.partition
                 );
                 Problem::new(Kind::NotReadBack, detail)

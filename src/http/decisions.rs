@@ -118,7 +118,7 @@ async fn story(
     let story = Id::parse(&wanted.id).and_then(|id| decisions.decision(id));
     let story = story.ok_or_else(|| {
         let detail =
-            "no decision of this id is in memory; GET /api/v1/decisions lists those that are";
+            "no decision with this id is in memory; GET /api/v1/decisions lists those that are";
         Problem::new(Kind::UnknownDecision, detail)
     })?;
     Ok(Json(story))

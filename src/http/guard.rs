@@ -125,7 +125,7 @@ fn begin(request: &ServiceRequest) -> Result<Option<Underway>, Problem> {
     let exempt = request.app_data::<Data<Exempt>>();
     let underway = connection.begin(exempt.is_some_and(|exempt| exempt.0.contains(&path)));
     let underway = underway.ok_or_else(|| {
-        let detail = "too many requests are under way; try again";
+        let detail = "too many requests in progress; try again";
         Problem::new(Kind::Busy, detail)
     })?;
     Ok(Some(underway))
@@ -174,8 +174,9 @@ fn host(hosts: &Hosts, request: &ServiceRequest) -> Result<Option<Named>, Proble
             Err(Problem::new(Kind::Misdirected, detail))
         }
         Ok(None) | Err(()) => {
-            let detail =
-                format!("one readable Host header is wanted; send the header `Host: {listen}`");
+            let detail = format!(
+                "expected exactly one readable Host header; send the header `Host: {listen}`"
+            );
             Err(Problem::new(Kind::BadRequest, detail))
         }
     }

@@ -207,7 +207,7 @@ pub(super) fn split(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Incoming>, P
     match events.len() {
         0 => Err(Problem::new(
             Kind::MalformedEvent,
-            "there is no event in the body",
+            "the body contains no event",
         )),
         1..=EVENTS_MAX => Ok(events),
         _ => Err(too_many()),

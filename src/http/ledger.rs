@@ -131,8 +131,8 @@ async fn show(
         shown.collect()
     });
     let partitions = partitions.await.map_err(|error| {
-        tracing::error!(%error, "the ledger could not be looked at");
-        Problem::new(Kind::Internal, "the ledger could not be looked at")
+        tracing::error!(%error, "the ledger could not be read");
+        Problem::new(Kind::Internal, "the ledger could not be read")
     })?;
     Ok(Json(Shown {
         known_version: FOLD_VERSION,

@@ -223,7 +223,7 @@ async fn prepare(
         });
     }
     if lines.is_empty() {
-        let detail = "there is no line in the body; a line is {\"topic\": …, \"key\": …, \"value\": {the event}}";
+        let detail = "the body contains no line; a line is {\"topic\": …, \"key\": …, \"value\": {the event}}";
         return Err(Problem::new(Kind::MalformedEvent, detail));
     }
     Ok((lines, records))

@@ -51,7 +51,7 @@ families! {
     consumer_lag = Gauge "consumer_lag_records" ["topic", "partition"]
         "Records of an owned partition that are not settled yet, up to where it ends for a reader: records of an open transaction count once it is committed, markers of transactions and records of aborted ones not at all once they were passed.";
     settled_offset = Gauge "settled_offset" ["topic", "partition"]
-        "Offset up to which (exclusive) everything is settled, or is no record.";
+        "Offset up to which (exclusive) everything is settled, or is not a record.";
     decisions = Counter "decisions_total" ["event_type", "action", "outcome"]
         "Decisions that ended, by outcome; open ones are in ledger_fold_entries.";
     decision_latency = Histogram "decision_latency_seconds" []

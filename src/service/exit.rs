@@ -142,8 +142,8 @@ mod tests {
             (KafkaSettingsError::Client { reason: text() }.into(), 2),
         ];
         for (error, code) in cases {
-            let told = error.to_string();
-            assert_eq!(Exit::of(&wrapped(error)).code(), code, "{told}");
+            let text = error.to_string();
+            assert_eq!(Exit::of(&wrapped(error)).code(), code, "{text}");
         }
     }
 
@@ -153,11 +153,11 @@ mod tests {
             listen: "127.0.0.1:1".to_owned(),
             source: std::io::Error::other("address in use"),
         };
-        let told = in_full(&anyhow::Error::new(error).context("the start"));
-        assert_eq!(told.matches("address in use").count(), 1, "{told}");
+        let text = in_full(&anyhow::Error::new(error).context("the start"));
+        assert_eq!(text.matches("address in use").count(), 1, "{text}");
         assert!(
-            told.starts_with("the start: cannot listen on 127.0.0.1:1"),
-            "{told}"
+            text.starts_with("the start: cannot listen on 127.0.0.1:1"),
+            "{text}"
         );
     }
 }

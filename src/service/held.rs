@@ -125,10 +125,10 @@ mod tests {
         for (second, open, warned, logged) in cases {
             let status = status(open);
             let lines = held.due(&status, start + Duration::from_secs(second));
-            let told = (!held.warnings(&status).is_empty(), !lines.is_empty());
-            assert_eq!(told, (warned, logged), "second {second}");
+            let seen = (!held.warnings(&status).is_empty(), !lines.is_empty());
+            assert_eq!(seen, (warned, logged), "second {second}");
         }
-        let told = held.warnings(&status(Some(15))).concat();
+        let text = held.warnings(&status(Some(15))).concat();
         for part in [
             "t/1: ",
             "offset 7 ",
@@ -136,7 +136,7 @@ mod tests {
             "for 15 s",
             "--topic t --partition 1 --start-offset 7",
         ] {
-            assert!(told.contains(part), "{part}: {told}");
+            assert!(text.contains(part), "{part}: {text}");
         }
     }
 }

@@ -226,7 +226,7 @@ mod tests {
             end: 2,
             folded: 7,
         });
-        for (answers, high, told, certain) in [
+        for (answers, high, reported, certain) in [
             (1, 7, false, None),
             (2, 6, true, None),
             (1, 7, false, None),
@@ -237,7 +237,7 @@ mod tests {
             }
             assert_eq!(
                 health.reason(&view, now).is_some(),
-                told,
+                reported,
                 "{answers} {high}"
             );
             assert_eq!(health.lost(), certain, "{answers} {high}");

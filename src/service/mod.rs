@@ -87,7 +87,7 @@ pub fn run(configuration: Configuration) -> ExitCode {
     match system.block_on(serve(configuration)) {
         Ok(end) => end.exit().map_or(ExitCode::SUCCESS, |exit| {
             let code = exit.code();
-            tracing::error!(reason = %end, code, "the service ended because it could not go on");
+            tracing::error!(reason = %end, code, "the service ended: it could not continue");
             exit.into()
         }),
         Err(error) => {
@@ -355,7 +355,7 @@ async fn drain(roster: Roster, state: &ServiceState) {
         }
     }
     if !roster.retire_executors(REQUESTS_LIMIT).await {
-        tracing::warn!("requests are still under way; their lease decides what follows");
+        tracing::warn!("requests are still in progress; their lease decides what follows");
     }
     roster.shutdown(Duration::from_secs(1)).await;
 }

@@ -241,7 +241,7 @@ impl Stopped for ServiceState {
         let resumed = self.partitions().map(|partitions| partitions.resume(topic));
         let resumed: Vec<String> = resumed.iter().flatten().map(ToString::to_string).collect();
         if !resumed.is_empty() {
-            tracing::warn!(?resumed, "stopped partitions go on, as ordered");
+            tracing::warn!(?resumed, "stopped partitions resumed by an operator");
         }
         resumed
     }

@@ -91,12 +91,12 @@ mod tests {
             (DEAD_LETTERS, Some(letter + frame - 1), true),
             (DEAD_LETTERS, Some(letter + frame), false),
         ] {
-            let told = describe(&[topic(name, limit)], 1_000, "kafka:9092");
-            assert_eq!(told.is_some(), low, "{name} {limit:?}: {told:?}");
-            if let (Some(told), Some(limit)) = (told, limit) {
-                assert!(told.contains(&format!("{name} {limit}")), "{told}");
-                assert!(told.contains("for topic in ") && told.contains("=1310720;"));
-                assert!(told.contains("--bootstrap-server kafka:9092"), "{told}");
+            let text = describe(&[topic(name, limit)], 1_000, "kafka:9092");
+            assert_eq!(text.is_some(), low, "{name} {limit:?}: {text:?}");
+            if let (Some(text), Some(limit)) = (text, limit) {
+                assert!(text.contains(&format!("{name} {limit}")), "{text}");
+                assert!(text.contains("for topic in ") && text.contains("=1310720;"));
+                assert!(text.contains("--bootstrap-server kafka:9092"), "{text}");
             }
         }
     }

@@ -225,7 +225,7 @@ mod tests {
             ..TopicDescription::default()
         };
         let long = IDLE_MAX + Duration::from_secs(1);
-        // (ends of the topic's partitions, in flight, how long reading has failed, told)
+        // (ends of the topic's partitions, in flight, how long reading has failed, reported)
         let cases: [(&[i64], _, _, _); 7] = [
             (&[0, 7], 0, Some(long), true),
             (&[], 0, Some(long), true),
@@ -240,7 +240,7 @@ mod tests {
             ),
             (&[0, 7], 0, None, false),
         ];
-        for (ends, in_flight, lasting, told) in cases {
+        for (ends, in_flight, lasting, reported) in cases {
             let unread = Unread::default();
             *unread.lock() = ends_of(&topic(ends)).collect();
             let status = PartitionStatus {
@@ -260,9 +260,9 @@ mod tests {
                 held: None,
             };
             let reason = "t/1: nothing has been read for 11 s: not authorized".to_owned();
-            let expected = told.then_some(reason);
-            let told = unread.reason(&status, in_flight, Instant::now());
-            assert_eq!(told, expected, "{status:?}");
+            let expected = reported.then_some(reason);
+            let reported = unread.reason(&status, in_flight, Instant::now());
+            assert_eq!(reported, expected, "{status:?}");
         }
     }
 
@@ -285,15 +285,15 @@ mod tests {
         };
         let unread = Unread::default();
         unread.lock().insert(status(None).partition, 5);
-        let told = |at| {
+        let reported = |at| {
             let status = status(at);
             let now = Instant::now();
             let standing = unread.standing(&status, 0, now).is_some();
             (standing, unread.reason(&status, 0, now).is_some())
         };
-        assert_eq!(told(Some(5)), (true, true));
+        assert_eq!(reported(Some(5)), (true, true));
         // A partition that is refused as a whole and has nothing left.
-        assert_eq!(told(None), (false, false));
+        assert_eq!(reported(None), (false, false));
     }
 
     #[test]
@@ -311,7 +311,7 @@ mod tests {
         };
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        // (second, settled, end, idle, told)
+        // (second, settled, end, idle, reported)
         let cases = [
             (0, 5, Some(7), true, false),
             (20, 5, Some(7), true, false),
@@ -328,7 +328,7 @@ mod tests {
             (100, 8, Some(8), true, false),
         ];
         let unread = Unread::default();
-        for (second, settled, high, idle, told) in cases {
+        for (second, settled, high, idle, reported) in cases {
             let status = status(settled, high);
             note(
                 &mut unread.silent(),
@@ -337,7 +337,7 @@ mod tests {
                 at(second),
             );
             let reason = unread.reason(&status, 0, at(second));
-            assert_eq!(reason.is_some(), told, "{second}: {reason:?}");
+            assert_eq!(reason.is_some(), reported, "{second}: {reason:?}");
         }
         // Another instance has it.
         let other = PartitionStatus {

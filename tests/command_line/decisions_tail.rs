@@ -196,7 +196,7 @@ fn however_many_decisions_come_between_two_looks_each_is_printed_or_missed_aloud
     }
     let warning = said.recv_timeout(PATIENCE).unwrap();
     assert!(
-        warning.starts_with("warning: more was decided since the last look"),
+        warning.starts_with("warning: the service decided more since the last request"),
         "{warning}"
     );
     for number in 4_200..4_700 {

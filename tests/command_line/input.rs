@@ -114,12 +114,12 @@ fn what_is_given_wrongly_is_named_with_what_to_do() {
         (
             "publish data.ingested --file bare.jsonl --from-line 0",
             2,
-            "a whole number from 1 on is wanted",
+            "must be a whole number, at least 1",
         ),
         (
             "publish data.ingested --file bare.jsonl --from-line -1",
             2,
-            "a whole number from 1 on is wanted",
+            "must be a whole number, at least 1",
         ),
         (
             "publish data.ingested --file bare.jsonl --from-line 3",
@@ -164,12 +164,12 @@ fn what_is_given_wrongly_is_named_with_what_to_do() {
         (
             "decisions list --limit 0",
             2,
-            "a whole number from 1 on is wanted",
+            "must be a whole number, at least 1",
         ),
         (
             "decisions list --limit -1",
             2,
-            "a whole number from 1 on is wanted",
+            "must be a whole number, at least 1",
         ),
         (
             "decisions list --action dance",
@@ -182,7 +182,7 @@ fn what_is_given_wrongly_is_named_with_what_to_do() {
         (
             "dead-letters list --limit -1",
             2,
-            "a whole number from 1 on is wanted",
+            "must be a whole number, at least 1",
         ),
         ("dead-letters replay", 2, "name the letters by their ids"),
         (
@@ -194,17 +194,17 @@ fn what_is_given_wrongly_is_named_with_what_to_do() {
         (
             "silence --minutes x --reason y",
             2,
-            "a number such as 30 or 0.5 is wanted",
+            "expected a number such as 30 or 0.5",
         ),
         (
             "silence --minutes NaN --reason y",
             2,
-            "a number such as 30 or 0.5 is wanted",
+            "expected a number such as 30 or 0.5",
         ),
         (
             "silence --minutes 1e400 --reason y",
             2,
-            "a number such as 30 or 0.5 is wanted",
+            "expected a number such as 30 or 0.5",
         ),
         (
             "silence --minutes -5 --reason y",

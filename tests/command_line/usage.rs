@@ -39,7 +39,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
         (&["--nonsense"], "--nonsense"),
         (&["nonsense"], "nonsense"),
         (&["publish", "--key", "k"], "TOPIC"),
-        (&["publish", "data.nonsense"], "topic is not known"),
+        (&["publish", "data.nonsense"], "unknown topic"),
         (
             &["publish", "homeostat.ledger"],
             "written by the service alone",

@@ -33,11 +33,11 @@ fn each_relation_between_keys_is_checked() {
         ),
         (
             "kafka.options = { \"enable.auto.commit\" = true }",
-            "no option that may be set",
+            "not an option that may be set",
         ),
         (
             "kafka.options = { \"plugin.library.paths\" = \"x.so\" }",
-            "no option that may be set",
+            "not an option that may be set",
         ),
         (
             "kafka.options = { \"client.rack\" = [] }",

@@ -9,6 +9,7 @@
 )]
 
 mod documents;
+mod words;
 #[path = "../support"]
 mod support {
     pub(crate) mod sources;

@@ -237,7 +237,7 @@ async fn only_what_may_pass_is_to_be_sent_again() {
         outside.log.order(Order::Fail(0, error));
         let (_, problem) = post(&outside, DRIFT, "{}").await;
         let detail = problem["detail"].as_str().unwrap();
-        assert_eq!(detail.contains("to be sent again"), again, "{detail}");
+        assert_eq!(detail.contains("send them again"), again, "{detail}");
         assert_eq!(
             detail.contains("refused, also when sent again: 1"),
             !again,

@@ -21,7 +21,7 @@ pub enum SendError<M> {
     #[error("the mailbox is full; stop producing and send again later")]
     Full(M),
     /// The actor takes no more messages: it is draining, or has ended.
-    #[error("the actor takes no more messages; give the message up or route it elsewhere")]
+    #[error("the actor takes no more messages; drop the message or route it elsewhere")]
     Closed(M),
 }
 

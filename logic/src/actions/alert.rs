@@ -1,4 +1,4 @@
-//! `alert`: tell people.
+//! `alert`: notify people.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ use crate::severity::Severity;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {
-    strength: Strength::Tells,
+    strength: Strength::Notifies,
     cooldown: Cooldown {
         minutes: 5,
         meaning: "Minutes after an alert, so that people are not flooded.",

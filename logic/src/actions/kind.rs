@@ -106,7 +106,7 @@ pub enum Strength {
     /// The target is watched; people are not disturbed.
     Watches,
     /// People read about it.
-    Tells,
+    Notifies,
     /// The platform changes. People are alerted where its budgets are used up.
     Changes,
 }

@@ -92,7 +92,7 @@ impl Age {
     /// The verdict on an event whose time is too old but not reliable. It must not silence an alarm: people are alerted
     /// where a reliable time would have the event suppressed.
     pub(super) fn doubt(&self, verdict: &Verdict) -> Option<Verdict> {
-        let alarms = verdict.action.kind().strength >= Strength::Tells;
+        let alarms = verdict.action.kind().strength >= Strength::Notifies;
         (self.guessed && alarms).then(|| Verdict {
             action: Action::Alert,
             doubt: verdict.doubt.or(Some(Doubt::Age)),

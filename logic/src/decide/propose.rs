@@ -8,7 +8,7 @@ use super::remarks::Remarks;
 use crate::actions::{Action, Facts, Quoted, Strength};
 use crate::clock_text::format_time;
 use crate::event::Event;
-use crate::events::{AlertText, EventKind, Told, kind_of};
+use crate::events::{AlertText, EventKind, NoticeParts, kind_of};
 use crate::field::{Field, Object, Text};
 use crate::ledger::identity;
 use crate::ledger::record::{
@@ -133,7 +133,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         .max()
         .filter(|_| !age.stale)
         .unwrap_or_else(|| age.counts_from(verdict) + rule.max_event_age_ms);
-    let told = Told {
+    let parts = NoticeParts {
         subject: verdict.subject(&event.event_type),
         model_version: event.model.version(),
         message: &text.message,
@@ -143,7 +143,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         now: context.now,
     };
     let notice = (!event.resolved)
-        .then(|| kind.notice(view, &told))
+        .then(|| kind.notice(view, &parts))
         .flatten();
     let propose = Propose {
         event_key,
@@ -303,7 +303,7 @@ impl Writer<'_> {
         reasons.extend(judged(verdict, rule));
         // What is too old waits for nothing.
         reasons.extend(waiting(verdict, self.context.now).filter(|_| !self.age.stale));
-        let quotes = verdict.action.kind().strength >= Strength::Tells;
+        let quotes = verdict.action.kind().strength >= Strength::Notifies;
         reasons.extend(quotes.then(|| self.not_quoted()).flatten());
         reasons
     }

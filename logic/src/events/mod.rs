@@ -110,8 +110,8 @@ pub trait EventKind: Sync {
     }
 
     /// An event of our own that is published beside the proposal.
-    fn notice(&self, view: &EventView<'_>, told: &Told<'_>) -> Option<Notice> {
-        let _ = (view, told);
+    fn notice(&self, view: &EventView<'_>, parts: &NoticeParts<'_>) -> Option<Notice> {
+        let _ = (view, parts);
         None
     }
 }
@@ -191,7 +191,7 @@ pub struct AlertText {
 
 /// What a [`Notice`] is made of, beside the event.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct NoticeParts<'a> {
     /// What it is about.
     pub subject: Subject<'a>,
     /// Version of the model that the event names.

@@ -118,7 +118,7 @@ pub fn of_state(id: Id, state: &ActionState) -> DecisionStory {
     let (subject, step) = (&state.subject, &state.step);
     let src = &subject.src;
     let mut reasons = vec![format!(
-        "the story up to here is not in memory any more; the event is at offset {} of {}/{}",
+        "the story up to here is no longer in memory; the event is at offset {} of {}/{}",
         src.offset, src.topic, src.partition
     )];
     reasons.extend(approval_awaited(state.phase, state.not_after));

@@ -127,7 +127,7 @@ pub enum ChangeKind {
 pub enum Halt {
     /// The ledger goes on by rules that this program does not know.
     #[error(
-        "the ledger goes on by version {found} of the rules, this program knows up to {known}; run the newer program"
+        "the ledger continues with version {found} of the rules, this program knows up to {known}; run the newer program"
     )]
     NewerRules {
         /// In force from here on.

@@ -36,7 +36,7 @@ pub enum DecodeError {
     },
     /// Stop, as for a newer version: a ledger of an older program is never folded in part.
     #[error(
-        "ledger record has schema version {found}, which this program does not read any more (it reads {SCHEMA_VERSION}): an older Homeostat wrote this ledger. Let its open actions end with that version, stop every instance, and give this version a new ledger: on Kafka delete the topic homeostat.ledger, with the embedded log move its directory away; this forgets actions, cooldowns and budgets"
+        "ledger record has schema version {found}, which this program no longer reads (it reads {SCHEMA_VERSION}): an older Homeostat wrote this ledger. Let its open actions end with that version, stop every instance, and give this version a new ledger: on Kafka delete the topic homeostat.ledger, with the embedded log move its directory away; this forgets actions, cooldowns and budgets"
     )]
     OlderVersion {
         /// The version byte.

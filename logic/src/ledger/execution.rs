@@ -91,7 +91,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The record of it, its detail cut to [`DETAIL_BYTES_MAX`]. A fact that is written whoever sent the request
+    /// The record of it, its detail cut to [`DETAIL_BYTES_MAX`]. A fact that is written whichever instance sent the request
     /// (ledger-protocol §2).
     pub fn finish(mut self, action_id: Id, attempt: u32, start_id: Id) -> Finish {
         let end = self.detail.floor_char_boundary(DETAIL_BYTES_MAX);

@@ -302,7 +302,7 @@ fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleErr
     }
 }
 
-/// The actions with their parameters. A fault is told where the table with the parameters is written.
+/// The actions with their parameters. A fault is reported where the table with the parameters is written.
 fn intents(
     settings: &RuleSettings,
     target: Option<&str>,

@@ -57,7 +57,7 @@ impl Schedule {
         if settings.days.is_empty() {
             return Err(RuleError {
                 key: "maintenance.days".into(),
-                problem: "there is no day; name at least one of mon, tue, wed, thu, fri, sat, sun"
+                problem: "no day is named; name at least one of mon, tue, wed, thu, fri, sat, sun"
                     .into(),
             });
         }

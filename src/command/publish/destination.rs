@@ -193,7 +193,7 @@ fn judge(status: StatusCode, answer: &Value, events: &[Event]) -> Result<Vec<Ver
     }
     let status = status.as_u16();
     let detail = answer.get("detail").and_then(Value::as_str);
-    let detail = detail.unwrap_or("no Homeostat of this version answers there");
+    let detail = detail.unwrap_or("the answer is not from a Homeostat of this version");
     Err(Whole {
         problem: format!("{status}: {detail}"),
         may_pass: may_pass(status.into()),

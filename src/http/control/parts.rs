@@ -164,7 +164,7 @@ fn holder(views: &[Arc<LedgerView>], id: Id, action: Id) -> Result<&LedgerView, 
     if let Some(view) = views.iter().find(|view| !view.is_live()) {
         return Err(not_folded(view.partition, "the action may be in it"));
     }
-    let detail = "no such action is kept; GET /api/v1/decisions lists actions, and one that ended is forgotten after eight days";
+    let detail = "unknown action; GET /api/v1/decisions lists actions; ended ones are forgotten after eight days";
     Err(Problem::new(Kind::UnknownAction, detail))
 }
 

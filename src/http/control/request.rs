@@ -317,7 +317,7 @@ impl IdempotencyKey {
 /// Reads a body.
 pub(super) fn read(order: &str, body: &[u8]) -> Result<Asked, Problem> {
     if !ORDERS.contains(&order) {
-        let detail = format!("there is no such order; there are {}", ORDERS.join(", "));
+        let detail = format!("unknown order; available: {}", ORDERS.join(", "));
         return Err(Problem::new(Kind::NotFound, detail));
     }
     // The ledger wraps the order further, and what no parser takes back is no record.
@@ -356,7 +356,7 @@ fn text(
             Ok(Some(text))
         }
         Some(_) => Err(malformed(format!(
-            "{name}: text of 1 to {chars_max} characters is wanted"
+            "{name}: expected text of 1 to {chars_max} characters"
         ))),
     }
 }

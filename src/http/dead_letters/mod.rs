@@ -35,7 +35,7 @@ pub trait Stopped: Send + Sync + 'static {
 pub(super) fn listing() -> Route {
     Route::get("/api/v1/dead-letters", "dead_letters", list)
         .summary("Dead letters, newest first")
-        .details("A request reads at most 10,000 records or 5 s: a page may be short or empty; `next` goes on.")
+        .details("A request reads at most 10,000 records or 5 s: a page may be short or empty; continue with `next`.")
         .problems(&[Kind::RefusedByLog, Kind::LogUnavailable])
 }
 
@@ -53,7 +53,7 @@ pub(super) fn one() -> Route {
 /// `POST /api/v1/dead-letters/resume`.
 pub(super) fn resumption() -> Route {
     Route::post("/api/v1/dead-letters/resume", "resume_stopped", resume)
-        .summary("Let partitions of this instance go on that stopped for too many dead letters")
+        .summary("Resume partitions of this instance that stopped for too many dead letters")
 }
 
 /// Which letters are asked for.
@@ -138,7 +138,7 @@ async fn show(
     wanted: Path<Named>,
 ) -> Result<Json<Whole>, Problem> {
     let unknown = || {
-        let detail = "there is no dead letter of this id; GET /api/v1/dead-letters lists those that are kept";
+        let detail = "unknown dead letter; GET /api/v1/dead-letters lists those that are kept";
         Problem::new(Kind::UnknownDeadLetter, detail)
     };
     let id = LetterId::parse(&wanted.id).ok_or_else(unknown)?;

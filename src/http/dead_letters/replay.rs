@@ -221,9 +221,7 @@ impl Replayer<'_> {
 
     async fn try_replay(&self, reader: &mut Reader, id: LetterId) -> Result<Outcome, LogError> {
         let Some(letter) = reader.letter(id).await? else {
-            return Ok(Outcome::Refused(
-                "there is no dead letter of this id".to_owned(),
-            ));
+            return Ok(Outcome::Refused("unknown dead letter".to_owned()));
         };
         reader.see(id).await?;
         match reader.replay(id) {
@@ -276,7 +274,7 @@ fn without(left_out: &[String]) -> Option<String> {
     let named = left_out.get(..10).unwrap_or(left_out).join(", ");
     (count > 0).then(|| {
         format!(
-            "without {count} of its headers, whose names are no text, so that the event would be a dead letter again: {named}"
+            "without {count} of its headers, whose names are not text, so that the event would be a dead letter again: {named}"
         )
     })
 }

@@ -222,11 +222,11 @@ mod tests {
         assert!(failure.clone().occurred().now_or_never().is_none());
         let record = FutureRecord::<[u8], [u8]>::to("topic").payload(b"x");
         let sent = producer.send_result(record);
-        let told = tokio::time::timeout(Duration::from_secs(30), failure.occurred()).await;
-        let told = told.unwrap().to_string();
+        let text = tokio::time::timeout(Duration::from_secs(30), failure.occurred()).await;
+        let text = text.unwrap().to_string();
         assert!(
-            told.contains("producer: ") && told.contains("authoriz"),
-            "{told}"
+            text.contains("producer: ") && text.contains("authoriz"),
+            "{text}"
         );
         drop(sent);
     }

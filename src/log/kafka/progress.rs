@@ -240,8 +240,8 @@ mod tests {
         progress.refused(&partition, "second".to_owned(), Some(3));
         let (reason, at) = ("second".to_owned(), Some(3));
         assert_eq!(refused(), Some(Refused { since, reason, at }));
-        let told = progress.status().remove(0).refusal.unwrap();
-        assert_eq!((told.reason.as_str(), told.at), ("second", Some(3)));
+        let found = progress.status().remove(0).refusal.unwrap();
+        assert_eq!((found.reason.as_str(), found.at), ("second", Some(3)));
         progress.delivered(&partition, 1);
         assert_eq!(progress.status().remove(0).refusal, None);
     }
@@ -257,7 +257,7 @@ mod tests {
             let high = end;
             progress.looked("t", 0, Look { end, high, passed });
         };
-        let told = || {
+        let found = || {
             let status = progress.status().remove(0);
             (status.settled, status.high)
         };
@@ -266,23 +266,23 @@ mod tests {
         progress.begin(partition.clone(), Epoch(1), 5);
         // The first look may be about an earlier epoch.
         looked(9, Some(9));
-        assert_eq!(told(), (5, Some(9)));
+        assert_eq!(found(), (5, Some(9)));
         // A partition with nothing but markers behind the start.
         looked(9, Some(9));
-        assert_eq!((told(), committed()), ((9, Some(9)), 5));
+        assert_eq!((found(), committed()), ((9, Some(9)), 5));
         // A record at 9, a marker at 10: neither counts as settled before the record is.
         progress.delivered(&partition, 10);
         looked(11, Some(11));
-        assert_eq!((told(), committed()), ((9, Some(11)), 5));
+        assert_eq!((found(), committed()), ((9, Some(11)), 5));
         progress.settle(&partition, Epoch(1), 10);
-        assert_eq!((told(), committed()), ((11, Some(11)), 10));
+        assert_eq!((found(), committed()), ((11, Some(11)), 10));
         // The queue is not empty: not known now, and what was known stays.
         looked(14, None);
-        assert_eq!(told(), (11, Some(14)));
+        assert_eq!(found(), (11, Some(14)));
         // What cannot be read is not passed.
         progress.refused(&partition, "damaged".to_owned(), Some(11));
         looked(14, Some(14));
-        assert_eq!(told(), (11, Some(14)));
+        assert_eq!(found(), (11, Some(14)));
     }
 
     #[test]
@@ -307,8 +307,8 @@ mod tests {
         // Further records behind it.
         look(5, 12, Some(5));
         assert_eq!(since(&progress), Some((5, 12, begun)));
-        let told = progress.status().remove(0).held.unwrap();
-        assert_eq!((told.at, told.end), (5, 12));
+        let found = progress.status().remove(0).held.unwrap();
+        assert_eq!((found.at, found.end), (5, 12));
         progress.reachable(false);
         assert_eq!(progress.status().remove(0).held, None);
         progress.reachable(true);

@@ -194,7 +194,7 @@ mod tests {
         let state = ServiceState::new(clock, history, vec![Arc::clone(&view)]);
         let ledger = Ledger(Arc::new(state));
         view.write().progress = ledger_view::Progress::Live;
-        let told = || ledger.reasons(Instant::now());
+        let reasons = || ledger.reasons(Instant::now());
         let tick = |offset, ahead| {
             let mut state = view.write();
             state
@@ -202,10 +202,10 @@ mod tests {
                 .apply(offset, 1_000_000 + ahead, Ok(Record::Tick));
         };
         tick(0, CLOCK_STEP_MS);
-        assert_eq!(told(), Vec::<String>::new());
+        assert_eq!(reasons(), Vec::<String>::new());
         tick(1, CLOCK_STEP_MS + 1);
-        let told = told().concat();
-        assert!(told.contains("20001 ms ahead"), "{told}");
+        let text = reasons().concat();
+        assert!(text.contains("20001 ms ahead"), "{text}");
     }
 
     #[actix::test]
@@ -225,8 +225,8 @@ mod tests {
         let view = LedgerView::new(1);
         view.write().progress = ledger_view::Progress::Live;
         let left = Arc::new(AtomicU64::new(0));
-        let told = Arc::clone(&left);
-        let lag = move |_: &LedgerView| Some(told.load(Ordering::SeqCst));
+        let records = Arc::clone(&left);
+        let lag = move |_: &LedgerView| Some(records.load(Ordering::SeqCst));
         let (hopeless, second) = (watch::Sender::new(None), Duration::from_secs(1));
         let watchdog = Watchdog::new(&tree, Vec::new());
         let watching = Watching {

@@ -47,7 +47,7 @@ impl Writer<'_> {
             Hourly::Asks
         };
         let first = self.rung(verdict.action, hourly);
-        let milder = strength > Strength::Tells;
+        let milder = strength > Strength::Notifies;
         let alert = (milder && self.has_a_gate_that_an_alert_has_not(&first)).then(|| {
             let mut alert = self.rung(Action::Alert, Hourly::Asks);
             alert.params.set("instead_of", &json!(verdict.action));
