@@ -8,7 +8,7 @@ use std::{env, fs};
 
 const SOURCE: &str = "rdkafka_msgset_reader.c";
 
-/// What is wrong, as it stands in the source, and what stands there instead.
+/// What is wrong, as it is in the source, and what is there instead.
 const MENDED: [(&str, &str); 2] = [
     // After a batch with a wrong checksum the reader jumps to a place that is counted from the start of the answer instead of from
     // the batch, and takes the bytes there for a batch. It shall end there: the error is reported, and the batch is asked for again.

@@ -2,7 +2,7 @@
 //! them (ledger-protocol §6). The rules are `homeostat_logic::ledger::execution`; this actor moves their effects.
 //!
 //! It acts while the partition belongs to this instance, in one incarnation per assignment, each of which begins when
-//! the fold has come to the end that the ledger had then (§8). Requests under way and the records that tell of them
+//! the fold has come to the end that the ledger had then (§8). Requests under way and the records about them
 //! belong to no incarnation: they go on when this actor fails or the partition goes to another instance.
 
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use crate::under_way::UnderWay;
 
 /// How often due actions and overdue bids are looked for.
 const TICK: Duration = Duration::from_millis(50);
-/// Pause before a full executor is told again of an answer.
+/// Pause before a full executor is notified of an answer again.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
 /// Pause before the log is asked again how far the ledger goes.
 const ASK_AGAIN: Duration = Duration::from_millis(250);
@@ -50,7 +50,7 @@ struct Answered {
     under_way: UnderWay,
 }
 
-/// Stop bidding: the service is about to end, or the partition belongs to somebody else. Answers how many requests are
+/// Stop bidding: the service is about to end, or the partition belongs to another instance. Answers how many requests are
 /// under way; ask again until there is none.
 #[derive(Clone, Copy, Debug)]
 pub struct Retire;
@@ -127,7 +127,7 @@ impl Executor {
         if state.progress != Progress::Live {
             self.execution = None;
             if let Tenure::Acting(epoch) = self.tenure {
-                // It begins anew when the fold has caught up; what this instance had folded before is behind that.
+                // It starts over when the fold has caught up; what this instance had folded before is behind that.
                 self.tenure = Tenure::CatchingUp(epoch, 0);
             }
             return;
@@ -352,7 +352,7 @@ impl Executor {
                 answer,
                 under_way,
             };
-            tell(address, answered).await;
+            notify(address, answered).await;
         });
     }
 
@@ -391,8 +391,8 @@ impl Patience for Outcome {
     }
 }
 
-/// Tells the executor, also when its mailbox is full for a while.
-async fn tell(address: Address<Executor>, mut message: Answered) {
+/// Notifies the executor, also when its mailbox is full for a while.
+async fn notify(address: Address<Executor>, mut message: Answered) {
     while let Err(error) = address.try_send(message) {
         if !error.is_full() {
             return;

@@ -1,7 +1,7 @@
 //! Which ledger partitions this instance executes: membership in the group `…-executor` over the ledger (ledger-protocol
 //! §2). Ownership only keeps two instances from doing the same work; no promise rests on it.
 //!
-//! The group's records are taken and dropped: the fold has a reader of its own. They are settled, so that the group's
+//! The group's records are taken and dropped: the fold has a separate reader. They are settled, so that the group's
 //! lag says how alive the executors are and not how old the ledger is.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::ports::log::{
 /// Records taken at once; they are only counted.
 const CREDIT: usize = 1_024;
 
-/// The ledger partitions this instance owns, told to their views.
+/// The ledger partitions this instance owns, shown in their views.
 pub struct Ownership {
     views: Vec<Arc<LedgerView>>,
     subscription: SubscriptionSlot,
@@ -51,7 +51,7 @@ impl Ownership {
         for (partition, epoch) in partitions {
             if let Some(view) = self.view(partition) {
                 view.released(*epoch);
-                tracing::info!(%partition, epoch = epoch.0, how, "ledger partition belongs to somebody else");
+                tracing::info!(%partition, epoch = epoch.0, how, "ledger partition released");
             }
         }
     }
@@ -63,7 +63,7 @@ impl Ownership {
     }
 }
 
-/// The group handler that tells [`Ownership`]. Nothing is waited for: bids in flight are given up, requests under way go on
+/// The group handler that updates [`Ownership`]. Nothing is waited for: bids in flight are given up, requests under way go on
 /// to their outcome (ledger-protocol §8).
 pub struct Owning(pub Arc<Ownership>);
 
@@ -117,7 +117,7 @@ impl PartitionSink for Counted {
 
     fn flush(&mut self) {
         let subscription = self.subscription.read().clone();
-        // Kept until there is somebody to tell.
+        // Kept until there is a receiver.
         if let (Some(subscription), Some(next)) = (subscription, self.next) {
             self.next = None;
             subscription.settle(&self.partition, self.epoch, next);

@@ -42,7 +42,7 @@ pub struct RetrySettings {
     pub max: Duration,
 }
 
-/// Tells why an actor failed last, by its path.
+/// Returns why an actor failed last, by its path.
 pub type LastFailure = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// What every partition's consumer needs.

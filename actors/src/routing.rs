@@ -170,7 +170,7 @@ impl<F: Feed> Sorter for Sorting<'_, F> {
             return Ok(false);
         };
         let actor = feed.route(&value).checked_rem(self.items.len());
-        // A kind without actors has nobody who could do anything.
+        // A kind without actors can do nothing.
         let Some(items) = actor.and_then(|actor| self.items.get_mut(actor)) else {
             return Ok(false);
         };

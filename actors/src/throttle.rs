@@ -1,4 +1,4 @@
-//! Warnings that would repeat while something is away: the first is told at once, then one per period, with the number
+//! Warnings that would repeat while something is away: the first is logged at once, then one per period, with the number
 //! of those left out.
 
 use std::time::{Duration, Instant};
@@ -14,32 +14,32 @@ pub struct Throttle(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
-    told: Option<Instant>,
+    logged: Option<Instant>,
     left_out: u64,
 }
 
 impl Throttle {
-    /// A kind of warning that was never told.
+    /// A kind of warning that was never logged.
     pub const fn new() -> Self {
         Self(Mutex::new(State {
-            told: None,
+            logged: None,
             left_out: 0,
         }))
     }
 
-    /// Whether to tell this one; with the number of those left out since the last one told.
+    /// Whether to log this one; with the number of those left out since the last one logged.
     pub fn pass(&self) -> Option<u64> {
         self.pass_at(Instant::now())
     }
 
     fn pass_at(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock();
-        let recent = |told: Instant| now.saturating_duration_since(told) < PERIOD;
-        if state.told.is_some_and(recent) {
+        let recent = |logged: Instant| now.saturating_duration_since(logged) < PERIOD;
+        if state.logged.is_some_and(recent) {
             state.left_out += 1;
             return None;
         }
-        state.told = Some(now);
+        state.logged = Some(now);
         Some(std::mem::take(&mut state.left_out))
     }
 }

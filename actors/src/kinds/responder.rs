@@ -170,7 +170,7 @@ impl Responder {
         };
         let proposal = propose(&context, &verdict);
         let target = &proposal.propose.target;
-        // Placed here and not by the log's client, which would spread over partitions that somebody added to the topic.
+        // Placed here and not by the log's client, which would spread over partitions added to the topic later.
         let partition = partition_of_target(target, self.means.ledger_partitions);
         let key = target.to_string();
         let record = Record::Propose(Box::new(proposal.propose));

@@ -29,8 +29,8 @@ pub enum StartError {
     /// There is no thread to run it on.
     #[error("{0} has no running arbiter; start it inside an actix system or name a live arbiter")]
     NoArbiter(String),
-    /// There are more kinds of children than can be told apart.
-    #[error("{0} kinds of actors are too many to tell apart; leave some out")]
+    /// There are more kinds of children than can be distinguished.
+    #[error("{0} kinds of actors are too many to distinguish; leave some out")]
     TooManyKinds(usize),
 }
 
