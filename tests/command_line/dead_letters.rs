@@ -76,7 +76,7 @@ fn dead_letters_that_cannot_be_had_end_with_a_message_and_a_code() {
         (
             &["show", "0-5", "--url", &url],
             1,
-            "404: there is no dead letter",
+            "404: unknown dead letter",
         ),
         (
             &["list", "--since", "yesterday", "--url", &url],

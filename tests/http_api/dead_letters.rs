@@ -212,9 +212,10 @@ async fn what_cannot_be_replayed_is_refused_with_the_reason() {
     let asked = json!({"ids": ["0-0", "0-1", "0-2", "nonsense"]}).to_string();
     let (_, answer) = post(&outside, &path, asked).await;
     let results = answer["results"].as_array().unwrap();
-    for (result, word) in results
-        .iter()
-        .zip(["homeostat.", "too large", "no dead letter", "form"])
+    for (result, word) in
+        results
+            .iter()
+            .zip(["homeostat.", "too large", "unknown dead letter", "form"])
     {
         assert_eq!(result["outcome"], "refused");
         assert!(
