@@ -247,7 +247,7 @@ impl PartitionConsumer {
             dead,
             records,
             error,
-            "too many dead letters: the partition stops and nothing of it is lost; mend what reads or writes these records, then `homeostat dead-letters resume --topic {topic}`"
+            "too many dead letters: the partition stops and none of its records is lost; repair what reads or writes these records, then `homeostat dead-letters resume --topic {topic}`"
         );
     }
 

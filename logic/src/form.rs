@@ -11,12 +11,12 @@ pub enum FormError {
     Foreign(String),
     /// Confluent's prefix, and no JSON behind it.
     #[error(
-        "behind Confluent's five-byte prefix (schema id {schema_id}) there is {found}; of the formats with this prefix Homeostat reads JSON only"
+        "after Confluent's five-byte prefix (schema id {schema_id}) there is {found}; of the formats with this prefix Homeostat reads JSON only"
     )]
     Confluent {
         /// The id in the schema registry.
         schema_id: u32,
-        /// What stands there.
+        /// What is there.
         found: String,
     },
     /// Connect's envelope without an object.

@@ -1,7 +1,7 @@
 //! Envelopes around events: what a record or a request body holds is opened until the bare form of SPEC §2 is left, so that
 //! everything behind this module knows one form only (issue 13, row 5).
 //!
-//! One file a form: [`bytes`] looks at what stands before the JSON (a byte order mark, Confluent's prefix, a foreign format),
+//! One file a form: [`bytes`] looks at what precedes the JSON (a byte order mark, Confluent's prefix, a foreign format),
 //! [`cloud_events`], `connect`, `debezium` and `alertmanager` open JSON objects, `json` reads and writes them. Forms may be nested in
 //! any order, at most [`LAYERS_MAX`] deep. What is recognised and cannot be read is refused with its name. An event that
 //! only has a field of a name that envelopes use, too, is bare.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{About, AlertText, EventKind, Fact, Notice, Shape, Subject, Told, decimals};
+use super::{About, AlertText, EventKind, Fact, Notice, NoticeParts, Shape, Subject, decimals};
 use crate::clock_text::format_time;
 use crate::field::{Field, Length, Text};
 use crate::ledger::record::Id;
@@ -14,7 +14,7 @@ pub(super) struct DataDriftDetected;
 
 /// How far the data moved.
 const SCORE: &str = "drift_score";
-/// Type of the event that tells of it.
+/// Type of the event about it.
 const DRIFT_ALERT: &str = "drift_alert";
 /// Which features moved.
 const FEATURES: &str = "affected_features";
@@ -80,9 +80,9 @@ impl EventKind for DataDriftDetected {
     }
 
     /// A drift alert goes to `system.alerts` in every case.
-    fn notice(&self, view: &EventView<'_>, told: &Told<'_>) -> Option<Notice> {
-        let target = told.subject.target;
-        let model_version = match (view.field("model_version"), told.model_version) {
+    fn notice(&self, view: &EventView<'_>, parts: &NoticeParts<'_>) -> Option<Notice> {
+        let target = parts.subject.target;
+        let model_version = match (view.field("model_version"), parts.model_version) {
             (Field::Value(Text(version)), _) => version.into_owned(),
             (_, Some(version)) => format!("{target}@{version}"),
             (_, None) => target.to_owned(),
@@ -92,14 +92,14 @@ impl EventKind for DataDriftDetected {
             key: target.to_owned(),
             value: json!({
                 "event_type": DRIFT_ALERT,
-                "severity": told.subject.severity.name().to_uppercase(),
+                "severity": parts.subject.severity.name().to_uppercase(),
                 "model_version": model_version,
                 "drift_score": view.field::<f64>(SCORE).value(),
-                "message": told.message,
-                "event_id": Id::hash(&[&told.identity.0, DRIFT_ALERT.as_bytes()]).as_uuid(),
-                "timestamp": format_time(told.now),
+                "message": parts.message,
+                "event_id": Id::hash(&[&parts.identity.0, DRIFT_ALERT.as_bytes()]).as_uuid(),
+                "timestamp": format_time(parts.now),
                 "source": SOURCE,
-                "caused_by": told.event_id,
+                "caused_by": parts.event_id,
             }),
         })
     }

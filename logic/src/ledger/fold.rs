@@ -2,7 +2,7 @@
 //! times. No clock, no configuration, no randomness: equal prefixes give equal states on every instance.
 //!
 //! One file per part of the protocol's pseudo-code. A new kind of record is a new variant and a new arm in
-//! [`Fold::apply`] with a file of its own.
+//! [`Fold::apply`] with one file each.
 
 mod activation;
 mod aged;
@@ -175,7 +175,7 @@ impl Fold {
         self.changes.push(Change { offset, time, kind });
     }
 
-    /// Folds nothing more; what stands there is left for a program that may go on.
+    /// Folds nothing more; what is there is left for a program that may go on.
     fn halt(&mut self, why: Halt) -> Vec<Change> {
         self.halted = Some(why);
         self.note(self.state.now, ChangeKind::Halted(why));

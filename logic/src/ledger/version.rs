@@ -3,7 +3,7 @@
 /// Newest version of the rules of [`super::fold`]. A ledger is folded by the rules that its Genesis names, and by newer ones only behind
 /// an Upgrade record (ledger-protocol §8).
 ///
-/// Since 2 a forced action's id depends on where its order stands in the ledger, and `acknowledge` of an action covers
+/// Since 2 a forced action's id depends on where its order is in the ledger, and `acknowledge` of an action covers
 /// every alert about it so far, not the newest alone.
 pub const FOLD_VERSION: u32 = 2;
 

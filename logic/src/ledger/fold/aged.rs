@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::ledger::record::Id;
 
-/// Something that is forgotten H after a time. The entry may be outdated; whoever takes it out looks at the thing itself.
+/// Something that is forgotten H after a time. The entry may be outdated; the code that takes it out looks at the thing itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Aged {
     /// A source position.

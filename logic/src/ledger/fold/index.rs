@@ -17,7 +17,7 @@ pub(super) struct Index {
     pub(super) timers: BTreeSet<(Millis, Id)>,
     /// Open actions.
     pub(super) open: BTreeSet<Id>,
-    /// Alerts that reached nobody.
+    /// Alerts that were not delivered.
     pub(super) undelivered: BTreeSet<Id>,
     /// By connector: when the last alert that was delivered through it ended. The connectors are configured, so they are few.
     pub(super) delivered: BTreeMap<String, Millis>,
