@@ -129,7 +129,7 @@ pub(crate) fn fields_of(text: &str) -> Result<Vec<Field<'_>>, EventError> {
         Some(b'f') if text.trim() == "false" => "false",
         Some(b'n') if text.trim() == "null" => "null",
         Some(b'-' | b'0'..=b'9') => "a number",
-        Some(0xEF) => "text behind a byte order mark, which JSON does not allow",
+        Some(0xEF) => "text after a byte order mark, which JSON does not allow",
         Some(b'<') => "XML or HTML",
         Some(_) => match stumbled(text, offset) {
             Some(problem) => return Err(EventError::Syntax { offset, problem }),

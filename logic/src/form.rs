@@ -9,7 +9,7 @@ pub enum FormError {
     /// Bytes of another format.
     #[error("this is {0}; Homeostat reads JSON, in UTF-8 and not compressed")]
     Foreign(String),
-    /// Confluent's prefix, and no JSON behind it.
+    /// Confluent's prefix without JSON after it.
     #[error(
         "after Confluent's five-byte prefix (schema id {schema_id}) there is {found}; of the formats with this prefix Homeostat reads JSON only"
     )]
@@ -42,7 +42,7 @@ pub enum FormError {
 pub enum CloudEventFault {
     /// A required attribute is missing, empty or no string.
     #[error(
-        "the CloudEvents attribute {0} is missing or is no text; specversion, id, source and type are required"
+        "the CloudEvents attribute {0} is missing or is not text; specversion, id, source and type are required"
     )]
     Attribute(&'static str),
     /// Of another major version.
@@ -52,7 +52,7 @@ pub enum CloudEventFault {
     #[error("the CloudEvents attribute {0} is given more than once")]
     Repeated(String),
     /// A header that is not text, or whose percent-encoding is broken.
-    #[error("the header of the CloudEvents attribute {0} is no (percent-encoded) UTF-8")]
+    #[error("the header of the CloudEvents attribute {0} is not (percent-encoded) UTF-8")]
     Header(String),
     /// Nothing that rules could read.
     #[error("the CloudEvent has no data; send a JSON object, because rules read its fields")]

@@ -7,7 +7,7 @@ use crate::formats::{first_bytes, foreign, magic};
 /// The mark that some writers put before UTF-8. It says nothing and is passed over, although JSON does not allow it.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// The JSON text of a value: behind a byte order mark and behind Confluent's prefix (a zero byte and four of a schema id).
+/// The JSON text of a value: after a byte order mark and after Confluent's prefix (a zero byte and four of a schema id).
 ///
 /// # Errors
 /// The name of the format if the value is not text, or where it is not UTF-8.

@@ -337,7 +337,7 @@ fn a_resolved_alert_is_recorded_and_nothing_is_done() {
             decision
                 .reasons
                 .iter()
-                .any(|reason| reason.contains("is resolved")),
+                .any(|reason| reason.contains("as resolved")),
             "{:?}",
             decision.reasons
         );

@@ -43,11 +43,11 @@ fn an_envelope_that_cannot_be_read_is_refused_by_its_name() {
         ),
         (
             with("specversion", json!(1.0)),
-            "attribute specversion is missing or is no text",
+            "attribute specversion is missing or is not text",
         ),
         (
             with("id", json!("")),
-            "attribute id is missing or is no text",
+            "attribute id is missing or is not text",
         ),
         (
             json!({"specversion": "1.0", "id": "1", "source": "s", "data": {}}),
