@@ -369,7 +369,7 @@ pub(crate) fn model_notes(fields: &[Given<'_>; 5]) -> Vec<String> {
         return notes;
     };
     notes.extend(fields.iter().zip(&readings).filter_map(fraction));
-    let mut noted = false;
+    let mut is_noted = false;
     for (given, reading) in fields.iter().zip(&readings) {
         let Reading::Target(other) = reading else {
             continue;
@@ -384,7 +384,7 @@ pub(crate) fn model_notes(fields: &[Given<'_>; 5]) -> Vec<String> {
         }
         let differs =
             other.name == chosen.name && other.version.is_some() && other.version != chosen.version;
-        if differs && !std::mem::replace(&mut noted, true) {
+        if differs && !std::mem::replace(&mut is_noted, true) {
             notes.push(format!(
                 "{} says version {}; version {} counts",
                 given.field,

@@ -18,7 +18,7 @@ Examples:
   homeostat pause --reason \"release of the trainer\"
   homeostat silence --minutes 30 --target model/churn --reason \"known drift\"
   homeostat override cancel 4bf9… --reason \"not during the audit\"
-  homeostat override refire 4bf9… --reason \"the trainer is mended\"
+  homeostat override refire 4bf9… --reason \"the trainer is repaired\"
   homeostat override acknowledge 4bf9… --reason \"seen, no action needed\"
   homeostat override resolve 4bf9… --outcome done --reason \"seen in the trainer\"
   homeostat override force --action retrain --target model/churn --reason \"new labels\"

@@ -20,9 +20,9 @@ Examples:
   homeostat dead-letters replay --reason handler --limit 1000 --dry-run
   homeostat dead-letters resume --topic data.drift.detected
 
-A dead letter is replayed once: the event goes to its topic again, and what was replayed before is
-said to be. With an operator token configured, replay and resume need it in the environment as
-HOMEOSTAT_OPERATOR_TOKEN. Exit codes: 0 done, 1 failed, refused or not reached, 2 usage.";
+A dead letter is replayed once: its event is published to its topic again; a second replay is
+reported as already done. With an operator token configured, replay and resume need it as
+HOMEOSTAT_OPERATOR_TOKEN in the environment. Exit codes: 0 done, 1 failed, refused or not reached, 2 usage.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]

@@ -39,7 +39,7 @@ Examples:
 Without TOPIC each line is {\"topic\": …, \"key\": … or null, \"value\": {the event}}; with TOPIC each
 line is an event. An event gets an event_id, a timestamp and a source where it has none. Files are
 checked as a whole first: with a bad line nothing is sent. Ctrl-C, or a service that does not answer,
-ends with the command that goes on where this one stopped.";
+ends with the command that resumes where this one stopped.";
 
 /// Where a service is looked for by default.
 const URL: &str = "http://127.0.0.1:8470";
