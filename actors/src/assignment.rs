@@ -20,9 +20,9 @@ use crate::ports::log::{
     Assignment, Epoch, GroupHandler, LogError, PartitionSink, RecordView, Subscription,
     TopicPartition,
 };
-use crate::roster::RosterSettings;
+use crate::roster_settings::{RosterSettings, child};
 use crate::sink::{BatchSink, Deliver, Outlet};
-use crate::supervision::{ChildSpec, StartError, Supervisor};
+use crate::supervision::{StartError, Supervisor};
 
 /// How long a consumer whose partition is gone may take to end.
 const STOP_LIMIT: Duration = Duration::from_secs(1);
@@ -203,12 +203,7 @@ impl Partitions {
         let spec = |name: String| {
             let (flight, context) = (Arc::clone(flight), self.context.clone());
             let factory = move || PartitionConsumer::new(Arc::clone(&flight), context.clone());
-            ChildSpec::new(name, "partition", factory)
-                .intensity(self.settings.intensity)
-                .backoff(self.settings.backoff)
-                .capacity(self.settings.mailbox_messages_max)
-                .stuck_after(self.settings.handling_max)
-                .on(&arbiter)
+            child(name, "partition", &self.settings, &arbiter, factory)
         };
         let name = flight.partition.to_string();
         // The consumer of the epoch before may still be ending.

@@ -6,23 +6,22 @@
 //! belong to no incarnation: they go on when this actor fails or the partition goes to another instance.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use homeostat_logic::ledger::change::{Change, ChangeKind};
+use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order, Probed};
 use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 use homeostat_logic::topic::LEDGER;
 
 use crate::append::{Patience, append_until_durable};
+use crate::changes::{News, Reader};
+pub use crate::executor_context::ExecutorContext;
 use crate::fail_point::{self, Point};
-use crate::in_force::Live;
 use crate::inquiry;
 use crate::ledger_record::ledger_record;
-use crate::ledger_view::{LedgerView, Progress};
-use crate::ports::clock::Clock;
-use crate::ports::log::{Epoch, EventLog, NewRecord};
-use crate::ports::observer::Observer;
+use crate::ledger_view::Progress;
+use crate::ports::log::{Epoch, NewRecord};
 use crate::request::request;
 use crate::supervision::{Address, Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
@@ -38,9 +37,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(250);
 static NOT_APPENDED: Throttle = Throttle::new();
 static NOT_RESOLVED: Throttle = Throttle::new();
 
-/// What the fold changed.
-#[derive(Clone, Debug)]
-pub struct Folded(pub Vec<Change>);
+/// The fold's feed of changes has something new. Loses nothing when it is not delivered: the next tick reads the feed too.
+#[derive(Clone, Copy, Debug)]
+pub struct Folded;
 
 /// A request ended.
 #[derive(Debug)]
@@ -55,35 +54,14 @@ struct Answered {
 #[derive(Clone, Copy, Debug)]
 pub struct Retire;
 
-/// What every executor needs.
-#[derive(Clone)]
-pub struct ExecutorContext {
-    /// The event log.
-    pub log: Arc<dyn EventLog>,
-    /// Time.
-    pub clock: Arc<dyn Clock>,
-    /// Metrics.
-    pub observer: Arc<dyn Observer>,
-    /// The partition as this instance sees it.
-    pub view: Arc<LedgerView>,
-    /// How actions reach their services; read once per bid, request or question.
-    pub live: Live,
-    /// Fresh random identities (ledger-protocol §3).
-    pub fresh_id: fn() -> Id,
-    /// Name of this instance; informs people only.
-    pub owner: Arc<str>,
-    /// Actions bid for or sent at the same time.
-    pub concurrent_actions_max: usize,
-    /// Requests under way and outcomes on their way into the ledger, counted over all incarnations.
-    pub under_way: Arc<AtomicUsize>,
-}
-
 /// The actor.
 pub struct Executor {
     context: ExecutorContext,
     tenure: Tenure,
     /// Of the present tenure, or of the one before until all it began has ended.
     execution: Option<Execution>,
+    /// How far the fold's changes were taken in.
+    changes: Reader,
     retired: bool,
 }
 
@@ -111,8 +89,9 @@ impl Tenure {
 
 impl Executor {
     /// An actor that recognises no earlier bid (V1).
-    pub const fn new(context: ExecutorContext) -> Self {
+    pub fn new(context: ExecutorContext) -> Self {
         Self {
+            changes: context.view.changes().reader(),
             context,
             tenure: Tenure::None,
             execution: None,
@@ -120,10 +99,13 @@ impl Executor {
         }
     }
 
-    fn tick(&mut self, scope: &mut Scope<'_, Self>) {
+    /// `folded`: records were folded, whether they changed anything or not.
+    fn tick(&mut self, folded: bool, scope: &mut Scope<'_, Self>) {
         self.follow_owner(scope);
         let view = Arc::clone(&self.context.view);
+        // While it is read, the fold does not move: the changes end where the state is.
         let state = view.read();
+        let news = self.changes.read(view.changes());
         if state.progress != Progress::Live {
             self.execution = None;
             if let Tenure::Acting(epoch) = self.tenure {
@@ -132,7 +114,18 @@ impl Executor {
             }
             return;
         }
+        let restarts = match &news {
+            News::Missed => true,
+            News::Changes(changes) => changes
+                .iter()
+                .any(|published| matches!(published.change.kind, ChangeKind::Emptied { .. })),
+        };
+        if restarts && let Tenure::Acting(epoch) = self.tenure {
+            // Nothing of before is left to act on, or it is not known what is.
+            self.tenure = Tenure::CatchingUp(epoch, 0);
+        }
         let moment = state.moment(&*self.context.clock);
+        let mut effects = Vec::new();
         if let Tenure::CatchingUp(epoch, from) = self.tenure
             && state.position() >= from
             && !self.retired
@@ -141,11 +134,16 @@ impl Executor {
             let owner = &*self.context.owner;
             self.execution = Some(Execution::new(owner, limit, &state.fold, moment.boot));
             self.tenure = Tenure::Acting(epoch);
+        } else if let (Some(execution), News::Changes(changes)) = (&mut self.execution, &news)
+            && (folded || !changes.is_empty())
+        {
+            let changes = changes.iter().map(|published| &published.change);
+            effects = execution.folded(&state.fold, changes, moment.boot);
         }
         let Some(execution) = self.execution.as_mut() else {
             return;
         };
-        let effects = execution.tick(&state.fold, moment, &mut || (self.context.fresh_id)());
+        effects.extend(execution.tick(&state.fold, moment, &mut || (self.context.fresh_id)()));
         drop(state);
         self.perform(effects, scope);
     }
@@ -405,7 +403,7 @@ async fn notify(address: Address<Executor>, mut message: Answered) {
 impl Worker for Executor {
     fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
         scope.run_interval(TICK, |worker, scope| {
-            worker.tick(scope);
+            worker.tick(false, scope);
             Ok(())
         });
         Ok(())
@@ -415,28 +413,9 @@ impl Worker for Executor {
 impl Handle<Folded> for Executor {
     type Reply = ();
 
-    fn handle(
-        &mut self,
-        Folded(changes): Folded,
-        scope: &mut Scope<'_, Self>,
-    ) -> Result<(), Failure> {
-        if changes
-            .iter()
-            .any(|change| matches!(change.kind, ChangeKind::Emptied { .. }))
-            && let Tenure::Acting(epoch) = self.tenure
-        {
-            // Nothing of before is left to act on.
-            self.tenure = Tenure::CatchingUp(epoch, 0);
-        }
-        let boot = self.context.clock.boot();
-        let state = self.context.view.read();
-        let effects = self.execution.as_mut().map_or_else(Vec::new, |execution| {
-            execution.folded(&state.fold, &changes, boot)
-        });
-        drop(state);
-        self.perform(effects, scope);
+    fn handle(&mut self, _: Folded, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
         // A decision just folded is bid for now, not at the next tick.
-        self.tick(scope);
+        self.tick(true, scope);
         Ok(())
     }
 }

@@ -10,8 +10,8 @@ use homeostat_logic::envelope::{self, Decoded, HeaderView};
 use homeostat_logic::event::{Names, Reject};
 use homeostat_logic::topic::Topic;
 
-use crate::kinds::Starter;
 use crate::ports::log::RecordView;
+use crate::starter::Starter;
 use crate::supervision::{Recipient, StartError};
 use crate::work::Work;
 

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use homeostat_logic::ledger::execution::{Order, Probed};
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
-use crate::executor::ExecutorContext;
+use crate::executor_context::ExecutorContext;
 use crate::ports::connector::Probe;
 use crate::request::{REQUEST_GRACE, binding, outgoing};
 

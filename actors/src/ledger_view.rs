@@ -1,4 +1,4 @@
-//! One ledger partition as this instance sees it: the fold, shared by its one writer (the cooldown actor) with the
+//! One ledger partition as this instance sees it: the fold, shared by its one writer (the ledger actor) with the
 //! executor and the API, and how far it has come.
 
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use homeostat_logic::ledger::fold::Fold;
 use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::Notify;
 
+use crate::changes::Changes;
 use crate::ports::clock::Clock;
 use crate::ports::log::Epoch;
 
@@ -75,6 +76,7 @@ pub struct LedgerView {
     /// Its number.
     pub partition: i32,
     state: RwLock<State>,
+    changes: Changes,
     /// Rings when a person's order was folded.
     overridden: Notify,
     owner: RwLock<Option<Epoch>>,
@@ -108,6 +110,7 @@ impl LedgerView {
         Arc::new(Self {
             partition,
             state: RwLock::default(),
+            changes: Changes::default(),
             overridden: Notify::new(),
             owner: RwLock::default(),
             obstacle: RwLock::default(),
@@ -155,7 +158,15 @@ impl LedgerView {
 
     /// Forgets everything: the ledger is about to be folded from its beginning.
     pub fn restart(&self) {
-        *self.write() = State::default();
+        let mut state = self.write();
+        *state = State::default();
+        self.changes.restart();
+    }
+
+    /// What the fold changes. It is published while the state is written: who holds the state for reading and reads the feed
+    /// has both at the same record.
+    pub const fn changes(&self) -> &Changes {
+        &self.changes
     }
 
     /// Rings whenever a person's order was folded: who waits for one looks at the fold again.

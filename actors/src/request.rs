@@ -8,7 +8,7 @@ use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 use homeostat_logic::params::Params;
 
-use crate::executor::ExecutorContext;
+use crate::executor_context::ExecutorContext;
 use crate::ports::connector;
 
 /// Beyond the request limit, for a connector that breaks its promise; one that keeps it is never cut off.

@@ -15,47 +15,23 @@ use actix_rt::{Arbiter, ArbiterHandle};
 use tokio::time::Instant;
 
 use crate::assignment::Partitions;
-use crate::cooldown::{Cooldown, CooldownContext};
 use crate::dead_letters::DeadLetters;
 use crate::executor::{Executor, ExecutorContext, Retire};
 use crate::feed::Decoder;
-use crate::flight::FlightLimits;
-use crate::kinds::{Kind, Means, Starter};
+use crate::ledger::{Ledger, LedgerContext};
 use crate::ledger_view::LedgerView;
-use crate::partition::{PartitionContext, RetrySettings};
+use crate::partition::PartitionContext;
 use crate::ports::observer::Observer;
-use crate::routing::Routes;
-use crate::supervision::{
-    Address, Backoff, CallError, ChildSpec, GroupSpec, Intensity, StartError, Strategy, Supervisor,
-};
+pub use crate::roster_settings::RosterSettings;
+use crate::roster_settings::{child, group};
+use crate::routing::{Kind, Routes};
+use crate::starter::{Means, Starter};
+use crate::supervision::{Address, CallError, StartError, Strategy, Supervisor};
 
 /// Threads that partitions' consumers are spread over.
 const CONSUMER_ARBITERS: usize = 2;
 /// Pause between two looks at what executors still have under way.
 const RETIRE_PAUSE: Duration = Duration::from_millis(50);
-
-/// How actors are supervised and bounded.
-#[derive(Clone, Copy, Debug)]
-pub struct RosterSettings {
-    /// Restarts of one actor, and in which time.
-    pub intensity: Intensity,
-    /// Pauses before restarts.
-    pub backoff: Backoff,
-    /// Restarts of a whole group because one below it exceeded its own, and in which time.
-    pub group_intensity: Intensity,
-    /// Pauses before those.
-    pub group_backoff: Backoff,
-    /// Messages per mailbox.
-    pub mailbox_messages_max: u64,
-    /// Longest handling of one message.
-    pub handling_max: Duration,
-    /// Events per batch.
-    pub batch_events_max: usize,
-    /// Limits per partition.
-    pub flight: FlightLimits,
-    /// Retries of failing events.
-    pub retry: RetrySettings,
-}
 
 /// What the actors work with.
 pub struct RosterContext {
@@ -66,7 +42,7 @@ pub struct RosterContext {
     /// How records become events.
     pub decode: Decoder,
     /// For each ledger partition, in order.
-    pub ledger: Vec<(CooldownContext, ExecutorContext)>,
+    pub ledger: Vec<(LedgerContext, ExecutorContext)>,
     /// Where dead letters go.
     pub dead_letters: DeadLetters,
     /// Metrics.
@@ -194,30 +170,9 @@ impl Roster {
     }
 }
 
-fn group(name: impl Into<String>, settings: &RosterSettings) -> GroupSpec {
-    GroupSpec::new(name)
-        .intensity(settings.group_intensity)
-        .backoff(settings.group_backoff)
-}
-
-pub(crate) fn child<W: crate::supervision::Worker>(
-    name: impl Into<String>,
-    kind: &'static str,
-    settings: &RosterSettings,
-    arbiter: &ArbiterHandle,
-    factory: impl Fn() -> W + Send + 'static,
-) -> ChildSpec<W> {
-    ChildSpec::new(name, kind, factory)
-        .intensity(settings.intensity)
-        .backoff(settings.backoff)
-        .capacity(settings.mailbox_messages_max)
-        .stuck_after(settings.handling_max)
-        .on(arbiter)
-}
-
 fn start_ledger(
     supervisor: &Supervisor,
-    cooldown: CooldownContext,
+    cooldown: LedgerContext,
     executor: ExecutorContext,
     settings: &RosterSettings,
     arbiter: &ArbiterHandle,
@@ -231,7 +186,7 @@ fn start_ledger(
         settings,
         arbiter,
         move || {
-            Cooldown::new(
+            Ledger::new(
                 cooldown.clone(),
                 incarnations.fetch_add(1, Ordering::Relaxed),
             )

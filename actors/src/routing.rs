@@ -10,7 +10,7 @@ use homeostat_logic::topic::Topic;
 use crate::batch::Batch;
 use crate::feed::{Decoder, Feed, Incoming, Taken};
 use crate::flight::Flight;
-use crate::kinds::{Kind, Starter};
+use crate::starter::Starter;
 use crate::supervision::{Recipient, SendError, StartError};
 use crate::work::{Item, Origin, Work};
 
@@ -68,8 +68,23 @@ impl Routes {
     }
 }
 
+/// A [`Feed`], whatever its item.
+pub struct Kind(Box<dyn Startable>);
+
+impl Kind {
+    /// The kind of this feed.
+    pub fn of(feed: impl Feed) -> Self {
+        Self(Box::new(feed))
+    }
+
+    /// Whether it reads this topic.
+    pub fn reads(&self, topic: &Topic) -> bool {
+        self.0.reads(topic)
+    }
+}
+
 /// A feed of any item.
-pub(crate) trait Startable: Send {
+trait Startable: Send {
     /// Whether it reads this topic.
     fn reads(&self, topic: &Topic) -> bool;
     /// Starts its actors.
@@ -104,7 +119,7 @@ impl<F: Feed> Startable for F {
 }
 
 /// A kind that is started.
-pub(crate) trait Route: Send + Sync {
+trait Route: Send + Sync {
     /// Name of the kind.
     fn name(&self) -> &'static str;
     /// Whether it reads this topic.

@@ -7,11 +7,11 @@ use std::sync::{Arc, OnceLock, RwLock};
 use homeostat::clock::SystemClock;
 use homeostat::configuration::load;
 use homeostat::service::roster_settings;
-use homeostat_actors::cooldown::CooldownContext;
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::in_force::InForce;
 use homeostat_actors::kinds::{self, Means};
+use homeostat_actors::ledger::LedgerContext;
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::Connections;
@@ -48,7 +48,7 @@ pub(crate) fn start(
     let ledger = (0..ledger_partitions).map(|partition| {
         let view = LedgerView::new(partition);
         view.assigned(Epoch(1));
-        let cooldown = CooldownContext {
+        let cooldown = LedgerContext {
             log: Arc::clone(log),
             clock: Arc::clone(&clock),
             observer: Arc::clone(observer),

@@ -19,6 +19,7 @@ use serde::ser::SerializeMap as _;
 
 use crate::action::Action;
 use crate::clock_text::{format_time, rfc3339, rfc3339_option};
+use crate::ledger::limits::DETAIL_BYTES_MAX;
 use crate::ledger::listing::GateVerdict;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{EventBody, FinishOutcome, Id, Millis, Policy, Window};
@@ -234,11 +235,8 @@ pub struct Attempt {
     pub detail: Option<String>,
 }
 
-/// Longest detail that a later word is put behind, in bytes; beyond it only the later word is kept.
-const DETAIL_BYTES_MAX: usize = 8_192;
-
 impl Attempt {
-    /// Adds what was learned to what is known.
+    /// Adds what was learned to what is known. Behind a detail that is longer than one answer's, it stands alone.
     fn learn(&mut self, detail: &str) {
         let known = self
             .detail

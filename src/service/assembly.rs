@@ -6,12 +6,12 @@ use std::sync::{Arc, OnceLock, RwLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use homeostat_actors::cooldown::{CooldownContext, SharedHistory};
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::flight::FlightLimits;
 use homeostat_actors::in_force::{InForce, Live};
 use homeostat_actors::kinds::{self, Means, topics_read};
+use homeostat_actors::ledger::{LedgerContext, SharedHistory};
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::clock::Clock;
@@ -183,7 +183,7 @@ impl Assembly {
         let owner: Arc<str> = format!("{}@{}", std::process::id(), uuid::Uuid::new_v4()).into();
         let under_way = Arc::clone(&self.under_way);
         let ledger = self.state.views().iter().map(|view| {
-            let cooldown = CooldownContext {
+            let cooldown = LedgerContext {
                 log: Arc::clone(&self.log),
                 clock: Arc::clone(&self.clock),
                 observer: Arc::clone(&observer),

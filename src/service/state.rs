@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use homeostat_actors::assignment::Partitions;
-use homeostat_actors::cooldown::SharedHistory;
+use homeostat_actors::ledger::SharedHistory;
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::{EventLog, PartitionStatus};

@@ -50,7 +50,7 @@ pub struct Answer {
 
 impl Answer {
     /// Longest detail kept on the ledger, in bytes; longer ones are cut by the executor.
-    pub const DETAIL_BYTES_MAX: usize = 2_048;
+    pub const DETAIL_BYTES_MAX: usize = homeostat_logic::ledger::limits::DETAIL_BYTES_MAX;
 }
 
 /// What the target says about an attempt in doubt (ledger-protocol §6).

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use homeostat_actors::assignment::Assignments;
-use homeostat_actors::cooldown::{CooldownContext, SharedHistory};
 use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::feed::Decoder;
@@ -17,6 +16,7 @@ use homeostat_actors::in_force::InForce;
 use homeostat_actors::kinds::observe::Observe;
 use homeostat_actors::kinds::responder::{Decide, Judge};
 use homeostat_actors::kinds::{Kind, Means};
+use homeostat_actors::ledger::{LedgerContext, SharedHistory};
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::clock::Clock;
@@ -37,12 +37,12 @@ use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{FinishOutcome, Genesis, Id, Millis, Record};
 use homeostat_logic::ledger::retention::KEEP_MS_MIN;
-use homeostat_logic::rules::schema::executed_actions;
-use homeostat_logic::rules::{RuleSettings, Rules};
+use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 use homeostat_logic::view::EventView;
 
 use crate::memory_log::MemoryLog;
+use crate::rules::rules;
 
 /// A Monday at noon, UTC: inside working hours.
 const NOON: Millis = 1_772_452_800_000;
@@ -287,7 +287,7 @@ impl Bench {
         let ledger = (0..LEDGER_PARTITIONS).map(|partition| {
             let view = LedgerView::new(i32::try_from(partition).unwrap());
             view.assigned(Epoch(1));
-            let cooldown = CooldownContext {
+            let cooldown = LedgerContext {
                 log: Arc::clone(&shared_log),
                 clock: Arc::clone(&time),
                 observer: Arc::clone(&observer),
@@ -450,34 +450,6 @@ pub(crate) fn ledger(log: &MemoryLog) -> Vec<Record> {
     stored
         .map(|record| codec::decode(record.value.as_deref().unwrap()).unwrap())
         .collect()
-}
-
-fn rules(policy: &str) -> Rules {
-    const SECTIONS: [&str; 9] = [
-        "severity",
-        "working_hours",
-        "cooldown",
-        "budget",
-        "maintenance",
-        "defaults",
-        "rules",
-        "targets",
-        "actions",
-    ];
-    let text = include_str!("../../../config/default.toml");
-    let mut table: toml::Table = text.parse().unwrap();
-    table.retain(|section, _| SECTIONS.contains(&section));
-    let actions = table["actions"].clone();
-    let own = |name: &str| {
-        let mut action = actions["default"].as_table().unwrap().clone();
-        let changes = actions.get(name).and_then(toml::Value::as_table);
-        action.extend(changes.cloned().unwrap_or_default());
-        action.insert("policy".to_owned(), policy.into());
-        (name.to_owned(), toml::Value::Table(action))
-    };
-    table["actions"] = toml::Value::Table(executed_actions().into_iter().map(own).collect());
-    let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
-    Rules::new(&settings).unwrap()
 }
 
 /// Waits for a condition. The limit is only there to make a hang a failure.

@@ -187,7 +187,7 @@ async fn an_offset_is_settled_when_every_kind_has_settled_it() {
         counted(&seen).values().sum::<usize>() == 2
     })
     .await;
-    until("what waits for nobody else is settled", || {
+    until("what waits for no other kind is settled", || {
         bench.log.settled(&partition) == 1
     })
     .await;

@@ -18,3 +18,5 @@ mod outage;
 #[cfg(test)]
 mod poison;
 mod removal;
+#[cfg(test)]
+mod rules;

@@ -27,15 +27,13 @@ pub use self::probing::Probed;
 use self::probing::Question;
 use super::change::{Change, ChangeKind, VoidRecord};
 use super::fold::Fold;
+pub use super::limits::DETAIL_BYTES_MAX;
 use super::phase::{DerivedKind, Phase};
 use super::record::{Finish, FinishOutcome, Id, Millis, Start, Step, Via};
 use super::state::Subject;
 
 /// Actions bid for or being sent at the same time, by default; the others wait in Ready.
 pub const CONCURRENT_ACTIONS_DEFAULT: usize = 64;
-
-/// Bytes of a Finish's detail at most; the rest is cut off.
-pub const DETAIL_BYTES_MAX: usize = 4096;
 
 /// Ticks at most one per this time, and bids for one action after a void one.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -194,7 +192,12 @@ impl Execution {
     }
 
     /// A record was folded; `fold` is at least as far.
-    pub fn folded(&mut self, fold: &Fold, changes: &[Change], boot: Duration) -> Vec<Effect> {
+    pub fn folded<'a>(
+        &mut self,
+        fold: &Fold,
+        changes: impl IntoIterator<Item = &'a Change>,
+        boot: Duration,
+    ) -> Vec<Effect> {
         self.stirred = boot;
         let mut effects = Vec::new();
         for change in changes {

@@ -12,6 +12,8 @@ pub const LADDER_MAX: usize = 5;
 pub const ATTEMPTS_MAX: u32 = 10;
 /// `verify.next` may be nested this deep. An addition: it bounds the recursion over a record.
 pub const VERIFY_DEPTH_MAX: usize = LADDER_MAX;
+/// Bytes of the detail of an answer at most: request and answer in words. The rest is cut off.
+pub const DETAIL_BYTES_MAX: usize = 4_096;
 /// Bytes of an encoded record at most. A larger event is stored as hash and source position.
 pub const RECORD_BYTES_MAX: usize = 256 * 1024;
 

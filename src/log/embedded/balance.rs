@@ -1,4 +1,7 @@
 //! Spreads a group's partitions over its members: pure, even, and moving as few partitions as it can.
+//!
+//! The service joins each group once in a process. The conformance suite joins several members to one group, so that what it
+//! demands of a handover (drain, epochs, no loss) holds for the embedded log as for Kafka.
 
 use std::collections::BTreeMap;
 

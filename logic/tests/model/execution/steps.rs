@@ -294,7 +294,9 @@ impl Worlds {
         } else {
             self.boot(world.now)
         };
-        let effects = instance.execution.folded(&prefix.fold, &changes, boot);
+        let effects = instance
+            .execution
+            .folded(&prefix.fold, changes.iter(), boot);
         self.carry_out(&mut next, number, effects);
         Some(next)
     }

@@ -1,26 +1,27 @@
-//! Cooldown bookkeeping: one actor per ledger partition, which folds the ledger. Cooldowns, budgets, open actions and
-//! schedules are states of that fold, so they are the same on every instance and after every restart.
+//! The ledger: one actor per ledger partition, which folds it. Cooldowns, budgets, open actions and schedules are states of
+//! that fold, so they are the same on every instance and after every restart. In the tree and in metrics the actor is of the
+//! kind `cooldown`, after the bookkeeping that it holds.
 //!
 //! Input: the records of its ledger partition, from the first one on; where older ones are gone, from a checkpoint on
-//! (ledger-protocol §8). Output: changes, to the executor and into the decision history, and while this instance owns the
+//! (ledger-protocol §8). Output: its feed of changes, which history, metrics and the executor read, and while this instance owns the
 //! partition checkpoints, behind which old records are removed. A restart folds from the first record left again; so does
 //! an actor that was overtaken by a removal.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use homeostat_logic::event::Reject;
 use homeostat_logic::history::History;
-use homeostat_logic::ledger::change::{Change, ChangeKind, CheckpointVerdict};
+use homeostat_logic::ledger::change::{ChangeKind, CheckpointVerdict};
 use homeostat_logic::ledger::codec::{DecodeError, Undecodable, decode};
-use homeostat_logic::ledger::fold::FOLD_VERSION;
 use homeostat_logic::ledger::fold::restore::Restore;
+use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold};
 use homeostat_logic::ledger::placement::partition_of_target;
 use homeostat_logic::ledger::record::{Millis, Record};
 use homeostat_logic::topic::LEDGER;
 
 use crate::batch::Batch;
+use crate::changes::{News, Published, Reader};
 use crate::checkpoints::Checkpoints;
 use crate::continuity::{Break, Remedy, first_break};
 use crate::executor::Folded;
@@ -30,19 +31,17 @@ use crate::ports::clock::Clock;
 use crate::ports::log::{EventLog, RecordView, Tail, TopicPartition, Watermarks};
 use crate::ports::observer::Observer;
 use crate::sink::{BatchSink, Gauge, Outlet};
-use crate::supervision::{Failure, Handle, Recipient, Scope, SendError, Worker};
+use crate::supervision::{Failure, Handle, Recipient, Scope, Worker};
 use crate::throttle::Throttle;
 
-/// Pause before the log is asked again for the extent of the ledger, or a full executor for room.
+/// Pause before the log is asked again for the extent of the ledger.
 const RETRY: Duration = Duration::from_millis(500);
-/// Pause before a full executor is asked again.
-const FULL_PAUSE: Duration = Duration::from_millis(2);
 /// Records folded per message.
 const RECORDS_MAX: usize = 256;
 
 static UNREADABLE: Throttle = Throttle::new();
 
-/// The decision history, written by the cooldown actors and read by the API.
+/// The decision history, written by the ledger actors and read by the API.
 pub type SharedHistory = Arc<RwLock<History>>;
 
 /// Records of the ledger, for the reading that asked for them.
@@ -59,9 +58,9 @@ struct Reading {
     number: u64,
 }
 
-/// What every cooldown actor needs.
+/// What every ledger actor needs.
 #[derive(Clone)]
-pub struct CooldownContext {
+pub struct LedgerContext {
     /// The event log.
     pub log: Arc<dyn EventLog>,
     /// Time.
@@ -81,8 +80,8 @@ pub struct CooldownContext {
 }
 
 /// The actor.
-pub struct Cooldown {
-    context: CooldownContext,
+pub struct Ledger {
+    context: LedgerContext,
     reading: Reading,
     /// Offset of the record to come.
     next: i64,
@@ -94,7 +93,10 @@ pub struct Cooldown {
     restore: Option<Restore>,
     checkpoints: Checkpoints,
     tail: Option<Box<dyn Tail>>,
-    outbox: VecDeque<Folded>,
+    /// How far the history follows the fold's changes.
+    shown: Reader,
+    /// How far metrics do.
+    counted: Reader,
 }
 
 /// The mailbox is the only bound: what is not folded stays in the log.
@@ -117,7 +119,7 @@ impl Gauge for Unlimited {
     }
 }
 
-impl CooldownContext {
+impl LedgerContext {
     /// A record's contents, undecodable ones included; or why nothing more may be folded.
     fn readable(&self, record: RecordView<'_>) -> Result<Result<Record, Undecodable>, Progress> {
         let offset = record.offset;
@@ -148,15 +150,17 @@ impl CooldownContext {
     }
 }
 
-impl Cooldown {
+impl Ledger {
     /// An actor that has folded nothing yet; `incarnation` differs for each one of a partition.
-    pub fn new(context: CooldownContext, incarnation: u64) -> Self {
+    pub fn new(context: LedgerContext, incarnation: u64) -> Self {
         Self {
             checkpoints: Checkpoints::new(
                 Arc::clone(&context.log),
                 Arc::clone(&context.view),
                 context.keep_ms,
             ),
+            shown: context.view.changes().reader(),
+            counted: context.view.changes().reader(),
             context,
             reading: Reading {
                 incarnation,
@@ -167,7 +171,6 @@ impl Cooldown {
             live_from: 0,
             restore: None,
             tail: None,
-            outbox: VecDeque::new(),
         }
     }
 
@@ -335,20 +338,24 @@ impl Cooldown {
             return self.look_for_state(batch, scope);
         }
         fail_point::pass(Point::BeforeFold);
-        let changes = self.fold(batch);
+        let ordered = self.fold(batch);
         // Not before: who takes the partition over goes by it.
         self.context.view.write().read_to = self.next;
         // Behind the last record there may be offsets that were never one.
         self.catch_up(self.next.saturating_sub(1));
-        self.remember(&changes);
+        self.remember();
+        if ordered {
+            // The order is in the fold by now: its caller finds the result.
+            self.context.view.overridden().notify_waiters();
+        }
         if self.context.view.is_live() {
-            self.outbox.push_back(Folded(changes));
-            self.send(scope);
+            self.wake_executor();
         }
     }
 
-    fn fold(&mut self, batch: &Batch) -> Vec<Change> {
-        let mut changes = Vec::new();
+    /// Folds records and publishes what they change; says whether a person's order was among them.
+    fn fold(&mut self, batch: &Batch) -> bool {
+        let mut ordered = false;
         for record in batch.iter() {
             let decoded = match self.context.readable(record) {
                 Ok(decoded) => decoded,
@@ -360,52 +367,53 @@ impl Cooldown {
             let mut state = self.context.view.write();
             state.read_at = self.context.clock.boot();
             let new = state.fold.apply(record.offset, record.timestamp, decoded);
-            if record.offset >= self.live_from {
-                let now = self.context.clock.now();
-                for change in &new {
-                    self.context.observer.changed(change, &state.fold, now);
-                }
-            }
             self.checkpoints.folded(&state, &new);
-            drop(state);
             let stops = new.iter().find_map(|change| stopping(&change.kind));
-            changes.extend(new);
+            ordered |= new
+                .iter()
+                .any(|change| matches!(change.kind, ChangeKind::Overridden { .. }));
+            let changes = self.context.view.changes();
+            changes.publish(new, record.offset < self.live_from);
+            count(&mut self.counted, &self.context, &state.fold);
+            drop(state);
             if let Some(reason) = stops {
                 self.stop(Progress::Refused(reason));
                 break;
             }
             self.catch_up(record.offset);
         }
-        changes
+        ordered
     }
 
-    fn remember(&self, changes: &[Change]) {
+    /// The history takes in what was published.
+    fn remember(&mut self) {
         let state = self.context.view.read();
+        let News::Changes(changes) = self.shown.read(self.context.view.changes()) else {
+            drop(state);
+            return self.restore_history();
+        };
         let mut history = self
             .context
             .history
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         // The fold first, then the history: they are never taken the other way round.
-        for change in changes {
-            history.apply(change, &state.fold);
+        for published in &changes {
+            history.apply(&published.change, &state.fold);
         }
         drop(history);
         drop(state);
-        let emptied = |change: &Change| matches!(change.kind, ChangeKind::Emptied { .. });
+        let emptied = |published: &Arc<Published>| {
+            matches!(published.change.kind, ChangeKind::Emptied { .. })
+        };
         if changes.iter().any(emptied) {
             self.restore_history();
-        }
-        // The order is in the fold by now: its caller finds the result.
-        let orders = |change: &Change| matches!(change.kind, ChangeKind::Overridden { .. });
-        if changes.iter().any(orders) {
-            self.context.view.overridden().notify_waiters();
         }
     }
 
     /// The history shows the whole state of the fold, of which it has not seen the beginning.
     fn restore_history(&self) {
-        let CooldownContext {
+        let LedgerContext {
             view, partitions, ..
         } = &self.context;
         let state = view.read();
@@ -419,25 +427,23 @@ impl Cooldown {
         });
     }
 
-    /// Notifies the executor; when it is full, holds the mailbox until it has room.
-    fn send(&mut self, scope: &mut Scope<'_, Self>) {
-        let Some(executor) = self.context.executor.get() else {
-            return;
-        };
-        while let Some(folded) = self.outbox.pop_front() {
-            match executor.try_send(folded) {
-                Ok(()) => {}
-                Err(SendError::Full(folded)) => {
-                    self.outbox.push_front(folded);
-                    scope.hold(tokio::time::sleep(FULL_PAUSE), |worker, (), scope| {
-                        worker.send(scope);
-                        Ok(())
-                    });
-                    return;
-                }
-                // The executor is gone for good; the next one reads the fold.
-                Err(SendError::Closed(_)) => return,
-            }
+    /// The executor reads the feed now, and not at its next tick. When its mailbox is full or it is gone, its tick or the next
+    /// executor reads what there is.
+    fn wake_executor(&self) {
+        if let Some(executor) = self.context.executor.get()
+            && let Err(error) = executor.try_send(Folded)
+        {
+            tracing::debug!(%error, "the executor reads the changes at its next tick");
+        }
+    }
+}
+
+/// Metrics take in what was published just now, so they miss nothing.
+fn count(counted: &mut Reader, context: &LedgerContext, fold: &Fold) {
+    if let News::Changes(changes) = counted.read(context.view.changes()) {
+        let now = context.clock.now();
+        for published in changes.iter().filter(|published| !published.replayed) {
+            context.observer.changed(&published.change, fold, now);
         }
     }
 }
@@ -458,21 +464,23 @@ fn stopping(change: &ChangeKind) -> Option<String> {
 
 /// A fold that a failure left half changed, or that is not continued, must not be acted on: the executor waits for the
 /// next incarnation to catch up.
-impl Drop for Cooldown {
+impl Drop for Ledger {
     fn drop(&mut self) {
         self.context.view.restart();
     }
 }
 
-impl Worker for Cooldown {
+impl Worker for Ledger {
     fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
-        self.context.view.restart();
+        let view = &self.context.view;
+        view.restart();
+        (self.shown, self.counted) = (view.changes().reader(), view.changes().reader());
         self.open(scope);
         Ok(())
     }
 }
 
-impl Handle<LedgerBatch> for Cooldown {
+impl Handle<LedgerBatch> for Ledger {
     type Reply = ();
 
     fn handle(&mut self, message: LedgerBatch, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {

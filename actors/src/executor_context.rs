@@ -1,0 +1,35 @@
+//! What an executor, its requests and its questions work with.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use homeostat_logic::ledger::record::Id;
+
+use crate::in_force::Live;
+use crate::ledger_view::LedgerView;
+use crate::ports::clock::Clock;
+use crate::ports::log::EventLog;
+use crate::ports::observer::Observer;
+
+/// What every executor needs.
+#[derive(Clone)]
+pub struct ExecutorContext {
+    /// The event log.
+    pub log: Arc<dyn EventLog>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Metrics.
+    pub observer: Arc<dyn Observer>,
+    /// The partition as this instance sees it.
+    pub view: Arc<LedgerView>,
+    /// How actions reach their services; read once per bid, request or question.
+    pub live: Live,
+    /// Fresh random identities (ledger-protocol §3).
+    pub fresh_id: fn() -> Id,
+    /// Name of this instance; informs people only.
+    pub owner: Arc<str>,
+    /// Actions bid for or sent at the same time.
+    pub concurrent_actions_max: usize,
+    /// Requests under way and outcomes on their way into the ledger, counted over all incarnations.
+    pub under_way: Arc<AtomicUsize>,
+}

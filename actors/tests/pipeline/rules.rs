@@ -1,0 +1,33 @@
+//! The rules that the tests run by: the shipped ones, with one policy for every action.
+
+use homeostat_logic::rules::schema::executed_actions;
+use homeostat_logic::rules::{RuleSettings, Rules};
+
+/// The rules of the default configuration, with this policy for attempts without a clear answer.
+pub(crate) fn rules(policy: &str) -> Rules {
+    const SECTIONS: [&str; 9] = [
+        "severity",
+        "working_hours",
+        "cooldown",
+        "budget",
+        "maintenance",
+        "defaults",
+        "rules",
+        "targets",
+        "actions",
+    ];
+    let text = include_str!("../../../config/default.toml");
+    let mut table: toml::Table = text.parse().unwrap();
+    table.retain(|section, _| SECTIONS.contains(&section));
+    let actions = table["actions"].clone();
+    let own = |name: &str| {
+        let mut action = actions["default"].as_table().unwrap().clone();
+        let changes = actions.get(name).and_then(toml::Value::as_table);
+        action.extend(changes.cloned().unwrap_or_default());
+        action.insert("policy".to_owned(), policy.into());
+        (name.to_owned(), toml::Value::Table(action))
+    };
+    table["actions"] = toml::Value::Table(executed_actions().into_iter().map(own).collect());
+    let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
+    Rules::new(&settings).unwrap()
+}
