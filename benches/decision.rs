@@ -12,7 +12,7 @@ mod support;
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::decide::judge::judge;
 use homeostat_logic::decide::propose::{Context, Proposal, propose};
 use homeostat_logic::event::{Event, Names, decode};

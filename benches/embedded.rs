@@ -22,7 +22,7 @@ use homeostat::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use homeostat_actors::assignment::Assignments;
 use homeostat_actors::ports::log::{EventLog, GroupSettings, NewRecord, TopicSettings};
 use homeostat_actors::ports::observer::{Consumed, Observer};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{FinishOutcome, Millis};

@@ -31,7 +31,7 @@ pub mod partition;
 pub mod ports;
 mod request;
 pub mod roster;
-mod roster_settings;
+pub mod roster_settings;
 mod routing;
 pub mod sink;
 mod starter;

@@ -18,6 +18,7 @@ use crate::fail_point::{self, Point};
 use crate::feed::Incoming;
 use crate::flight::{Cause, Flight, Returned};
 use crate::ports::observer::{Consumed, Observer};
+use crate::roster_settings::RetrySettings;
 use crate::routing::{Parcel, Routes};
 use crate::sink::Deliver;
 use crate::supervision::{Failure, Handle, Scope, SendError, Worker};
@@ -30,17 +31,6 @@ const RETURNED_PERIOD: Duration = Duration::from_millis(50);
 
 /// Malformed events may come by the thousand; each is counted and kept, not each logged.
 static BURIED: Throttle = Throttle::new();
-
-/// How failing events are tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetrySettings {
-    /// Tries before an event is dead.
-    pub attempts_max: u32,
-    /// Pause before the second try; it doubles.
-    pub first: Duration,
-    /// Longest pause.
-    pub max: Duration,
-}
 
 /// Returns why an actor failed last, by its path.
 pub type LastFailure = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;

@@ -5,8 +5,18 @@ use std::time::Duration;
 use actix_rt::ArbiterHandle;
 
 use crate::flight::FlightLimits;
-use crate::partition::RetrySettings;
 use crate::supervision::{Backoff, ChildSpec, GroupSpec, Intensity, Worker};
+
+/// How failing events are tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetrySettings {
+    /// Tries before an event is dead.
+    pub attempts_max: u32,
+    /// Pause before the second try; it doubles.
+    pub first: Duration,
+    /// Longest pause.
+    pub max: Duration,
+}
 
 /// How actors are supervised and bounded.
 #[derive(Clone, Copy, Debug)]

@@ -14,7 +14,7 @@ use homeostat_actors::ports::log::{
     TopicSettings,
 };
 use homeostat_actors::ports::observer::{Consumed, Observer};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::event::{Names, decode};
 use homeostat_logic::ledger::change::Change;
 use homeostat_logic::ledger::fold::Fold;

@@ -17,7 +17,7 @@ use schemars::{JsonSchema, json_schema};
 use serde::Serialize;
 use serde::ser::SerializeMap as _;
 
-use crate::action::Action;
+use crate::actions::Action;
 use crate::clock_text::{format_time, rfc3339, rfc3339_option};
 use crate::ledger::limits::DETAIL_BYTES_MAX;
 use crate::ledger::listing::GateVerdict;

@@ -38,5 +38,3 @@ pub mod severity;
 pub mod target;
 pub mod topic;
 pub mod view;
-
-pub use actions as action;

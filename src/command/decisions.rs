@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 
 use clap::Subcommand;
 use clap::builder::{NonEmptyStringValueParser, PossibleValuesParser};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::history::Outcome;
 use serde_json::Value;
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use homeostat_actors::ports::connector::{Binding, Connections};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::rules::schema::{DEFAULT_ACTION, executed_actions};
 use homeostat_logic::target::{Target, TargetKind};
 use toml::Value;

@@ -7,7 +7,7 @@ mod unmatched;
 
 use std::net::SocketAddr;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::times::HORIZON_MS;
 use homeostat_logic::rules::schema::executed_actions;
 use homeostat_logic::severity::Severity;

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use homeostat_actors::ports::connector::Connector;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Order};
 use homeostat_actors::ports::log::{Appended, ErrorClass, EventLog, Header, LogError, NewRecord};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use homeostat_logic::params::Params;
 use homeostat_logic::topic::{ORIGIN_HEADER, SOURCE, SYSTEM_ALERTS};

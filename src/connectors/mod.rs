@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use homeostat_actors::ports::connector::{Binding, Connections};
 use homeostat_actors::ports::log::EventLog;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 
 use kind::{AnyKind, Entry};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use serde_json::Value;
 
 use super::KINDS;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use schemars::JsonSchema;

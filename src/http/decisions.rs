@@ -2,7 +2,7 @@
 
 use actix_web::web::{Data, Json, Path};
 use homeostat_actors::ports::clock::Clock;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::clock_text::format_time;
 use homeostat_logic::history::{Cursor, DecisionStory, DecisionSummary, Filter, Outcome, Page};
 use homeostat_logic::ledger::record::{Id, Millis};

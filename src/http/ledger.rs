@@ -7,7 +7,7 @@ use actix_web::web::{self, Data, Json};
 use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::lost_alerts::Delivered;
 use homeostat_actors::ports::clock::Clock;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::clock_text::format_time;
 use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold};
 use homeostat_logic::ledger::placement::partition_of_target;

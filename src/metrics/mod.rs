@@ -13,7 +13,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 pub use homeostat_actors::ports::observer::Consumed;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::events::declared_types;
 use homeostat_logic::history::Outcome;
 use homeostat_logic::ledger::record::Millis;

@@ -1,7 +1,7 @@
 //! Which counters show 0 before anything is counted: those whose labels come from closed lists.
 
 use homeostat_actors::dead_letters;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::event::Reject;
 use homeostat_logic::ledger::reason::{Suppression, VoidReason};
 use homeostat_logic::ledger::record::FinishOutcome;

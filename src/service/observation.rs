@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat_actors::ports::observer::{Consumed, Observer};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::clock_text::format_time;
 use homeostat_logic::event::Reject;
 use homeostat_logic::history::Outcome;

@@ -1,7 +1,7 @@
 //! Connections, how actions use them, and their secrets.
 
 use homeostat::configuration::effective;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::target::Target;
 
 use crate::loading::{faults, loaded};

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use homeostat::configuration::{Configuration, DEFAULT};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
 

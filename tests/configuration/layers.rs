@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use homeostat::configuration::{Configuration, DEFAULT, Origin, load};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 
 use crate::loading::{collect, faults, loaded, owned, with};
 

@@ -1,6 +1,6 @@
 //! Relations between keys, and further budgets.
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 
 use crate::loading::{faults, loaded};
 

@@ -8,6 +8,7 @@
     reason = "helpers of tests, too, end at the first surprise"
 )]
 
+mod circles;
 mod dependencies;
 mod documents;
 mod words;

@@ -18,7 +18,7 @@ use homeostat_actors::ledger_view::{LedgerView, Progress};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::*;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::history::*;
 use homeostat_logic::ledger::codec::decode;
 use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold, Memory};

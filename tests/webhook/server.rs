@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use homeostat::configuration::load;
 use homeostat_actors::ports::connector::{Answer, Connector, Order};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;

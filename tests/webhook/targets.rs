@@ -1,7 +1,7 @@
 //! Orders that a template cannot take, and actions that a configuration does not have.
 
 use homeostat_actors::ports::connector::{Binding, Connections, NotBound, Order};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::target::Target;
 

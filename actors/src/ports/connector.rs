@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use homeostat_logic::params::Params;
 use homeostat_logic::severity::Severity;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::change::Change;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{FinishOutcome, Millis};

@@ -18,7 +18,6 @@ use homeostat_actors::kinds::responder::{Decide, Judge};
 use homeostat_actors::kinds::{Kind, Means};
 use homeostat_actors::ledger::{LedgerContext, SharedHistory};
 use homeostat_actors::ledger_view::LedgerView;
-use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::{Answer, Binding, Connections, Connector, Order, Probe};
 use homeostat_actors::ports::log::{
@@ -26,8 +25,9 @@ use homeostat_actors::ports::log::{
 };
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
+use homeostat_actors::roster_settings::RetrySettings;
 use homeostat_actors::supervision::{ActorSnapshot, Backoff, Intensity};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::event::Event;

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use homeostat_actors::partition::RetrySettings;
 use homeostat_actors::ports::log::{Header, NewRecord};
 use homeostat_actors::ports::observer::Consumed;
+use homeostat_actors::roster_settings::RetrySettings;
 use homeostat_actors::supervision::Intensity;
 use homeostat_logic::envelope::{Decoded, HeaderView, decode_record};
 use homeostat_logic::event::{Names, Reject};

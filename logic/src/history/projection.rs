@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Attempt, Cursor, DecisionStory, DecisionSummary, Filter, Page, story};
-use crate::action::Action;
+use crate::actions::Action;
 use crate::history::Outcome;
 use crate::ledger::change::{Change, ChangeKind, Derived};
 use crate::ledger::fold::Fold;

@@ -1,7 +1,7 @@
 //! The history as the API shows it.
 
 use super::*;
-use crate::action::Action::{Ignore, Monitor, Retrain};
+use crate::actions::Action::{Ignore, Monitor, Retrain};
 use crate::ledger::change::Change;
 use crate::ledger::fold::Fold;
 use crate::ledger::fold::samples::*;

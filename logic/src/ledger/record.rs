@@ -10,7 +10,7 @@ use super::version::FIRST_VERSION;
 use crate::params::Params;
 
 pub use super::times::Millis;
-use crate::action::Action;
+use crate::actions::Action;
 pub use crate::raw_json::RawJson;
 use crate::severity::Severity;
 use crate::target::Target;

@@ -2,7 +2,7 @@
 //! (issue 13, row 9).
 
 use crate::support::{at, noon, rules};
-use homeostat_logic::action::Action::{self, Alert, Ignore, Retrain};
+use homeostat_logic::actions::Action::{self, Alert, Ignore, Retrain};
 use homeostat_logic::decide::judge::judge;
 use homeostat_logic::decide::propose::{Context, propose};
 use homeostat_logic::envelope::open_text;

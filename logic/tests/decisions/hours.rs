@@ -1,6 +1,6 @@
 //! Working hours and maintenance windows: what starts now, what waits, what people are told instead.
 
-use homeostat_logic::action::Action::{Alert, Monitor, Retrain, ScaleUp};
+use homeostat_logic::actions::Action::{Alert, Monitor, Retrain, ScaleUp};
 use homeostat_logic::severity::Severity;
 
 use crate::support::{at, judged, noon, proposed, rules};

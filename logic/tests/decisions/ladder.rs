@@ -1,6 +1,6 @@
 //! Budgets: the rungs that gate an action, and which of them there are.
 
-use homeostat_logic::action::Action::{Alert, Ignore, Monitor, Retrain};
+use homeostat_logic::actions::Action::{Alert, Ignore, Monitor, Retrain};
 use homeostat_logic::ledger::record::Policy;
 use homeostat_logic::rules::Rules;
 

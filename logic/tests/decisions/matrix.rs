@@ -1,6 +1,6 @@
 //! The matrix and the thresholds of SPEC §4: every cell, one below, at and above each boundary; severity and target.
 
-use homeostat_logic::action::Action::{self, Alert, Ignore, Monitor, Retrain, Rollback, ScaleUp};
+use homeostat_logic::actions::Action::{self, Alert, Ignore, Monitor, Retrain, Rollback, ScaleUp};
 use homeostat_logic::severity::Severity::{self, Critical, High, Low, Medium};
 
 use crate::support::{judged, noon, proposed, rules};

@@ -1,7 +1,7 @@
 //! What actions ask their connectors for: the JSON of each intent, byte for byte, and the parameters that are configuration.
 
 use crate::support::{noon, proposed, rules, settings};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::rules::Rules;
 
 /// The parameters of the first step.

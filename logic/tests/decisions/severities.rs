@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::support::{noon, proposed, rules, settings};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::decide::judge::judge;
 use homeostat_logic::decide::propose::{Context, Proposal, propose};
 use homeostat_logic::envelope::decode_record;

@@ -1,6 +1,6 @@
 //! What a decision says and hands over, and which setting it follows.
 
-use homeostat_logic::action::Action::{Alert, Rollback, ScaleUp};
+use homeostat_logic::actions::Action::{Alert, Rollback, ScaleUp};
 use homeostat_logic::severity::Severity::{Critical, High, Medium};
 
 use crate::support::{noon, proposed, rules};

@@ -2,7 +2,7 @@
 //! cut with the state that was written there, and from every cut without a state, which must not do (V8). Also people's
 //! orders whose keys outlive the memory, and what they acknowledge.
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::identity;

@@ -4,7 +4,7 @@
 
 use std::hash::Hasher as _;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::ledger::fold::{Fold, Memory};
 use homeostat_logic::ledger::identity;

@@ -5,7 +5,7 @@ mod searches;
 
 use std::collections::BTreeMap;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{
     Finish, FinishOutcome, Gate, Id, Override, OverrideOrder, Policy, Propose, Record, Start,

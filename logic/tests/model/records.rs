@@ -1,6 +1,6 @@
 //! The records that the models begin with.
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold, Memory};
 use homeostat_logic::ledger::identity;
 use homeostat_logic::ledger::record::{

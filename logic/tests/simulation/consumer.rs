@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::decide::judge::judge;
 use homeostat_logic::decide::propose::{Context, propose};
 use homeostat_logic::event::decode;

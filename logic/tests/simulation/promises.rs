@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::change::{Change, ChangeKind, CheckpointVerdict, Entered};
 use homeostat_logic::ledger::execution::Order;
 use homeostat_logic::ledger::phase::{DerivedKind, Phase};

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::{Millis, Propose, Verify, When, Window};
 use homeostat_logic::rules::Rules;
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use chrono::{DateTime, SecondsFormat};
 use homeostat_actors::ports::connector::Order;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::params::Params;
 use homeostat_logic::severity::Severity;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use homeostat_actors::ledger_view::LedgerView;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::clock_text::format_time;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::identity;

@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header::HeaderValue;
 use actix_web::{FromRequest, HttpRequest};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::event_text::{DEPTH_MAX, too_deep_at};
 use homeostat_logic::ledger::record::{Id, Millis, Resolution};
 use homeostat_logic::severity::Severity;

@@ -8,7 +8,7 @@ mod shown;
 use std::time::Duration;
 
 use homeostat_actors::ports::log::NewRecord;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::decide::force::{Forced, force};
 use homeostat_logic::ledger::codec::{decode, encode};
 use homeostat_logic::ledger::identity;

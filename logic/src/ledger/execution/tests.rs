@@ -3,7 +3,7 @@
 mod probing;
 
 use super::*;
-use crate::action::Action::Retrain;
+use crate::actions::Action::Retrain;
 use crate::ledger::fold::samples::*;
 use crate::ledger::record::{OverrideOrder, Policy, Propose, Record};
 use crate::ledger::times::START_DEADLINE;

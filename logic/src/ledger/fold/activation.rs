@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::Fold;
-use crate::action::Action;
+use crate::actions::Action;
 use crate::ledger::change::{ChangeKind, Judged};
 use crate::ledger::phase::Phase;
 use crate::ledger::reason::Cause;

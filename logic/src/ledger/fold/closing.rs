@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Fold;
 use super::aged::Aged;
-use crate::action::Action;
+use crate::actions::Action;
 use crate::ledger::change::{ChangeKind, Derived};
 use crate::ledger::identity;
 use crate::ledger::phase::{DerivedKind, Phase};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Fold;
 use super::aged::Aged;
-use crate::action::Action;
+use crate::actions::Action;
 use crate::clock_text::format_time;
 use crate::ledger::listing::GateVerdict;
 use crate::ledger::phase::Phase;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::aged::Aged;
 use super::memory::Memory;
-use crate::action::Action;
+use crate::actions::Action;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{Id, Millis};
 use crate::ledger::state::{ActionState, FoldState};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Fold;
 use super::aged::Aged;
 use super::gates::{Judgement, skipped};
-use crate::action::Action;
+use crate::actions::Action;
 use crate::ledger::change::{ChangeKind, VoidRecord};
 use crate::ledger::identity;
 use crate::ledger::limits;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Fold;
 use super::gates::{Judgement, refusal};
-use crate::action::Action;
+use crate::actions::Action;
 use crate::ledger::change::{ChangeKind, Entered, VoidRecord};
 use crate::ledger::identity;
 use crate::ledger::limits;

@@ -1,6 +1,6 @@
 //! Proposals, bids and outcomes for tests: small values by default, each test changes what it is about.
 
-use crate::action::Action;
+use crate::actions::Action;
 use crate::ledger::change::{Change, ChangeKind};
 use crate::ledger::fold::{FOLD_VERSION, Fold, Memory};
 use crate::ledger::identity;

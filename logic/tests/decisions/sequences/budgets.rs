@@ -1,6 +1,6 @@
 //! Budgets over an hour, and what happens in the place of an action.
 
-use homeostat_logic::action::Action::{self, Alert, Monitor, Retrain, Rollback};
+use homeostat_logic::actions::Action::{self, Alert, Monitor, Retrain, Rollback};
 use homeostat_logic::ledger::listing::GateVerdict;
 
 use super::{DRIFT, HOUR, MINUTE, NO_COOLDOWN, SECOND, Story, URGENT};

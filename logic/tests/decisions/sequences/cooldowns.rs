@@ -1,6 +1,6 @@
 //! Cooldowns, keys of running actions, and failures.
 
-use homeostat_logic::action::Action::{Alert, Monitor, Retrain, Rollback, ScaleUp};
+use homeostat_logic::actions::Action::{Alert, Monitor, Retrain, Rollback, ScaleUp};
 use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::ledger::record::FinishOutcome;
 

@@ -6,7 +6,7 @@ mod cooldowns;
 mod repeats;
 mod waiting;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::decide::judge::judge;
 use homeostat_logic::decide::propose::{Context, propose};
 use homeostat_logic::event::{Names, decode as decode_event};

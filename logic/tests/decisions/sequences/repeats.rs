@@ -1,6 +1,6 @@
 //! Events read or published twice, and events too old.
 
-use homeostat_logic::action::Action::Retrain;
+use homeostat_logic::actions::Action::Retrain;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::record::Millis;
 

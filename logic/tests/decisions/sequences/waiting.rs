@@ -1,6 +1,6 @@
 //! What waits: for its window, or for somebody to start it.
 
-use homeostat_logic::action::Action::Retrain;
+use homeostat_logic::actions::Action::Retrain;
 use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::ledger::record::Record;
 

@@ -3,7 +3,7 @@
 mod readable;
 mod unreadable;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::Decision;
 use homeostat_logic::rules::Rules;
 

@@ -1,6 +1,6 @@
 //! Every usual form of a name, defaults where there is none, and names that contradict.
 
-use homeostat_logic::action::Action::{Alert, Ignore, Retrain, Rollback, ScaleUp};
+use homeostat_logic::actions::Action::{Alert, Ignore, Retrain, Rollback, ScaleUp};
 use homeostat_logic::rules::Rules;
 use serde_json::json;
 

@@ -1,6 +1,6 @@
 //! Fields that cannot be read alert people and touch no default.
 
-use homeostat_logic::action::Action::{Alert, Ignore, Monitor, Retrain};
+use homeostat_logic::actions::Action::{Alert, Ignore, Monitor, Retrain};
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::execution::{Execution, Moment};
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Policy, Record};
 use homeostat_logic::ledger::state::FoldState;

@@ -1,7 +1,7 @@
 //! Tests of templates: what they may show, and what they refuse.
 
 use homeostat_actors::ports::connector::Order;
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;

@@ -1,6 +1,6 @@
 //! Alerts that reached nobody, and how people come to know of them (ledger-protocol §13.8; issue 13, row 14).
 
-use crate::action::Action::{Alert, Retrain};
+use crate::actions::Action::{Alert, Retrain};
 use crate::ledger::change::ChangeKind;
 use crate::ledger::fold::Fold;
 use crate::ledger::fold::samples::*;

@@ -1,6 +1,6 @@
 //! Each line of ledger-protocol §4 about bids, outcomes, doubt and what is derived from them.
 
-use crate::action::Action::{Retrain, Rollback};
+use crate::actions::Action::{Retrain, Rollback};
 use crate::ledger::fold::closing::backoff;
 use crate::ledger::fold::samples::*;
 use crate::ledger::phase::{DerivedKind, Phase};

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::random::{log_of, moves};
-use crate::action::Action::{Alert, Retrain};
+use crate::actions::Action::{Alert, Retrain};
 use crate::ledger::change::{Change, ChangeKind, CheckpointVerdict};
 use crate::ledger::codec;
 use crate::ledger::fold::restore::{Restore, RestoreError};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::histories;
 use super::random::{forcing, log_of};
-use crate::action::Action::Retrain;
+use crate::actions::Action::Retrain;
 use crate::ledger::change::Halt;
 use crate::ledger::fold::restore::Restore;
 use crate::ledger::fold::samples::*;

@@ -1,7 +1,7 @@
 //! The installation's identity (ledger-protocol §13.2; issue 13, row 12): the first Genesis counts, nothing is decided
 //! before it, and every action's id follows from it.
 
-use crate::action::Action::{Alert, Retrain};
+use crate::actions::Action::{Alert, Retrain};
 use crate::ledger::change::{ChangeKind, Halt};
 use crate::ledger::codec::{self, DecodeError};
 use crate::ledger::fold::restore::Restore;

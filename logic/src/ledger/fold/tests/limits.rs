@@ -1,6 +1,6 @@
 //! Each limit of ledger-protocol §3 at its edge and just beyond it.
 
-use crate::action::Action::Retrain;
+use crate::actions::Action::Retrain;
 use crate::ledger::fold::samples::*;
 use crate::ledger::limits::validate;
 use crate::ledger::record::{Gate, Propose, Step, Verify};

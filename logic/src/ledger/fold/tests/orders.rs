@@ -6,7 +6,7 @@ mod forced;
 mod holds;
 mod versions;
 
-use crate::action::Action::Retrain;
+use crate::actions::Action::Retrain;
 use crate::ledger::fold::samples::*;
 use crate::ledger::record::{Millis, OverrideOrder, Policy, Propose, Step};
 

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::histories::{self, applied, each, is_forced};
 use super::random::{log_of, moves};
-use crate::action::Action::Retrain;
+use crate::actions::Action::Retrain;
 use crate::ledger::change::{Change, ChangeKind, Halt};
 use crate::ledger::codec::{self, DecodeError, EncodeError};
 use crate::ledger::fold::samples::*;

@@ -1,6 +1,6 @@
 //! Each line of ledger-protocol §4 about proposals, gates, windows and forgetting.
 
-use crate::action::Action::{Alert, Ignore, Monitor, Retrain, Rollback};
+use crate::actions::Action::{Alert, Ignore, Monitor, Retrain, Rollback};
 use crate::ledger::change::ChangeKind;
 use crate::ledger::codec::Undecodable;
 use crate::ledger::fold::samples::*;

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use crate::action::Action::{Alert, Ignore, Monitor, Retrain};
+use crate::actions::Action::{Alert, Ignore, Monitor, Retrain};
 use crate::ledger::change::ChangeKind;
 use crate::ledger::fold::Fold;
 use crate::ledger::fold::samples::*;

@@ -1,6 +1,6 @@
 //! What a person may fire again, and how its next end is told (ledger-protocol §9, §13.8; issue 13, row 14).
 
-use crate::action::Action::{Alert, Retrain, Rollback};
+use crate::actions::Action::{Alert, Retrain, Rollback};
 use crate::ledger::fold::samples::*;
 use crate::ledger::phase::DerivedKind;
 use crate::ledger::reason::Refusal;

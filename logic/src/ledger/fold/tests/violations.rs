@@ -1,6 +1,6 @@
 //! Traces of ledger-protocol §11 that concern the fold: each found a violation in an earlier text of the protocol.
 
-use crate::action::Action::{Retrain, Rollback};
+use crate::actions::Action::{Retrain, Rollback};
 use crate::ledger::fold::samples::*;
 use crate::ledger::record::FinishOutcome::{Done, Failed, Unknown};
 use crate::ledger::record::{Policy, Propose, Record, Step};

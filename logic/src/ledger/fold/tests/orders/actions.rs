@@ -1,7 +1,7 @@
 //! Orders about one action: cancelled, fired again, resolved.
 
 use super::{HOUR, with};
-use crate::action::Action::Retrain;
+use crate::actions::Action::Retrain;
 use crate::ledger::fold::samples::*;
 use crate::ledger::identity;
 use crate::ledger::phase::DerivedKind;

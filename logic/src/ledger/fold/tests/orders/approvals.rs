@@ -1,7 +1,7 @@
 //! Actions that need an approval.
 
 use super::HOUR;
-use crate::action::Action::{Alert, Retrain};
+use crate::actions::Action::{Alert, Retrain};
 use crate::ledger::fold::samples::*;
 use crate::ledger::phase::DerivedKind;
 use crate::ledger::record::{Id, OverrideOrder, Propose, Step};

@@ -1,7 +1,7 @@
 //! Actions that an operator forces.
 
 use super::{HOUR, force};
-use crate::action::Action::Retrain;
+use crate::actions::Action::Retrain;
 use crate::ledger::fold::samples::*;
 use crate::ledger::identity;
 use crate::ledger::record::FinishOutcome::Done;

@@ -1,7 +1,7 @@
 //! Orders about what may start: cooldowns cleared, partitions paused and silenced.
 
 use super::HOUR;
-use crate::action::Action::{Alert, Retrain};
+use crate::actions::Action::{Alert, Retrain};
 use crate::ledger::fold::samples::*;
 use crate::ledger::record::FinishOutcome::Done;
 use crate::ledger::record::{Id, Millis, OverrideOrder, Step};

@@ -1,7 +1,7 @@
 //! Records of later rules, of recoveries, and of positions older than the memory.
 
 use super::HOUR;
-use crate::action::Action::Retrain;
+use crate::actions::Action::Retrain;
 use crate::ledger::change::{ChangeKind, Halt};
 use crate::ledger::fold::samples::*;
 use crate::ledger::fold::{FOLD_VERSION, Fold};
