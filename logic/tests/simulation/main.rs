@@ -43,7 +43,7 @@ use std::sync::{Mutex, PoisonError};
 use profile::Sabotage;
 use world::{Outcome, World};
 
-/// Seeds of every run in CI; always the same ones.
+/// Seeds of every run of the tests; always the same ones. `scripts/simulate` runs five times as many.
 const SEEDS: Range<u64> = 0..2_000;
 /// Events shown of a world that broke a promise.
 const TRACE_SHOWN: usize = 60;
@@ -171,7 +171,7 @@ fn every_promise_holds_in_every_simulated_world() {
         seeds.end,
         began.elapsed().as_secs()
     );
-    if seeds == SEEDS {
+    if worlds >= SEEDS.end {
         assert!(
             milder > 0 && approvals > 0,
             "worlds without what they prove"
