@@ -10,7 +10,8 @@ use homeostat_actors::ports::connector::{Answer, Probe};
 use homeostat_logic::ledger::record::{Finish, FinishOutcome, Record, Via};
 use serde_json::json;
 
-use crate::bench::{Bench, Plan, Probing, done, drift, ledger, until};
+use crate::bench::{Bench, Plan, drift, ledger, until};
+use crate::doubles::{Probing, done};
 use crate::memory_log::place;
 
 const DRIFT: &str = "data.drift.detected";

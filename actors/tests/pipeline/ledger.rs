@@ -14,7 +14,8 @@ use homeostat_logic::ledger::record::{FinishOutcome, Id, Record};
 use homeostat_logic::topic::LEDGER;
 use tokio::sync::watch;
 
-use crate::bench::{Bench, Plan, done, drift, fresh_id, ledger, until};
+use crate::bench::{Bench, Plan, drift, fresh_id, ledger, until};
+use crate::doubles::done;
 use crate::memory_log::place;
 
 const DRIFT: &str = "data.drift.detected";
@@ -112,7 +113,7 @@ async fn a_fold_that_fails_starts_over_with_its_executor_and_nothing_is_sent_twi
 }
 
 /// A connector that answers when the test says so.
-fn gate() -> (watch::Sender<bool>, crate::bench::Sending) {
+fn gate() -> (watch::Sender<bool>, crate::doubles::Sending) {
     let (open, wait) = watch::channel(false);
     let send = Box::new(move |_: Order| {
         let mut wait = wait.clone();
