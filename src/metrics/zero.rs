@@ -1,11 +1,11 @@
 //! Which counters show 0 before anything is counted: those whose labels come from closed lists.
 
-use homeostat_actors::dead_letters;
+use homeostat_actors::{dead_letters, kinds};
 use homeostat_logic::actions::Action;
 use homeostat_logic::event::Reject;
 use homeostat_logic::ledger::reason::{Suppression, VoidReason};
 use homeostat_logic::ledger::record::FinishOutcome;
-use homeostat_logic::topic::{self, Use};
+use homeostat_logic::topic;
 use strum::VariantNames as _;
 
 use super::{Consumed, Metrics, Published, STATUS_CLASSES};
@@ -14,10 +14,7 @@ use crate::connectors;
 impl Metrics {
     /// Series whose absence would look like health: a rate over a counter that appears with its first error misses it.
     pub(super) fn start_at_zero(&self) {
-        for topic in topic::TOPICS
-            .iter()
-            .filter(|topic| topic.usage != Use::Produce)
-        {
+        for topic in kinds::topics_read(&kinds::all()) {
             for outcome in Consumed::ALL {
                 self.events_consumed(topic.name, outcome, 0);
             }

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use homeostat_actors::assignment::Partitions;
 use homeostat_actors::flight::Standstill;
+use homeostat_actors::kinds;
 use homeostat_actors::ports::log::{PartitionStatus, TopicPartition};
 use homeostat_actors::supervision::{Progress, Step, Watch};
-use homeostat_logic::topic::{TOPICS, Use};
 
 use super::vital::{Shown, Vital, Watching, end_process};
 use crate::metrics::{Metrics, topic_label};
@@ -175,9 +175,8 @@ fn partition_reasons(partitions: &Partitions, now: Instant) -> Vec<String> {
 
 /// As created by this service; of a topic that was given more partitions later, only the actors watch the rest.
 fn consumed_partitions() -> impl Iterator<Item = TopicPartition> {
-    TOPICS
-        .iter()
-        .filter(|topic| topic.usage != Use::Produce)
+    kinds::topics_read(&kinds::all())
+        .into_iter()
         .flat_map(|topic| {
             (0..topic.partitions).map(|partition| TopicPartition {
                 topic: topic.name.to_owned(),
