@@ -351,13 +351,10 @@ async fn a_replayed_event_is_decided_once_however_often_it_is_replayed() {
         }
     }
     duplicates.sort_unstable();
-    let expected = [
-        (0, 0, false),
-        (0, 1, true),
-        (0, 2, true),
-        (0, 3, true),
-        (1, 0, false),
-    ];
-    assert_eq!(duplicates, expected);
+    // Batches of a partition are appended side by side: any of the first three may reach the ledger first, and counts.
+    let (first, rest) = duplicates.split_at(3);
+    let decided = first.iter().filter(|(.., duplicate)| !duplicate);
+    assert_eq!(decided.count(), 1, "{duplicates:?}");
+    assert_eq!(rest, [(0, 3, true), (1, 0, false)]);
     bench.end().await;
 }
