@@ -34,7 +34,6 @@ use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{Genesis, Id, Record};
 use homeostat_logic::ledger::retention::KEEP_MS_MIN;
-use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 
 use crate::doubles::{Hearing, Probing, Recording, Resolving, Scripted, Sending, TestClock, done};

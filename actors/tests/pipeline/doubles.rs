@@ -11,7 +11,7 @@ use homeostat_actors::kinds::responder::Judge;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
 use homeostat_actors::ports::observer::{Consumed, Observer};
-use homeostat_logic::action::Action;
+use homeostat_logic::actions::Action;
 use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::event::Event;
 use homeostat_logic::ledger::change::Change;

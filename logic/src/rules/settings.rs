@@ -263,7 +263,7 @@ pub struct ActionSettings {
     pub max_attempts: u32,
     /// Pause between two attempts.
     pub backoff: Backoff,
-    /// Parameters of its own; [`schema::by_action`] has what its kind declares.
+    /// Parameters of its own; `schema::by_action` has what its kind declares.
     #[serde(default)]
     #[schemars(skip)]
     pub parameters: serde_json::Map<String, serde_json::Value>,
