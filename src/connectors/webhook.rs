@@ -126,7 +126,10 @@ probe.path = "/runs/{{ action_id }}"
         compile: &mut Compile<'_>,
     ) -> Option<Arc<dyn Connector>> {
         let mut headers = self.service.headers.clone();
-        headers.extend(compile.headers(&with.headers));
+        // In place of the connection's own: `extend` would keep both, and the body would be escaped for the wrong type.
+        for (name, value) in &compile.headers(&with.headers) {
+            headers.insert(name, value.clone());
+        }
         let content = headers::purpose(&headers);
         let path = with.path.as_ref().map(|path| self.path(path, compile));
         let body = with.body.as_ref();

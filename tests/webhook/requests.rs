@@ -156,3 +156,21 @@ fn hmac_sha256(key: &[u8], message: &[u8]) -> Vec<u8> {
     let digest = Sha256::digest([&inner, message].concat());
     Sha256::digest([outer, digest.to_vec()].concat()).to_vec()
 }
+
+#[tokio::test]
+async fn a_header_of_the_action_takes_the_place_of_the_connections_and_its_type_rules_the_body() {
+    let mut server = Server::responding("200 OK", "", "").await;
+    let keys = "headers.Content-Type = \"text/plain\"\nbody = \"not json\"\n";
+    let answer = send_to(&server, keys).await;
+    assert_eq!(answer.outcome, FinishOutcome::Done, "{}", answer.detail);
+    let sent = server.received.recv().await.unwrap();
+    assert_eq!(sent.headers["content-type"], "text/plain");
+    let json = format!("{keys}with.headers.Content-Type = \"application/json\"\n");
+    let answer = send_to(&server, &json).await;
+    assert!(
+        answer.permanent && answer.detail.contains("did not render to JSON"),
+        "{}",
+        answer.detail
+    );
+    assert_eq!(server.count(), 0);
+}

@@ -147,6 +147,9 @@ pub(crate) fn connector(table: &str, environment: &[(&str, &str)]) -> Arc<dyn Co
     for key in ["path", "method", "body", "probe"] {
         with.extend(table.remove(key).map(|value| (key.to_owned(), value)));
     }
+    if let Some(toml::Value::Table(own)) = table.remove("with") {
+        with.extend(own);
+    }
     table.insert("kind".to_owned(), "webhook".into());
     let text = toml::toml! {
         [actions.retrain]
