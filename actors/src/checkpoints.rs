@@ -10,7 +10,7 @@ use homeostat_logic::ledger::retention::Retention;
 use homeostat_logic::topic::LEDGER;
 
 use crate::ledger_record::ledger_record;
-use crate::ledger_view::{LedgerView, Progress, State};
+use crate::ledger_view::{FoldProgress, LedgerView, State};
 use crate::ports::log::{EventLog, TopicPartition};
 
 /// One at a time. A checkpoint that fails is left out: it is redundant, and the next one comes within C.
@@ -44,7 +44,7 @@ impl Checkpoints {
         }
         // Those who do not own the partition forget it as well: the next answer covers what this one does.
         let keep_from = self.retention.behind(now);
-        let due = state.progress == Progress::Live && self.view.owner().is_some();
+        let due = state.progress == FoldProgress::Live && self.view.owner().is_some();
         if !due || self.writing.swap(true, Ordering::AcqRel) {
             return;
         }

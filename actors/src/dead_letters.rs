@@ -42,7 +42,7 @@ static WAITING: Throttle = Throttle::new();
 
 /// Why a record is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Death {
     /// The kind of fault, one of a closed list: what letters are filtered by.
     pub reason: &'static str,
     /// What was wrong.
@@ -72,9 +72,9 @@ impl DeadLetters {
         &self,
         source: &TopicPartition,
         record: RecordView<'_>,
-        verdict: &Verdict,
+        death: &Death,
     ) -> NewRecord {
-        letter(&self.revision, source, record, verdict)
+        letter(&self.revision, source, record, death)
     }
 
     /// Writes it, as long as that takes: while the dead-letter topic does not answer, the partition waits and nothing is
@@ -125,18 +125,18 @@ fn letter(
     revision: &str,
     source: &TopicPartition,
     record: RecordView<'_>,
-    verdict: &Verdict,
+    death: &Death,
 ) -> NewRecord {
-    let mut error = verdict.error.clone();
+    let mut error = death.error.clone();
     error.truncate(error.floor_char_boundary(REASON_BYTES_MAX));
     let mut headers: Vec<Header> = vec![
         header("topic", &source.topic),
         header("partition", &source.partition.to_string()),
         header("offset", &record.offset.to_string()),
         header("timestamp", &record.timestamp.to_string()),
-        header("reason", verdict.reason),
+        header("reason", death.reason),
         header("error", &error),
-        header("attempts", &verdict.attempts.to_string()),
+        header("attempts", &death.attempts.to_string()),
         header("revision", revision),
         header(ORIGIN_HEADER, "dead-letter"),
     ];
@@ -247,12 +247,12 @@ mod tests {
                 Header::new(b"\xff\x00a", b"\xfe"),
             ],
         };
-        let verdict = Verdict {
+        let death = Death {
             reason: "not_json",
             error: error.to_owned(),
             attempts: 3,
         };
-        letter("r1", &source, record, &verdict)
+        letter("r1", &source, record, &death)
     }
 
     #[test]
@@ -326,7 +326,7 @@ mod tests {
             topic: "data.ingested".to_owned(),
             partition: 0,
         };
-        let verdict = Verdict {
+        let death = Death {
             reason: "header_name",
             error: String::new(),
             attempts: 1,
@@ -339,7 +339,7 @@ mod tests {
                 value: None,
                 headers: &headers[..count],
             };
-            let letter = letter("r", &source, record, &verdict);
+            let letter = letter("r", &source, record, &death);
             assert_eq!(letter.headers.iter().any(is_original), !omitted);
             let text = header("headers-omitted", &count.to_string());
             assert_eq!(letter.headers.contains(&text), omitted);

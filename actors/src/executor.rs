@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use homeostat_logic::ledger::change::ChangeKind;
-use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Order, Probed};
+use homeostat_logic::ledger::execution::{Answer, Dispatch, Effect, Execution, Probed};
 use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 use homeostat_logic::topic::LEDGER;
 
@@ -20,7 +20,7 @@ pub use crate::executor_context::ExecutorContext;
 use crate::fail_point::{self, Point};
 use crate::inquiry;
 use crate::ledger_record::ledger_record;
-use crate::ledger_view::Progress;
+use crate::ledger_view::FoldProgress;
 use crate::ports::log::{Epoch, NewRecord};
 use crate::request::request;
 use crate::supervision::{Address, Failure, Handle, Scope, Worker};
@@ -44,7 +44,7 @@ pub struct Folded;
 /// A request ended.
 #[derive(Debug)]
 struct Answered {
-    order: Arc<Order>,
+    order: Arc<Dispatch>,
     answer: Answer,
     under_way: UnderWay,
 }
@@ -106,7 +106,7 @@ impl Executor {
         // While it is read, the fold does not move: the changes end where the state is.
         let state = view.read();
         let news = self.changes.read(view.changes());
-        if state.progress != Progress::Live {
+        if state.progress != FoldProgress::Live {
             self.execution = None;
             if let Tenure::Acting(epoch) = self.tenure {
                 // It starts over when the fold has caught up; what this instance had folded before is behind that.
@@ -263,7 +263,7 @@ impl Executor {
 
     /// Asks the target about an attempt; nothing changes there. An answer that comes after this incarnation is not
     /// missed: the next one asks for itself.
-    fn probe(&self, order: Order, scope: &mut Scope<'_, Self>) {
+    fn probe(&self, order: Dispatch, scope: &mut Scope<'_, Self>) {
         let (action, attempt) = (order.action, order.attempt);
         let context = self.context.clone();
         let asked = async move { inquiry::probe(&context, &order).await };
@@ -330,7 +330,7 @@ impl Executor {
     }
 
     /// Sends one request, once. It goes on whatever happens to this actor.
-    fn send(&self, order: Arc<Order>, scope: &Scope<'_, Self>) {
+    fn send(&self, order: Arc<Dispatch>, scope: &Scope<'_, Self>) {
         let (context, address) = (self.context.clone(), scope.address());
         let under_way = UnderWay::begin(&context.under_way);
         tokio::spawn(async move {

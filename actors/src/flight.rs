@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use homeostat_logic::dead_letters::breaker::{Breaker, BreakerSettings, Stop, Verdict};
+use homeostat_logic::dead_letters::breaker::{Breaker, BreakerSettings, Disposal, Stop};
 use homeostat_logic::offsets::{Readers, Watermark};
 use homeostat_logic::topic::Topic;
 use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
@@ -248,21 +248,21 @@ impl Flight {
     /// Takes a record out of the hands of these readers, for the dead letters; with those that it was taken from. `None`:
     /// their share is settled, or on its way there, and must not be written again. When the partition stops or has stopped,
     /// the record is held, unsettled and unwritten.
-    pub fn condemn(&self, offset: i64, readers: Readers) -> Option<(Verdict, Readers)> {
+    pub fn condemn(&self, offset: i64, readers: Readers) -> Option<(Disposal, Readers)> {
         let mut state = self.lock();
         let open = state.open(offset, readers);
         if open.is_empty() {
             return None;
         }
-        let verdict = state.breaker.dead(offset);
-        let kept = if verdict == Verdict::Bury {
+        let disposal = state.breaker.dead(offset);
+        let kept = if disposal == Disposal::Bury {
             &mut state.condemned
         } else {
             &mut state.held
         };
         let kept = kept.entry(offset).or_default();
         *kept = kept.with(open);
-        Some((verdict, open))
+        Some((disposal, open))
     }
 
     /// Why the partition has stopped, if too many of its records were dead.

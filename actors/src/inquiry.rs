@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use homeostat_logic::ledger::execution::{Order, Probed};
+use homeostat_logic::ledger::execution::{Dispatch, Probed};
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
 use crate::executor_context::ExecutorContext;
@@ -15,7 +15,7 @@ use crate::request::{REQUEST_GRACE, binding, outgoing};
 const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
 
 /// Asks whether an attempt had its effect (ledger-protocol §6).
-pub(crate) async fn probe(context: &ExecutorContext, order: &Order) -> Probed {
+pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> Probed {
     let in_force = context.live.load();
     let Ok(binding) = binding(&in_force.connections, order) else {
         return Probed::CannotAsk;
@@ -37,7 +37,7 @@ pub(crate) async fn probe(context: &ExecutorContext, order: &Order) -> Probed {
 /// Makes the parameters of an action absolute before its first bid.
 pub(crate) async fn resolve(
     context: &ExecutorContext,
-    order: &Order,
+    order: &Dispatch,
 ) -> Result<Option<serde_json::Value>, String> {
     let in_force = context.live.load();
     let Ok(binding) = binding(&in_force.connections, order) else {

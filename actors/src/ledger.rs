@@ -26,7 +26,7 @@ use crate::checkpoints::Checkpoints;
 use crate::continuity::{Break, Remedy, first_break};
 use crate::executor::Folded;
 use crate::fail_point::{self, Point};
-use crate::ledger_view::{LedgerView, Progress};
+use crate::ledger_view::{FoldProgress, LedgerView};
 use crate::ports::clock::Clock;
 use crate::ports::log::{EventLog, RecordView, Tail, TopicPartition, Watermarks};
 use crate::ports::observer::Observer;
@@ -121,7 +121,10 @@ impl Gauge for Unlimited {
 
 impl LedgerContext {
     /// A record's contents, undecodable ones included; or why nothing more may be folded.
-    fn readable(&self, record: RecordView<'_>) -> Result<Result<Record, Undecodable>, Progress> {
+    fn readable(
+        &self,
+        record: RecordView<'_>,
+    ) -> Result<Result<Record, Undecodable>, FoldProgress> {
         let offset = record.offset;
         // The protocol has no headers: one that no client reads alike makes the record void, as undecodable bytes do.
         if let Some(header) = record.unreadable_header() {
@@ -133,16 +136,16 @@ impl LedgerContext {
                 let home = partition_of_target(&propose.target, self.partitions);
                 if home != self.view.partition {
                     let target = propose.target.to_string();
-                    return Err(Progress::Misplaced { offset, target });
+                    return Err(FoldProgress::Misplaced { offset, target });
                 }
                 Ok(Ok(Record::Propose(propose)))
             }
             Ok(record) => Ok(Ok(record)),
             Err(DecodeError::Undecodable(reason)) => Ok(Err(reason)),
             Err(error @ DecodeError::NewerVersion { .. }) => {
-                Err(Progress::Refused(format!("offset {offset}: {error}")))
+                Err(FoldProgress::Refused(format!("offset {offset}: {error}")))
             }
-            Err(error @ DecodeError::OlderVersion { .. }) => Err(Progress::Outdated {
+            Err(error @ DecodeError::OlderVersion { .. }) => Err(FoldProgress::Outdated {
                 offset,
                 why: error.to_string(),
             }),
@@ -248,11 +251,11 @@ impl Ledger {
 
     /// V8: a fold from the first record left would be another fold.
     fn truncated(&self, low: i64) {
-        self.stop(Progress::Truncated { low });
+        self.stop(FoldProgress::Truncated { low });
     }
 
     /// Nothing more of the partition is folded or executed.
-    fn stop(&self, why: Progress) {
+    fn stop(&self, why: FoldProgress) {
         let partition = self.context.view.partition;
         tracing::error!(partition, reason = %why, "nothing of this ledger partition is executed any more");
         self.context.view.write().progress = why;
@@ -283,7 +286,7 @@ impl Ledger {
                     self.catch_up(next - 1);
                     return self.read_from(next, scope);
                 }
-                Err(error) => return self.stop(Progress::Refused(error.to_string())),
+                Err(error) => return self.stop(FoldProgress::Refused(error.to_string())),
             }
         }
         if self.next >= self.live_from {
@@ -294,8 +297,8 @@ impl Ledger {
     /// Notices when everything that was there at the start has been folded.
     fn catch_up(&self, folded: i64) {
         let mut state = self.context.view.write();
-        if state.progress == Progress::Restoring && folded + 1 >= self.live_from {
-            state.progress = Progress::Live;
+        if state.progress == FoldProgress::Restoring && folded + 1 >= self.live_from {
+            state.progress = FoldProgress::Live;
             drop(state);
             tracing::info!(
                 partition = self.context.view.partition,
@@ -323,7 +326,7 @@ impl Ledger {
             match remedy {
                 Remedy::GoOn => worker.take(&batch, scope),
                 Remedy::StartOver(reason) => return Err(Failure::new(reason)),
-                Remedy::Refuse(reason) => worker.stop(Progress::Refused(reason)),
+                Remedy::Refuse(reason) => worker.stop(FoldProgress::Refused(reason)),
             }
             Ok(())
         });
@@ -377,7 +380,7 @@ impl Ledger {
             count(&mut self.counted, &self.context, &state.fold);
             drop(state);
             if let Some(reason) = stops {
-                self.stop(Progress::Refused(reason));
+                self.stop(FoldProgress::Refused(reason));
                 break;
             }
             self.catch_up(record.offset);

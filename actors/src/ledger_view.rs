@@ -15,7 +15,7 @@ use crate::ports::log::Epoch;
 
 /// How far the fold of a partition is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Progress {
+pub enum FoldProgress {
     /// Reading what was there at the start.
     #[default]
     Restoring,
@@ -45,14 +45,14 @@ pub enum Progress {
     },
 }
 
-impl Progress {
+impl FoldProgress {
     /// Whether records are still folded.
     pub const fn goes_on(&self) -> bool {
         matches!(self, Self::Restoring | Self::Live)
     }
 }
 
-impl std::fmt::Display for Progress {
+impl std::fmt::Display for FoldProgress {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Restoring => formatter.write_str("it is still being folded"),
@@ -89,7 +89,7 @@ pub struct State {
     /// The fold.
     pub fold: Fold,
     /// How far it is.
-    pub progress: Progress,
+    pub progress: FoldProgress,
     /// Everything before it was read, also what was read only to find a state to start from, or is no record that is ever
     /// delivered.
     pub read_to: i64,
@@ -176,7 +176,7 @@ impl LedgerView {
 
     /// Whether everything that was there at the start has been folded.
     pub fn is_live(&self) -> bool {
-        self.read().progress == Progress::Live
+        self.read().progress == FoldProgress::Live
     }
 }
 

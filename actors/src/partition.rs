@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_logic::dead_letters::breaker::{Stop, Verdict as Breaker};
+use homeostat_logic::dead_letters::breaker::{Disposal, Stop};
 use homeostat_logic::event::{Names, Reject};
 use homeostat_logic::offsets::Readers;
 
 use crate::batch::Batch;
-use crate::dead_letters::{DeadLetters, HANDLER, REFUSED, Verdict};
+use crate::dead_letters::{DeadLetters, Death, HANDLER, REFUSED};
 use crate::fail_point::{self, Point};
 use crate::feed::Incoming;
 use crate::flight::{Cause, Flight, Returned};
@@ -198,9 +198,9 @@ impl PartitionConsumer {
             return;
         };
         let readers = match self.flight.condemn(offset, readers) {
-            Some((Breaker::Bury, readers)) => readers,
-            Some((Breaker::Stop(stop), _)) => return self.tell_stop(stop, &error),
-            Some((Breaker::Stopped, _)) | None => return,
+            Some((Disposal::Bury, readers)) => readers,
+            Some((Disposal::Stop(stop), _)) => return self.tell_stop(stop, &error),
+            Some((Disposal::Stopped, _)) | None => return,
         };
         let topic = self.flight.topic.name;
         self.context.observer.rejected(topic, reason);
@@ -209,13 +209,13 @@ impl PartitionConsumer {
             let kinds = self.context.routes.names(readers);
             tracing::warn!(%partition, offset, kinds, error, attempts, more, "event goes to the dead letters");
         }
-        let verdict = Verdict {
+        let death = Death {
             reason,
             error,
             attempts,
         };
         let dead_letters = self.context.dead_letters.clone();
-        let letter = dead_letters.record(&self.flight.partition, record, &verdict);
+        let letter = dead_letters.record(&self.flight.partition, record, &death);
         let (flight, observer) = (Arc::clone(&self.flight), Arc::clone(&self.context.observer));
         tokio::spawn(async move {
             fail_point::pass(Point::BeforeDeadLetter);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use homeostat_logic::ledger::execution::{Answer, Order};
+use homeostat_logic::ledger::execution::{Answer, Dispatch};
 use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 use homeostat_logic::params::Params;
@@ -16,7 +16,7 @@ pub(crate) const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
 /// One request through its connector, and the kind of the connection; a panic of the connector, or no answer within the time limit, is an
 /// unknown outcome.
-pub(crate) async fn request(context: &ExecutorContext, order: &Order) -> (&'static str, Answer) {
+pub(crate) async fn request(context: &ExecutorContext, order: &Dispatch) -> (&'static str, Answer) {
     let in_force = context.live.load();
     let binding = match binding(&in_force.connections, order) {
         Ok(binding) => binding,
@@ -44,7 +44,7 @@ const NO_KIND: &str = "none";
 /// How the order's connection carries it out.
 pub(crate) fn binding<'a>(
     connections: &'a connector::Connections,
-    order: &Order,
+    order: &Dispatch,
 ) -> Result<&'a connector::Binding, connector::NotBound> {
     let step = &order.step;
     connections.find(&step.connector, step.action, &order.subject.target)
@@ -81,7 +81,7 @@ fn cut(mut detail: String) -> String {
 }
 
 /// The order as the connector sees it.
-pub(crate) fn outgoing(order: &Order, context: &ExecutorContext) -> connector::Order {
+pub(crate) fn outgoing(order: &Dispatch, context: &ExecutorContext) -> connector::Order {
     let subject = &order.subject;
     let mut params = order
         .resolved
@@ -113,7 +113,7 @@ pub(crate) fn outgoing(order: &Order, context: &ExecutorContext) -> connector::O
 
 /// What an escalation is about: which action, how it ended, after how many attempts. The step was written down before
 /// the outcome was known. While the fold remembers the failed action (eight days), every attempt says the same.
-fn failure_in_words(order: &Order, context: &ExecutorContext) -> Option<String> {
+fn failure_in_words(order: &Dispatch, context: &ExecutorContext) -> Option<String> {
     let (parent, _) = order.derived_from?;
     let state = context.view.read();
     let failed = state.fold.action(parent)?;

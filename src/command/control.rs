@@ -101,11 +101,11 @@ pub(super) struct OnAction {
 #[derive(Debug, clap::Args)]
 pub(super) struct Override {
     #[command(subcommand)]
-    order: Order,
+    order: Instruction,
 }
 
 #[derive(Debug, Subcommand)]
-enum Order {
+enum Instruction {
     /// Withdraw an action that is not being sent.
     Cancel(OnAction),
     /// Send an action once more that failed, or whose outcome is unknown.
@@ -191,15 +191,15 @@ async fn tell_what_is_held(target: &str, silence: &Silence) -> Result<(), Failur
 
 pub(super) async fn order(arguments: &Override) -> Result<(), Failure> {
     match &arguments.order {
-        Order::Cancel(on) => on_action("cancel", on, None).await,
-        Order::Refire(on) => on_action("refire", on, None).await,
-        Order::Acknowledge(on) => on_action("acknowledge", on, None).await,
-        Order::Resolve {
+        Instruction::Cancel(on) => on_action("cancel", on, None).await,
+        Instruction::Refire(on) => on_action("refire", on, None).await,
+        Instruction::Acknowledge(on) => on_action("acknowledge", on, None).await,
+        Instruction::Resolve {
             outcome,
             on_action: on,
         } => on_action("resolve", on, Some(outcome)).await,
-        Order::ClearCooldown(on) => on_action("clear-cooldown", on, None).await,
-        Order::Force(force) => {
+        Instruction::ClearCooldown(on) => on_action("clear-cooldown", on, None).await,
+        Instruction::Force(force) => {
             let fields = [
                 ("action", Some(json!(force.action))),
                 ("target", Some(json!(force.target))),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Json, Path};
 use homeostat_actors::in_force::Live;
-use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::ledger_view::{FoldProgress, LedgerView};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::ledger::state::OverrideEntry;
@@ -145,8 +145,8 @@ async fn append(
         }
         let folded = part.view.read();
         match &folded.progress {
-            Progress::Live if folded.fold.installation().is_some() => {}
-            Progress::Live => {
+            FoldProgress::Live if folded.fold.installation().is_some() => {}
+            FoldProgress::Live => {
                 let why = "it has no Genesis record yet";
                 return Err(not_folded(part.view.partition, why));
             }

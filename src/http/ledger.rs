@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use actix_web::web::{self, Data, Json};
-use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::ledger_view::{FoldProgress, LedgerView};
 use homeostat_actors::lost_alerts::Delivered;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_logic::actions::Action;
@@ -146,12 +146,12 @@ fn partition(view: &LedgerView, now: Millis, delivered: &Delivered) -> Folded {
     let state = view.read();
     let fold = &state.fold;
     let (progress, problem) = match &state.progress {
-        Progress::Restoring => ("restoring", None),
-        Progress::Live => ("live", None),
-        why @ (Progress::Refused(_) | Progress::Misplaced { .. } | Progress::Outdated { .. }) => {
-            ("refused", Some(why.to_string()))
-        }
-        why @ Progress::Truncated { .. } => ("truncated", Some(why.to_string())),
+        FoldProgress::Restoring => ("restoring", None),
+        FoldProgress::Live => ("live", None),
+        why @ (FoldProgress::Refused(_)
+        | FoldProgress::Misplaced { .. }
+        | FoldProgress::Outdated { .. }) => ("refused", Some(why.to_string())),
+        why @ FoldProgress::Truncated { .. } => ("truncated", Some(why.to_string())),
     };
     let boundary = fold.boundary().map(|one| Boundary {
         covers: one.covers,

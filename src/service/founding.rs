@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::ledger_view::{FoldProgress, LedgerView};
 use homeostat_actors::ports::log::{EventLog, LogError, NewRecord};
 use homeostat_logic::ledger::codec::encode;
 use homeostat_logic::ledger::record::{Genesis, Id, Record};
@@ -29,7 +29,8 @@ pub(super) async fn founded(log: &dyn EventLog, views: &[Arc<LedgerView>]) {
         // The first partition alone, until its Genesis is read back: the others then share its identity.
         let now = if known.is_some() { lacking.len() } else { 1 };
         for view in lacking.into_iter().take(now) {
-            if acknowledged.contains(&view.partition) || view.read().progress != Progress::Live {
+            if acknowledged.contains(&view.partition) || view.read().progress != FoldProgress::Live
+            {
                 continue;
             }
             let partition = view.partition;

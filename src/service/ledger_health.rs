@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::ledger_view::{FoldProgress, LedgerView};
 use homeostat_actors::ports::log::{EventLog, Watermarks};
 use homeostat_logic::topic::LEDGER;
 
@@ -152,7 +152,8 @@ impl LedgerHealth {
             ));
         }
         let still = now.saturating_duration_since(seen.still_since?);
-        let still_there = view.read().progress == Progress::Live && position(view) == seen.position;
+        let still_there =
+            view.read().progress == FoldProgress::Live && position(view) == seen.position;
         (still_there && still > STILL_MAX).then(|| {
             format!(
                 "ledger partition {}: the fold has been at offset {} for {} s, and the log goes on to {}",
@@ -188,7 +189,7 @@ mod tests {
     #[test]
     fn a_fold_that_stands_with_records_left_is_told_and_one_at_the_end_is_not() {
         let (health, view) = (LedgerHealth::default(), LedgerView::new(0));
-        view.write().progress = Progress::Live;
+        view.write().progress = FoldProgress::Live;
         let views = [Arc::clone(&view)];
         let start = Instant::now();
         assert_eq!(health.lag(&view), None, "not known yet");
@@ -215,7 +216,7 @@ mod tests {
     fn a_log_that_ends_before_what_was_folded_is_told_and_then_certain() {
         let (health, view) = (LedgerHealth::default(), LedgerView::new(0));
         let mut state = view.write();
-        state.progress = Progress::Live;
+        state.progress = FoldProgress::Live;
         state.fold.apply(6, 1_000, Ok(Record::Tick));
         drop(state);
         let views = [Arc::clone(&view)];

@@ -258,11 +258,11 @@ async fn prepare_topics(
 
 /// Waits until every ledger partition is folded to what was its end at the start, or refuses to be.
 async fn ledger_folded(roster: &Roster) {
-    use homeostat_actors::ledger_view::Progress;
+    use homeostat_actors::ledger_view::FoldProgress;
     while roster
         .views()
         .iter()
-        .any(|view| view.read().progress == Progress::Restoring)
+        .any(|view| view.read().progress == FoldProgress::Restoring)
     {
         tokio::time::sleep(LOOK).await;
     }
@@ -283,17 +283,17 @@ async fn ledger_lost(roster: &Roster, state: &ServiceState) -> topics::LedgerErr
 /// Why no instance can start from what a ledger partition holds. A partition that is refused for another reason leaves the
 /// others at work; a wrong number of partitions stops all of them.
 fn unusable(roster: &Roster) -> Option<topics::LedgerError> {
-    use homeostat_actors::ledger_view::Progress;
+    use homeostat_actors::ledger_view::FoldProgress;
     use topics::LedgerError;
     roster.views().iter().find_map(|view| {
         let partition = view.partition;
         match &view.read().progress {
-            &Progress::Truncated { low } => Some(LedgerError::Truncated { partition, low }),
-            why @ Progress::Outdated { .. } => Some(LedgerError::Outdated {
+            &FoldProgress::Truncated { low } => Some(LedgerError::Truncated { partition, low }),
+            why @ FoldProgress::Outdated { .. } => Some(LedgerError::Outdated {
                 partition,
                 why: why.to_string(),
             }),
-            why @ Progress::Misplaced { .. } => Some(LedgerError::Misplaced {
+            why @ FoldProgress::Misplaced { .. } => Some(LedgerError::Misplaced {
                 partition,
                 partitions: roster.views().len(),
                 why: why.to_string(),

@@ -207,7 +207,7 @@ fn ends_of(topic: &TopicDescription) -> impl Iterator<Item = (TopicPartition, i6
 
 #[cfg(test)]
 mod tests {
-    use homeostat_actors::ports::log::{Epoch, Refusal};
+    use homeostat_actors::ports::log::{Epoch, ReadFailing};
 
     use super::*;
 
@@ -252,7 +252,7 @@ mod tests {
                 settled: 5,
                 // What the client knows, which reads nothing.
                 high: Some(5),
-                refusal: lasting.map(|lasting| Refusal {
+                refusal: lasting.map(|lasting| ReadFailing {
                     lasting,
                     reason: "not authorized".to_owned(),
                     at: None,
@@ -276,7 +276,7 @@ mod tests {
             epoch: Epoch(1),
             settled: 5,
             high: Some(5),
-            refusal: Some(Refusal {
+            refusal: Some(ReadFailing {
                 lasting: Duration::from_secs(1),
                 reason: "damaged".to_owned(),
                 at,

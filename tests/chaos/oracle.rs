@@ -15,7 +15,7 @@ use crate::report::Row;
 
 /// What is wrong, with the event that it is about.
 #[derive(Default)]
-pub(crate) struct Verdict {
+pub(crate) struct Findings {
     lost: Vec<(String, String)>,
     duplicated: Vec<(String, String)>,
 }
@@ -26,8 +26,8 @@ pub(crate) fn judge(
     ledger: &Ledger,
     letters: &Letters,
     requests: &Requests,
-) -> Verdict {
-    let mut verdict = Verdict::default();
+) -> Findings {
+    let mut verdict = Findings::default();
     verdict.judge_events(events, ledger, letters);
     verdict.judge_decisions(ledger);
     let acts: BTreeMap<String, Act> = ledger
@@ -40,7 +40,7 @@ pub(crate) fn judge(
     verdict
 }
 
-impl Verdict {
+impl Findings {
     fn lost(&mut self, event: &str, what: impl Into<String>) {
         self.lost.push((event.to_owned(), what.into()));
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use homeostat_actors::ports::log::LogError;
 
-use crate::outside::{Order, Outside};
+use crate::outside::{NextAppend, Outside};
 use crate::running::{err, file, homeostat, numbers, out};
 
 /// A publication under way.
@@ -99,9 +99,9 @@ fn the_command_that_goes_on_after_a_part_of_a_batch_works_as_printed() {
     let second = folder.path().join("second.jsonl");
     std::fs::write(&second, line(6)).unwrap();
     let unavailable = || LogError::Unavailable("no leader".to_owned());
-    outside.log.order(Order::Fail(2, unavailable()));
+    outside.log.order(NextAppend::Fail(2, unavailable()));
     for _ in 0..10 {
-        outside.log.order(Order::Fail(0, unavailable()));
+        outside.log.order(NextAppend::Fail(0, unavailable()));
     }
     let (path, second) = (path.to_str().unwrap(), second.to_str().unwrap());
     let arguments = ["--file", path, "--file", second];

@@ -2,7 +2,7 @@
 
 use homeostat_actors::ports::log::LogError;
 
-use crate::outside::{Order, Outside};
+use crate::outside::{NextAppend, Outside};
 use crate::running::{err, file, homeostat, numbers, out};
 
 #[test]
@@ -141,11 +141,11 @@ fn a_bad_line_in_a_stream_loses_nothing_after_it() {
 #[test]
 fn what_was_not_acknowledged_is_tried_again_with_the_same_id() {
     let outside = Outside::start();
-    outside.log.order(Order::Fail(
+    outside.log.order(NextAppend::Fail(
         1,
         LogError::Unavailable("no leader".to_owned()),
     ));
-    outside.log.order(Order::Fail(
+    outside.log.order(NextAppend::Fail(
         0,
         LogError::Unavailable("no leader".to_owned()),
     ));
@@ -174,9 +174,10 @@ fn what_was_not_acknowledged_is_tried_again_with_the_same_id() {
 #[test]
 fn what_the_log_refuses_is_told_and_the_rest_goes_on() {
     let outside = Outside::start();
-    outside
-        .log
-        .order(Order::Fail(1, LogError::Refused("too large".to_owned())));
+    outside.log.order(NextAppend::Fail(
+        1,
+        LogError::Refused("too large".to_owned()),
+    ));
     let (_folder, path) = file(concat!(
         "{\"topic\": \"data.ingested\", \"value\": {}}\n",
         "{\"topic\": \"system.alerts\", \"value\": {}}\n",

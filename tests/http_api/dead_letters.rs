@@ -6,7 +6,7 @@ use homeostat_actors::ports::log::{Header, LogError};
 use serde_json::json;
 
 use crate::asking::{LETTERS, get, ids, post};
-use crate::outside::{NOW, Order, Outside, letter};
+use crate::outside::{NOW, NextAppend, Outside, letter};
 
 #[tokio::test]
 async fn dead_letters_are_listed_newest_first_in_pages_and_by_filter() {
@@ -228,9 +228,10 @@ async fn what_cannot_be_replayed_is_refused_with_the_reason() {
     outside
         .log
         .store(letter("data.ingested", "handler", b"{}", &[]));
-    outside
-        .log
-        .order(Order::Fail(0, LogError::Unavailable("away".to_owned())));
+    outside.log.order(NextAppend::Fail(
+        0,
+        LogError::Unavailable("away".to_owned()),
+    ));
     for expected in ["refused", "replayed"] {
         let (_, answer) = post(&outside, &path, r#"{"ids": ["0-2"]}"#).await;
         assert_eq!(answer["results"][0]["outcome"], expected, "{answer}");

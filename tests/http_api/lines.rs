@@ -5,7 +5,7 @@ use homeostat_actors::ports::log::LogError;
 use serde_json::{Value, json};
 
 use crate::asking::{DRIFT, answer, post};
-use crate::outside::{Order, Outside};
+use crate::outside::{NextAppend, Outside};
 
 const LINES: &str = "/api/v1/events";
 
@@ -179,17 +179,19 @@ async fn of_lines_those_that_the_log_did_not_take_are_told_apart() {
             .map(|result| result["status"].as_u64().unwrap());
         statuses.collect::<Vec<_>>()
     };
-    outside
-        .log
-        .order(Order::Fail(1, LogError::Refused("too large".to_owned())));
+    outside.log.order(NextAppend::Fail(
+        1,
+        LogError::Refused("too large".to_owned()),
+    ));
     assert_eq!(statuses(2).await, [202, 422]);
     // What is refused for good lets the next ones go on; what may pass does not, so nothing overtakes it.
-    outside
-        .log
-        .order(Order::Fail(0, LogError::Refused("too large".to_owned())));
+    outside.log.order(NextAppend::Fail(
+        0,
+        LogError::Refused("too large".to_owned()),
+    ));
     let many = statuses(1_001).await;
     assert_eq!((many[0], many[999], many[1_000]), (422, 422, 202));
-    outside.log.order(Order::Fail(
+    outside.log.order(NextAppend::Fail(
         1,
         LogError::Unavailable("no leader".to_owned()),
     ));
@@ -234,7 +236,7 @@ async fn only_what_may_pass_is_to_be_sent_again() {
         (LogError::Refused("too large".to_owned()), false),
         (LogError::Unavailable("no leader".to_owned()), true),
     ] {
-        outside.log.order(Order::Fail(0, error));
+        outside.log.order(NextAppend::Fail(0, error));
         let (_, problem) = post(&outside, DRIFT, "{}").await;
         let detail = problem["detail"].as_str().unwrap();
         assert_eq!(detail.contains("send them again"), again, "{detail}");

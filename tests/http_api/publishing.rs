@@ -7,7 +7,7 @@ use homeostat_actors::ports::log::LogError;
 use serde_json::{Value, json};
 
 use crate::asking::{DRIFT, answer, post};
-use crate::outside::{Order, Outside};
+use crate::outside::{NextAppend, Outside};
 
 #[tokio::test]
 async fn one_event_an_array_and_lines_are_published_in_order_with_their_key() {
@@ -208,7 +208,7 @@ async fn what_the_log_did_not_acknowledge_is_named() {
         (LogError::Denied("no permission".to_owned()), 503),
         (LogError::Fatal("fenced".to_owned()), 503),
     ] {
-        outside.log.order(Order::Fail(1, error));
+        outside.log.order(NextAppend::Fail(1, error));
         let (got, document) = post(&outside, DRIFT, body).await;
         assert_eq!(got, status);
         assert_eq!(document["event_ids"], json!(["a"]));
@@ -220,7 +220,7 @@ async fn what_the_log_did_not_acknowledge_is_named() {
 #[tokio::test]
 async fn after_a_fault_no_later_event_overtakes() {
     let outside = Outside::start();
-    outside.log.order(Order::Fail(
+    outside.log.order(NextAppend::Fail(
         2,
         LogError::Unavailable("no leader".to_owned()),
     ));
@@ -234,10 +234,11 @@ async fn after_a_fault_no_later_event_overtakes() {
 #[tokio::test]
 async fn a_silent_log_is_a_504_that_names_what_was_durable_before() {
     let outside = Outside::start_with(Duration::from_millis(300));
-    outside
-        .log
-        .order(Order::Fail(usize::MAX, LogError::Refused(String::new())));
-    outside.log.order(Order::Hang);
+    outside.log.order(NextAppend::Fail(
+        usize::MAX,
+        LogError::Refused(String::new()),
+    ));
+    outside.log.order(NextAppend::Hang);
     let body = vec!["{}"; 1_500].join("\n");
     let (status, document) = post(&outside, DRIFT, body).await;
     assert_eq!(status, 504);

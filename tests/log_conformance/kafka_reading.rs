@@ -158,7 +158,7 @@ fn what_cannot_be_read_stops_its_partition_with_the_reason_until_it_is_removed()
         let status = status(&subscription);
         status.len() == kinds.len()
             && status.iter().all(|one| {
-                let stands = |refusal: &homeostat_actors::ports::log::Refusal| {
+                let stands = |refusal: &homeostat_actors::ports::log::ReadFailing| {
                     refusal.at == Some(1) && refusal.lasting > Duration::from_secs(12)
                 };
                 one.settled == 1 && one.refusal.as_ref().is_some_and(stands)

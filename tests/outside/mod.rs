@@ -14,7 +14,7 @@ use homeostat::http::{
 use homeostat::metrics::Metrics;
 use homeostat::secrets::Secret;
 use homeostat_actors::in_force::InForce;
-use homeostat_actors::ledger_view::{LedgerView, Progress};
+use homeostat_actors::ledger_view::{FoldProgress, LedgerView};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::*;
@@ -37,7 +37,7 @@ pub(crate) const NOW: Millis = 1_767_225_600_000;
 pub(crate) const INSTALLATION: Id = Id([0x11; 16]);
 
 /// What the log does with the next append.
-pub(crate) enum Order {
+pub(crate) enum NextAppend {
     /// Takes so many records, then says this of the others.
     Fail(usize, LogError),
     /// Never answers.
@@ -50,7 +50,7 @@ pub(crate) struct MemoryLog {
     pub(crate) records: Mutex<BTreeMap<String, Vec<NewRecord>>>,
     /// Somebody deleted the dead-letter topic.
     pub(crate) no_dead_letters: AtomicBool,
-    pub(crate) orders: Mutex<VecDeque<Order>>,
+    pub(crate) orders: Mutex<VecDeque<NextAppend>>,
     /// Views that fold the ledger as it is appended to, one for each partition.
     pub(crate) ledger: Mutex<Vec<Arc<LedgerView>>>,
     /// Every value ever offered, taken or not.
@@ -70,7 +70,7 @@ impl MemoryLog {
         self.records.lock().unwrap().values().map(Vec::len).sum()
     }
 
-    pub(crate) fn order(&self, order: Order) {
+    pub(crate) fn order(&self, order: NextAppend) {
         self.orders.lock().unwrap().push_back(order);
     }
 
@@ -157,8 +157,8 @@ impl EventLog for MemoryLog {
             self.offered.lock().unwrap().push(value);
         }
         let (taken, error) = match self.orders.lock().unwrap().pop_front() {
-            Some(Order::Hang) => return Box::pin(std::future::pending()),
-            Some(Order::Fail(taken, error)) => (taken, Some(error)),
+            Some(NextAppend::Hang) => return Box::pin(std::future::pending()),
+            Some(NextAppend::Fail(taken, error)) => (taken, Some(error)),
             None => (usize::MAX, None),
         };
         let answer = |(index, record)| match &error {
@@ -449,7 +449,7 @@ impl Outside {
             };
             let mut state = view.write();
             state.fold = Fold::resume(founded, Memory::default());
-            state.progress = Progress::Live;
+            state.progress = FoldProgress::Live;
         }
         Self::start_on(views, Some(TOKEN), acknowledge_limit, &[])
     }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use homeostat_logic::dead_letters::breaker::{BreakerSettings, Verdict};
+use homeostat_logic::dead_letters::breaker::{BreakerSettings, Disposal};
 use homeostat_logic::topic;
 use proptest::prelude::*;
 
@@ -80,10 +80,10 @@ fn is_open(flight: &Flight, offset: i64) -> bool {
     !flight.open(offset, ONE).is_empty()
 }
 
-fn condemn(flight: &Flight, offset: i64) -> Option<Verdict> {
-    let (verdict, readers) = flight.condemn(offset, ONE)?;
+fn condemn(flight: &Flight, offset: i64) -> Option<Disposal> {
+    let (disposal, readers) = flight.condemn(offset, ONE)?;
     assert_eq!(readers, ONE);
-    Some(verdict)
+    Some(disposal)
 }
 
 fn again(flight: &Flight) -> Vec<i64> {
@@ -247,7 +247,7 @@ fn what_is_settled_meanwhile_is_not_taken_back() {
 fn a_record_is_condemned_once_and_never_when_it_is_settled() {
     let flight = flight();
     deliver(&flight, 0..2);
-    assert!(condemn(&flight, 0) == Some(Verdict::Bury) && is_open(&flight, 1));
+    assert!(condemn(&flight, 0) == Some(Disposal::Bury) && is_open(&flight, 1));
     assert!(condemn(&flight, 0).is_none() && !is_open(&flight, 0));
     flight.settle(ONE, [0, 1]);
     assert_eq!([0, 1, 7].map(|offset| condemn(&flight, offset)), [None; 3]);
@@ -340,7 +340,7 @@ fn each_reader_settles_its_share_and_the_last_one_the_record() {
     assert_eq!(positions.all(), [1]);
     assert_eq!(flight.condemn(1, first), None, "its share is settled");
     let all = first.with(second);
-    assert_eq!(flight.condemn(1, all), Some((Verdict::Bury, second)));
+    assert_eq!(flight.condemn(1, all), Some((Disposal::Bury, second)));
     assert_eq!(flight.settle(second, [1, 2]), 2);
     assert_eq!(positions.all(), [1, 3]);
 }
@@ -389,10 +389,10 @@ fn a_stopped_partition_takes_nothing_buries_nothing_and_hands_out_again_what_it_
     let breaker = BreakerSettings::new(2, 0.5);
     let (flight, positions) = flight_with(FlightLimits { breaker, ..WIDE });
     deliver(&flight, 0..5);
-    assert_eq!(condemn(&flight, 0), Some(Verdict::Bury));
+    assert_eq!(condemn(&flight, 0), Some(Disposal::Bury));
     flight.settle(ONE, [0]);
-    assert!(matches!(condemn(&flight, 1), Some(Verdict::Stop(_))));
-    assert_eq!(condemn(&flight, 2), Some(Verdict::Stopped));
+    assert!(matches!(condemn(&flight, 1), Some(Disposal::Stop(_))));
+    assert_eq!(condemn(&flight, 2), Some(Disposal::Stopped));
     assert_eq!((flight.credit(), flight.stopped().is_some()), (0, true));
     // What was on its way still settles, but the position does not pass what is held.
     flight.settle(ONE, [3, 4]);

@@ -314,7 +314,7 @@ pub struct PartitionStatus {
     /// `None` until known.
     pub high: Option<i64>,
     /// Why reading fails; gone with the next record. A log that does not fail so has none.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<ReadFailing>,
     /// A transaction that holds what is behind it, while everything before it was read. A log without transactions has none.
     pub held: Option<OpenTransaction>,
 }
@@ -344,7 +344,7 @@ impl OpenTransaction {
 
 /// Reading a partition fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct ReadFailing {
     /// Since the first failure.
     pub lasting: Duration,
     /// The last failure.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::cell::Cell;
 use super::guard::{Guard, guarded};
-use super::meter::Refusal;
+use super::meter::NotAdmitted;
 use super::snapshot::MailboxSnapshot;
 use super::worker::{Handle, Worker};
 
@@ -74,7 +74,7 @@ pub(super) struct Place {
 }
 
 impl Place {
-    fn take(cell: &Arc<Cell>) -> Result<Self, Refusal> {
+    fn take(cell: &Arc<Cell>) -> Result<Self, NotAdmitted> {
         let enqueued = cell.meter.admit()?;
         Ok(Self {
             cell: Arc::clone(cell),
@@ -178,8 +178,8 @@ impl<W: Worker> Address<W> {
                 });
                 Ok(())
             }
-            Err(Refusal::Full) => Err(SendError::Full(message)),
-            Err(Refusal::Closed) => Err(SendError::Closed(message)),
+            Err(NotAdmitted::Full) => Err(SendError::Full(message)),
+            Err(NotAdmitted::Closed) => Err(SendError::Closed(message)),
         }
     }
 
@@ -204,8 +204,8 @@ impl<W: Worker> Address<W> {
         async move {
             match sent {
                 Ok(answer) => answer.await.unwrap_or(Err(CallError::Lost)),
-                Err(Refusal::Full) => Err(CallError::Full),
-                Err(Refusal::Closed) => Err(CallError::Closed),
+                Err(NotAdmitted::Full) => Err(CallError::Full),
+                Err(NotAdmitted::Closed) => Err(CallError::Closed),
             }
         }
     }

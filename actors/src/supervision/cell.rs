@@ -15,7 +15,7 @@ use super::tree::NodeId;
 
 /// An order from outside, obeyed between two messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
+pub(super) enum Intervention {
     /// Build a new incarnation after this delay.
     Restart(Duration),
     /// End now; what is in the mailbox is lost.
@@ -26,15 +26,15 @@ pub(super) enum Order {
 #[derive(Debug, Default)]
 pub(super) struct Control {
     raised: AtomicBool,
-    order: Mutex<Option<Order>>,
+    order: Mutex<Option<Intervention>>,
     waker: AtomicWaker,
 }
 
 impl Control {
     /// Gives an order; a stop is never replaced by a restart.
-    pub(super) fn give(&self, order: Order) {
+    pub(super) fn give(&self, order: Intervention) {
         let mut slot = self.order.lock();
-        if *slot != Some(Order::Stop) {
+        if *slot != Some(Intervention::Stop) {
             *slot = Some(order);
         }
         drop(slot);
@@ -47,7 +47,7 @@ impl Control {
         self.raised.load(Ordering::Acquire)
     }
 
-    pub(super) fn take(&self) -> Option<Order> {
+    pub(super) fn take(&self) -> Option<Intervention> {
         self.raised.store(false, Ordering::Release);
         self.order.lock().take()
     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Running, Supervised};
 
 use super::address::Envelope;
-use super::cell::{Cell, Order};
+use super::cell::{Cell, Intervention};
 use super::event::Change;
 use super::failure::Failure;
 use super::scope::{Scope, Tasks};
@@ -36,7 +36,7 @@ pub(super) enum Ending {
     Failed(Failure),
     /// The worker stopped by itself.
     Finished,
-    Ordered(Order),
+    Ordered(Intervention),
 }
 
 /// The life of an actor from `start` on: dropping it early (an arbiter that ended) is reported.
@@ -198,7 +198,7 @@ impl<W: Worker> Guard<W> {
         if self.cell.meter.is_drained()
             && self.turn(context, |worker, _| Ok(worker.drained())) == Some(true)
         {
-            self.end(Ending::Ordered(Order::Stop), context);
+            self.end(Ending::Ordered(Intervention::Stop), context);
         }
     }
 
@@ -213,7 +213,7 @@ impl<W: Worker> Guard<W> {
         self.cell.control.register(task.waker());
         if self.cell.control.raised()
             && let Some(order) = self.cell.control.take()
-            && (with_worker || order == Order::Stop)
+            && (with_worker || order == Intervention::Stop)
         {
             self.end(Ending::Ordered(order), context);
         }

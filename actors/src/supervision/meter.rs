@@ -29,7 +29,7 @@ impl Padded {
 
 /// Why the gate did not admit a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum NotAdmitted {
     Full,
     Closed,
 }
@@ -65,7 +65,7 @@ impl Meter {
     }
 
     /// Takes a place in the mailbox, exactly bounded; says when the message is one to be timed.
-    pub(super) fn admit(&self) -> Result<Option<Instant>, Refusal> {
+    pub(super) fn admit(&self) -> Result<Option<Instant>, NotAdmitted> {
         let admitted = self
             .gate
             .0
@@ -81,10 +81,10 @@ impl Meter {
                 let sampled = number < SAMPLE || number.is_multiple_of(SAMPLE);
                 Ok(sampled.then(Instant::now))
             }
-            Err(gate) if gate & CLOSED != 0 => Err(Refusal::Closed),
+            Err(gate) if gate & CLOSED != 0 => Err(NotAdmitted::Closed),
             Err(_) => {
                 self.rejected.add();
-                Err(Refusal::Full)
+                Err(NotAdmitted::Full)
             }
         }
     }
@@ -159,7 +159,7 @@ mod tests {
         let meter = Meter::new(2);
         assert!(meter.admit().is_ok());
         assert!(meter.admit().is_ok());
-        assert_eq!(meter.admit(), Err(Refusal::Full));
+        assert_eq!(meter.admit(), Err(NotAdmitted::Full));
         meter.leave(true);
         assert!(meter.admit().is_ok());
         let snapshot = meter.snapshot();
@@ -175,7 +175,7 @@ mod tests {
         let meter = Meter::new(2);
         assert!(meter.admit().is_ok());
         meter.close();
-        assert_eq!(meter.admit(), Err(Refusal::Closed));
+        assert_eq!(meter.admit(), Err(NotAdmitted::Closed));
         assert_eq!((meter.depth(), meter.is_drained()), (1, false));
         meter.leave(false);
         assert_eq!((meter.depth(), meter.is_drained()), (0, true));

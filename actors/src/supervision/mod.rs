@@ -81,6 +81,6 @@ pub use shared::GaveUp;
 pub use snapshot::{ActorSnapshot, ActorState, MailboxSnapshot};
 pub use spec::{ChildSpec, GroupSpec};
 pub use supervisor::{Shutdown, StartError, StopError, Supervisor};
-pub use watch_state::{Observation, Progress, WatchState};
+pub use watch_state::{Observation, Pulse, WatchState};
 pub use watchdog::{RunningWatchdog, Step, Watch, Watchdog};
 pub use worker::{Handle, Worker};

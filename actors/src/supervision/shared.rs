@@ -8,7 +8,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::cell::{Cell, Order};
+use super::cell::{Cell, Intervention};
 use super::event::{Change, EventHub};
 use super::failure::Failure;
 use super::guard::Ending;
@@ -160,11 +160,11 @@ impl Shared {
     /// An incarnation ended: says after which delay the next one is due, or `None` when there is none.
     pub(super) fn ended(&self, cell: &Cell, ending: &Ending) -> Option<Duration> {
         let failure = match ending {
-            Ending::Ordered(Order::Restart(delay)) => {
+            Ending::Ordered(Intervention::Restart(delay)) => {
                 cell.set_state(ActorState::BackingOff);
                 return Some(*delay);
             }
-            Ending::Ordered(Order::Stop) => {
+            Ending::Ordered(Intervention::Stop) => {
                 self.finish(cell, ActorState::Stopped, Change::Stopped);
                 return None;
             }
@@ -187,8 +187,8 @@ impl Shared {
             .rule(cell.id, failure.is_some(), now, fastrand::f64());
         for (id, fate) in &ruling.others {
             let order = match fate {
-                Fate::Restart(delay) => Order::Restart(*delay),
-                Fate::Stop | Fate::GiveUp => Order::Stop,
+                Fate::Restart(delay) => Intervention::Restart(*delay),
+                Fate::Stop | Fate::GiveUp => Intervention::Stop,
             };
             if let Some(other) = state.cells.get(id) {
                 other.control.give(order);

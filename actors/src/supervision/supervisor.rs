@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::address::Address;
-use super::cell::Order;
+use super::cell::Intervention;
 use super::event::Events;
 use super::guard::{Guard, Life};
 use super::shared::{GaveUp, Shared};
@@ -134,7 +134,7 @@ impl Supervisor {
         cell.meter.close();
         cell.control.nudge();
         if timeout(drain, cell.ended()).await.is_err() {
-            cell.control.give(Order::Stop);
+            cell.control.give(Intervention::Stop);
             if timeout(GRACE, cell.ended()).await.is_err() {
                 return Err(StopError::Stuck(path.to_owned()));
             }
@@ -168,7 +168,7 @@ impl Supervisor {
             .shared
             .find(path)
             .ok_or_else(|| StopError::Unknown(path.to_owned()))?;
-        cell.control.give(Order::Restart(Duration::ZERO));
+        cell.control.give(Intervention::Restart(Duration::ZERO));
         Ok(())
     }
 

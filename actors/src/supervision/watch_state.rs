@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// How far something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
+pub struct Pulse {
     /// Work there is; 0 = idle, which is never a stall.
     pub lag: u64,
     /// Changes whenever work is done.
@@ -40,7 +40,7 @@ impl WatchState {
     pub fn observe(
         &mut self,
         now: Duration,
-        progress: Option<Progress>,
+        progress: Option<Pulse>,
         limit: Duration,
     ) -> Observation {
         let Some(busy) = progress.filter(|progress| progress.lag > 0) else {
@@ -91,7 +91,7 @@ mod tests {
         seen.iter()
             .zip(0..)
             .map(|(progress, second)| {
-                let progress = progress.map(|(lag, position)| Progress { lag, position });
+                let progress = progress.map(|(lag, position)| Pulse { lag, position });
                 match state.observe(Duration::from_secs(second), progress, limit) {
                     Observation::Fine => None,
                     Observation::Heal { step, stalled } => {
@@ -131,7 +131,7 @@ mod tests {
     fn a_pause_starts_the_limit_again_and_keeps_the_step() {
         let (mut state, limit) = (WatchState::default(), Duration::from_secs(3));
         let mut look = |now| {
-            let progress = Some(Progress {
+            let progress = Some(Pulse {
                 lag: 1,
                 position: 1,
             });

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Mutex, MutexGuard};
 
-use super::cell::{Cell, Order};
+use super::cell::{Cell, Intervention};
 use super::event::Change;
 use super::shared::Shared;
 use super::snapshot::ActorState;
 use super::supervisor::Supervisor;
 use super::tree::NodeId;
-use super::watch_state::{Observation, Progress, WatchState};
+use super::watch_state::{Observation, Pulse, WatchState};
 
 /// Name of the first step for every stuck actor.
 const RESTART_ACTOR: &str = "restart_actor";
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Step {
 struct Entry {
     name: Arc<str>,
     limit: Duration,
-    probe: Box<dyn Fn() -> Option<Progress> + Send>,
+    probe: Box<dyn Fn() -> Option<Pulse> + Send>,
     steps: Vec<Step>,
     state: WatchState,
 }
@@ -109,7 +109,7 @@ impl Watchdog {
         &self,
         name: impl Into<Arc<str>>,
         limit: Duration,
-        probe: impl Fn() -> Option<Progress> + Send + 'static,
+        probe: impl Fn() -> Option<Pulse> + Send + 'static,
         steps: Vec<Step>,
     ) -> Watch {
         self.may_take(&steps);
@@ -191,7 +191,7 @@ impl Watchdog {
         else {
             self.0.shared.emit(cell, Change::Stuck { stalled });
             self.took(RESTART_ACTOR, &cell.path, &cell.kind);
-            return cell.control.give(Order::Restart(Duration::ZERO));
+            return cell.control.give(Intervention::Restart(Duration::ZERO));
         };
         if let Some(Step { name, action }) = steps.get_mut(step) {
             self.took(name, &cell.path, &cell.kind);
@@ -228,15 +228,15 @@ impl Watchdog {
 
 /// What the watchdog sees of an actor. Messages count while there are any: a restart is not progress. Without any, one
 /// long turn of worker code is what can be stuck.
-fn pulse(cell: &Cell) -> Progress {
+fn pulse(cell: &Cell) -> Pulse {
     let (turns, depth) = (cell.turns(), cell.meter.depth());
     if depth > 0 {
-        Progress {
+        Pulse {
             lag: depth,
             position: cell.meter.handled(),
         }
     } else {
-        Progress {
+        Pulse {
             lag: turns % 2,
             position: turns,
         }

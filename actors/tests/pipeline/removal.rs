@@ -1,6 +1,6 @@
 //! What a fold does about records that were there and that it never read (ledger-protocol V8).
 
-use homeostat_actors::ledger_view::Progress;
+use homeostat_actors::ledger_view::FoldProgress;
 use homeostat_actors::ports::log::EventLog as _;
 use homeostat_logic::topic::LEDGER;
 
@@ -39,7 +39,7 @@ async fn g6_a_fold_that_a_removal_overtook_folds_and_sends_nothing_more() {
     decide(&bench, 0..40).await;
     bench.log.stop_tails(false);
     let truncated = |view: &std::sync::Arc<homeostat_actors::ledger_view::LedgerView>| {
-        matches!(view.read().progress, Progress::Truncated { .. })
+        matches!(view.read().progress, FoldProgress::Truncated { .. })
     };
     until("every fold stops", || {
         bench.roster.views().iter().all(truncated)
@@ -125,7 +125,7 @@ async fn g8_a_ledger_of_another_number_of_partitions_is_told_and_not_folded() {
         .produce(&place(LEDGER, 1), proposal.value.unwrap());
     until("its partition stops", || {
         let progress = &bench.roster.views()[1].read().progress;
-        matches!(progress, Progress::Misplaced { .. })
+        matches!(progress, FoldProgress::Misplaced { .. })
     })
     .await;
     let told = bench.roster.views()[1].read().progress.to_string();

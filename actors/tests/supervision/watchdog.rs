@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::{Note, act, journal, lines, of, puppet, tree, until};
 use actix_rt::Arbiter;
 use homeostat_actors::supervision::{
-    ActorState, CallError, ChildSpec, Failure, Handle, Progress, Scope, Step, StopError, Watchdog,
+    ActorState, CallError, ChildSpec, Failure, Handle, Pulse, Scope, Step, StopError, Watchdog,
     Worker,
 };
 
@@ -186,7 +186,7 @@ async fn a_probe_without_progress_takes_its_steps_until_it_advances_or_is_droppe
     let position = Arc::new(AtomicU64::new(0));
     let seen = Arc::clone(&position);
     let probe = move || {
-        Some(Progress {
+        Some(Pulse {
             lag: 9,
             position: seen.load(Ordering::Relaxed),
         })
@@ -224,7 +224,7 @@ async fn the_thread_of_the_watchdog_looks_by_itself_and_ends_when_dropped() {
     let (tell, told) = mpsc::sync_channel(1);
     let step = Step::new("tell", move |_| tell.try_send(()).unwrap_or_default());
     let probe = || {
-        Some(Progress {
+        Some(Pulse {
             lag: 1,
             position: 0,
         })

@@ -41,7 +41,7 @@ pub struct Stop {
 
 /// What to do with a dead record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Disposal {
     /// Into the dead letters.
     Bury,
     /// Nowhere: the partition has stopped with this one.
@@ -83,22 +83,22 @@ impl Breaker {
     }
 
     /// A record is dead. Judged by the window that ends with it.
-    pub fn dead(&mut self, offset: i64) -> Verdict {
+    pub fn dead(&mut self, offset: i64) -> Disposal {
         if self.stop.is_some() {
-            return Verdict::Stopped;
+            return Disposal::Stopped;
         }
         let Ok(index) = self
             .records
             .binary_search_by_key(&offset, |(offset, _)| *offset)
         else {
-            return Verdict::Bury;
+            return Disposal::Bury;
         };
         if let Some((_, dead)) = self.records.get_mut(index) {
             *dead = true;
         }
         let records = self.settings.records.max(1) as usize;
         let Some(first) = (index + 1).checked_sub(records) else {
-            return Verdict::Bury;
+            return Disposal::Bury;
         };
         let dead = self
             .records
@@ -106,11 +106,11 @@ impl Breaker {
             .filter(|(_, dead)| *dead)
             .count();
         if dead <= self.settings.dead_max as usize {
-            return Verdict::Bury;
+            return Disposal::Bury;
         }
         let stop = Stop { dead, records };
         self.stop = Some(stop);
-        Verdict::Stop(stop)
+        Disposal::Stop(stop)
     }
 
     /// Why the partition has stopped, if it has.
@@ -147,7 +147,7 @@ mod tests {
         let mut breaker = breaker(stop_after, share);
         (0..).zip(log.bytes()).find_map(|(offset, record)| {
             breaker.delivered(offset);
-            let dead = record == b'x' && matches!(breaker.dead(offset), Verdict::Stop(_));
+            let dead = record == b'x' && matches!(breaker.dead(offset), Disposal::Stop(_));
             dead.then(|| usize::try_from(offset).unwrap_or(0))
         })
     }
@@ -182,7 +182,7 @@ mod tests {
         let mut breaker = breaker(10, 0.5);
         (0..1_000).for_each(|offset| breaker.delivered(offset));
         for offset in (0..1_000).filter(|offset| offset % 5 < 2) {
-            assert_eq!(breaker.dead(offset), Verdict::Bury, "{offset}");
+            assert_eq!(breaker.dead(offset), Disposal::Bury, "{offset}");
         }
     }
 
@@ -190,19 +190,19 @@ mod tests {
     fn once_stopped_nothing_is_buried_until_somebody_lets_it_go_on() {
         let mut breaker = breaker(2, 0.5);
         (0..6).for_each(|offset| breaker.delivered(offset));
-        assert_eq!(breaker.dead(0), Verdict::Bury);
+        assert_eq!(breaker.dead(0), Disposal::Bury);
         let stop = Stop {
             dead: 2,
             records: 2,
         };
-        assert_eq!(breaker.dead(1), Verdict::Stop(stop));
+        assert_eq!(breaker.dead(1), Disposal::Stop(stop));
         assert_eq!(breaker.stopped(), Some(stop));
-        assert_eq!(breaker.dead(2), Verdict::Stopped);
+        assert_eq!(breaker.dead(2), Disposal::Stopped);
         assert!(breaker.resume([1, 2]));
         assert!(!breaker.resume([]));
         assert_eq!(breaker.stopped(), None);
-        assert_eq!(breaker.dead(1), Verdict::Bury);
-        assert_eq!(breaker.dead(2), Verdict::Stop(stop));
+        assert_eq!(breaker.dead(1), Disposal::Bury);
+        assert_eq!(breaker.dead(2), Disposal::Stop(stop));
     }
 
     proptest! {
@@ -224,7 +224,7 @@ mod tests {
                     delivered += 1;
                 }
                 let offset = i64::try_from(index).unwrap_or(0) * 3;
-                if *dead && matches!(breaker.dead(offset), Verdict::Stop(_)) {
+                if *dead && matches!(breaker.dead(offset), Disposal::Stop(_)) {
                     found.get_or_insert(index);
                 }
             }

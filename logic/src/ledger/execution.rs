@@ -45,18 +45,18 @@ pub enum Effect {
     /// until then the action is not bid for again.
     AppendStart(Start),
     /// Send the request now and call [`Execution::answered`] with what came of it.
-    Send(Box<Order>),
+    Send(Box<Dispatch>),
     /// Append it and repeat the append until it is acknowledged; also after revocation.
     AppendFinish(Finish),
     /// Ask the target whether the attempt had its effect, and call [`Execution::probed`] with what it says.
-    Probe(Box<Order>),
+    Probe(Box<Dispatch>),
     /// Append a Tick, so that log time passes.
     AppendTick,
 }
 
 /// A request to be sent once.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Order {
+pub struct Dispatch {
     /// The action; also the idempotency key.
     pub action: Id,
     /// The attempt, from 1.

@@ -1,7 +1,7 @@
 //! The thin actors around fold and executor: they read the ledger into the product's fold, move the effects of the
 //! product's execution, and carry requests to the targets.
 
-use homeostat_logic::ledger::execution::{Answer, Effect, Execution, Moment, Order, Probed};
+use homeostat_logic::ledger::execution::{Answer, Dispatch, Effect, Execution, Moment, Probed};
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{FinishOutcome, Genesis, Id, Millis, Policy, Record};
 use std::rc::Rc;
@@ -207,7 +207,7 @@ impl World {
         process: usize,
         ledger: usize,
         executor: u32,
-        order: Box<Order>,
+        order: Box<Dispatch>,
     ) {
         let out = self.targets.out_until > self.now;
         let silent = self.faults && self.dice.per_mille(self.profile.target_trouble);
@@ -228,7 +228,7 @@ impl World {
         process: usize,
         ledger: usize,
         executor: u32,
-        order: &Order,
+        order: &Dispatch,
         said: Probed,
     ) {
         let moment = self.moment(process, ledger);
@@ -308,7 +308,7 @@ impl World {
     }
 
     /// The check before the first byte, and then the byte: A4 says that nothing comes between them.
-    fn send(&mut self, process: usize, ledger: usize, order: Box<Order>) {
+    fn send(&mut self, process: usize, ledger: usize, order: Box<Dispatch>) {
         if self.boot() > order.deadline {
             let unsent = answer(FinishOutcome::NotSent);
             return self.tell(0, process, Message::Answer(ledger, order, unsent));
@@ -317,7 +317,7 @@ impl World {
         self.tell(gap, process, Message::FirstByte(ledger, order));
     }
 
-    pub(crate) fn first_byte(&mut self, process: usize, ledger: usize, order: Box<Order>) {
+    pub(crate) fn first_byte(&mut self, process: usize, ledger: usize, order: Box<Dispatch>) {
         let out = self.targets.out_until > self.now;
         if out && self.dice.one_in(2) {
             let unsent = answer(FinishOutcome::NotSent);
@@ -382,7 +382,7 @@ impl World {
         &mut self,
         process: usize,
         ledger: usize,
-        order: &Order,
+        order: &Dispatch,
         answer: Answer,
     ) {
         let view = &mut self.processes[process].views[ledger];

@@ -1,6 +1,6 @@
 //! What happens in a world, what reaches a process, and a record in a line of the trace.
 
-use homeostat_logic::ledger::execution::{Answer, Order, Probed};
+use homeostat_logic::ledger::execution::{Answer, Dispatch, Probed};
 use homeostat_logic::ledger::identity::action_id;
 use homeostat_logic::ledger::record::{Id, Policy, Record};
 
@@ -12,7 +12,7 @@ use crate::process::{Payload, Pending};
 pub(crate) enum Event {
     Publish,
     Fault,
-    Order,
+    Dispatch,
     /// The faults stop.
     Calm,
     Land(Payload),
@@ -42,10 +42,10 @@ pub(crate) enum Message {
     Again(Pending),
     Poll(usize),
     Tick(usize),
-    FirstByte(usize, Box<Order>),
-    Answer(usize, Box<Order>, Answer),
-    Asked(usize, u32, Box<Order>),
-    Said(usize, u32, Box<Order>, Probed),
+    FirstByte(usize, Box<Dispatch>),
+    Answer(usize, Box<Dispatch>, Answer),
+    Asked(usize, u32, Box<Dispatch>),
+    Said(usize, u32, Box<Dispatch>, Probed),
 }
 
 impl Message {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::change::{Change, ChangeKind, CheckpointVerdict, Entered};
-use homeostat_logic::ledger::execution::Order;
+use homeostat_logic::ledger::execution::Dispatch;
 use homeostat_logic::ledger::phase::{DerivedKind, Phase};
 use homeostat_logic::ledger::record::{Id, Millis, OverrideOrder, Policy, Step};
 use homeostat_logic::ledger::state::OverrideVerdict;
@@ -312,7 +312,7 @@ impl Promises {
     }
 
     /// The first byte of a request leaves. `late`: behind its deadline, because the process was stopped (A4).
-    pub(crate) fn sends(&mut self, order: &Order, late: bool) {
+    pub(crate) fn sends(&mut self, order: &Dispatch, late: bool) {
         let (action, attempt) = (order.action, order.attempt);
         let applied = self.applied.get(&action).map_or(&[][..], Vec::as_slice);
         let superseded = applied.iter().any(|(name, newest)| {

@@ -1,6 +1,6 @@
 //! The targets' twin: counts what reaches them and what takes effect, and answers as badly as targets do.
 
-use homeostat_logic::ledger::execution::{Answer, Order};
+use homeostat_logic::ledger::execution::{Answer, Dispatch};
 use homeostat_logic::ledger::record::{FinishOutcome, Millis};
 use homeostat_logic::ledger::times::TARGET_LATENESS_MS;
 
@@ -62,7 +62,7 @@ pub(crate) fn hangs() -> Plan {
 }
 
 /// Any answer a target may give; an effect comes at most E after the request was closed (A3).
-pub(crate) fn trouble(dice: &mut Dice, _: &Order) -> Plan {
+pub(crate) fn trouble(dice: &mut Dice, _: &Dispatch) -> Plan {
     let took = dice.between(1, 2_000);
     match dice.roll(8) {
         0 => refused(),

@@ -147,7 +147,7 @@ impl World {
                 let event = if event == 0 {
                     Event::Fault
                 } else {
-                    Event::Order
+                    Event::Dispatch
                 };
                 self.at(begin + burst + within, event);
             }
@@ -242,7 +242,7 @@ impl World {
         match event {
             Event::Publish => self.publish(),
             Event::Fault => self.something_breaks(),
-            Event::Order => self.people_order(),
+            Event::Dispatch => self.people_order(),
             Event::Calm => self.calm_down(),
             Event::Land(payload) => self.land(payload),
             Event::Effect(action, attempt, policy) => {

@@ -49,7 +49,7 @@ pub(super) struct Delivered {
 
 /// What became of one event in one try.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
+enum Fate {
     Done,
     Refused(String),
     Again(String),
@@ -109,7 +109,7 @@ impl Destination {
 
 impl Delivered {
     /// Takes in what one try brought; whether another one may help.
-    fn take(&mut self, outcome: Result<Vec<Verdict>, Whole>) -> bool {
+    fn take(&mut self, outcome: Result<Vec<Fate>, Whole>) -> bool {
         let verdicts = match outcome {
             Ok(verdicts) => verdicts,
             Err(whole) => {
@@ -120,12 +120,12 @@ impl Delivered {
         self.problem = None;
         for (event, verdict) in std::mem::take(&mut self.left).into_iter().zip(verdicts) {
             match verdict {
-                Verdict::Done => {
+                Fate::Done => {
                     *self.acknowledged.entry(event.topic).or_default() += 1;
                     self.beyond += usize::from(!self.left.is_empty());
                 }
-                Verdict::Refused(problem) => self.refused.push((event, problem)),
-                Verdict::Again(problem) => {
+                Fate::Refused(problem) => self.refused.push((event, problem)),
+                Fate::Again(problem) => {
                     self.problem.get_or_insert(problem);
                     self.left.push(event);
                 }
@@ -135,11 +135,7 @@ impl Delivered {
     }
 }
 
-async fn post(
-    client: &reqwest::Client,
-    base: &Url,
-    events: &[Event],
-) -> Result<Vec<Verdict>, Whole> {
+async fn post(client: &reqwest::Client, base: &Url, events: &[Event]) -> Result<Vec<Fate>, Whole> {
     let silent = |problem: String| Whole {
         problem: format!("{base}: {problem}"),
         may_pass: true,
@@ -184,7 +180,7 @@ fn may_pass(status: u64) -> bool {
 }
 
 /// What an answer says of each event.
-fn judge(status: StatusCode, answer: &Value, events: &[Event]) -> Result<Vec<Verdict>, Whole> {
+fn judge(status: StatusCode, answer: &Value, events: &[Event]) -> Result<Vec<Fate>, Whole> {
     let results = answer.get("results").and_then(Value::as_array);
     if let Some(results) =
         results.filter(|results| status.is_success() && results.len() == events.len())
@@ -200,23 +196,23 @@ fn judge(status: StatusCode, answer: &Value, events: &[Event]) -> Result<Vec<Ver
     })
 }
 
-fn verdict((result, event): (&Value, &Event)) -> Verdict {
+fn verdict((result, event): (&Value, &Event)) -> Fate {
     let status = result.get("status").and_then(Value::as_u64);
     let status = status.unwrap_or_default();
     if status == 202 {
-        return Verdict::Done;
+        return Fate::Done;
     }
     let detail = result.pointer("/error/detail").and_then(Value::as_str);
     let detail = detail.unwrap_or("the answer does not say why");
     let problem = format!("{}: {status}: {detail}", event.topic);
     if may_pass(status) {
-        Verdict::Again(problem)
+        Fate::Again(problem)
     } else {
-        Verdict::Refused(problem)
+        Fate::Refused(problem)
     }
 }
 
-async fn append(log: &dyn EventLog, events: &[Event]) -> Vec<Verdict> {
+async fn append(log: &dyn EventLog, events: &[Event]) -> Vec<Fate> {
     let record = |event: &Event| NewRecord {
         topic: event.topic.clone(),
         key: event.key.clone().map(String::into_bytes),
@@ -229,11 +225,11 @@ async fn append(log: &dyn EventLog, events: &[Event]) -> Vec<Verdict> {
     let answers = answers.into_iter().chain(std::iter::repeat_with(silent));
     let pairs = events.iter().zip(answers);
     pairs
-        .map(|(event, answer)| answer.map_or_else(|error| of_log(event, &error), |_| Verdict::Done))
+        .map(|(event, answer)| answer.map_or_else(|error| of_log(event, &error), |_| Fate::Done))
         .collect()
 }
 
-fn of_log(event: &Event, error: &LogError) -> Verdict {
+fn of_log(event: &Event, error: &LogError) -> Fate {
     let problem = match error {
         // The log's own words say that it is tried again, and it is not.
         LogError::Unavailable(why) => format!("the event log did not answer: {why}"),
@@ -242,8 +238,8 @@ fn of_log(event: &Event, error: &LogError) -> Verdict {
     let problem = format!("{}: {problem}", event.topic);
     match (error, error.class()) {
         // A person is there to mend what is denied.
-        (LogError::Denied(_), _) | (_, ErrorClass::Reject) => Verdict::Refused(problem),
-        (_, ErrorClass::Retry | ErrorClass::Stop) => Verdict::Again(problem),
+        (LogError::Denied(_), _) | (_, ErrorClass::Reject) => Fate::Refused(problem),
+        (_, ErrorClass::Retry | ErrorClass::Stop) => Fate::Again(problem),
     }
 }
 
@@ -278,21 +274,18 @@ mod tests {
         };
         let status = StatusCode::MULTI_STATUS;
         let verdicts = judge(status, &results([202, 422, 503]), &events()).unwrap();
-        assert_eq!(verdicts[0], Verdict::Done);
+        assert_eq!(verdicts[0], Fate::Done);
         assert_eq!(
             verdicts[1],
-            Verdict::Refused("data.ingested: 422: why".to_owned())
+            Fate::Refused("data.ingested: 422: why".to_owned())
         );
         assert_eq!(
             verdicts[2],
-            Verdict::Again("data.ingested: 503: why".to_owned())
+            Fate::Again("data.ingested: 503: why".to_owned())
         );
         for status in [408, 429, 502, 504] {
             let verdicts = judge(StatusCode::MULTI_STATUS, &results([status; 3]), &events());
-            assert!(
-                matches!(verdicts.unwrap()[0], Verdict::Again(_)),
-                "{status}"
-            );
+            assert!(matches!(verdicts.unwrap()[0], Fate::Again(_)), "{status}");
         }
         let mut delivered = Delivered {
             left: events(),
@@ -341,7 +334,7 @@ mod tests {
             (LogError::Denied(why()), false),
         ] {
             let verdict = of_log(&events()[0], &error);
-            assert_eq!(matches!(verdict, Verdict::Again(_)), again, "{error}");
+            assert_eq!(matches!(verdict, Fate::Again(_)), again, "{error}");
         }
     }
 }

@@ -14,7 +14,7 @@ use homeostat_logic::topic::LEDGER;
 use serde_json::Value;
 
 use super::super::problem::{Kind, Problem};
-use super::request::{Asked, OnAction, Order};
+use super::request::{Asked, OnAction, Requested};
 
 /// One record of an order: a request about the whole ledger has one for each partition.
 pub(super) struct Part<'a> {
@@ -78,23 +78,23 @@ pub(super) fn parts<'a>(
         views.iter().map(part).collect()
     };
     match &asked.order {
-        &Order::Cancel(OnAction { action_id, expect }) => {
+        &Requested::Cancel(OnAction { action_id, expect }) => {
             on_action(action_id, OverrideOrder::Cancel { action_id, expect })
         }
-        &Order::Refire(OnAction { action_id, expect }) => {
+        &Requested::Refire(OnAction { action_id, expect }) => {
             on_action(action_id, OverrideOrder::Refire { action_id, expect })
         }
-        &Order::ClearCooldown(OnAction { action_id, expect }) => on_action(
+        &Requested::ClearCooldown(OnAction { action_id, expect }) => on_action(
             action_id,
             OverrideOrder::ClearCooldown { action_id, expect },
         ),
-        &Order::Approve(OnAction { action_id, expect }) => {
+        &Requested::Approve(OnAction { action_id, expect }) => {
             on_action(action_id, OverrideOrder::Approve { action_id, expect })
         }
-        &Order::Acknowledge(OnAction { action_id, expect }) => {
+        &Requested::Acknowledge(OnAction { action_id, expect }) => {
             on_action(action_id, OverrideOrder::Acknowledge { action_id, expect })
         }
-        Order::Resolve(resolve) => {
+        Requested::Resolve(resolve) => {
             let order = OverrideOrder::Resolve {
                 action_id: resolve.action_id,
                 expect: resolve.expect,
@@ -102,9 +102,9 @@ pub(super) fn parts<'a>(
             };
             on_action(resolve.action_id, order)
         }
-        Order::Pause(_) => Ok(everywhere(&OverrideOrder::Pause, true)),
-        Order::Resume(_) => Ok(everywhere(&OverrideOrder::Resume, true)),
-        Order::Silence(silence) => {
+        Requested::Pause(_) => Ok(everywhere(&OverrideOrder::Pause, true)),
+        Requested::Resume(_) => Ok(everywhere(&OverrideOrder::Resume, true)),
+        Requested::Silence(silence) => {
             let until = silence.until(now)?;
             let target = silence.target.clone();
             let order = OverrideOrder::Silence { until, target };
@@ -125,7 +125,7 @@ pub(super) fn parts<'a>(
             }
             Ok(parts)
         }
-        Order::Force(asked_for) => {
+        Requested::Force(asked_for) => {
             let wanted = partition_of_target(&asked_for.target, views.len());
             let view = views.iter().find(|view| view.partition == wanted);
             let view = view.ok_or_else(|| not_folded(wanted, "it is not there"))?;

@@ -48,7 +48,7 @@ const WHO: &str = "operator";
 /// An order as received.
 #[derive(Debug)]
 pub(super) struct Asked {
-    pub(super) order: Order,
+    pub(super) order: Requested,
     pub(super) who: String,
     pub(super) reason: String,
 }
@@ -67,7 +67,7 @@ struct Said {
 /// One body for each kind of order, each with what every order says.
 impl JsonSchema for Asked {
     fn schema_name() -> Cow<'static, str> {
-        "Order".into()
+        "Requested".into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
@@ -111,7 +111,7 @@ fn add(schema: &mut Schema, part: &str, more: Option<&Value>) {
 /// What is ordered.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Order {
+pub(super) enum Requested {
     Cancel(OnAction),
     Refire(OnAction),
     Resolve(Resolve),
@@ -333,7 +333,7 @@ pub(super) fn read(order: &str, body: &[u8]) -> Result<Asked, Problem> {
         .ok_or_else(|| malformed("reason: say why; it is kept in the ledger".to_owned()))?;
     let order = serde_json::from_value(json!({ order: fields }))
         .map_err(|error| malformed(error.to_string()))?;
-    if let Order::Force(force) = &order {
+    if let Requested::Force(force) = &order {
         force.check()?;
     }
     Ok(Asked {

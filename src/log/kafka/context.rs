@@ -19,7 +19,7 @@ use super::client::Link;
 use super::ends::Look;
 use super::inlet::Inlet;
 use super::positions::{commit_stored, find_starts, offsets, places};
-use super::progress::Progress;
+use super::progress::MemberProgress;
 use super::repeats::log_line;
 use crate::log::sync::{Signal, lock};
 
@@ -44,7 +44,7 @@ pub(super) struct Desk {
 /// The context of a member's client.
 pub(super) struct GroupContext {
     pub(super) desk: Mutex<Desk>,
-    progress: Arc<Progress>,
+    progress: Arc<MemberProgress>,
     link: Link,
     /// Wakes the client's thread when a queue has something.
     signal: Arc<Signal>,
@@ -57,7 +57,7 @@ pub(super) struct GroupContext {
 impl GroupContext {
     pub(super) fn new(
         handler: Box<dyn GroupHandler>,
-        progress: Arc<Progress>,
+        progress: Arc<MemberProgress>,
         link: Link,
         signal: Arc<Signal>,
         drain: Duration,

@@ -16,7 +16,7 @@ use super::client::Link;
 use super::context::{GroupConsumer, GroupContext};
 use super::error::classify;
 use super::inlet::{Obstacle, Round};
-use super::progress::Progress;
+use super::progress::MemberProgress;
 use super::settings::KafkaSettings;
 use crate::log::sync::{Flag, Heartbeat, Signal, lock};
 
@@ -36,7 +36,7 @@ static PASSING: Throttle = Throttle::new();
 
 /// What the handle and the thread share.
 struct Member {
-    progress: Arc<Progress>,
+    progress: Arc<MemberProgress>,
     signal: Arc<Signal>,
     /// Set when it shall end: until then it may drain.
     closing: Mutex<Option<Instant>>,
@@ -61,7 +61,7 @@ impl Membership {
             .drain
             .min(kafka.session_timeout / 2)
             .min(LONGEST_DRAIN);
-        let progress = Arc::new(Progress::default());
+        let progress = Arc::new(MemberProgress::default());
         let signal = Arc::new(Signal::default());
         let context = GroupContext::new(
             handler,

@@ -8,7 +8,7 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::{Offset, TopicPartitionList};
 
-use super::progress::Progress;
+use super::progress::MemberProgress;
 
 /// Longest wait for committed offsets and watermarks at an assignment.
 const LOOKUP: Duration = Duration::from_secs(5);
@@ -59,7 +59,7 @@ pub(super) fn find_starts(
 /// Commits, and waits for it, what was stored of these partitions.
 pub(super) fn commit_stored(
     consumer: &BaseConsumer<impl ConsumerContext>,
-    progress: &Progress,
+    progress: &MemberProgress,
     epochs: &[(TopicPartition, Epoch)],
 ) -> KafkaResult<()> {
     let settled = progress.settled(epochs);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use homeostat_actors::ports::log::{
-    Epoch, OpenTransaction, PartitionStatus, Refusal, TopicPartition,
+    Epoch, OpenTransaction, PartitionStatus, ReadFailing, TopicPartition,
 };
 
 use super::ends::{Held, Look};
@@ -56,12 +56,12 @@ impl Position {
 
 /// The partitions a member owns, and whether its brokers can be reached.
 #[derive(Default)]
-pub(super) struct Progress {
+pub(super) struct MemberProgress {
     positions: Mutex<BTreeMap<TopicPartition, Position>>,
     unreachable: AtomicBool,
 }
 
-impl Progress {
+impl MemberProgress {
     /// A partition was assigned; delivery starts at `position`.
     pub(super) fn begin(&self, partition: TopicPartition, epoch: Epoch, position: i64) {
         let begun = Position {
@@ -177,7 +177,7 @@ impl Progress {
             epoch: position.epoch,
             settled: position.settled(),
             high: position.high,
-            refusal: position.refused.as_ref().map(|refused| Refusal {
+            refusal: position.refused.as_ref().map(|refused| ReadFailing {
                 lasting: refused.since.elapsed(),
                 reason: refused.reason.clone(),
                 at: refused.at,
@@ -202,7 +202,7 @@ mod tests {
             topic: "t".to_owned(),
             partition: 0,
         };
-        let progress = Progress::default();
+        let progress = MemberProgress::default();
         progress.begin(partition.clone(), Epoch(2), 5);
         // (epoch, next, what is due afterwards)
         let cases = [
@@ -231,7 +231,7 @@ mod tests {
             topic: "t".to_owned(),
             partition: 0,
         };
-        let progress = Progress::default();
+        let progress = MemberProgress::default();
         let refused = || lock(&progress.positions)[&partition].refused.clone();
         progress.begin(partition.clone(), Epoch(1), 0);
         assert_eq!(refused(), None);
@@ -252,7 +252,7 @@ mod tests {
             topic: "t".to_owned(),
             partition: 0,
         };
-        let progress = Progress::default();
+        let progress = MemberProgress::default();
         let looked = |end, passed| {
             let high = end;
             progress.looked("t", 0, Look { end, high, passed });
@@ -291,8 +291,8 @@ mod tests {
             topic: "t".to_owned(),
             partition: 0,
         };
-        let progress = Progress::default();
-        let since = |progress: &Progress| {
+        let progress = MemberProgress::default();
+        let since = |progress: &MemberProgress| {
             let held = lock(&progress.positions)[&partition].held;
             held.map(|held| (held.at, held.end, held.since))
         };

@@ -9,7 +9,7 @@ use homeostat_actors::assignment::Partitions;
 use homeostat_actors::flight::Standstill;
 use homeostat_actors::kinds;
 use homeostat_actors::ports::log::{PartitionStatus, TopicPartition};
-use homeostat_actors::supervision::{Progress, Step, Watch};
+use homeostat_actors::supervision::{Pulse, Step, Watch};
 
 use super::vital::{Shown, Vital, Watching, end_process};
 use crate::metrics::{Metrics, topic_label};
@@ -198,7 +198,7 @@ fn watch_handling(
         let status = status(&probed, &of_probe)?;
         let partitions = probed.partitions()?;
         let standstill = partitions.standstill_of(&of_probe, Instant::now())?;
-        Some(Progress {
+        Some(Pulse {
             lag: partitions.in_flight_of(&of_probe)? as u64,
             // What the log does not take waits for as long as that lasts; starting over would not help it.
             position: position(&status).saturating_add(standstill.refusals),
@@ -239,7 +239,7 @@ fn watch_delivery(
         } else {
             0
         };
-        Some(Progress {
+        Some(Pulse {
             lag,
             position: position(&status),
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use homeostat_actors::ledger_view::{self, LedgerView};
-use homeostat_actors::supervision::{Progress, Step, Watch};
+use homeostat_actors::supervision::{Pulse, Step, Watch};
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::ledger::times::CLOCK_STEP_MS;
 use homeostat_logic::topic::LEDGER;
@@ -33,7 +33,7 @@ impl Vital for Ledger {
         let mut reasons = Vec::new();
         for view in self.0.views() {
             let progress = view.read().progress.clone();
-            if progress != ledger_view::Progress::Live {
+            if progress != ledger_view::FoldProgress::Live {
                 reasons.push(format!("ledger partition {}: {progress}", view.partition));
             }
             if let Some(obstacle) = view.obstacle().filter(|_| progress.goes_on()) {
@@ -125,7 +125,7 @@ fn watch_fold(
         if !folds {
             return None;
         }
-        Some(Progress {
+        Some(Pulse {
             lag: lag(&probed)?,
             position: u64::try_from(read_to).unwrap_or_default(),
         })
@@ -193,7 +193,7 @@ mod tests {
         let clock = Arc::new(Fixed(1_000_000));
         let state = ServiceState::new(clock, history, vec![Arc::clone(&view)]);
         let ledger = Ledger(Arc::new(state));
-        view.write().progress = ledger_view::Progress::Live;
+        view.write().progress = ledger_view::FoldProgress::Live;
         let reasons = || ledger.reasons(Instant::now());
         let tick = |offset, ahead| {
             let mut state = view.write();
@@ -223,7 +223,7 @@ mod tests {
         })
         .await;
         let view = LedgerView::new(1);
-        view.write().progress = ledger_view::Progress::Live;
+        view.write().progress = ledger_view::FoldProgress::Live;
         let left = Arc::new(AtomicU64::new(0));
         let records = Arc::clone(&left);
         let lag = move |_: &LedgerView| Some(records.load(Ordering::SeqCst));

@@ -1,13 +1,13 @@
 //! Who may give orders, and what is refused before anything is written.
 
-use homeostat_actors::ledger_view::Progress;
+use homeostat_actors::ledger_view::FoldProgress;
 use homeostat_actors::ports::log::LogError;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::*;
 use serde_json::{Value, json};
 
 use super::{LIMIT, SHORT, answer, order, slug, written};
-use crate::outside::{Order, Outside, TOKEN, letter};
+use crate::outside::{NextAppend, Outside, TOKEN, letter};
 
 #[tokio::test]
 async fn without_the_operator_token_nothing_is_ordered() {
@@ -167,13 +167,13 @@ async fn what_is_no_order_is_refused_before_anything_is_written() {
 async fn a_log_that_does_not_take_the_order_and_a_ledger_that_is_not_folded_are_told() {
     let outside = Outside::with_operator(SHORT);
     for (fault, expected) in [
-        (Order::Hang, (504, "log-timeout")),
+        (NextAppend::Hang, (504, "log-timeout")),
         (
-            Order::Fail(0, LogError::Unavailable("away".to_owned())),
+            NextAppend::Fail(0, LogError::Unavailable("away".to_owned())),
             (503, "log-unavailable"),
         ),
         (
-            Order::Fail(0, LogError::Refused("no".to_owned())),
+            NextAppend::Fail(0, LogError::Refused("no".to_owned())),
             (422, "refused-by-log"),
         ),
     ] {
@@ -182,8 +182,8 @@ async fn a_log_that_does_not_take_the_order_and_a_ledger_that_is_not_folded_are_
         assert_eq!((status, slug(&problem)), expected, "{problem}");
     }
     for progress in [
-        Progress::Restoring,
-        Progress::Refused("it is truncated".to_owned()),
+        FoldProgress::Restoring,
+        FoldProgress::Refused("it is truncated".to_owned()),
     ] {
         outside.log.ledger.lock().unwrap()[1].write().progress = progress;
         let (status, problem) = order(&outside, "pause", "k2", json!({"reason": "x"})).await;

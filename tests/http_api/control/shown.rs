@@ -1,6 +1,6 @@
 //! What the ledger shows: how far it is, what is held, which alerts were lost.
 
-use homeostat_actors::ledger_view::Progress;
+use homeostat_actors::ledger_view::FoldProgress;
 use homeostat_logic::ledger::record::*;
 use homeostat_logic::target::Target;
 use serde_json::json;
@@ -15,7 +15,8 @@ async fn the_ledger_shows_how_far_each_partition_is_and_what_is_held() {
     let outside = Outside::with_operator(LIMIT);
     let body = json!({"minutes": 30, "partition": 1, "reason": "x"});
     assert_eq!(order(&outside, "silence", "s", body).await.0, 200);
-    outside.log.ledger.lock().unwrap()[0].write().progress = Progress::Refused("cut".to_owned());
+    outside.log.ledger.lock().unwrap()[0].write().progress =
+        FoldProgress::Refused("cut".to_owned());
     let (status, ledger) = answer(outside.client.get(outside.url("/api/v1/ledger"))).await;
     assert_eq!(status, 200);
     let [first, second] = ledger["partitions"].as_array().unwrap().as_slice() else {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bid, Effect, Execution, Moment, Order, PAUSE};
+use super::{Bid, Dispatch, Effect, Execution, Moment, PAUSE};
 use crate::ledger::fold::Fold;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{AbsentProbe, Finish, FinishOutcome, Id, Start, Via};
@@ -104,7 +104,7 @@ impl Execution {
     }
 
     /// The order to make absolute before this bid is appended: that of an action which was never started.
-    pub fn first_order(fold: &Fold, start: &Start) -> Option<Order> {
+    pub fn first_order(fold: &Fold, start: &Start) -> Option<Dispatch> {
         let state = fold.action(start.action_id)?;
         let first = state.winners.is_empty() && state.resolved.is_none();
         first.then(|| {
@@ -225,8 +225,8 @@ pub(super) fn order(
     attempt: u32,
     start_id: Id,
     deadline: Duration,
-) -> Order {
-    Order {
+) -> Dispatch {
+    Dispatch {
         action,
         attempt,
         start_id,

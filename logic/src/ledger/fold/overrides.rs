@@ -19,7 +19,7 @@ use crate::ledger::times::{HORIZON_MS, REFIRE_START_MS};
 use crate::target::Target;
 
 /// Applied to an action or to the whole partition, or refused.
-type Verdict = Result<Option<Id>, Refusal>;
+type Ruling = Result<Option<Id>, Refusal>;
 
 impl Fold {
     pub(super) fn order(&mut self, order: Override) {
@@ -79,7 +79,7 @@ impl Fold {
         order: OverrideOrder,
         cause: Cause,
         hold: Hold,
-    ) -> Verdict {
+    ) -> Ruling {
         match order {
             OverrideOrder::Cancel { action_id, expect } => self.cancel(action_id, expect, cause),
             OverrideOrder::Refire { action_id, expect } => self.refire(action_id, expect, cause),
@@ -124,7 +124,7 @@ impl Fold {
         }
     }
 
-    fn cancel(&mut self, id: Id, expect: i64, cause: Cause) -> Verdict {
+    fn cancel(&mut self, id: Id, expect: i64, cause: Cause) -> Ruling {
         let phase = self.expected(id, expect)?.phase;
         match phase {
             Phase::Waiting { .. }
@@ -141,7 +141,7 @@ impl Fold {
 
     /// Once more, by a person's order, which overrides whatever held the action back: its attempts may be used up and its
     /// `not_after` over. An expired action was never sent, so there is nothing to repeat.
-    fn refire(&mut self, id: Id, expect: i64, cause: Cause) -> Verdict {
+    fn refire(&mut self, id: Id, expect: i64, cause: Cause) -> Ruling {
         let now = self.state.now;
         let action = self.expected(id, expect)?;
         if !matches!(action.phase, Phase::Failed | Phase::Unknown { .. }) {
@@ -198,7 +198,7 @@ impl Fold {
     }
 
     /// A person who knows of an action needs none of the alerts about it so far, whichever end they report.
-    fn acknowledge(&mut self, id: Id, expect: i64, cause: &Cause) -> Verdict {
+    fn acknowledge(&mut self, id: Id, expect: i64, cause: &Cause) -> Ruling {
         let action = self.expected(id, expect)?;
         if !ended_badly(action.phase) {
             return Err(wrong("acknowledge", action.phase));
@@ -230,7 +230,7 @@ impl Fold {
         newest.filter(|_| lost).into_iter().collect()
     }
 
-    fn resolve(&mut self, id: Id, expect: i64, outcome: Resolution, cause: Cause) -> Verdict {
+    fn resolve(&mut self, id: Id, expect: i64, outcome: Resolution, cause: Cause) -> Ruling {
         let phase = self.expected(id, expect)?.phase;
         if !matches!(phase, Phase::Unknown { .. } | Phase::Doubt { .. }) {
             return Err(wrong("resolve", phase));
@@ -243,7 +243,7 @@ impl Fold {
         Ok(Some(id))
     }
 
-    fn clear_cooldown(&mut self, id: Id, expect: i64) -> Verdict {
+    fn clear_cooldown(&mut self, id: Id, expect: i64) -> Ruling {
         let action = self.expected(id, expect)?;
         if action.phase.is_open() {
             return Err(wrong("clear_cooldown", action.phase));
@@ -272,7 +272,7 @@ impl Fold {
         Ok(Some(id))
     }
 
-    fn approve(&mut self, id: Id, expect: i64, cause: Cause) -> Verdict {
+    fn approve(&mut self, id: Id, expect: i64, cause: Cause) -> Ruling {
         let now = self.state.now;
         let action = self.expected(id, expect)?;
         if action.phase != Phase::Approval {
@@ -293,7 +293,7 @@ impl Fold {
         Ok(Some(id))
     }
 
-    fn silence(&mut self, until: Millis, target: Option<Target>, hold: Hold) -> Verdict {
+    fn silence(&mut self, until: Millis, target: Option<Target>, hold: Hold) -> Ruling {
         let now = self.state.now;
         if until <= now || until > now.saturating_add(HORIZON_MS) {
             return Err(Refusal::Time { now });
@@ -324,7 +324,7 @@ impl Fold {
 
     /// A proposal by a person: gates are skipped, slots are taken, an open action of the key still excludes it. Its
     /// memory is that of the order itself, for it has no source position.
-    fn force(&mut self, override_id: Id, propose: Propose) -> Verdict {
+    fn force(&mut self, override_id: Id, propose: Propose) -> Ruling {
         let now = self.state.now;
         limits::validate(&propose).map_err(|breach| Refusal::Invalid(breach.to_string()))?;
         let invalid = |why: &str| Err(Refusal::Invalid(why.to_owned()));

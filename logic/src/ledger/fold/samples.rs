@@ -220,7 +220,7 @@ impl Bench {
     }
 
     /// Carries a person's order out; what became of it.
-    pub(crate) fn order(&mut self, at: Millis, number: u32, order: OverrideOrder) -> Verdict {
+    pub(crate) fn order(&mut self, at: Millis, number: u32, order: OverrideOrder) -> Ruled {
         let order = Override {
             override_id: id(number),
             order,
@@ -265,7 +265,7 @@ impl Bench {
 }
 
 /// What became of an order: nothing, or the name of the refusal.
-pub(crate) type Verdict = Result<(), &'static str>;
+pub(crate) type Ruled = Result<(), &'static str>;
 
 pub(crate) fn finish(action_id: Id, attempt: u32, bid: u32, outcome: FinishOutcome) -> Finish {
     Finish {

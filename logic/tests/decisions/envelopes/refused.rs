@@ -10,13 +10,13 @@ use super::{DRIFT, STRUCTURED, change, cloud_event, confluent, connect, decoded,
 use crate::support::noon;
 
 /// A value, its headers, and a part of the reason.
-type Refusal = (
+type NotDecoded = (
     Vec<u8>,
     &'static [(&'static str, &'static str)],
     &'static str,
 );
 
-fn without_headers(values: Vec<(Value, &'static str)>) -> Vec<Refusal> {
+fn without_headers(values: Vec<(Value, &'static str)>) -> Vec<NotDecoded> {
     values
         .into_iter()
         .map(|(value, reason)| (value.to_string().into_bytes(), &[][..], reason))
@@ -97,7 +97,7 @@ fn an_envelope_that_cannot_be_read_is_refused_by_its_name() {
         (deep, "more than 4 envelopes"),
     ]);
     let data = event().to_string();
-    let with_headers: Vec<Refusal> = vec![
+    let with_headers: Vec<NotDecoded> = vec![
         (
             confluent(7, b"\x02\x10churn\x00"),
             &[],

@@ -2,7 +2,7 @@
 
 use std::hash::Hasher as _;
 
-use homeostat_logic::ledger::execution::Order;
+use homeostat_logic::ledger::execution::Dispatch;
 use homeostat_logic::ledger::record::{Id, Policy};
 
 use super::world::{Request, World, Worlds};
@@ -10,7 +10,7 @@ use crate::canon::Canon;
 use crate::promises::Ordered;
 
 /// What of a request G4 is about.
-pub(super) fn print_of(order: &Order) -> u64 {
+pub(super) fn print_of(order: &Dispatch) -> u64 {
     let params = order
         .resolved
         .as_ref()
@@ -26,7 +26,7 @@ fn broken(when: bool, promise: &str) -> Option<String> {
 
 impl Worlds {
     /// A request was checked and is on its way out; `again` if its attempt was before.
-    pub(super) fn sent(&self, world: &World, order: &Order, again: bool) -> Option<String> {
+    pub(super) fn sent(&self, world: &World, order: &Dispatch, again: bool) -> Option<String> {
         let attempts = world
             .sends
             .range((order.action, 0)..=(order.action, u32::MAX));

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use homeostat_logic::ledger::change::{Change, ChangeKind, VoidRecord};
-use homeostat_logic::ledger::execution::{Effect, Execution, Order};
+use homeostat_logic::ledger::execution::{Dispatch, Effect, Execution};
 use homeostat_logic::ledger::record::{Id, Record, Start};
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 
@@ -58,7 +58,7 @@ pub(crate) enum Step {
     /// The executor begins anew in a process that lives on.
     Renew(usize),
     /// A person who looks at that instance orders something.
-    Order(usize, Wish),
+    Dispatch(usize, Wish),
 }
 
 /// T in units.
@@ -87,7 +87,7 @@ impl Model for Worlds {
                 Step::Renew(number),
             ]);
             if world.left.orders > 0 {
-                steps.extend(Wish::ALL.map(|wish| Step::Order(number, wish)));
+                steps.extend(Wish::ALL.map(|wish| Step::Dispatch(number, wish)));
             }
         }
         steps.extend((0..world.orphans.len()).map(Step::LandOrphan));
@@ -137,7 +137,7 @@ impl Model for Worlds {
             Step::Silence(number) => self.silence(world, number),
             Step::Crash(number) => self.crash(world, number),
             Step::Renew(number) => self.renew(world, number),
-            Step::Order(number, wish) => self.order(world, number, wish),
+            Step::Dispatch(number, wish) => self.order(world, number, wish),
         }
     }
 
@@ -363,7 +363,7 @@ impl Worlds {
         Record::Start(start)
     }
 
-    fn send(&self, world: &mut World, number: usize, order: &Order) {
+    fn send(&self, world: &mut World, number: usize, order: &Dispatch) {
         world.requests.push(Request {
             from: Some(number),
             action: order.action,

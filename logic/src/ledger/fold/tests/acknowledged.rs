@@ -41,7 +41,7 @@ fn undelivered(fold: &Fold) -> Vec<Id> {
     fold.undelivered().map(|(id, _)| id).collect()
 }
 
-fn acknowledge(bench: &mut Bench, at: Millis, number: u32, action_id: Id) -> Verdict {
+fn acknowledge(bench: &mut Bench, at: Millis, number: u32, action_id: Id) -> Ruled {
     let expect = bench.changed(action_id);
     let order = OverrideOrder::Acknowledge { action_id, expect };
     bench.order(at, number, order)

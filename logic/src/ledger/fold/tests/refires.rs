@@ -20,7 +20,7 @@ fn once(policy: Policy) -> Step {
 }
 
 /// Fires an action again, as it is now.
-fn refire(bench: &mut Bench, at: Millis, number: u32, action_id: Id) -> Verdict {
+fn refire(bench: &mut Bench, at: Millis, number: u32, action_id: Id) -> Ruled {
     let expect = bench.changed(action_id);
     bench.order(at, number, OverrideOrder::Refire { action_id, expect })
 }
