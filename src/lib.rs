@@ -10,6 +10,7 @@ pub mod command;
 pub mod configuration;
 pub mod connectors;
 pub mod http;
+mod live;
 pub mod log;
 pub mod log_output;
 pub mod metrics;

@@ -20,7 +20,7 @@ pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> Probed
     let Ok(binding) = binding(&in_force.connections, order) else {
         return Probed::CannotAsk;
     };
-    let outgoing = outgoing(order, context);
+    let outgoing = outgoing(order, binding, context);
     // A connector may panic before it returns a future as well.
     let asked = guarded(REQUEST_LIMIT + REQUEST_GRACE, async {
         binding.connector.probe(outgoing).await
@@ -44,7 +44,7 @@ pub(crate) async fn resolve(
         // Said when it is sent, as an outcome.
         return Ok(None);
     };
-    let outgoing = outgoing(order, context);
+    let outgoing = outgoing(order, binding, context);
     let asked = guarded(RESOLVE_LIMIT, async {
         binding.connector.resolve(outgoing).await
     });

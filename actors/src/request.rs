@@ -33,7 +33,7 @@ pub(crate) async fn request(context: &ExecutorContext, order: &Dispatch) -> (&'s
         return (binding.kind, without_answer(FinishOutcome::NotSent, detail));
     }
     // A connector may panic before it returns a future as well.
-    let outgoing = outgoing(order, context);
+    let outgoing = outgoing(order, binding, context);
     let answer = ask(async { binding.connector.send(outgoing).await });
     (binding.kind, answer.await)
 }
@@ -81,7 +81,11 @@ fn cut(mut detail: String) -> String {
 }
 
 /// The order as the connector sees it.
-pub(crate) fn outgoing(order: &Dispatch, context: &ExecutorContext) -> connector::Order {
+pub(crate) fn outgoing(
+    order: &Dispatch,
+    binding: &connector::Binding,
+    context: &ExecutorContext,
+) -> connector::Order {
     let subject = &order.subject;
     let mut params = order
         .resolved
@@ -108,6 +112,7 @@ pub(crate) fn outgoing(order: &Dispatch, context: &ExecutorContext) -> connector
         params,
         reasons,
         now: context.clock.now(),
+        dry_run: binding.dry_run,
     }
 }
 

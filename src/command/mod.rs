@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the embedded log cannot be used; of the service also 4.
 
+mod connections;
 mod control;
 mod dead_letters;
 mod decisions;
@@ -21,18 +22,23 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use futures_util::future::BoxFuture;
 use homeostat_actors::ports::log::{EventLog, LogError, TopicSettings};
+use homeostat_logic::target::Target;
 
 use crate::configuration::json_schema;
+use crate::connectors::Examined;
 
 const EXAMPLES: &str = "\
 Examples:
   homeostat                                          run on the embedded log
   homeostat --config prod.toml                       run with an overlay of the defaults
+  homeostat run --dry-run --config prod.toml         decide, and only show what would be sent
   homeostat check --config prod.toml                 print every fault of a configuration
   homeostat publish --file events.jsonl              publish lines of {topic, key, value}
   echo '{\"severity\":\"high\"}' | homeostat publish data.drift.detected
   homeostat decisions list --outcome failed          what was decided, and what came of it
+  homeostat connections test NAME                    try a connection, changing nothing
   homeostat dead-letters list                        records that could not be handled
   homeostat pause --reason release                   hold every action back until resume
   homeostat override cancel ID --reason later        an order about one action
@@ -43,6 +49,11 @@ Configuration: built-in defaults, then each --config FILE in order, then the env
 
 Exit codes: 0 done, 1 failed, 2 usage or configuration, 3 the ledger or the embedded log cannot be
 used (a person has to repair it), 4 the client of the event log has failed for good (start again).";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  homeostat run --config prod.toml
+  homeostat run --dry-run --config prod.toml    decide and record, and only show what would be sent";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -71,7 +82,13 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service until SIGTERM or Ctrl-C.
-    Run,
+    #[command(after_help = RUN_EXAMPLES)]
+    Run {
+        /// Decide and record everything, and change nothing outside: what would be sent is shown with each decision. For a
+        /// service that was run so, continue without it on another ledger: the decisions count as carried out.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Check the configuration and print every fault at once, or `ok`.
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
@@ -93,6 +110,8 @@ enum Command {
     Decisions(decisions::Arguments),
     /// List, show and replay the records that could not be handled, on a running service.
     DeadLetters(dead_letters::Arguments),
+    /// List the connections to the platform's services, or try one without changing anything.
+    Connections(connections::Arguments),
     /// Hold every action back, on all instances, until `resume`.
     #[command(after_help = control::EXAMPLES)]
     Pause(control::Hold),
@@ -122,8 +141,19 @@ enum Command {
 
 /// What the command line needs of the rest of the service.
 pub trait Wiring {
-    /// Runs the service with the defaults and these overlays until its end.
-    fn run(&self, files: &[PathBuf]) -> ExitCode;
+    /// Runs the service with the defaults and these overlays until its end; `dry_run` as its key.
+    fn run(&self, files: &[PathBuf], dry_run: bool) -> ExitCode;
+
+    /// Tries a connection without changing anything, see [`crate::connectors::examine`].
+    ///
+    /// # Errors
+    /// Faults of the configuration, or that it has no such connection.
+    fn examine<'a>(
+        &self,
+        files: &[PathBuf],
+        name: &'a str,
+        target: Option<&'a Target>,
+    ) -> Result<BoxFuture<'a, Vec<Examined>>, Vec<String>>;
 
     /// Every fault and warning of the configuration.
     fn check(&self, files: &[PathBuf]) -> Checked;
@@ -239,8 +269,8 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
     // Prints help and usage errors itself; exit code 2 for the latter.
     let arguments = Arguments::parse();
     let files = &arguments.config;
-    let done = match arguments.command.unwrap_or(Command::Run) {
-        Command::Run => return wiring.run(files),
+    let done = match arguments.command.unwrap_or(Command::Run { dry_run: false }) {
+        Command::Run { dry_run } => return wiring.run(files, dry_run),
         Command::Check { schema: true, .. } => print(&format!("{:#}\n", json_schema())),
         Command::Check {
             effective, strict, ..
@@ -249,6 +279,9 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
         Command::Topics(arguments) => block_on(topics::topics(&arguments, wiring, files)),
         Command::Decisions(arguments) => block_on(decisions::decisions(&arguments)),
         Command::DeadLetters(arguments) => block_on(dead_letters::dead_letters(&arguments)),
+        Command::Connections(arguments) => {
+            block_on(connections::connections(&arguments, wiring, files))
+        }
         Command::Pause(arguments) => block_on(control::hold("pause", &arguments)),
         Command::Resume(arguments) => block_on(control::hold("resume", &arguments)),
         Command::Silence(arguments) => block_on(control::silence(&arguments)),

@@ -12,7 +12,8 @@ use toml::Value;
 use super::faults::{Fault, join, suggest};
 use super::layers::{Entry, Node};
 use super::shape::Shape;
-use crate::connectors::kind::{AnyKind, Connection};
+use crate::connectors::common::Common;
+use crate::connectors::kind::{AnyKind, Connection, common};
 use crate::connectors::kit::Compile;
 use crate::connectors::{KINDS, Problem, log};
 
@@ -137,6 +138,7 @@ pub(super) struct Build<'a> {
 /// A connection that is ready, with its kind.
 struct Ready {
     kind: &'static dyn AnyKind,
+    common: Common,
     /// `None` = it has faults, which were reported.
     connection: Option<Box<dyn Connection>>,
 }
@@ -178,6 +180,12 @@ impl Build<'_> {
             }
         }
         bound
+    }
+
+    /// Whether no connection may change anything outside.
+    fn dry_run(&self) -> bool {
+        let value = self.root.at(&["dry_run"]).and_then(Entry::leaf);
+        value.and_then(Value::as_bool).unwrap_or_default()
     }
 
     fn fault(
@@ -231,15 +239,19 @@ impl Build<'_> {
         let checked =
             Shape::of_schema(&kind.settings_schema()).check(entry.clone(), &path, self.faults);
         let connection = checked.filter(|_| self.faults.len() == faults);
-        let connection = connection.and_then(|settings| {
+        let ready = connection.and_then(|settings| {
             let mut compile = Compile::new(self.environment);
-            let connection = kind.connect(settings.to_value(), &mut compile);
+            let settings = settings.to_value();
+            let common = common(&settings, &mut compile);
+            let connection = kind.connect(settings, &mut compile);
             self.found(compile, entry, &path)
-                .then_some(connection)
+                .then_some(common.zip(connection))
                 .flatten()
         });
+        let (common, connection) = ready.unzip();
         Some(Ready {
             kind: *kind,
+            common: common.unwrap_or_default(),
             connection,
         })
     }
@@ -252,7 +264,12 @@ impl Build<'_> {
         };
         let with = one.table.at(&["with"]).unwrap_or(&empty);
         let with_key = join(&one.key(), "with");
-        let Some(Ready { kind, connection }) = ready.get(name) else {
+        let Some(Ready {
+            kind,
+            common,
+            connection,
+        }) = ready.get(name)
+        else {
             return self.not_there(one, name, with, ready);
         };
         if !kind.carries(one.action) {
@@ -299,6 +316,7 @@ impl Build<'_> {
         let binding = Binding {
             kind: kind.name(),
             connector,
+            dry_run: common.dry_run || self.dry_run(),
         };
         for target in targets(one.target) {
             bound.bind(name, one.action, target, binding.clone());

@@ -30,6 +30,10 @@ pub struct Settings {
     /// Folder of everything that the service keeps on disk (the embedded log and its index); relative to the working directory.
     #[schemars(length(min = 1), extend("default" = "data"))]
     pub data_dir: PathBuf,
+    /// Whether nothing is changed outside, whatever the connections say: actions are decided and recorded as done, with what
+    /// would have been sent. The option `--dry-run` of `homeostat run` sets it.
+    #[schemars(extend("default" = false))]
+    pub dry_run: bool,
     /// The HTTP API.
     pub http: Http,
     /// The Kafka cluster.

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::common::Common;
 use super::kit::Compile;
 use crate::schema::schema_of;
 
@@ -20,7 +21,10 @@ pub(crate) trait Kind: Sized + Send + Sync + 'static {
     const ABOUT: &'static str;
     /// A connection of this kind and an action that uses it, as they are written; a test loads it.
     const EXAMPLE: &'static str;
-    /// Keys of `[connections.NAME]` besides `kind`. Comments, bounds and defaults of its fields are the documentation.
+    /// For the documentation, in Markdown: what it needs (rights, scopes), what an attempt in doubt means, and against which
+    /// versions of the service it is tested.
+    const NOTES: &'static str = "";
+    /// Keys of `[connections.NAME]` besides `kind` and [`Common`]'s. Comments, bounds and defaults of its fields are the documentation.
     type Settings: DeserializeOwned + JsonSchema;
     /// Keys of `[actions.ACTION.with]`.
     type With: DeserializeOwned + JsonSchema;
@@ -53,9 +57,10 @@ pub(crate) trait AnyKind: Sync {
     fn name(&self) -> &'static str;
     fn about(&self) -> &'static str;
     fn example(&self) -> &'static str;
+    fn notes(&self) -> &'static str;
     fn carries(&self, action: Action) -> bool;
     fn probed_by(&self) -> Option<&'static str>;
-    /// Schema of `[connections.NAME]`, with `kind`.
+    /// Schema of `[connections.NAME]`, with `kind` and [`Common`]'s.
     fn settings_schema(&self) -> Value;
     /// Schema of `[actions.ACTION.with]`.
     fn with_schema(&self) -> Value;
@@ -64,6 +69,11 @@ pub(crate) trait AnyKind: Sync {
         settings: toml::Value,
         compile: &mut Compile<'_>,
     ) -> Option<Box<dyn Connection>>;
+}
+
+/// Keys that every connection has.
+pub(crate) fn common(settings: &toml::Value, compile: &mut Compile<'_>) -> Option<Common> {
+    read(settings.clone(), compile)
 }
 
 /// A connection of any kind.
@@ -97,6 +107,10 @@ impl<K: Kind> AnyKind for Entry<K> {
         K::EXAMPLE
     }
 
+    fn notes(&self) -> &'static str {
+        K::NOTES
+    }
+
     fn carries(&self, action: Action) -> bool {
         K::carries(action)
     }
@@ -108,8 +122,13 @@ impl<K: Kind> AnyKind for Entry<K> {
     fn settings_schema(&self) -> Value {
         let mut schema = schema_of::<K::Settings>();
         let kind = json!({ "type": "string", "enum": [K::NAME], "description": "Kind of the connection." });
+        let mut common = schema_of::<Common>();
+        let common = common.get_mut("properties").map(Value::take);
         if let Some(Value::Object(keys)) = schema.get_mut("properties") {
             keys.insert("kind".to_owned(), kind);
+            if let Some(Value::Object(common)) = common {
+                keys.extend(common);
+            }
         }
         schema
     }

@@ -2,6 +2,8 @@
 //!
 //! A new kind is a file here that implements `kind::Kind`, its `mod` line and its line in `KINDS`.
 
+pub(crate) mod common;
+mod examine;
 pub(crate) mod kind;
 pub(crate) mod kit;
 pub mod log;
@@ -16,6 +18,7 @@ use homeostat_logic::actions::Action;
 
 use kind::{AnyKind, Entry};
 
+pub use examine::{Examined, examine};
 pub use kit::Problem;
 pub use reference::reference;
 
@@ -39,6 +42,8 @@ pub fn with_log(configured: &Connections, events: &Arc<dyn EventLog>) -> Connect
         let binding = Binding {
             kind: log::NAME,
             connector: Arc::clone(&connector) as _,
+            // It changes nothing outside.
+            dry_run: false,
         };
         connections.bind(log::NAME, action, None, binding);
     }

@@ -29,7 +29,15 @@ belongs to the connection that is named beside it: a table that names another co
 The connection `log` is always there and the default. It changes nothing outside: it publishes on `system.alerts` what would
 be done. For `alert` that publication is the action itself. It has no keys.
 
-`homeostat check` lists what is wrong with a connection, without reaching it.
+`homeostat check` lists what is wrong with a connection, without reaching it. `homeostat connections test NAME` asks its service
+what would be possible, and changes nothing there; `homeostat connections list` and `GET /api/v1/connections` show those of a
+running service.
+
+With `dry_run = true` in a connection, or `homeostat run --dry-run` for all of them, everything is decided and recorded, and each
+decision shows what would have been sent. Begin with it. The decisions count as carried out: cooldowns and budgets follow them.
+
+Secrets are references, `env:NAME` or `file:PATH`. A file is read again when it changes, so that a rotated credential is used from
+the next request on; a new value that cannot be used is logged, and the last good one stays in use.
 ";
 
 /// The page.
@@ -63,7 +71,11 @@ fn section(page: &mut String, kind: &dyn AnyKind) -> std::fmt::Result {
     write!(page, "\n### Keys of `[connections.NAME]`\n\n")?;
     table(page, &kind.settings_schema())?;
     write!(page, "\n### Keys of `[actions.ACTION.with]`\n\n")?;
-    table(page, &kind.with_schema())
+    table(page, &kind.with_schema())?;
+    match kind.notes() {
+        "" => Ok(()),
+        notes => write!(page, "\n{notes}"),
+    }
 }
 
 fn table(page: &mut String, schema: &Value) -> std::fmt::Result {

@@ -10,19 +10,20 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
+use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
 use homeostat_logic::actions::Action;
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderValue};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::kind::Kind;
+use super::kit::exchange::either;
 use super::kit::{
-    Compile, Context, Plain, Purpose, Request, Service, ServiceSettings, Signer, Template, headers,
-    refused,
+    Call, Compile, Context, Headers, Plain, Purpose, Reply, Service, ServiceSettings, Signer, Talk,
+    Template, headers, refused,
 };
-use crate::secrets::Secret;
+use crate::live::{Derived, LiveSecret};
 
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -82,7 +83,7 @@ enum Verb {
 #[derive(Debug)]
 pub(crate) struct Webhook {
     service: Arc<Service>,
-    signer: Option<Signer>,
+    signer: Option<Arc<Derived<Signer>>>,
 }
 
 impl Kind for Webhook {
@@ -125,12 +126,10 @@ probe.path = "/runs/{{ action_id }}"
         with: With,
         compile: &mut Compile<'_>,
     ) -> Option<Arc<dyn Connector>> {
-        let mut headers = self.service.headers.clone();
-        // In place of the connection's own: `extend` would keep both, and the body would be escaped for the wrong type.
-        for (name, value) in &compile.headers(&with.headers) {
-            headers.insert(name, value.clone());
-        }
-        let content = headers::purpose(&headers);
+        let headers = self.service.headers.clone();
+        // In place of the connection's own, or the body would be escaped for the wrong type.
+        let headers = headers.with(compile.headers(&with.headers));
+        let content = headers::purpose(&headers.map());
         let path = with.path.as_ref().map(|path| self.path(path, compile));
         let body = with.body.as_ref();
         let probe = with.probe.map(|probe| {
@@ -139,7 +138,7 @@ probe.path = "/runs/{{ action_id }}"
                 Some((self.path(&probe.path, compile)?, headers))
             })
         });
-        Some(Arc::new(Call {
+        Some(Arc::new(Hook {
             service: Arc::clone(&self.service),
             signer: self.signer.clone(),
             method: match with.method {
@@ -159,7 +158,7 @@ probe.path = "/runs/{{ action_id }}"
 
 impl Webhook {
     fn path(&self, path: &str, compile: &mut Compile<'_>) -> Option<Template> {
-        if self.service.has_query {
+        if self.service.has_query() {
             compile.problem(
                 "path",
                 "cannot be appended: the connection's url has a query",
@@ -177,24 +176,29 @@ impl Webhook {
 }
 
 /// One action over its connection.
-struct Call {
+struct Hook {
     service: Arc<Service>,
-    signer: Option<Signer>,
+    signer: Option<Arc<Derived<Signer>>>,
     method: Method,
     path: Option<Template>,
-    headers: HeaderMap,
+    headers: Headers,
     content: Purpose,
     /// `None` = all fields as JSON.
     body: Option<Template>,
-    probe: Option<(Template, HeaderMap)>,
-    secrets: Vec<Secret>,
+    probe: Option<(Template, Headers)>,
+    secrets: Vec<LiveSecret>,
 }
 
-impl Call {
-    fn request(&self, order: &Order) -> Result<Request<'_>, String> {
-        let body = self.body(order)?;
+impl Hook {
+    fn talk<'a>(&'a self, order: &'a Order) -> Talk<'a> {
+        self.service.talk(order, &self.secrets)
+    }
+
+    fn request(&self, talk: &Talk<'_>) -> Result<Call, Answer> {
+        let order = talk.order;
+        let body = self.body(order).map_err(refused)?;
         let id = order.action_id.to_string();
-        let mut headers = self.headers.clone();
+        let mut headers = self.headers.map();
         let json = HeaderValue::from_static(headers::JSON);
         headers.entry(CONTENT_TYPE).or_insert(json);
         let mut own = vec![
@@ -203,24 +207,22 @@ impl Call {
         ];
         if let Some(signer) = &self.signer {
             let timestamp = order.now.div_euclid(1_000);
-            let signature = signer.sign(&id, timestamp, &body);
+            let signature = signer.current().sign(&id, timestamp, &body);
             own.push(("webhook-signature", signature));
             own.push(("webhook-timestamp", timestamp.to_string()));
             own.push(("webhook-id", id));
         }
         for (name, value) in own {
             let value = HeaderValue::try_from(value);
-            headers.insert(
-                name,
-                value.map_err(|error| format!("header {name}: {error}"))?,
-            );
+            let value = value.map_err(|error| refused(format!("header {name}: {error}")))?;
+            headers.insert(name, value);
         }
-        Ok(Request {
+        let path = self.path.as_ref().map(|path| talk.path(path));
+        Ok(Call {
             method: self.method.clone(),
-            path: self.path.as_ref(),
+            path: path.transpose()?,
             headers,
             body: Some(body),
-            secrets: &self.secrets,
         })
     }
 
@@ -242,38 +244,49 @@ impl Call {
         Ok(body)
     }
 
-    async fn call(&self, order: &Order) -> Result<Answer, String> {
-        let said = self.service.send(self.request(order)?, order).await?;
-        Ok(said.answer)
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
+        let talk = self.talk(order);
+        let request = self.request(&talk)?;
+        talk.change(request).await.map(Reply::outcome)
     }
 
-    async fn ask(&self, path: &Template, headers: &HeaderMap, order: &Order) -> Probe {
-        let request = Request {
-            method: Method::GET,
-            path: Some(path),
-            headers: headers.clone(),
-            body: None,
-            secrets: &self.secrets,
-        };
-        match self.service.send(request, order).await {
-            Ok(said) => probed(said.status, said.answer.detail),
-            Err(problem) => Probe::NoAnswer(problem),
+    async fn ask(
+        &self,
+        path: &Template,
+        headers: &Headers,
+        order: &Order,
+    ) -> Result<Probe, Answer> {
+        let talk = self.talk(order);
+        let mut call = Call::get(talk.path(path)?);
+        call.headers = headers.map();
+        let reply = talk.ask(call).await?;
+        Ok(probed(reply.status, reply.detail))
+    }
+
+    /// Whether the service is there at all: its root is asked for, which no webhook minds.
+    async fn reachable(&self, order: &Order) -> Finding {
+        match self.talk(order).reach().await {
+            Ok(reply) => Finding::Fine(format!("the service answers ({})", reply.status)),
+            Err(answer) => Finding::wrong(
+                answer.detail,
+                "check url, network, certificates and proxy of the connection",
+            ),
         }
     }
 }
 
 /// What a status says of the thing asked for. What is neither yes nor no says nothing.
-fn probed(status: Option<u16>, evidence: String) -> Probe {
+const fn probed(status: u16, evidence: String) -> Probe {
     match status {
-        Some(200..=299) => Probe::Found(evidence),
-        Some(404 | 410) => Probe::Absent(evidence),
+        200..=299 => Probe::Found(evidence),
+        404 | 410 => Probe::Absent(evidence),
         _ => Probe::NoAnswer(evidence),
     }
 }
 
-impl Connector for Call {
+impl Connector for Hook {
     fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { self.call(&order).await.unwrap_or_else(refused) }.boxed()
+        async move { either(self.carry_out(&order).await) }.boxed()
     }
 
     fn can_be_probed(&self) -> bool {
@@ -283,7 +296,20 @@ impl Connector for Call {
     fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
         async move {
             let (path, headers) = self.probe.as_ref()?;
-            Some(self.ask(path, headers, &order).await)
+            let asked = self.ask(path, headers, &order).await;
+            Some(asked.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
+        }
+        .boxed()
+    }
+
+    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
+        async move {
+            let shown = match self.request(&self.talk(&order)) {
+                Ok(_) => Vec::new(),
+                Err(answer) => vec![Finding::wrong(answer.detail, "correct the template")],
+            };
+            let reachable = self.reachable(&order).await;
+            std::iter::once(reachable).chain(shown).collect()
         }
         .boxed()
     }
@@ -310,9 +336,8 @@ mod tests {
         ];
         for (statuses, expected) in table {
             for status in statuses {
-                assert_eq!(said(Some(*status)), expected, "{status}");
+                assert_eq!(said(*status), expected, "{status}");
             }
         }
-        assert_eq!(said(None), "nothing");
     }
 }

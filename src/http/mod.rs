@@ -7,6 +7,7 @@
 
 mod answers;
 mod body;
+mod connection_list;
 mod connections;
 mod control;
 mod cooldowns;

@@ -7,6 +7,7 @@ use actix_web::web::{Data, ServiceConfig};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
 
+use super::connection_list::InUse;
 use super::control::{self, Control};
 use super::cooldowns::Cooldowns;
 use super::dead_letters::{Reading, Stopped};
@@ -69,6 +70,7 @@ impl ApiParts {
         let (decisions, cooldowns) = (Data::from(self.decisions), Data::from(self.cooldowns));
         let (health, tree) = (Data::from(self.health), Data::from(self.tree));
         let stopped = Data::from(self.stopped);
+        let in_use = Data::new(InUse(Arc::clone(&self.control.live)));
         let control = Data::new(self.control);
         let orders = Data::new(control::Admission::new());
         let token = Data::new(Token(self.operator_token));
@@ -84,6 +86,7 @@ impl ApiParts {
                 .app_data(health.clone())
                 .app_data(tree.clone())
                 .app_data(stopped.clone())
+                .app_data(in_use.clone())
                 .app_data(control.clone())
                 .app_data(orders.clone())
                 .app_data(token.clone());

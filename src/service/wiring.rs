@@ -4,15 +4,21 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use homeostat_actors::ports::clock::Clock as _;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_logic::rules::Rules;
+use homeostat_logic::target::Target;
 
 use super::assembly::{kafka_settings, log_directory};
 use super::{exit, open_log, run, topics};
+use crate::clock::SystemClock;
 use crate::command::{Checked, ConfiguredLog, IfMissing, OpenError, Wiring};
 use crate::configuration::{
-    Configuration, Settings, brokers, effective, examine, load, of_process,
+    Configuration, PREFIX, Settings, brokers, effective, examine, load, nearest, of_process,
 };
+use crate::connectors::{self, Examined};
 use crate::log::embedded;
 use crate::log::kafka::KafkaLog;
 
@@ -24,8 +30,8 @@ const USAGE: u8 = 2;
 pub struct Service;
 
 impl Wiring for Service {
-    fn run(&self, files: &[PathBuf]) -> ExitCode {
-        match configured(files) {
+    fn run(&self, files: &[PathBuf], dry_run: bool) -> ExitCode {
+        match with_rules(load(files, with_option(dry_run))) {
             Ok(configuration) => {
                 crate::log_output::start(&configuration.settings.log_output);
                 run(configuration)
@@ -45,6 +51,37 @@ impl Wiring for Service {
             effective: configuration.map(|configuration| effective(&configuration)),
             warnings,
         }
+    }
+
+    fn examine<'a>(
+        &self,
+        files: &[PathBuf],
+        name: &'a str,
+        target: Option<&'a Target>,
+    ) -> Result<BoxFuture<'a, Vec<Examined>>, Vec<String>> {
+        let configuration = configured(files)?;
+        let connections = configuration.settings.connections;
+        let written = configuration
+            .provenance
+            .keys()
+            .filter_map(|key| key.strip_prefix("connections.")?.strip_suffix(".kind"));
+        let names: Vec<&str> = written.chain([connectors::log::NAME]).collect();
+        if !names.contains(&name) {
+            let meant = nearest(name, &names);
+            let meant = meant.map_or_else(
+                || format!("connections: {}", names.join(", ")),
+                |meant| format!("did you mean `{meant}`?"),
+            );
+            return Err(vec![format!("unknown connection `{name}`; {meant}")]);
+        }
+        let rules = Rules::new(&configuration.rules);
+        let rules =
+            rules.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+        let now = SystemClock.now();
+        Ok(
+            async move { connectors::examine(&connections, &rules, name, target, now).await }
+                .boxed(),
+        )
     }
 
     fn open_log(
@@ -114,6 +151,16 @@ fn open_error(error: &anyhow::Error, settings: &Settings) -> OpenError {
 }
 
 /// The configuration, or every fault of it: those of the text and, if there are none, those of the rules.
+/// The environment, with the option `--dry-run` as its key.
+fn with_option(dry_run: bool) -> Vec<(String, String)> {
+    let option = dry_run.then(|| (format!("{PREFIX}DRY_RUN"), "true".to_owned()));
+    let of_process = of_process().into_iter();
+    of_process
+        .filter(|(name, _)| option.as_ref().is_none_or(|(option, _)| name != option))
+        .chain(option.clone())
+        .collect()
+}
+
 fn configured(files: &[PathBuf]) -> Result<Configuration, Vec<String>> {
     with_rules(load(files, of_process()))
 }

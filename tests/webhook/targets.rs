@@ -77,7 +77,16 @@ fn an_action_of_a_connection_that_the_configuration_does_not_have_is_named() {
     );
     let connector = connector("url = \"http://127.0.0.1:1/\"", &[]);
     let kind = "webhook";
-    connections.bind("jobs", Action::Alert, None, Binding { kind, connector });
+    connections.bind(
+        "jobs",
+        Action::Alert,
+        None,
+        Binding {
+            kind,
+            connector,
+            dry_run: false,
+        },
+    );
     let error = connections
         .find("jobs", Action::Retrain, &target)
         .unwrap_err();

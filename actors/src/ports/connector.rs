@@ -33,6 +33,8 @@ pub struct Order {
     pub reasons: Vec<String>,
     /// Wall time of the send.
     pub now: Millis,
+    /// Only show what would be sent: nothing is changed outside. Questions are asked all the same.
+    pub dry_run: bool,
 }
 
 /// What came of an attempt. Classes are those of ledger-protocol §3.
@@ -64,6 +66,32 @@ pub enum Probe {
     NoAnswer(String),
 }
 
+/// What an examination of a connection found ([`Connector::examine`]).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// It is as it must be: what was found, such as "version 3.3.2" or "DAG train_fraud found".
+    Fine(String),
+    /// An action would fail.
+    Wrong {
+        /// What was found, or not found.
+        problem: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// It could not be found out, or it may be meant; an action may succeed.
+    Unsure(String),
+}
+
+impl Finding {
+    /// Something that keeps actions from succeeding, and what to do about it.
+    pub fn wrong(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Wrong {
+            problem: problem.into(),
+            remedy: remedy.into(),
+        }
+    }
+}
+
 /// A way to carry out one action. Implementations never retry, never follow redirects and answer within their time limit.
 pub trait Connector: Send + Sync + 'static {
     /// Sends one attempt. The future must be resolved within the request limit T of ledger-protocol §7.
@@ -78,6 +106,12 @@ pub trait Connector: Send + Sync + 'static {
     /// Bounded in time as [`Connector::send`] is.
     fn probe(&self, _order: Order) -> BoxFuture<'_, Option<Probe>> {
         Box::pin(std::future::ready(None))
+    }
+
+    /// Looks whether an order like this one could be carried out: what it needs exists, and is allowed. Asks only, changes
+    /// nothing, and answers within the request limit.
+    fn examine(&self, _order: Order) -> BoxFuture<'_, Vec<Finding>> {
+        Box::pin(std::future::ready(Vec::new()))
     }
 
     /// Turns a relative order into absolute parameters before the first bid (`+2 replicas` into `5 replicas`), so that
@@ -97,11 +131,17 @@ pub struct Binding {
     pub kind: &'static str,
     /// How it is carried out.
     pub connector: Arc<dyn Connector>,
+    /// Whether orders only show what would be sent ([`Order::dry_run`]).
+    pub dry_run: bool,
 }
 
 impl std::fmt::Debug for Binding {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Binding").field(&self.kind).finish()
+        formatter
+            .debug_struct("Binding")
+            .field("kind", &self.kind)
+            .field("dry_run", &self.dry_run)
+            .finish_non_exhaustive()
     }
 }
 
@@ -146,6 +186,20 @@ impl Connections {
             }
             None => bindings.general = Some(to),
         }
+    }
+
+    /// Every binding with its connection and action; `None` = all targets without a binding of their own.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Action, Option<&Target>, &Binding)> {
+        self.0.iter().flat_map(|(name, actions)| {
+            actions.iter().flat_map(move |(action, bindings)| {
+                let general = bindings.general.iter().map(|binding| (None, binding));
+                let own = bindings.targets.iter();
+                let own = own.map(|(target, binding)| (Some(target), binding));
+                general
+                    .chain(own)
+                    .map(move |(target, binding)| (name.as_str(), *action, target, binding))
+            })
+        })
     }
 
     /// How a connection carries out an action for a target.

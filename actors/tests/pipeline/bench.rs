@@ -162,6 +162,7 @@ impl Bench {
                 Binding {
                     kind: "log",
                     connector,
+                    dry_run: false,
                 },
             );
         }

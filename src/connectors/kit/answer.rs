@@ -86,7 +86,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_with_no_permitted_address_is_refused_for_good_and_says_why() {
-        super::super::service::install_tls();
+        super::super::client::install_tls();
         let client = reqwest::Client::builder()
             .no_proxy()
             .dns_resolver(CheckedResolver(Reach::Public))

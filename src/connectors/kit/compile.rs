@@ -1,10 +1,11 @@
 //! Turning a table of settings into something that can send: what was found on the way, with the key that has it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::signature::Signer;
 use super::template::{Purpose, Template};
-use crate::secrets::{Secret, resolve_word};
+use crate::live::{Derived, LiveSecret, any, live};
 
 /// Something wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub(crate) struct Compile<'a> {
     environment: &'a BTreeMap<String, String>,
     /// Names of the tables around the key that is being read.
     below: Vec<String>,
-    secrets: Vec<Secret>,
+    secrets: Vec<LiveSecret>,
     /// What keeps the table from being used.
     pub(crate) problems: Vec<Problem>,
     /// What works and is probably not meant.
@@ -76,8 +77,18 @@ impl<'a> Compile<'a> {
     }
 
     /// The secret that a reference names. It never appears in answers of this connection ([`Compile::secrets`]).
-    pub(crate) fn secret(&mut self, key: &str, reference: &str) -> Option<Secret> {
-        match resolve_word(reference, self.environment) {
+    pub(crate) fn secret(&mut self, key: &str, reference: &str) -> Option<LiveSecret> {
+        self.secret_of_form(key, reference, any)
+    }
+
+    /// A secret that must have a form; `check` says what is wrong with a value.
+    pub(crate) fn secret_of_form(
+        &mut self,
+        key: &str,
+        reference: &str,
+        check: fn(&str) -> Option<String>,
+    ) -> Option<LiveSecret> {
+        match live(reference, self.environment, check) {
             Ok(secret) => {
                 self.secrets.push(secret.clone());
                 Some(secret)
@@ -90,25 +101,30 @@ impl<'a> Compile<'a> {
     }
 
     /// The secrets read so far: their values are masked wherever a service echoes them.
-    pub(crate) fn secrets(&self) -> Vec<Secret> {
+    pub(crate) fn secrets(&self) -> Vec<LiveSecret> {
         self.secrets.clone()
     }
 
     /// A signer of Standard Webhooks from a reference to its secret.
-    pub(crate) fn signer(&mut self, key: &str, reference: &str) -> Option<Signer> {
+    pub(crate) fn signer(&mut self, key: &str, reference: &str) -> Option<Arc<Derived<Signer>>> {
         let secret = self.secret(key, reference)?;
-        match Signer::new(&secret) {
+        match Signer::new(&secret.current()) {
             Ok(signer) => {
                 if let Some((problem, remedy)) = signer.doubt() {
                     self.doubt(key, problem, remedy);
                 }
-                Some(signer)
             }
             Err(error) => {
                 self.problem(key, error.to_string(), error.remedy());
-                None
+                return None;
             }
         }
+        let key = key.to_owned();
+        let signer = Derived::new(vec![secret], move |secrets| {
+            let secret = secrets.first().ok_or_else(String::new)?;
+            Signer::new(secret).map_err(|error| format!("{key} {error}; {}", error.remedy()))
+        });
+        signer.ok().map(Arc::new)
     }
 
     /// A template whose values are made safe for `purpose`.

@@ -1,91 +1,257 @@
-//! One request to a service and its answer: rendered, sent, read within limits, and put into words without secrets.
+//! One order's dealings with a service: each request is rendered, sent, read within limits, and put into words without secrets.
+//! All requests of one order together end within the connection's `timeout_ms`.
 
-use homeostat_actors::ports::connector::{Answer, Order};
-use homeostat_logic::ledger::record::FinishOutcome;
-use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+use homeostat_actors::ports::connector::{Answer, Finding, Order};
+use homeostat_logic::ledger::record::{FinishOutcome, Millis};
+use percent_encoding::utf8_percent_encode;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Response, Url};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::Instant;
 
 use super::answer;
 use super::context::Plain;
+use super::headers;
 use super::service::Service;
-use super::template::Template;
-use crate::secrets::Secret;
+use super::template::{ENCODED, Template};
+use crate::live::LiveSecret;
 
-/// Bytes of an answer that are read, if it has as many; the client hands over pieces of some KiB, so that the end of the
-/// last one stays far below the 64 KiB of kafka-client §10.
-const ANSWER_BYTES_READ: usize = 8 * 1_024;
+/// Bytes of an answer that are read; one that is larger cannot be used where its content decides.
+const ANSWER_BYTES_READ: usize = 4 * 1_024 * 1_024;
+/// Bytes of an answer that go into words: a secret that lies across their end is not masked as a whole, so that more are masked
+/// than are kept.
+const ANSWER_BYTES_MASKED: usize = 8 * 1_024;
 /// Bytes of an answer that are kept, after secrets were masked: a secret cut in half would not be found.
 const ANSWER_BYTES_KEPT: usize = 1_024;
 /// Bytes of the request line that are kept.
 const LINE_BYTES_KEPT: usize = 512;
+/// Bytes of a body that a dry run shows.
+const BODY_BYTES_SHOWN: usize = 2_048;
 
 /// A request, but for the address and the headers of its service.
-pub(crate) struct Request<'a> {
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
     pub(crate) method: Method,
-    /// Appended to the service's path.
-    pub(crate) path: Option<&'a Template>,
+    /// Appended to the service's path; encoded.
+    pub(crate) path: Option<String>,
     /// Take the place of the service's headers of the same name.
     pub(crate) headers: HeaderMap,
     pub(crate) body: Option<String>,
-    /// Values that must not appear in the detail, besides the service's own.
-    pub(crate) secrets: &'a [Secret],
 }
 
-/// What came of a request.
-pub(crate) struct Said {
-    /// `None`: there was no answer.
-    pub(crate) status: Option<u16>,
-    /// The outcome that the status means by the contract of the webhook, and both sides in words.
-    pub(crate) answer: Answer,
+impl Call {
+    /// A request without a body.
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: Some(path.into()),
+            headers: HeaderMap::new(),
+            body: None,
+        }
+    }
+
+    /// A question.
+    pub(crate) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    /// A request with a JSON body.
+    pub(crate) fn json(method: Method, path: impl Into<String>, body: &Value) -> Self {
+        let mut call = Self::new(method, path);
+        call.headers
+            .insert(CONTENT_TYPE, HeaderValue::from_static(headers::JSON));
+        call.body = Some(body.to_string());
+        call
+    }
+
+    /// With a header in place of one of the same name.
+    pub(crate) fn header(mut self, name: reqwest::header::HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
+    }
+}
+
+/// Text as one segment of a path, or one value of a query.
+pub(crate) fn segment(text: &str) -> String {
+    match text {
+        // As they are they would lead to another path, and no encoding of them would not.
+        "." => "%252E".to_owned(),
+        ".." => "%252E%252E".to_owned(),
+        text => utf8_percent_encode(text, ENCODED).to_string(),
+    }
+}
+
+/// An order being carried out at a service.
+pub(crate) struct Talk<'a> {
+    service: &'a Service,
+    pub(crate) order: &'a Order,
+    /// Values that must not appear in details, besides the service's own.
+    secrets: &'a [LiveSecret],
+    until: Instant,
+}
+
+/// What a service answered.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    /// Request and answer in words, without secrets.
+    pub(crate) detail: String,
+    /// Pause that it asked for.
+    pub(crate) retry_after_ms: Option<Millis>,
+    /// `None` = larger than what is read.
+    body: Option<Vec<u8>>,
 }
 
 impl Service {
-    /// Sends one request. Never waits longer than the connection's timeout.
-    ///
-    /// # Errors
-    /// Why there is no such request: a template failed for this order.
-    pub(crate) async fn send(&self, request: Request<'_>, order: &Order) -> Result<Said, String> {
-        let url = self.url(request.path, &Plain::plain(order))?;
-        let line = self.line(&request.method, &url);
-        let mut headers = self.headers.clone();
-        for (name, value) in &request.headers {
-            headers.insert(name, value.clone());
+    /// Begins to carry out an order.
+    pub(crate) fn talk<'a>(&'a self, order: &'a Order, secrets: &'a [LiveSecret]) -> Talk<'a> {
+        Talk {
+            service: self,
+            order,
+            secrets,
+            until: Instant::now() + self.timeout,
         }
-        let mut builder = self.client.request(request.method, url).headers(headers);
-        if let Some(body) = request.body {
-            builder = builder.body(body);
-        }
-        let mask = |text: &str| {
-            let secrets = self.secrets.iter().chain(request.secrets);
-            secrets.fold(text.to_owned(), |text, secret| {
-                text.replace(secret.expose(), "***")
-            })
-        };
-        let mut said = match builder.send().await {
-            Err(error) => Said {
-                status: None,
-                answer: answer::of_error(&error),
-            },
-            Ok(response) => Said {
-                status: Some(response.status().as_u16()),
-                answer: read(response, order, mask).await,
-            },
-        };
-        said.answer.detail = format!("{line}: {}", mask(&said.answer.detail));
-        Ok(said)
+    }
+}
+
+impl Talk<'_> {
+    /// Asks something; it changes nothing there. `Err` = there was no answer, so that the action did not begin.
+    pub(crate) async fn ask(&self, call: Call) -> Result<Reply, Answer> {
+        let sent = self.send(call).await;
+        sent.map_err(|mut answer| {
+            if answer.outcome == FinishOutcome::Unknown {
+                answer.outcome = FinishOutcome::NotSent;
+            }
+            answer
+        })
     }
 
-    fn url(&self, path: Option<&Template>, context: &Plain<'_>) -> Result<Url, String> {
-        let mut rendered = rendered(&self.path, "url", context)?;
+    /// Asks for the root of the service, whatever it answers.
+    pub(crate) async fn reach(&self) -> Result<Reply, Answer> {
+        let mut url = self.service.address.current().origin.clone();
+        url.set_path("/");
+        self.send_to(url, Call::new(Method::HEAD, "")).await
+    }
+
+    /// Asks, and reads the JSON that is answered. Anything but a 2xx is the answer of the order.
+    pub(crate) async fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, Answer> {
+        let reply = self.ask(call).await?;
+        if !reply.is_success() {
+            return Err(reply.not_begun());
+        }
+        reply.json().map_err(not_sent)
+    }
+
+    /// Asks for the change that the order is about, once. In a dry run it answers with what would be sent. `Err` = there was no
+    /// answer.
+    pub(crate) async fn change(&self, call: Call) -> Result<Reply, Answer> {
+        if self.order.dry_run {
+            return Err(self.shown(&call));
+        }
+        self.send(call).await
+    }
+
+    /// What a dry run answers in place of a request.
+    fn shown(&self, call: &Call) -> Answer {
+        let line = match self.url(call.path.as_deref()) {
+            Ok(url) => self.line(&call.method, &url),
+            Err(problem) => return answer::refused(problem),
+        };
+        let body = call.body.as_deref().unwrap_or_default();
+        let body = self.mask(cut(body, ANSWER_BYTES_MASKED));
+        let body = match cut(&body, BODY_BYTES_SHOWN) {
+            "" => String::new(),
+            shown => format!(" with {shown}"),
+        };
+        done(format!("dry run: would send {line}{body}"))
+    }
+
+    async fn send(&self, call: Call) -> Result<Reply, Answer> {
+        let url = self.url(call.path.as_deref()).map_err(answer::refused)?;
+        self.send_to(url, call).await
+    }
+
+    async fn send_to(&self, url: Url, call: Call) -> Result<Reply, Answer> {
+        let line = self.line(&call.method, &url);
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(not_sent(format!(
+                "{line}: not sent, because the time limit of the action is over"
+            )));
+        }
+        let mut headers = self.service.headers.map();
+        for (name, value) in &call.headers {
+            headers.insert(name, value.clone());
+        }
+        let client = self.service.client.current();
+        let mut builder = client
+            .request(call.method, url)
+            .headers(headers)
+            .timeout(left);
+        if let Some(body) = call.body {
+            builder = builder.body(body);
+        }
+        match builder.send().await {
+            Err(error) => {
+                let mut answer = answer::of_error(&error);
+                answer.detail = format!("{line}: {}", self.mask(&answer.detail));
+                Err(answer)
+            }
+            Ok(response) => Ok(self.received(&line, response).await),
+        }
+    }
+
+    /// The status decides; a body that breaks off changes nothing about it.
+    async fn received(&self, line: &str, mut response: Response) -> Reply {
+        let status = response.status();
+        let pause = response
+            .headers()
+            .get(RETRY_AFTER)
+            .and_then(|value: &HeaderValue| value.to_str().ok())
+            .and_then(|value| answer::retry_after(value, self.order.now));
+        let mut body = Vec::new();
+        while body.len() <= ANSWER_BYTES_READ
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            body.extend_from_slice(&chunk);
+        }
+        let shown = body.get(..body.len().min(ANSWER_BYTES_MASKED));
+        let text: String = self
+            .mask(&String::from_utf8_lossy(shown.unwrap_or_default()))
+            .chars()
+            .map(|letter| if letter.is_control() { ' ' } else { letter })
+            .collect();
+        Reply {
+            status: status.as_u16(),
+            detail: format!("{line}: {status}: {}", cut(text.trim(), ANSWER_BYTES_KEPT)),
+            retry_after_ms: pause,
+            body: (body.len() <= ANSWER_BYTES_READ).then_some(body),
+        }
+    }
+
+    /// Text without secrets.
+    pub(crate) fn mask(&self, text: &str) -> String {
+        let secrets = self.service.secrets.iter().chain(self.secrets);
+        secrets.fold(text.to_owned(), |text, secret| secret.mask(&text))
+    }
+
+    /// A template of a path, rendered for the order.
+    pub(crate) fn path(&self, template: &Template) -> Result<String, Answer> {
+        rendered(template, "path", &Plain::plain(self.order)).map_err(answer::refused)
+    }
+
+    fn url(&self, path: Option<&str>) -> Result<Url, String> {
+        let address = self.service.address.current();
+        let mut rendered = rendered(&address.path, "url", &Plain::plain(self.order))?;
         if let Some(path) = path {
-            let further = self::rendered(path, "path", context)?;
             rendered = format!(
                 "{}/{}",
                 rendered.trim_end_matches('/'),
-                further.trim_start_matches('/')
+                path.trim_start_matches('/')
             );
         }
-        let base = self.origin.as_str().trim_end_matches('/');
+        let base = address.origin.as_str().trim_end_matches('/');
         let slash = if rendered.starts_with('/') { "" } else { "/" };
         // What is before the slash is fixed, and nothing after it can reach back.
         Url::parse(&format!("{base}{slash}{rendered}"))
@@ -94,9 +260,9 @@ impl Service {
 
     /// Method and address without values of the query, and without the path if the address is a secret.
     fn line(&self, method: &Method, url: &Url) -> String {
-        let origin = self.origin.as_str().trim_end_matches('/');
+        let origin = url.origin().ascii_serialization();
         let mut line = format!("{method} {origin}");
-        if self.path_is_public {
+        if self.service.path_is_public {
             line.push_str(url.path());
             for (place, (name, _)) in url.query_pairs().enumerate() {
                 line.push(if place == 0 { '?' } else { '&' });
@@ -108,6 +274,102 @@ impl Service {
         }
         cut(&line, LINE_BYTES_KEPT).to_owned()
     }
+}
+
+impl Reply {
+    pub(crate) const fn is_success(&self) -> bool {
+        matches!(self.status, 200..=299)
+    }
+
+    /// The content as JSON, or what is wrong with it.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
+        let unreadable = |why: &str| format!("{}: the answer cannot be read: {why}", self.detail);
+        let body = self
+            .body
+            .as_ref()
+            .ok_or_else(|| unreadable("it is larger than 4 MiB"))?;
+        serde_json::from_slice(body).map_err(|error| unreadable(&error.to_string()))
+    }
+
+    /// The content as text, for what is no JSON.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(self.body.as_deref().unwrap_or_default()).into_owned()
+    }
+
+    /// The outcome of a change by the table of statuses ([`answer::of_status`]).
+    pub(crate) fn outcome(self) -> Answer {
+        let (outcome, permanent) = answer::of_status(self.status);
+        self.answer(outcome, permanent)
+    }
+
+    /// The answer to a question that was no success: the change was not asked for.
+    pub(crate) fn not_begun(self) -> Answer {
+        let (_, permanent) = answer::of_status(self.status);
+        let outcome = if permanent {
+            FinishOutcome::Failed
+        } else {
+            FinishOutcome::NotSent
+        };
+        self.answer(outcome, permanent)
+    }
+
+    /// An outcome of one's own.
+    pub(crate) fn answer(self, outcome: FinishOutcome, permanent: bool) -> Answer {
+        Answer {
+            outcome,
+            detail: self.detail,
+            retry_after_ms: self
+                .retry_after_ms
+                .filter(|_| outcome != FinishOutcome::Done && !permanent),
+            permanent,
+        }
+    }
+
+    /// The answer of a service that is examined: fine, or what is wrong.
+    pub(crate) fn finding(&self, fine: impl FnOnce() -> String) -> Finding {
+        match self.status {
+            200..=299 => Finding::Fine(fine()),
+            401 => Finding::wrong(
+                &*self.detail,
+                "check the credentials of the connection: the service does not accept them",
+            ),
+            403 => Finding::wrong(
+                &*self.detail,
+                "give the account of the connection the right to do this",
+            ),
+            404 => Finding::wrong(&*self.detail, "check the name, and the connection's url"),
+            _ => Finding::Unsure(self.detail.clone()),
+        }
+    }
+}
+
+/// The change was confirmed, or is there already.
+pub(crate) const fn done(detail: String) -> Answer {
+    plain(FinishOutcome::Done, detail)
+}
+
+/// Nothing was sent; it may be sent later.
+pub(crate) const fn not_sent(detail: String) -> Answer {
+    plain(FinishOutcome::NotSent, detail)
+}
+
+/// The service refused, and may not do so later.
+pub(crate) const fn failed(detail: String) -> Answer {
+    plain(FinishOutcome::Failed, detail)
+}
+
+const fn plain(outcome: FinishOutcome, detail: String) -> Answer {
+    Answer {
+        outcome,
+        detail,
+        retry_after_ms: None,
+        permanent: false,
+    }
+}
+
+/// Either answer of an order that ends early.
+pub(crate) fn either(answer: Result<Answer, Answer>) -> Answer {
+    answer.unwrap_or_else(|answer| answer)
 }
 
 fn rendered(template: &Template, key: &str, context: &Plain<'_>) -> Result<String, String> {
@@ -122,34 +384,7 @@ fn rendered(template: &Template, key: &str, context: &Plain<'_>) -> Result<Strin
     Ok(rendered)
 }
 
-/// The status decides; a body that breaks off changes nothing about it.
-async fn read(mut response: Response, order: &Order, mask: impl Fn(&str) -> String) -> Answer {
-    let status = response.status();
-    let (outcome, permanent) = answer::of_status(status.as_u16());
-    let pause = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value: &HeaderValue| value.to_str().ok())
-        .and_then(|value| answer::retry_after(value, order.now));
-    let mut body = Vec::new();
-    while body.len() < ANSWER_BYTES_READ
-        && let Ok(Some(chunk)) = response.chunk().await
-    {
-        body.extend_from_slice(&chunk);
-    }
-    let text: String = mask(&String::from_utf8_lossy(&body))
-        .chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
-        .collect();
-    Answer {
-        outcome,
-        detail: format!("{status}: {}", cut(text.trim(), ANSWER_BYTES_KEPT)),
-        retry_after_ms: pause.filter(|_| outcome != FinishOutcome::Done && !permanent),
-        permanent,
-    }
-}
-
 /// At most `bytes` of text, whole characters.
-fn cut(text: &str, bytes: usize) -> &str {
+pub(crate) fn cut(text: &str, bytes: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes)).unwrap_or(text)
 }

@@ -6,7 +6,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 
 use super::compile::Compile;
 use super::template::Purpose;
-use crate::secrets::{Secret, is_reference};
+use crate::live::LiveSecret;
+use crate::secrets::is_reference;
 
 /// The type of a body unless a header says otherwise.
 pub(crate) const JSON: &str = "application/json";
@@ -33,18 +34,73 @@ const CREDENTIALS: [&str; 5] = [
     "x-auth-token",
 ];
 
+/// Headers of each request. Those by reference follow their secret.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Headers(Vec<(HeaderName, Value)>);
+
+#[derive(Clone, Debug)]
+enum Value {
+    Fixed(HeaderValue),
+    Live(LiveSecret),
+}
+
+impl Headers {
+    /// One more; it takes the place of those of the same name.
+    fn insert(&mut self, name: HeaderName, value: Value) {
+        self.0.retain(|(known, _)| *known != name);
+        self.0.push((name, value));
+    }
+
+    /// These, with others in place of those of the same name.
+    pub(crate) fn with(mut self, others: Self) -> Self {
+        for (name, value) in others.0 {
+            self.insert(name, value);
+        }
+        self
+    }
+
+    /// As they are sent now.
+    pub(crate) fn map(&self) -> HeaderMap {
+        let values = self.0.iter().filter_map(|(name, value)| {
+            let value = match value {
+                Value::Fixed(value) => value.clone(),
+                Value::Live(secret) => {
+                    // The form was checked when the secret was read.
+                    let mut value = HeaderValue::from_str(secret.current().expose()).ok()?;
+                    value.set_sensitive(true);
+                    value
+                }
+            };
+            Some((name.clone(), value))
+        });
+        values.collect()
+    }
+}
+
+/// What no header value may have.
+const CONTROL: &str = "has characters that no header value may have";
+
+fn header_form(value: &str) -> Option<String> {
+    HeaderValue::from_str(value)
+        .err()
+        .map(|_| CONTROL.to_owned())
+}
+
 impl Compile<'_> {
     /// The headers of a table `headers`. A value may be a reference; credentials must be.
-    pub(crate) fn headers(&mut self, settings: &BTreeMap<String, String>) -> HeaderMap {
+    pub(crate) fn headers(&mut self, settings: &BTreeMap<String, String>) -> Headers {
         self.within("headers", |compile| {
-            let headers = settings.iter();
+            let mut headers = Headers::default();
+            for (name, text) in settings {
+                if let Some((name, value)) = compile.header(name, text) {
+                    headers.insert(name, value);
+                }
+            }
             headers
-                .filter_map(|(name, text)| compile.header(name, text))
-                .collect()
         })
     }
 
-    fn header(&mut self, key: &str, text: &str) -> Option<(HeaderName, HeaderValue)> {
+    fn header(&mut self, key: &str, text: &str) -> Option<(HeaderName, Value)> {
         let Ok(name) = HeaderName::from_bytes(key.as_bytes()) else {
             self.problem(
                 key,
@@ -59,20 +115,17 @@ impl Compile<'_> {
         }
         let is_secret = is_reference(text) || CREDENTIALS.contains(&name.as_str());
         let secret = if is_secret {
-            self.secret(key, text)?
+            Some(self.secret_of_form(key, text, header_form)?)
         } else {
-            Secret::new(text)
+            None
         };
-        let Ok(mut value) = HeaderValue::from_str(secret.expose()) else {
-            self.problem(
-                key,
-                "has characters that no header value may have",
-                "remove line breaks and control characters",
-            );
+        let present = secret.as_ref().map(LiveSecret::current);
+        let text = present.as_ref().map_or(text, |secret| secret.expose());
+        let Ok(value) = HeaderValue::from_str(text) else {
+            self.problem(key, CONTROL, "remove line breaks and control characters");
             return None;
         };
-        value.set_sensitive(is_secret);
-        Some((name, value))
+        Some((name, secret.map_or(Value::Fixed(value), Value::Live)))
     }
 }
 

@@ -3,9 +3,10 @@
 
 pub(crate) mod addresses;
 mod answer;
+pub(crate) mod client;
 mod compile;
 mod context;
-mod exchange;
+pub(crate) mod exchange;
 pub(crate) mod headers;
 pub(crate) mod service;
 mod signature;
@@ -15,7 +16,8 @@ pub(crate) use answer::refused;
 pub(crate) use compile::Compile;
 pub use compile::Problem;
 pub(crate) use context::{Context, Plain};
-pub(crate) use exchange::Request;
+pub(crate) use exchange::{Call, Reply, Talk};
+pub(crate) use headers::Headers;
 pub(crate) use service::{Service, ServiceSettings};
 pub(crate) use signature::Signer;
 pub(crate) use template::{Purpose, Template};

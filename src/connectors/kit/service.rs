@@ -8,21 +8,19 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use homeostat_logic::ledger::times::REQUEST_LIMIT;
-use reqwest::header::HeaderMap;
 use reqwest::{Client, Url};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::addresses::{CheckedResolver, Reach, is_loopback_host, literal};
+use super::addresses::{Reach, is_loopback_host, literal};
+use super::client::ClientSettings;
 use super::compile::Compile;
+use super::headers::Headers;
 use super::template::{Purpose, Template};
-use crate::secrets::{Secret, is_reference};
+use crate::live::{Derived, LiveSecret};
+use crate::secrets::is_reference;
 
-/// The request limit T of ledger-protocol §7 in milliseconds.
-const REQUEST_MS_MAX: u64 = REQUEST_LIMIT.as_secs() * 1_000;
-/// Time to connect that is used when none is written (kafka-client §10).
-const CONNECT_TIMEOUT_MS: u64 = 2_000;
+const KEY: &str = "url";
 
 /// How a service is reached over HTTP: keys that every kind of connection over HTTP has.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -35,94 +33,87 @@ pub(crate) struct ServiceSettings {
     /// Further headers of each request; a value may be a reference. Credentials must be.
     #[serde(default)]
     pub(crate) headers: BTreeMap<String, String>,
-    /// Limit of a whole request in milliseconds.
-    #[serde(default = "timeout_ms")]
-    #[schemars(range(min = 1, max = REQUEST_MS_MAX))]
-    pub(crate) timeout_ms: u64,
-    /// Limit of connecting in milliseconds; without it 2000, or timeout_ms if that is less.
-    #[schemars(range(min = 1, max = REQUEST_MS_MAX))]
-    pub(crate) connect_timeout_ms: Option<u64>,
-    /// Whether plain http is allowed. It is without this key for 127.0.0.1, `[::1]` and localhost.
-    #[serde(default)]
-    pub(crate) allow_http: bool,
-    /// Whether the host may have a private or loopback address. It may without this key when `url` itself names 127.0.0.1, `[::1]`
-    /// or localhost. Link-local addresses (where clouds serve credentials) are never reached.
-    #[serde(default)]
-    pub(crate) allow_private_addresses: bool,
-}
-
-const fn timeout_ms() -> u64 {
-    REQUEST_MS_MAX
-}
-
-impl ServiceSettings {
-    /// Time to connect: as written, else two seconds or the whole timeout if that is shorter.
-    fn connect_timeout_ms(&self) -> u64 {
-        self.connect_timeout_ms
-            .unwrap_or_else(|| CONNECT_TIMEOUT_MS.min(self.timeout_ms))
-    }
+    #[serde(flatten)]
+    pub(crate) client: ClientSettings,
 }
 
 /// A service, ready to be asked. Scheme, host and port are fixed here; nothing of an event can change them.
 #[derive(Debug)]
 pub(crate) struct Service {
+    pub(super) address: Derived<Address>,
+    /// Whether the path may be shown: not when the URL came by reference.
+    pub(super) path_is_public: bool,
+    /// Sent with each request.
+    pub(crate) headers: Headers,
+    /// Values that must not appear in details.
+    pub(super) secrets: Vec<LiveSecret>,
+    pub(super) client: Derived<Client>,
+    pub(super) timeout: Duration,
+}
+
+/// Where a service is.
+#[derive(Debug)]
+pub(super) struct Address {
     /// Scheme, host and port.
     pub(super) origin: Url,
     /// Path and query.
     pub(super) path: Template,
-    /// Whether a further path cannot be appended.
-    pub(crate) has_query: bool,
-    /// Whether the path may be shown: not when the URL came by reference.
-    pub(super) path_is_public: bool,
-    /// Sent with each request.
-    pub(crate) headers: HeaderMap,
-    /// Values that must not appear in details.
-    pub(super) secrets: Vec<Secret>,
-    pub(super) client: Client,
-}
-
-struct Address {
-    origin: Url,
     has_query: bool,
-    path: Template,
     reach: Reach,
 }
 
 impl Service {
     /// Checks the settings and makes them ready; `None` with at least one problem recorded.
     pub(crate) fn new(settings: &ServiceSettings, compile: &mut Compile<'_>) -> Option<Self> {
-        let address = compile.address(settings);
+        let address = compile.service_address(settings);
         let headers = compile.headers(&settings.headers);
-        let connect = settings.connect_timeout_ms();
-        if connect > settings.timeout_ms {
-            compile.problem(
-                "connect_timeout_ms",
-                format!("{connect} is above timeout_ms ({})", settings.timeout_ms),
-                format!("write at most {}", settings.timeout_ms),
-            );
-        }
-        let address = address?;
-        let client = compile.client(settings, address.reach)?;
+        let reach = address.as_ref().map(|address| address.current().reach);
+        let client = compile.client(&settings.client, reach.unwrap_or(Reach::Public));
         Some(Self {
-            origin: address.origin,
-            path: address.path,
-            has_query: address.has_query,
+            address: address?,
             path_is_public: !is_reference(&settings.url),
             headers,
             secrets: compile.secrets(),
-            client,
+            client: client?,
+            timeout: Duration::from_millis(settings.client.timeout_ms),
         })
+    }
+
+    /// Whether a further path cannot be appended.
+    pub(crate) fn has_query(&self) -> bool {
+        self.address.current().has_query
     }
 }
 
 impl Compile<'_> {
-    fn address(&mut self, settings: &ServiceSettings) -> Option<Address> {
-        const KEY: &str = "url";
-        let text = if is_reference(&settings.url) {
-            self.secret(KEY, &settings.url)?.expose().to_owned()
+    /// The address of the settings. By reference, it follows its secret.
+    fn service_address(&mut self, settings: &ServiceSettings) -> Option<Derived<Address>> {
+        let secret = if is_reference(&settings.url) {
+            vec![self.secret(KEY, &settings.url)?]
         } else {
-            settings.url.clone()
+            Vec::new()
         };
+        let present = secret.first().map(LiveSecret::current);
+        let text = present.as_ref().map_or(&*settings.url, |url| url.expose());
+        // With its problems at their keys; later ones are one line of the log.
+        self.address(text, &settings.client)?;
+        let settings = settings.clone();
+        let made = Derived::new(secret, move |secrets| {
+            let nothing = BTreeMap::new();
+            let mut compile = Compile::new(&nothing);
+            let text = secrets.first().map_or(&*settings.url, |url| url.expose());
+            let address = compile.address(text, &settings.client);
+            let problem = compile.problems.pop().map(|found| found.problem);
+            match (address, problem) {
+                (Some(address), None) => Ok(address),
+                (_, problem) => Err(format!("the url {}", problem.unwrap_or_default())),
+            }
+        });
+        // The problems were recorded above.
+        made.ok()
+    }
+
+    fn address(&mut self, text: &str, settings: &ClientSettings) -> Option<Address> {
         // The text itself is not repeated in messages: it may be a secret.
         let Some((scheme, rest)) = text.split_once("://") else {
             self.problem(
@@ -174,7 +165,7 @@ impl Compile<'_> {
     }
 
     /// A URL that itself names this machine plainly means it: http and loopback are then allowed without further keys.
-    fn reach(&mut self, settings: &ServiceSettings, origin: &Url) -> Reach {
+    fn reach(&mut self, settings: &ClientSettings, origin: &Url) -> Reach {
         let host = origin.host_str().unwrap_or_default();
         let loopback = is_loopback_host(host);
         match origin.scheme() {
@@ -187,11 +178,7 @@ impl Compile<'_> {
             ),
             scheme => self.problem("url", format!("has the scheme `{scheme}`"), "write https"),
         }
-        let reach = match (settings.allow_private_addresses, loopback) {
-            (true, _) => Reach::Private,
-            (false, true) => Reach::Loopback,
-            (false, false) => Reach::Public,
-        };
+        let reach = settings.reach(loopback);
         if let Some(address) = literal(host)
             && !reach.permits(address)
         {
@@ -203,43 +190,5 @@ impl Compile<'_> {
             self.problem("url", format!("{address} is not a public address"), remedy);
         }
         reach
-    }
-
-    /// A client per connection, because the addresses that it may reach are its own. It never retries, follows no
-    /// redirect, uses no proxy of the environment, and keeps no connection, so that a failed attempt is one attempt.
-    fn client(&mut self, settings: &ServiceSettings, reach: Reach) -> Option<Client> {
-        install_tls();
-        let client = Client::builder()
-            .user_agent(concat!("homeostat/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .no_proxy()
-            .referer(false)
-            .pool_max_idle_per_host(0)
-            .dns_resolver(CheckedResolver(reach))
-            .connect_timeout(Duration::from_millis(settings.connect_timeout_ms()))
-            .timeout(Duration::from_millis(settings.timeout_ms))
-            .build();
-        match client {
-            Ok(client) => Some(client),
-            Err(error) => {
-                self.problem(
-                    "url",
-                    format!("cannot make a client: {error}"),
-                    "check that the system's certificate store is installed",
-                );
-                None
-            }
-        }
-    }
-}
-
-/// The one place where the process chooses its cryptography. A second call changes nothing.
-pub(crate) fn install_tls() {
-    if rustls::crypto::ring::default_provider()
-        .install_default()
-        .is_err()
-    {
-        tracing::trace!("the cryptography provider is installed already");
     }
 }

@@ -165,7 +165,7 @@ fn fetch(endpoint: &TokenEndpoint) -> Result<Value, String> {
 }
 
 async fn ask(endpoint: &TokenEndpoint) -> Result<Value, String> {
-    crate::connectors::kit::service::install_tls();
+    crate::connectors::kit::client::install_tls();
     let client = reqwest::Client::builder()
         .user_agent(concat!("homeostat/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())

@@ -103,10 +103,12 @@ impl Execution {
         })
     }
 
-    /// The order to make absolute before this bid is appended: that of an action which was never started.
+    /// The order to make absolute before this bid is appended: that of an action which was not made absolute yet, and of
+    /// which no attempt can have had an effect.
     pub fn first_order(fold: &Fold, start: &Start) -> Option<Dispatch> {
         let state = fold.action(start.action_id)?;
-        let first = state.winners.is_empty() && state.resolved.is_none();
+        let mut winners = state.winners.values();
+        let first = state.resolved.is_none() && winners.all(|winner| winner.without_effect);
         first.then(|| {
             let Start {
                 action_id,
