@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use homeostat_logic::actions::Action;
@@ -92,6 +93,24 @@ impl Finding {
     }
 }
 
+/// What the ledger knows of a done action that is tended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tending {
+    /// When it ended as done, in log time.
+    pub done_at: Millis,
+    /// A person acknowledged it: what lasts may end.
+    pub acknowledged: bool,
+}
+
+/// What comes after a call of [`Connector::tend`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tended {
+    /// Call again after this time, and at once when a person acknowledges the action.
+    Again(Duration),
+    /// Nothing is left to do.
+    Over,
+}
+
 /// A way to carry out one action. Implementations never retry, never follow redirects and answer within their time limit.
 pub trait Connector: Send + Sync + 'static {
     /// Sends one attempt. The future must be resolved within the request limit T of ledger-protocol §7.
@@ -112,6 +131,19 @@ pub trait Connector: Send + Sync + 'static {
     /// nothing, and answers within the request limit.
     fn examine(&self, _order: Order) -> BoxFuture<'_, Vec<Finding>> {
         Box::pin(std::future::ready(Vec::new()))
+    }
+
+    /// Whether something remains to be done after an action was carried out, such as posting an alert again while it lasts, or
+    /// restoring what was changed for a time: [`Connector::tend`] is then called for each action that ended as done.
+    fn is_tended(&self) -> bool {
+        false
+    }
+
+    /// Does what is due of a done action, and says when to call again. Called on the instance that executes the action's ledger
+    /// partition, after a restart or takeover again for every action of the last eight days: it must be safe to repeat, and
+    /// answer [`Tended::Over`] at once where nothing is left. Bounded in time as [`Connector::send`] is.
+    fn tend(&self, _order: Order, _state: Tending) -> BoxFuture<'_, Tended> {
+        Box::pin(std::future::ready(Tended::Over))
     }
 
     /// Turns a relative order into absolute parameters before the first bid (`+2 replicas` into `5 replicas`), so that
