@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use homeostat_logic::language::Language;
 use homeostat_logic::ledger::execution::{Answer, Dispatch};
 use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 use homeostat_logic::params::Params;
+use homeostat_logic::texts::{Failure, escalate};
 
 use crate::executor_context::ExecutorContext;
 use crate::ports::connector;
@@ -92,15 +94,7 @@ pub(crate) fn outgoing(
         .clone()
         .map_or_else(|| order.step.params.clone(), Params::from);
     let mut reasons = vec![subject.rule.clone(), subject.severity_reason.clone()];
-    if let Some(failure) = failure_in_words(order, context) {
-        prefix(&mut params, "title", "action failed: ");
-        prefix(
-            &mut params,
-            "message",
-            &format!("{failure}. It was about: "),
-        );
-        reasons.push(failure);
-    }
+    reasons.extend(escalated(order, context, &mut params));
     connector::Order {
         action_id: order.action,
         attempt: order.attempt,
@@ -116,26 +110,23 @@ pub(crate) fn outgoing(
     }
 }
 
-/// What an escalation is about: which action, how it ended, after how many attempts. The step was written down before
-/// the outcome was known. While the fold remembers the failed action (eight days), every attempt says the same.
-fn failure_in_words(order: &Dispatch, context: &ExecutorContext) -> Option<String> {
+/// What an escalation is about: which action, how it ended, after how many attempts. It is the reason, and the beginning of
+/// what people read. The step was written down before the outcome was known. While the fold remembers the failed action
+/// (eight days), every attempt says the same.
+fn escalated(order: &Dispatch, context: &ExecutorContext, params: &mut Params) -> Option<String> {
     let (parent, _) = order.derived_from?;
     let state = context.view.read();
     let failed = state.fold.action(parent)?;
-    Some(format!(
-        "{} of {} ended {} after {} of {} attempts (action {parent})",
-        failed.step.action,
-        failed.subject.target,
-        failed.phase.name(),
-        failed.winners.len(),
-        failed.step.max_attempts,
-    ))
-}
-
-fn prefix(params: &mut Params, field: &str, with: &str) {
-    if let Some(text) = params.text(field) {
-        params.set(field, &format!("{with}{text}").into());
-    }
+    let failure = Failure {
+        action: failed.step.action,
+        target: &failed.subject.target,
+        phase: &failed.phase,
+        attempts: failed.winners.len(),
+        attempts_max: failed.step.max_attempts,
+        id: parent,
+    };
+    escalate(params, &failure);
+    Some(failure.sentence(Language::En))
 }
 
 #[cfg(test)]

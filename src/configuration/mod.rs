@@ -19,6 +19,7 @@ mod schema;
 mod security;
 mod settings;
 mod shape;
+mod texts;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -63,6 +64,22 @@ pub fn load(
     examine(files, environment).configuration
 }
 
+/// As [`load`], without the trials of templates on samples: for a command that renders them for an event and shows what comes of
+/// it. Templates that do not compile are faults all the same.
+pub fn load_untried(
+    files: &[PathBuf],
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<Configuration, Vec<Fault>> {
+    examine_all(files, environment, Trials::Left).configuration
+}
+
+/// Whether templates are tried on samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trials {
+    Made,
+    Left,
+}
+
 /// What was found in all layers.
 #[derive(Debug)]
 pub struct Examined {
@@ -77,6 +94,14 @@ pub struct Examined {
 pub fn examine(
     files: &[PathBuf],
     environment: impl IntoIterator<Item = (String, String)>,
+) -> Examined {
+    examine_all(files, environment, Trials::Made)
+}
+
+fn examine_all(
+    files: &[PathBuf],
+    environment: impl IntoIterator<Item = (String, String)>,
+    trials: Trials,
 ) -> Examined {
     let environment: BTreeMap<String, String> = environment.into_iter().collect();
     let mut faults = Vec::new();
@@ -107,6 +132,9 @@ pub fn examine(
     }
     connections::expand(&mut merged);
     let mut warnings = Vec::new();
+    if trials == Trials::Made {
+        texts::check(&merged, &mut faults);
+    }
     if is_complete {
         relations::check(&merged, &mut faults);
         relations::warn(&merged, &mut warnings);

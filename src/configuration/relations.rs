@@ -64,6 +64,7 @@ pub(super) fn warn(root: &Entry, warnings: &mut Vec<Fault>) {
         faults: warnings,
     };
     relations.rules_have_events();
+    relations.texts_have_events();
     relations.targets_are_names();
     relations.thresholds_have_fields();
 }

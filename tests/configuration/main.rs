@@ -18,4 +18,5 @@ mod loading;
 mod mistakes;
 mod reference;
 mod relations;
+mod texts;
 mod values;

@@ -5,6 +5,7 @@ use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {
+    in_korean: "무시",
     strength: Strength::Records,
     ..ActionKind::of::<Parameters>()
 };

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::language::Language;
 use crate::params::Params;
 use crate::severity::Severity;
 use crate::target::TargetKind;
@@ -18,6 +19,8 @@ use crate::view::EventView;
 /// What is particular to one action; a file in this directory each.
 #[derive(Clone, Copy, Debug)]
 pub struct ActionKind {
+    /// Its name in Korean texts.
+    pub in_korean: &'static str,
     /// What it is carried out on.
     pub acts_on: ActsOn,
     /// How much it changes.
@@ -46,6 +49,7 @@ impl ActionKind {
         Parameters: Intents + DeserializeOwned + JsonSchema + 'static,
     {
         Self {
+            in_korean: "",
             acts_on: ActsOn::Subject,
             strength: Strength::Changes,
             in_working_hours: false,
@@ -140,6 +144,8 @@ pub struct Facts<'a> {
     pub title: &'a str,
     /// The facts for people.
     pub message: &'a str,
+    /// The language of both.
+    pub language: Language,
     /// The whole event.
     pub event: Quoted<'a>,
     /// The present, ISO 8601.

@@ -15,6 +15,8 @@ mod scale_up;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::language::Language;
+
 pub use kind::{ActionKind, ActsOn, Facts, Intents, Quoted, Strength};
 
 macro_rules! actions {
@@ -75,6 +77,14 @@ impl Action {
     /// Whether a connector carries it out.
     pub fn is_executed(self) -> bool {
         self.kind().strength > Strength::Records
+    }
+
+    /// Its name in texts for people.
+    pub fn in_words(self, language: Language) -> &'static str {
+        match (language, self.kind().in_korean) {
+            (Language::En, _) | (Language::Ko, "") => self.name(),
+            (Language::Ko, words) => words,
+        }
     }
 
     /// The action of that name.

@@ -8,6 +8,7 @@ use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {
+    in_korean: "집중 모니터링",
     strength: Strength::Watches,
     cooldown: Cooldown {
         minutes: 2,

@@ -8,6 +8,7 @@ use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {
+    in_korean: "재학습",
     acts_on: ActsOn::Model,
     in_working_hours: true,
     schedulable: true,

@@ -7,6 +7,7 @@ use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {
+    in_korean: "롤백",
     acts_on: ActsOn::ModelOrDeployment,
     in_working_hours: true,
     cooldown: Cooldown {

@@ -8,6 +8,7 @@ use crate::params::Params;
 use crate::view::EventView;
 
 pub(super) const KIND: ActionKind = ActionKind {
+    in_korean: "인스턴스 증설",
     acts_on: ActsOn::Service,
     remarks: on_instances,
     cooldown: Cooldown {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::actions::{Action, ActsOn};
 use crate::event::{Declared, Event, OwnType};
 use crate::events::{self, About, Subject, kind_of};
+use crate::language::Language;
 use crate::ledger::record::{Millis, When};
 use crate::naming::Naming;
 use crate::rules::hours::HourCheck;
@@ -339,12 +340,13 @@ impl Verdict {
     }
 
     /// What the event's texts are about.
-    pub(super) fn subject<'a>(&'a self, event_type: &'a str) -> Subject<'a> {
+    pub(super) fn subject<'a>(&'a self, event_type: &'a str, language: Language) -> Subject<'a> {
         Subject {
             event_type,
             target_kind: self.target_kind,
             target: &self.target,
             severity: self.severity,
+            language,
         }
     }
 }

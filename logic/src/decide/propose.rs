@@ -19,6 +19,7 @@ use crate::params::{Params, plain};
 use crate::rules::maintenance::AHEAD_DAYS_MAX;
 use crate::rules::{Rule, Rules};
 use crate::target::TargetKind;
+use crate::texts::{Parts, Texts, Written};
 use crate::view::EventView;
 
 pub use crate::events::Notice;
@@ -114,15 +115,28 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
     };
     let mut remarks = remarks.all();
     remarks.extend(age.notes(verdict));
-    let text = alert_text(kind, context, verdict, &remarks);
     let now = format_time(context.now);
+    let texts = rules.texts(verdict.target_kind, &verdict.target);
+    let subject = verdict.subject(&event.event_type, texts.language);
+    let parts = Parts {
+        subject,
+        view,
+        model: or_default(&event.model, &rules.defaults.model),
+        model_version: event.model.version(),
+        service: or_default(&event.service, &rules.defaults.service),
+        event_id: &event_id,
+        proposed: verdict.proposed,
+        now: &now,
+    };
+    let Written { text, failures } = alert_text(kind, texts, &parts, verdict, &remarks);
+    remarks.extend(failures);
     let writer = Writer {
         context,
         verdict,
         rule,
         age: &age,
         remarks: &remarks,
-        facts: facts(kind, context, verdict, &text, &event_id, &now),
+        facts: facts(kind, context, verdict, &text, &parts),
     };
     let decision = writer.decision();
     // What is too old is not acted on in a later window either.
@@ -133,8 +147,8 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         .max()
         .filter(|_| !age.stale)
         .unwrap_or_else(|| age.counts_from(verdict) + rule.max_event_age_ms);
-    let parts = NoticeParts {
-        subject: verdict.subject(&event.event_type),
+    let notice_parts = NoticeParts {
+        subject,
         model_version: event.model.version(),
         message: &text.message,
         event_id: &event_id,
@@ -143,7 +157,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         now: context.now,
     };
     let notice = (!event.resolved)
-        .then(|| kind.notice(view, &parts))
+        .then(|| kind.notice(view, &notice_parts))
         .flatten();
     let propose = Propose {
         event_key,
@@ -163,20 +177,17 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
 /// An alert in place of an action also says why.
 fn alert_text(
     kind: &dyn EventKind,
-    context: &Context<'_>,
+    texts: &Texts,
+    parts: &Parts<'_>,
     verdict: &Verdict,
     remarks: &[String],
-) -> AlertText {
-    let subject = verdict.subject(&context.event.event_type);
-    let text = kind.alert(context.view, &subject);
-    let Some(doubt) = verdict.doubt else {
-        return text;
-    };
-    let why = [remarks, &[doubt.reason(verdict.proposed)]].concat();
-    AlertText {
-        message: format!("{}. {}", text.message, why.join(". ")),
-        ..text
+) -> Written {
+    let Written { mut text, failures } = texts.alert(kind, parts);
+    if let Some(doubt) = verdict.doubt {
+        let why = doubt.text(verdict.proposed, remarks, texts.language);
+        text.message = format!("{}. {why}", text.message);
     }
+    Written { text, failures }
 }
 
 /// What the intents are made of.
@@ -185,8 +196,7 @@ fn facts<'a>(
     context: &'a Context<'_>,
     verdict: &'a Verdict,
     text: &'a AlertText,
-    event_id: &'a str,
-    now: &'a str,
+    parts: &Parts<'a>,
 ) -> Facts<'a> {
     let Context {
         event, view, rules, ..
@@ -194,9 +204,9 @@ fn facts<'a>(
     let defaults = &rules.defaults;
     Facts {
         target: &verdict.target,
-        model: or_default(&event.model, &defaults.model),
-        model_version: event.model.version(),
-        service: or_default(&event.service, &defaults.service),
+        model: parts.model,
+        model_version: parts.model_version,
+        service: parts.service,
         named_service: event.service.name().map(|name| &**name),
         serves_unknown_model: verdict.target_kind == TargetKind::Service
             && event.model == Naming::Absent
@@ -205,8 +215,9 @@ fn facts<'a>(
         reason: kind.retrain_reason(&event.event_type, verdict.severity),
         title: &text.title,
         message: &text.message,
-        event: quoted(view, event_id),
-        now,
+        language: parts.subject.language,
+        event: quoted(view, parts.event_id),
+        now: parts.now,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::actions::{Action, ActsOn};
 use crate::event::{Event, OwnType};
 use crate::events::{EventKind, Shape, shape_of};
 use crate::field::{Field, Text};
+use crate::language::Language;
 use crate::naming::{self, Naming, TargetFields, shown};
 use crate::rules::{Rule, Rules};
 use crate::target::TargetKind;
@@ -137,6 +138,30 @@ impl Doubt {
         match proposed {
             Action::Ignore | Action::Alert => format!("{why}; people are alerted"),
             _ => format!("{why}; people are alerted instead of {proposed}"),
+        }
+    }
+
+    /// What is added to the text of the alert, behind the remarks that led to the doubt. Those are reasons, which are English.
+    pub(super) fn text(self, proposed: Action, remarks: &[String], language: Language) -> String {
+        match language {
+            Language::En => [remarks, &[self.reason(proposed)]].concat().join(". "),
+            Language::Ko => {
+                let why = match self {
+                    Self::Model => "어느 모델인지 알려 주는 필드가 없음",
+                    Self::Service => "어느 서비스인지 알려 주는 필드가 없음",
+                    Self::EventType => "무슨 일이 일어났는지 알려 주는 필드가 없음",
+                    Self::Age => "이벤트 발생 시각이 확실하지 않음",
+                };
+                let instead = match proposed {
+                    Action::Ignore | Action::Alert => "담당자에게 알림".to_owned(),
+                    _ => format!("{} 대신 담당자에게 알림", proposed.in_words(language)),
+                };
+                let details = match remarks {
+                    [] => String::new(),
+                    remarks => format!(" (상세: {})", remarks.join(". ")),
+                };
+                format!("{why}, {instead}{details}")
+            }
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::{About, AlertText, EventKind, Fact, Notice, NoticeParts, Shape, Subject, decimals};
+use super::{About, AlertText, EventKind, Fact, Notice, NoticeParts, Shape, Subject};
 use crate::clock_text::format_time;
 use crate::field::{Field, Length, Text};
+use crate::language::Language;
 use crate::ledger::record::Id;
 use crate::severity::Severity;
 use crate::topic::{Role, SOURCE, SYSTEM_ALERTS};
@@ -52,19 +53,37 @@ impl EventKind for DataDriftDetected {
 
     fn alert(&self, view: &EventView<'_>, subject: &Subject<'_>) -> AlertText {
         let Subject {
-            target, severity, ..
+            target, language, ..
         } = subject;
-        let features = match view.field(FEATURES) {
-            Field::Value(Length(1)) => "1 feature".to_owned(),
-            Field::Value(Length(count)) => format!("{count} features"),
-            Field::Missing | Field::Wrong(_) => "an unknown number of features".to_owned(),
-        };
-        AlertText {
-            title: format!("data drift: {target}"),
-            message: format!(
-                "data of model {target} drifted: score {}, {features} affected, severity {severity}",
-                decimals(view.field(SCORE))
-            ),
+        let score = language.decimals(view.field(SCORE).value());
+        let features = view.field(FEATURES).value();
+        let severity = language.severity(subject.severity);
+        match language {
+            Language::En => {
+                let features = match features {
+                    Some(Length(1)) => "1 feature".to_owned(),
+                    Some(Length(count)) => format!("{count} features"),
+                    None => "an unknown number of features".to_owned(),
+                };
+                AlertText {
+                    title: format!("data drift: {target}"),
+                    message: format!(
+                        "data of model {target} drifted: score {score}, {features} affected, severity {severity}"
+                    ),
+                }
+            }
+            Language::Ko => {
+                let features = match features {
+                    Some(Length(count)) => format!("영향받은 특성 {count}개"),
+                    None => "영향받은 특성 수 알 수 없음".to_owned(),
+                };
+                AlertText {
+                    title: format!("데이터 드리프트 감지: {target}"),
+                    message: format!(
+                        "모델 {target}의 데이터 드리프트 감지: 점수 {score}, {features}, 심각도 {severity}"
+                    ),
+                }
+            }
         }
     }
 

@@ -12,6 +12,7 @@ mod system_overload;
 
 use crate::actions::Action;
 use crate::field::{Field, Length, Text};
+use crate::language::Language;
 use crate::ledger::record::{Id, Millis};
 use crate::naming::ModelField;
 use crate::severity::Severity;
@@ -71,9 +72,14 @@ pub trait EventKind: Sync {
         wrong.into_iter().collect()
     }
 
+    /// What happened, as the beginning of a line.
+    fn words(&self, event_type: &str, language: Language) -> String {
+        let _ = language;
+        event_type.replace('_', " ")
+    }
+
     /// What people read.
     fn alert(&self, view: &EventView<'_>, subject: &Subject<'_>) -> AlertText {
-        let words = subject.event_type.replace('_', " ");
         let said = match view.field("message") {
             Field::Value(Text(text)) if !text.is_empty() => {
                 format!(
@@ -87,14 +93,19 @@ pub trait EventKind: Sync {
             target,
             target_kind,
             severity,
+            language,
             ..
         } = subject;
+        let words = self.words(subject.event_type, *language);
+        let kind = language.target_kind(*target_kind);
+        let severity = language.severity(*severity);
+        let message = match language {
+            Language::En => format!("{words} on {kind} {target}, severity {severity}{said}"),
+            Language::Ko => format!("{kind} {target}에서 {words} 발생, 심각도 {severity}{said}"),
+        };
         AlertText {
             title: format!("{words}: {target}"),
-            message: format!(
-                "{words} on {} {target}, severity {severity}{said}",
-                target_kind.name()
-            ),
+            message,
         }
     }
 
@@ -178,6 +189,8 @@ pub struct Subject<'a> {
     pub target: &'a str,
     /// Severity after context.
     pub severity: Severity,
+    /// Of the texts.
+    pub language: Language,
 }
 
 /// A title and a message.
@@ -250,10 +263,4 @@ pub fn shape_of(field: &str) -> Shape {
     let mut facts = KINDS.iter().flat_map(|kind| kind.facts());
     let known = facts.find(|fact| fact.name == field);
     known.map_or(Shape::Either, |fact| fact.shape)
-}
-
-fn decimals(field: Field<f64>) -> String {
-    field
-        .value()
-        .map_or_else(|| "unknown".to_owned(), |value| format!("{value:.3}"))
 }

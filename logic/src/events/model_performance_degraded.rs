@@ -1,8 +1,9 @@
 //! `model_performance_degraded`: a model predicts worse than its baseline (SPEC §3).
 
-use super::{About, AlertText, EventKind, Fact, Shape, Subject, decimals};
+use super::{About, AlertText, EventKind, Fact, Shape, Subject};
 use crate::actions::Action;
 use crate::field::{Field, Text};
+use crate::language::Language;
 use crate::naming::{ModelField, shown};
 use crate::topic::Role;
 use crate::view::EventView;
@@ -76,16 +77,32 @@ impl EventKind for ModelPerformanceDegraded {
 
     fn alert(&self, view: &EventView<'_>, subject: &Subject<'_>) -> AlertText {
         let Subject {
-            target, severity, ..
+            target, language, ..
         } = subject;
-        AlertText {
-            title: format!("model performance degraded: {target}"),
-            message: format!(
-                "model {target} lost {}: now {}, baseline {}, severity {severity}",
-                percent(view.field(DROP)),
-                decimals(view.field(CURRENT)),
-                decimals(view.field(BASELINE))
-            ),
+        let drop = view.field::<f64>(DROP).value();
+        let current = language.decimals(view.field(CURRENT).value());
+        let baseline = language.decimals(view.field(BASELINE).value());
+        let severity = language.severity(subject.severity);
+        match language {
+            Language::En => {
+                let lost = drop.map_or_else(
+                    || "an unknown share".to_owned(),
+                    |drop| language.percent(Some(drop)),
+                );
+                AlertText {
+                    title: format!("model performance degraded: {target}"),
+                    message: format!(
+                        "model {target} lost {lost}: now {current}, baseline {baseline}, severity {severity}"
+                    ),
+                }
+            }
+            Language::Ko => AlertText {
+                title: format!("모델 성능 저하: {target}"),
+                message: format!(
+                    "모델 {target}의 성능 저하: 하락폭 {}, 현재 {current}, 기준 {baseline}, 심각도 {severity}",
+                    language.percent(drop)
+                ),
+            },
         }
     }
 }
@@ -114,11 +131,4 @@ impl Required {
             _ => Self::Unknown,
         }
     }
-}
-
-fn percent(field: Field<f64>) -> String {
-    field.value().map_or_else(
-        || "an unknown share".to_owned(),
-        |value| format!("{:.1} %", value * 100.0),
-    )
 }

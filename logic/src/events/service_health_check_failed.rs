@@ -1,6 +1,7 @@
 //! `service_health_check_failed`: a service that fails its health checks.
 
 use super::{About, EventKind};
+use crate::language::Language;
 
 pub(super) struct ServiceHealthCheckFailed;
 
@@ -11,5 +12,12 @@ impl EventKind for ServiceHealthCheckFailed {
 
     fn about(&self, _: &str) -> About {
         About::Service
+    }
+
+    fn words(&self, event_type: &str, language: Language) -> String {
+        match language {
+            Language::En => event_type.replace('_', " "),
+            Language::Ko => "서비스 상태 점검 실패".to_owned(),
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::actions::{Action, Intents};
 use crate::ledger::record::{Id, Millis};
 use crate::severity::{SYNONYMS, Severity, normalized};
 use crate::target::{Target, TargetKind};
+use crate::texts::{Layer, Texts};
 
 /// The rule that answers every event type without its own.
 pub const OTHER: &str = "other";
@@ -86,6 +87,7 @@ struct Table {
     other: Rule,
     actions: BTreeMap<Action, ActionSettings>,
     intents: BTreeMap<Action, Arc<dyn Intents>>,
+    texts: Texts,
 }
 
 impl Table {
@@ -164,6 +166,11 @@ impl Rules {
     pub fn intents(&self, action: Action, target: &Target) -> Option<&dyn Intents> {
         let table = self.table(target.kind, &target.name);
         table.intents.get(&action).map(|intents| &**intents)
+    }
+
+    /// The texts of alerts about a target.
+    pub fn texts(&self, kind: TargetKind, target: &str) -> &Texts {
+        &self.table(kind, target).texts
     }
 
     fn table(&self, kind: TargetKind, target: &str) -> &Table {
@@ -294,12 +301,42 @@ fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleErr
             .flat_map(|overlay| overlay.actions.clone()),
     );
     let intents = intents(settings, target, &actions, errors);
+    let texts = texts(settings, target, errors);
     Table {
         rules,
         other,
         actions,
         intents,
+        texts,
     }
+}
+
+/// The texts of a target, or of all others.
+fn texts(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleError>) -> Texts {
+    let own = target.and_then(|name| Some((name, settings.targets.get(name)?)));
+    let path = own.map(|(name, _)| format!("targets.{name}.texts"));
+    let mut layers = vec![Layer {
+        path: "texts",
+        tables: &settings.texts,
+    }];
+    if let (Some((_, overlay)), Some(path)) = (own, &path) {
+        layers.push(Layer {
+            path,
+            tables: &overlay.texts,
+        });
+    }
+    let language = own.and_then(|(_, overlay)| overlay.language);
+    let texts = Texts::new(language.unwrap_or(settings.language), &layers);
+    texts.unwrap_or_else(|faults| {
+        for (key, fault) in faults {
+            let problem = fault.to_string();
+            let error = RuleError { key, problem };
+            if !errors.contains(&error) {
+                errors.push(error);
+            }
+        }
+        Texts::default()
+    })
 }
 
 /// The actions with their parameters. A fault is reported where the table with the parameters is written.

@@ -11,13 +11,21 @@ use serde::{Deserialize, Serialize};
 use super::cooldown::{self, Cooldown};
 use super::schema::{self, HORIZON_MINUTES};
 use crate::actions::Action;
+use crate::language::Language;
 use crate::ledger::record::{Backoff, Policy};
 use crate::severity::Severity;
+use crate::texts::TextTables;
 
 /// The sections of the configuration that decide.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSettings {
+    /// Language of the texts that people read in alerts: en (English) or ko (Korean), also per target. Reasons and logs are English.
+    #[schemars(extend("default" = "en"))]
+    pub language: Language,
+    /// Tables `[texts.<event_type>]`, and `[texts.default]` for every type without its own: `title` and `message` of alerts as
+    /// minijinja templates, in place of the built-in texts. `homeostat templates list` names the variables.
+    pub texts: TextTables,
     /// Section `[severity]`.
     pub severity: SeveritySettings,
     /// Section `[working_hours]`.
@@ -223,6 +231,11 @@ pub struct WorkingHoursOverlay {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetOverlay {
+    /// Language of its alerts.
+    pub language: Option<Language>,
+    /// Tables `[targets.<name>.texts.<event_type>]`.
+    #[serde(default)]
+    pub texts: TextTables,
     /// Cooldowns.
     #[serde(default)]
     pub cooldown: Cooldown,

@@ -9,7 +9,9 @@ use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic;
 use homeostat_logic::view::EventView;
 
-const SECTIONS: [&str; 9] = [
+const SECTIONS: [&str; 11] = [
+    "language",
+    "texts",
     "severity",
     "working_hours",
     "cooldown",

@@ -4,6 +4,7 @@ use homeostat_logic::events::{KINDS, kind_of};
 use homeostat_logic::model_reference;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
+use homeostat_logic::texts::DEFAULT;
 use homeostat_logic::topic::TOPICS;
 
 use super::Relations;
@@ -53,6 +54,33 @@ impl Relations<'_> {
                     None => "correct the name, or add a rule of that name".to_owned(),
                 };
                 self.fault(&["targets", &target, "rules", &name], problem, remedy);
+            }
+        }
+    }
+
+    /// A table of texts may name any type that events have; one close to a known type is taken for mistyped.
+    pub(super) fn texts_have_events(&mut self) {
+        let shipped = shipped_types();
+        let configured = self.names_below(&["rules"]);
+        let known = shipped.iter().chain(&configured).map(String::as_str);
+        let known: Vec<&str> = known.chain([DEFAULT]).collect();
+        let general = vec!["texts".to_owned()];
+        let targets = self.names_below(&["targets"]).into_iter();
+        let own = targets.map(|target| vec!["targets".to_owned(), target, "texts".to_owned()]);
+        let tables: Vec<Vec<String>> = std::iter::once(general).chain(own).collect();
+        for path in tables {
+            let path: Vec<&str> = path.iter().map(String::as_str).collect();
+            for name in self.names_below(&path) {
+                let meant = near(&name, &known, REACH);
+                if let Some(meant) = meant.filter(|_| !known.contains(&name.as_str())) {
+                    let problem = format!("no topic and no rule has the event type `{name}`");
+                    let remedy = format!("did you mean `{meant}`?");
+                    self.fault(
+                        &[path.as_slice(), &[name.as_str()]].concat(),
+                        problem,
+                        remedy,
+                    );
+                }
             }
         }
     }
