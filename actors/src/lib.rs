@@ -21,6 +21,7 @@ pub mod feed;
 pub mod flight;
 pub mod in_force;
 mod inquiry;
+pub mod keeper;
 pub mod kinds;
 pub mod ledger;
 mod ledger_record;

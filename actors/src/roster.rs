@@ -3,7 +3,7 @@
 //! ```text
 //! homeostat (one-for-one)
 //! ├── roles (one-for-one)          the kinds that read topics: drift · performance · scaling · lifecycle
-//! ├── ledger-N (rest-for-one)      cooldown, then its executor: a new fold needs a new executor
+//! ├── ledger-N (rest-for-one)      cooldown, its executor, its keeper: a new fold needs new ones
 //! └── partitions (one-for-one)     one consumer per assigned partition; they come and go
 //! ```
 
@@ -18,6 +18,7 @@ use crate::assignment::Partitions;
 use crate::dead_letters::DeadLetters;
 use crate::executor::{Executor, ExecutorContext, Retire};
 use crate::feed::Decoder;
+use crate::keeper::Keeper;
 use crate::ledger::{Ledger, LedgerContext};
 use crate::ledger_view::LedgerView;
 use crate::partition::PartitionContext;
@@ -192,6 +193,7 @@ fn start_ledger(
             )
         },
     ))?;
+    let means = executor.clone();
     let address = group.start(child(
         "executor",
         "executor",
@@ -199,6 +201,9 @@ fn start_ledger(
         arbiter,
         move || Executor::new(executor.clone()),
     ))?;
+    group.start(child("keeper", "keeper", settings, arbiter, move || {
+        Keeper::new(means.clone())
+    }))?;
     // The outlet was made for this executor alone, so it is empty.
     outlet.get_or_init(|| address.recipient());
     Ok(address)

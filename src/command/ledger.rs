@@ -20,7 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   homeostat ledger status
   homeostat ledger start-empty --yes --config prod.toml
-  homeostat ledger upgrade --to 2 --config prod.toml
+  homeostat ledger upgrade --to 3 --config prod.toml
 
 status asks a running service; the others write into the configured event log. Exit codes: 0 done,
 1 refused, failed or not reached, 2 usage or configuration, 3 the embedded log cannot be used.";

@@ -149,6 +149,7 @@ fn the_running_service_shows_its_health_its_actors_and_its_contract() {
         "lifecycle",
         "cooldown",
         "executor",
+        "keeper",
     ];
     for kind in kinds {
         let actor = actors

@@ -410,7 +410,7 @@ fn the_page_on_operating_names_every_kind_of_actor() {
     let kinds = Role::ALL
         .map(Role::name)
         .into_iter()
-        .chain(["partition", "cooldown", "executor"]);
+        .chain(["partition", "cooldown", "executor", "keeper"]);
     let kinds: BTreeSet<&str> = kinds.collect();
     let rows = table
         .lines()

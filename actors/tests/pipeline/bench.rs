@@ -36,7 +36,9 @@ use homeostat_logic::ledger::record::{Genesis, Id, Record};
 use homeostat_logic::ledger::retention::KEEP_MS_MIN;
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 
-use crate::doubles::{Hearing, Probing, Recording, Resolving, Scripted, Sending, TestClock, done};
+use crate::doubles::{
+    Hearing, Probing, Recording, Resolving, Scripted, Sending, Tend, TestClock, done,
+};
 use crate::memory_log::MemoryLog;
 use crate::rules::rules;
 
@@ -57,6 +59,7 @@ pub(crate) struct Plan {
     pub(crate) probe: Probing,
     pub(crate) resolve: Resolving,
     /// What an attempt without a clear answer means.
+    pub(crate) tend: Option<Tend>,
     pub(crate) policy: &'static str,
     pub(crate) fresh_id: fn() -> Id,
 }
@@ -97,6 +100,7 @@ impl Default for Plan {
             send: Box::new(|_| async { done() }.boxed()),
             probe: Box::new(|_| None),
             resolve: Box::new(|_| Ok(None)),
+            tend: None,
             policy: "idempotent",
             fresh_id,
         }
@@ -148,6 +152,7 @@ impl Bench {
             send: plan.send,
             probe: plan.probe,
             resolve: plan.resolve,
+            tend: plan.tend,
         });
         let shared_log: Arc<dyn EventLog> = Arc::new(log.clone());
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use homeostat_actors::kinds::responder::Judge;
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe};
+use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe, Tended, Tending};
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_logic::actions::Action;
 use homeostat_logic::decide::judge::{Verdict, judge};
@@ -75,12 +75,16 @@ pub(crate) type Resolved = Result<Option<serde_json::Value>, String>;
 /// What it makes of relative parameters.
 pub(crate) type Resolving = Box<dyn Fn(&Order) -> Resolved + Send + Sync>;
 
+/// What it does of a done action.
+pub(crate) type Tend = Box<dyn Fn(Id, Tending) -> Tended + Send + Sync>;
+
 /// Notes every order, then does as told.
 pub(crate) struct Recording {
     pub(crate) orders: Arc<Mutex<Vec<(Id, u32, Action)>>>,
     pub(crate) send: Sending,
     pub(crate) probe: Probing,
     pub(crate) resolve: Resolving,
+    pub(crate) tend: Option<Tend>,
 }
 
 impl Connector for Recording {
@@ -93,6 +97,16 @@ impl Connector for Recording {
     fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
         let said = (self.probe)(&order);
         async { said }.boxed()
+    }
+
+    fn is_tended(&self) -> bool {
+        self.tend.is_some()
+    }
+
+    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, Tended> {
+        let tend = self.tend.as_ref();
+        let tended = tend.map_or(Tended::Over, |tend| tend(order.action_id, state));
+        async move { tended }.boxed()
     }
 
     fn resolve(&self, order: Order) -> BoxFuture<'_, Resolved> {

@@ -22,3 +22,5 @@ mod poison;
 mod removal;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod tending;

@@ -261,7 +261,7 @@ fn cannot(order: &str, phase: &str) -> String {
         "resolve" => "outcome unknown, or an action in doubt",
         "clear_cooldown" => "an action that has ended",
         "approve" => "an action that is waiting for approval",
-        "acknowledge" => "outcome failed, unknown or expired",
+        "acknowledge" => "outcome failed, unknown or expired, or a delivered alert",
         _ => "another phase",
     };
     let more = match (order, phase) {

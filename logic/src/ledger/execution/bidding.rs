@@ -120,6 +120,21 @@ impl Execution {
         })
     }
 
+    /// The order of a done action as its last attempt had it.
+    pub fn done_order(fold: &Fold, action: Id) -> Option<Dispatch> {
+        let state = fold
+            .action(action)
+            .filter(|state| state.phase == Phase::Done)?;
+        let (attempt, winner) = state.winners.last_key_value()?;
+        Some(order(
+            state,
+            action,
+            *attempt,
+            winner.start_id,
+            Duration::MAX,
+        ))
+    }
+
     /// A bid was read back as winner, perhaps that of another instance.
     pub(super) fn won(
         &mut self,

@@ -197,10 +197,12 @@ impl Fold {
         }
     }
 
-    /// A person who knows of an action needs none of the alerts about it so far, whichever end they report.
+    /// A person who knows of an action needs none of the alerts about it so far, whichever end they report. Of a delivered alert
+    /// it says that the trouble is dealt with: its connection ends what it keeps up (issue 15).
     fn acknowledge(&mut self, id: Id, expect: i64, cause: &Cause) -> Ruling {
         let action = self.expected(id, expect)?;
-        if !ended_badly(action.phase) {
+        let delivered = action.step.action == Action::Alert && action.phase == Phase::Done;
+        if !ended_badly(action.phase) && !(delivered && self.follows(3)) {
             return Err(wrong("acknowledge", action.phase));
         }
         let alerts = if self.follows(2) {

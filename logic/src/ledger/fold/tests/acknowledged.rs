@@ -6,7 +6,9 @@ use crate::ledger::fold::Fold;
 use crate::ledger::fold::samples::*;
 use crate::ledger::phase::DerivedKind;
 use crate::ledger::record::FinishOutcome::{Done, Failed, Unknown};
-use crate::ledger::record::{Id, Millis, OverrideOrder, Policy, Propose, Resolution, Step};
+use crate::ledger::record::{
+    Genesis, Id, Millis, OverrideOrder, Policy, Propose, Record, Resolution, Step,
+};
 use crate::ledger::state::FoldState;
 use crate::ledger::times::{ESCALATION_START_MS, HORIZON_MS};
 
@@ -318,4 +320,48 @@ fn what_reached_nobody_is_forgotten_with_the_rest_after_the_horizon() {
     bench.tick(2 * MINUTE);
     bench.tick(2 * MINUTE + ESCALATION_START_MS + 1);
     assert_eq!(undelivered(&bench.fold).len(), 1);
+}
+
+#[test]
+fn a_delivered_alert_can_be_acknowledged_and_nothing_else_that_is_done() {
+    let mut bench = Bench::new();
+    let alert = bench.propose(0, propose(1, vec![step(Alert)]));
+    assert!(bench.start(0, alert, 1, 1));
+    bench.finish(0, alert, 1, 1, Done);
+    let changed = bench.changed(alert);
+    assert_eq!(acknowledge(&mut bench, MINUTE, 1, alert), Ok(()));
+    assert!(bench.fold.action(alert).unwrap().acknowledged);
+    let now = (bench.phase(alert), bench.changed(alert));
+    assert_eq!(now, ("done", changed));
+    let other = bench.propose(
+        HOUR,
+        propose(
+            2,
+            vec![Step {
+                cooldown_key: "another".to_owned(),
+                ..step(Retrain)
+            }],
+        ),
+    );
+    assert!(bench.start(HOUR, other, 1, 2));
+    bench.finish(HOUR, other, 1, 2, Done);
+    assert!(acknowledge(&mut bench, HOUR, 2, other).is_err());
+}
+
+#[test]
+fn rules_before_the_third_version_refuse_to_acknowledge_what_is_done() {
+    let mut bench = Bench {
+        fold: Fold::new(),
+        changes: Vec::new(),
+    };
+    let begun = Genesis {
+        fold_version: 2,
+        ..Genesis::new(INSTALLATION)
+    };
+    bench.apply(0, Record::Genesis(begun));
+    let alert = bench.propose(0, propose(1, vec![step(Alert)]));
+    assert!(bench.start(0, alert, 1, 1));
+    bench.finish(0, alert, 1, 1, Done);
+    assert!(acknowledge(&mut bench, MINUTE, 1, alert).is_err());
+    assert!(!bench.fold.action(alert).unwrap().acknowledged);
 }
