@@ -407,10 +407,12 @@ fn the_page_on_metrics_lists_every_metric() {
 fn the_page_on_operating_names_every_kind_of_actor() {
     let page = read("docs/operating.md");
     let table = between(&page, "actors").expect("docs/operating.md has no <!-- actors --> table");
-    let kinds = Role::ALL
-        .map(Role::name)
-        .into_iter()
-        .chain(["partition", "cooldown", "executor", "keeper"]);
+    let kinds = Role::ALL.map(Role::name).into_iter().chain([
+        "partition",
+        "cooldown",
+        "executor",
+        "keeper",
+    ]);
     let kinds: BTreeSet<&str> = kinds.collect();
     let rows = table
         .lines()
