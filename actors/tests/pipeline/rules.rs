@@ -5,12 +5,14 @@ use homeostat_logic::rules::{RuleSettings, Rules};
 
 /// The rules of the default configuration, with this policy for attempts without a clear answer.
 pub(crate) fn rules(policy: &str) -> Rules {
-    const SECTIONS: [&str; 9] = [
+    const SECTIONS: [&str; 11] = [
         "severity",
         "working_hours",
         "cooldown",
         "budget",
         "maintenance",
+        "alerts",
+        "time_intervals",
         "defaults",
         "rules",
         "targets",
