@@ -5,7 +5,9 @@ use homeostat_logic::rules::{RuleSettings, Rules};
 
 /// The rules of the default configuration, with this policy for attempts without a clear answer.
 pub(crate) fn rules(policy: &str) -> Rules {
-    const SECTIONS: [&str; 11] = [
+    const SECTIONS: [&str; 13] = [
+        "language",
+        "texts",
         "severity",
         "working_hours",
         "cooldown",
