@@ -13,6 +13,7 @@ use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::ledger::execution::{Answer, Dispatch, Effect, Execution, Probed};
 use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
 use homeostat_logic::topic::LEDGER;
+use homeostat_logic::traffic::Signal;
 
 use crate::append::{Patience, append_until_durable};
 use crate::changes::{News, Reader};
@@ -22,9 +23,10 @@ use crate::inquiry;
 use crate::ledger_record::ledger_record;
 use crate::ledger_view::FoldProgress;
 use crate::ports::log::{Epoch, NewRecord};
-use crate::request::request;
+use crate::request::{Requested, request};
 use crate::supervision::{Address, Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
+use crate::traffic::Places;
 use crate::under_way::UnderWay;
 
 /// How often due actions and overdue bids are looked for.
@@ -60,6 +62,8 @@ pub struct Executor {
     tenure: Tenure,
     /// Of the present tenure, or of the one before until all it began has ended.
     execution: Option<Execution>,
+    /// What its bids and questions hold at the gates of their connections.
+    places: Places,
     /// How far the fold's changes were taken in.
     changes: Reader,
     retired: bool,
@@ -92,6 +96,7 @@ impl Executor {
     pub fn new(context: ExecutorContext) -> Self {
         Self {
             changes: context.view.changes().reader(),
+            places: Places::new(Arc::clone(&context.traffic), context.view.partition),
             context,
             tenure: Tenure::None,
             execution: None,
@@ -108,6 +113,7 @@ impl Executor {
         let news = self.changes.read(view.changes());
         if state.progress != FoldProgress::Live {
             self.execution = None;
+            self.places.clear();
             if let Tenure::Acting(epoch) = self.tenure {
                 // It starts over when the fold has caught up; what this instance had folded before is behind that.
                 self.tenure = Tenure::CatchingUp(epoch, 0);
@@ -130,9 +136,9 @@ impl Executor {
             && state.position() >= from
             && !self.retired
         {
-            let limit = self.context.concurrent_actions_max;
             let owner = &*self.context.owner;
-            self.execution = Some(Execution::new(owner, limit, &state.fold, moment.boot));
+            self.places.clear();
+            self.execution = Some(Execution::new(owner, &state.fold, moment.boot));
             self.tenure = Tenure::Acting(epoch);
         } else if let (Some(execution), News::Changes(changes)) = (&mut self.execution, &news)
             && (folded || !changes.is_empty())
@@ -143,7 +149,11 @@ impl Executor {
         let Some(execution) = self.execution.as_mut() else {
             return;
         };
-        effects.extend(execution.tick(&state.fold, moment, &mut || (self.context.fresh_id)()));
+        let in_force = self.context.live.load();
+        let mut admitting = self.places.admitting(&in_force.connections);
+        let fresh = &mut || (self.context.fresh_id)();
+        effects.extend(execution.tick(&state.fold, moment, fresh, &mut admitting));
+        drop(admitting);
         drop(state);
         self.perform(effects, scope);
     }
@@ -196,7 +206,7 @@ impl Executor {
         }
     }
 
-    fn perform(&self, effects: Vec<Effect>, scope: &mut Scope<'_, Self>) {
+    fn perform(&mut self, effects: Vec<Effect>, scope: &mut Scope<'_, Self>) {
         for effect in effects {
             match effect {
                 Effect::AppendStart(start) => self.bid(start, scope),
@@ -206,6 +216,9 @@ impl Executor {
                 Effect::AppendTick => self.tick_log(scope),
             }
         }
+        let execution = self.execution.as_ref();
+        let used = |action| execution.is_some_and(|execution| execution.holds(action));
+        self.places.keep(used);
     }
 
     fn bid(&self, start: Start, scope: &mut Scope<'_, Self>) {
@@ -220,7 +233,12 @@ impl Executor {
         };
         let context = self.context.clone();
         let resolved = async move { inquiry::resolve(&context, &order).await };
-        scope.spawn(resolved, move |worker, resolved, scope| {
+        scope.spawn(resolved, move |worker, (resolved, signal), scope| {
+            worker.places.hear(action, signal);
+            if signal != Signal::Nothing {
+                // That was a request of its own.
+                worker.places.charge(action);
+            }
             let params = match resolved {
                 Ok(params) => params,
                 Err(reason) => {
@@ -267,8 +285,9 @@ impl Executor {
         let (action, attempt) = (order.action, order.attempt);
         let context = self.context.clone();
         let asked = async move { inquiry::probe(&context, &order).await };
-        scope.spawn(asked, move |worker, said, scope| {
+        scope.spawn(asked, move |worker, (said, signal), scope| {
             tracing::info!(action_id = %action, attempt, ?said, "asked the target about an attempt");
+            worker.places.hear(action, signal);
             worker.probed(action, attempt, said, scope);
             Ok(())
         });
@@ -284,6 +303,10 @@ impl Executor {
             .as_mut()
             .and_then(|execution| execution.probed(&state.fold, action, attempt, said, now, fresh));
         drop(state);
+        if matches!(effect, Some(Effect::AppendStart(_))) {
+            // The bid has the place of the question, and its request is another one.
+            self.places.charge(action);
+        }
         self.perform(effect.into_iter().collect(), scope);
     }
 
@@ -329,16 +352,24 @@ impl Executor {
         scope.spawn(self.append(Id([0; 16]), &Record::Tick), |_, _, _| Ok(()));
     }
 
-    /// Sends one request, once. It goes on whatever happens to this actor.
-    fn send(&self, order: Arc<Dispatch>, scope: &Scope<'_, Self>) {
+    /// Sends one request, once. It goes on whatever happens to this actor, with its place at the gate of its connection.
+    fn send(&mut self, order: Arc<Dispatch>, scope: &Scope<'_, Self>) {
+        let permit = self.places.take(order.action);
         let (context, address) = (self.context.clone(), scope.address());
         let under_way = UnderWay::begin(&context.under_way);
         tokio::spawn(async move {
             fail_point::pass(Point::BeforeSend);
             let begun = context.clock.boot();
-            let (kind, answer) = request(&context, &order).await;
+            let Requested {
+                kind,
+                answer,
+                signal,
+            } = request(&context, &order).await;
             fail_point::pass(Point::AfterSend);
             let took = context.clock.boot().saturating_sub(begun);
+            if let Some(permit) = permit {
+                permit.answered(&answer, signal);
+            }
             let observer = &context.observer;
             observer.answered(order.step.action, kind, answer.outcome, took);
             tracing::info!(

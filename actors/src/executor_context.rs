@@ -10,6 +10,7 @@ use crate::ledger_view::LedgerView;
 use crate::ports::clock::Clock;
 use crate::ports::log::EventLog;
 use crate::ports::observer::Observer;
+use crate::traffic::Traffic;
 
 /// What every executor needs.
 #[derive(Clone)]
@@ -28,8 +29,8 @@ pub struct ExecutorContext {
     pub fresh_id: fn() -> Id,
     /// Name of this instance; informs people only.
     pub owner: Arc<str>,
-    /// Actions bid for or sent at the same time.
-    pub concurrent_actions_max: usize,
+    /// The connections' traffic, shared by all executors.
+    pub traffic: Arc<Traffic>,
     /// Requests under way and outcomes on their way into the ledger, counted over all incarnations.
     pub under_way: Arc<AtomicUsize>,
 }

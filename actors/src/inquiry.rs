@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use homeostat_logic::ledger::execution::{Dispatch, Probed};
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
+use homeostat_logic::traffic::Signal;
 
 use crate::executor_context::ExecutorContext;
 use crate::ports::connector::Probe;
@@ -14,11 +15,12 @@ use crate::request::{REQUEST_GRACE, binding, outgoing};
 /// Longest time to make parameters absolute: it is taken from the bid's deadline D.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
 
-/// Asks whether an attempt had its effect (ledger-protocol §6).
-pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> Probed {
+/// Asks whether an attempt had its effect (ledger-protocol §6); also what that says of the service. A connector's own word that
+/// there is no answer says nothing: it may be about the thing asked for.
+pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> (Probed, Signal) {
     let in_force = context.live.load();
     let Ok(binding) = binding(&in_force.connections, order) else {
-        return Probed::CannotAsk;
+        return (Probed::CannotAsk, Signal::Nothing);
     };
     let outgoing = outgoing(order, binding, context);
     // A connector may panic before it returns a future as well.
@@ -26,29 +28,35 @@ pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> Probed
         binding.connector.probe(outgoing).await
     });
     match asked.await {
-        Ok(Some(Probe::Found(evidence))) => Probed::Found(evidence),
-        Ok(Some(Probe::Absent(evidence))) => Probed::Absent(evidence),
-        Ok(Some(Probe::NoAnswer(reason))) => Probed::NoAnswer(reason),
-        Ok(None) => Probed::CannotAsk,
-        Err(reason) => Probed::NoAnswer(reason.to_owned()),
+        Ok(Some(Probe::Found(evidence))) => (Probed::Found(evidence), Signal::Answered),
+        Ok(Some(Probe::Absent(evidence))) => (Probed::Absent(evidence), Signal::Answered),
+        Ok(Some(Probe::NoAnswer(reason))) => (Probed::NoAnswer(reason), Signal::Nothing),
+        Ok(None) => (Probed::CannotAsk, Signal::Nothing),
+        Err(reason) => (Probed::NoAnswer(reason.to_owned()), Signal::Failed),
     }
 }
 
-/// Makes the parameters of an action absolute before its first bid.
-pub(crate) async fn resolve(
-    context: &ExecutorContext,
-    order: &Dispatch,
-) -> Result<Option<serde_json::Value>, String> {
+/// Absolute parameters, or why there are none.
+pub(crate) type Resolved = Result<Option<serde_json::Value>, String>;
+
+/// Makes the parameters of an action absolute before its first bid; also what that says of the service.
+pub(crate) async fn resolve(context: &ExecutorContext, order: &Dispatch) -> (Resolved, Signal) {
     let in_force = context.live.load();
     let Ok(binding) = binding(&in_force.connections, order) else {
         // Said when it is sent, as an outcome.
-        return Ok(None);
+        return (Ok(None), Signal::Nothing);
     };
     let outgoing = outgoing(order, binding, context);
     let asked = guarded(RESOLVE_LIMIT, async {
         binding.connector.resolve(outgoing).await
     });
-    asked.await.map_err(str::to_owned).flatten()
+    match asked.await {
+        // Absolute already: there was nothing to ask.
+        Ok(Ok(None)) => (Ok(None), Signal::Nothing),
+        Ok(Ok(params)) => (Ok(params), Signal::Answered),
+        Ok(Err(reason)) => (Err(reason), Signal::Nothing),
+        Err(reason) => (Err(reason.to_owned()), Signal::Failed),
+    }
 }
 
 /// Waits for the answer as long as `limit`; a panic is no answer.

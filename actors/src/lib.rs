@@ -38,5 +38,6 @@ pub mod sink;
 mod starter;
 pub mod supervision;
 pub mod throttle;
+pub mod traffic;
 mod under_way;
 pub mod work;

@@ -9,6 +9,7 @@ use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 use homeostat_logic::params::Params;
 use homeostat_logic::texts::{Failure, escalate};
+use homeostat_logic::traffic::Signal;
 
 use crate::executor_context::ExecutorContext;
 use crate::ports::connector;
@@ -16,28 +17,42 @@ use crate::ports::connector;
 /// Beyond the request limit, for a connector that breaks its promise; one that keeps it is never cut off.
 pub(crate) const REQUEST_GRACE: Duration = Duration::from_secs(1);
 
-/// One request through its connector, and the kind of the connection; a panic of the connector, or no answer within the time limit, is an
-/// unknown outcome.
-pub(crate) async fn request(context: &ExecutorContext, order: &Dispatch) -> (&'static str, Answer) {
+/// What came of one request.
+pub(crate) struct Requested {
+    /// Kind of the connection.
+    pub(crate) kind: &'static str,
+    pub(crate) answer: Answer,
+    /// What it says of the service.
+    pub(crate) signal: Signal,
+}
+
+/// One request through its connector; a panic of the connector, or no answer within the time limit, is an unknown outcome.
+pub(crate) async fn request(context: &ExecutorContext, order: &Dispatch) -> Requested {
+    let not_sent = |kind, detail| Requested {
+        kind,
+        answer: without_answer(FinishOutcome::NotSent, detail),
+        signal: Signal::Nothing,
+    };
     let in_force = context.live.load();
     let binding = match binding(&in_force.connections, order) {
         Ok(binding) => binding,
         // Of another configuration: an earlier one, or a newer one that is being rolled out and comes here soon.
         Err(error) => {
-            return (
-                NO_KIND,
-                without_answer(FinishOutcome::NotSent, error.to_string()),
-            );
+            return not_sent(NO_KIND, error.to_string());
         }
     };
     if context.clock.boot() > order.deadline {
         let detail = "the deadline passed before the first byte".to_owned();
-        return (binding.kind, without_answer(FinishOutcome::NotSent, detail));
+        return not_sent(binding.kind, detail);
     }
     // A connector may panic before it returns a future as well.
     let outgoing = outgoing(order, binding, context);
-    let answer = ask(async { binding.connector.send(outgoing).await });
-    (binding.kind, answer.await)
+    let (answer, signal) = ask(async { binding.connector.send(outgoing).await }).await;
+    Requested {
+        kind: binding.kind,
+        answer,
+        signal,
+    }
 }
 
 /// Label of an action whose connection the configuration does not have.
@@ -52,17 +67,24 @@ pub(crate) fn binding<'a>(
     connections.find(&step.connector, step.action, &order.subject.target)
 }
 
-/// Waits for the answer, whatever the connector does.
-async fn ask(request: impl Future<Output = connector::Answer>) -> Answer {
-    let unknown = |detail: &str| without_answer(FinishOutcome::Unknown, detail.to_owned());
+/// Waits for the answer, whatever the connector does; also what it says of the service.
+async fn ask(request: impl Future<Output = connector::Answer>) -> (Answer, Signal) {
+    let unknown = |detail: &str| {
+        let answer = without_answer(FinishOutcome::Unknown, detail.to_owned());
+        (answer, Signal::Failed)
+    };
     let guarded = std::panic::AssertUnwindSafe(request).catch_unwind();
     match tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, guarded).await {
-        Ok(Ok(answer)) => Answer {
-            outcome: answer.outcome,
-            detail: cut(answer.detail),
-            retry_after_ms: answer.retry_after_ms,
-            permanent: answer.permanent,
-        },
+        Ok(Ok(answer)) => {
+            let signal = Signal::of(answer.outcome, answer.trouble, answer.retry_after_ms);
+            let answer = Answer {
+                outcome: answer.outcome,
+                detail: cut(answer.detail),
+                retry_after_ms: answer.retry_after_ms,
+                permanent: answer.permanent,
+            };
+            (answer, signal)
+        }
         Ok(Err(_)) => unknown("the connector panicked during the request"),
         Err(_) => unknown("the connector did not answer within its limit"),
     }
@@ -139,13 +161,15 @@ mod tests {
             detail,
             retry_after_ms: Some(7),
             permanent: true,
+            trouble: false,
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_answer_is_passed_on_with_its_detail_cut() {
-        let answer = ask(async { answered("ä".repeat(5_000)) }).await;
+        let (answer, signal) = ask(async { answered("ä".repeat(5_000)) }).await;
         assert_eq!(answer.detail.len(), connector::Answer::DETAIL_BYTES_MAX);
+        assert_eq!(signal, Signal::Pause(Duration::from_millis(7)));
         let rest = (answer.outcome, answer.retry_after_ms, answer.permanent);
         assert_eq!(rest, (FinishOutcome::Failed, Some(7), true));
     }
@@ -154,7 +178,8 @@ mod tests {
     async fn a_connector_that_panics_or_never_answers_leaves_an_unknown_outcome() {
         let panicked = ask(async { panic!("boom") }).await;
         let silent = ask(std::future::pending()).await;
-        for answer in [panicked, silent] {
+        for (answer, signal) in [panicked, silent] {
+            assert_eq!(signal, Signal::Failed);
             assert_eq!(
                 (answer.outcome, answer.permanent),
                 (FinishOutcome::Unknown, false)
@@ -168,6 +193,6 @@ mod tests {
             tokio::time::sleep(REQUEST_LIMIT).await;
             answered(String::new())
         });
-        assert_eq!(slow.await.outcome, FinishOutcome::Failed);
+        assert_eq!(slow.await.0.outcome, FinishOutcome::Failed);
     }
 }

@@ -18,8 +18,8 @@ use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::{Epoch, EventLog};
 use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::roster::{Roster, RosterContext};
+use homeostat_actors::traffic::Traffic;
 use homeostat_logic::history::History;
-use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::ledger::retention::KEEP_MS_MIN;
 use homeostat_logic::rules::Rules;
@@ -45,6 +45,7 @@ pub(crate) fn start(
     };
     let history = Arc::new(RwLock::new(History::new(1_000)));
     let under_way = Arc::new(AtomicUsize::new(0));
+    let traffic = Traffic::new(Arc::clone(&clock));
     let ledger = (0..ledger_partitions).map(|partition| {
         let view = LedgerView::new(partition);
         view.assigned(Epoch(1));
@@ -66,7 +67,7 @@ pub(crate) fn start(
             live: Arc::clone(&live),
             fresh_id: || Id::hash(&[uuid::Uuid::new_v4().as_bytes()]),
             owner: "bench".into(),
-            concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,
+            traffic: Arc::clone(&traffic),
             under_way: Arc::clone(&under_way),
         };
         (cooldown, executor)

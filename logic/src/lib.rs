@@ -39,4 +39,5 @@ pub mod severity;
 pub mod target;
 pub mod texts;
 pub mod topic;
+pub mod traffic;
 pub mod view;

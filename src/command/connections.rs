@@ -94,13 +94,24 @@ async fn list(url: &str, as_json: bool) -> Result<(), Failure> {
         let dry = if dry == Some(true) { "  dry run" } else { "" };
         let actions: Vec<String> = array(connection, "actions").iter().map(used).collect();
         lines.push_str(&format!(
-            "{:<20} {:<20} {}{dry}\n",
+            "{:<20} {:<20} {:<10} {}{dry}\n",
             text("name"),
             text("kind"),
+            state(connection),
             actions.join(", ")
         ));
     }
     print(&lines)
+}
+
+/// Whether requests go through, and how many actions wait.
+fn state(connection: &Value) -> String {
+    let traffic = connection.get("traffic").unwrap_or(&Value::Null);
+    let state = printable(&field(traffic, "state").unwrap_or_default());
+    match traffic.get("waiting").and_then(Value::as_u64) {
+        Some(waiting) if waiting > 0 => format!("{state}, {waiting} waiting"),
+        _ => state,
+    }
 }
 
 /// An action, and the target that it is for.

@@ -164,6 +164,9 @@ impl Build<'_> {
             .collect();
         let uses = uses(root);
         let mut bound = Connections::default();
+        for (name, one) in &ready {
+            bound.limit(name, one.common.limits());
+        }
         for one in &uses {
             self.bind(one, &ready, &mut bound);
         }

@@ -13,8 +13,6 @@ mod effective;
 mod environment;
 mod faults;
 mod files;
-mod intervals;
-mod kind;
 mod layers;
 mod relations;
 mod schema;

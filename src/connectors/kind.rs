@@ -73,7 +73,9 @@ pub(crate) trait AnyKind: Sync {
 
 /// Keys that every connection has.
 pub(crate) fn common(settings: &toml::Value, compile: &mut Compile<'_>) -> Option<Common> {
-    read(settings.clone(), compile)
+    let common: Common = read(settings.clone(), compile)?;
+    common.check(compile);
+    Some(common)
 }
 
 /// A connection of any kind.

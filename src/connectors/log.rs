@@ -69,6 +69,8 @@ fn answer(appended: Option<Result<Appended, LogError>>) -> Answer {
         ),
     };
     Answer {
+        // It has no breaker.
+        trouble: false,
         outcome,
         detail,
         retry_after_ms: None,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use homeostat_actors::ports::connector::{Binding, Connections};
 use homeostat_actors::ports::log::EventLog;
 use homeostat_logic::actions::Action;
+use homeostat_logic::traffic::Limits;
 
 use kind::{AnyKind, Entry};
 
@@ -38,6 +39,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn with_log(configured: &Connections, events: &Arc<dyn EventLog>) -> Connections {
     let mut connections = configured.clone();
     let connector = Arc::new(log::LogConnector::new(Arc::clone(events)));
+    connections.limit(log::NAME, Limits::INTERNAL);
     for action in Action::ALL {
         let binding = Binding {
             kind: log::NAME,

@@ -36,6 +36,22 @@ running service.
 With `dry_run = true` in a connection, or `homeostat run --dry-run` for all of them, everything is decided and recorded, and each
 decision shows what would have been sent. Begin with it. The decisions count as carried out: cooldowns and budgets follow them.
 
+Each connection is a bulkhead: what happens to its service delays no action over another one. Two names are two bulkheads, also
+with the same address: give a path that hangs now and then a connection of its own.
+
+| bound | what happens at it |
+| --- | --- |
+| `concurrency_max` requests under way | further actions wait, the longest due first, whichever partition of the ledger they are in |
+| `rate_per_minute` requests have left | further actions wait until the next one is due |
+| the service answers with a `Retry-After` (429, 503), or 429 without one (a second) | the whole connection pauses for that time, at most `pause_max_ms`; then one request tries. It is no failure of the connection |
+| `breaker.failures` requests in a row fail: no connection, no answer in time, 5xx or another answer that says nothing about the effect | the connection is open: nothing is sent for `breaker.open_ms`, then one request tries. If it is answered, the connection closes; if it fails, it stays open for twice as long as before, at most `breaker.open_max_ms` |
+
+A refusal, such as 400 or 404, is an answer: the order is at fault and the connection is not. Actions that wait spend no attempt; one
+that waits beyond its time expires as it does during an outage, and people are alerted. Questions about attempts in doubt, and those
+that make an order absolute, count like requests. `GET /api/v1/connections` and `homeostat connections list` show the state of each
+connection, `/readyz` warns of one that is open, and `homeostat_connection_*` in [metrics](metrics.md) count. The state is kept per
+instance and begins anew with it. The connection `log` has none of these bounds but 1,024 actions at the same time.
+
 Secrets are references, `env:NAME` or `file:PATH`. A file is read again when it changes, so that a rotated credential is used from
 the next request on; a new value that cannot be used is logged, and the last good one stays in use.
 ";

@@ -8,6 +8,7 @@
 mod answers;
 mod body;
 mod connection_list;
+mod connection_traffic;
 mod connections;
 mod control;
 mod cooldowns;

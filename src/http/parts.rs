@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::web::{Data, ServiceConfig};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
+use homeostat_actors::traffic::Traffic;
 
 use super::connection_list::InUse;
 use super::control::{self, Control};
@@ -41,6 +42,8 @@ pub struct ApiParts {
     pub tree: Arc<dyn Tree>,
     /// Partitions that stopped.
     pub stopped: Arc<dyn Stopped>,
+    /// What is under way over the connections.
+    pub traffic: Arc<Traffic>,
     /// What operators' orders need.
     pub control: Control,
     /// What an operator has to show; without one no orders are taken.
@@ -70,7 +73,10 @@ impl ApiParts {
         let (decisions, cooldowns) = (Data::from(self.decisions), Data::from(self.cooldowns));
         let (health, tree) = (Data::from(self.health), Data::from(self.tree));
         let stopped = Data::from(self.stopped);
-        let in_use = Data::new(InUse(Arc::clone(&self.control.live)));
+        let in_use = Data::new(InUse {
+            live: Arc::clone(&self.control.live),
+            traffic: self.traffic,
+        });
         let control = Data::new(self.control);
         let orders = Data::new(control::Admission::new());
         let token = Data::new(Token(self.operator_token));

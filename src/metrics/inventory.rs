@@ -66,6 +66,18 @@ families! {
         "From the log time of an event to the end of its action.";
     actions_in_flight = Gauge "actions_in_flight" []
         "Attempts sent and not yet answered.";
+    connection_state = Gauge "connection_state" ["connection", "state"]
+        "1 for the state that a connection is in: closed, open (failed too often in a row), paused (its service asked for it), half_open (one request tries).";
+    connection_in_flight = Gauge "connection_in_flight" ["connection"]
+        "Places taken at a connection: attempts from their bid to their answer, and questions.";
+    connection_waiting = Gauge "connection_waiting" ["connection", "reason"]
+        "Due actions that wait for room at a connection, by what the first of them waits for. They spend no attempt.";
+    connection_opened = Counter "connection_opened_total" ["connection"]
+        "Times that a connection was left alone because it failed too often in a row.";
+    connection_paused = Counter "connection_paused_total" ["connection"]
+        "Times that the service of a connection asked for a pause.";
+    connection_attempts = Counter "connection_attempts_total" ["connection", "outcome"]
+        "Attempts over a connection that ended, by outcome.";
     ledger_position = Gauge "ledger_position" ["partition"]
         "Offset up to which (exclusive) the ledger is folded.";
     ledger_owned = Gauge "ledger_owned" ["partition"]

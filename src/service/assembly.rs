@@ -19,11 +19,12 @@ use homeostat_actors::ports::observer::Observer;
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
 use homeostat_actors::roster_settings::RetrySettings;
 use homeostat_actors::supervision::{Backoff, GroupSpec, Intensity, StartError};
+use homeostat_actors::traffic::Traffic;
 use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::history::History;
-use homeostat_logic::ledger::execution::CONCURRENT_ACTIONS_DEFAULT;
 use homeostat_logic::rules::Rules;
 
+use super::connections_now::ConnectionsNow;
 use super::observation::Observation;
 use super::state::ServiceState;
 use super::vitals::Vitals;
@@ -92,6 +93,7 @@ pub(super) struct Assembly {
     vitals: Arc<Vitals>,
     /// Requests sent and outcomes not yet written.
     under_way: Arc<AtomicUsize>,
+    traffic: Arc<Traffic>,
 }
 
 impl Assembly {
@@ -122,17 +124,21 @@ impl Assembly {
             .on(Arc::clone(&log))
             .tells_of_held_beyond(longest);
         let (state, under_way) = (Arc::new(state), Arc::default());
-        let vitals = Arc::new(Vitals::of(&state, &under_way));
+        let live = InForce::begin(rules, connections);
+        let traffic = Traffic::new(Arc::clone(&clock));
+        let connections = ConnectionsNow::new(Arc::clone(&traffic), Arc::clone(&live));
+        let vitals = Arc::new(Vitals::of(&state, &under_way, connections));
         Ok(Self {
             log,
             clock,
             metrics: Arc::new(metrics),
-            live: InForce::begin(rules, connections),
+            live,
             history,
             settings,
             state,
             vitals,
             under_way,
+            traffic,
         })
     }
 
@@ -158,6 +164,7 @@ impl Assembly {
             health: Arc::clone(&self.vitals) as Arc<dyn Health>,
             tree: self.state(),
             stopped: self.state(),
+            traffic: Arc::clone(&self.traffic),
             control: Control {
                 views: self.state.views().to_vec(),
                 live: Arc::clone(&self.live),
@@ -201,7 +208,7 @@ impl Assembly {
                 live: Arc::clone(&self.live),
                 fresh_id,
                 owner: Arc::clone(&owner),
-                concurrent_actions_max: CONCURRENT_ACTIONS_DEFAULT,
+                traffic: Arc::clone(&self.traffic),
                 under_way: Arc::clone(&under_way),
             };
             (cooldown, executor)

@@ -2,6 +2,7 @@
 //! the reverse order.
 
 mod assembly;
+mod connections_now;
 mod consumption;
 mod execution;
 mod exit;

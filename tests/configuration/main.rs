@@ -13,7 +13,6 @@ mod cluster;
 mod connections;
 mod defaults;
 mod effective;
-mod intervals;
 mod layers;
 mod loading;
 mod mistakes;

@@ -18,6 +18,7 @@ use homeostat_actors::ledger_view::{FoldProgress, LedgerView};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::*;
+use homeostat_actors::traffic::Traffic;
 use homeostat_logic::actions::Action;
 use homeostat_logic::history::*;
 use homeostat_logic::ledger::codec::decode;
@@ -409,6 +410,7 @@ pub(crate) fn parts(
         health: answers.clone(),
         tree: answers.clone(),
         stopped: answers.clone(),
+        traffic: Traffic::new(Arc::new(Still)),
         control: control(Vec::new(), Duration::from_secs(1)),
         operator_token: None,
         acknowledge_limit: Duration::from_secs(1),

@@ -30,7 +30,7 @@ async fn each_status_of_a_server_has_its_outcome_and_pause() {
             Some(7_000),
             false,
         ),
-        ("429 Too Many Requests", "", Failed, None, false),
+        ("429 Too Many Requests", "", Failed, Some(1_000), false),
         (
             "429 Too Many Requests",
             "retry-after: Tue, 14 Nov 2023 22:13:30 GMT\r\n",

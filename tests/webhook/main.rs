@@ -10,9 +10,7 @@
 )]
 
 mod answers;
-mod dry_run;
 mod probes;
 mod requests;
 mod server;
 mod targets;
-mod transport;

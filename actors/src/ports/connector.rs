@@ -10,6 +10,7 @@ use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use homeostat_logic::params::Params;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
+use homeostat_logic::traffic::Limits;
 
 /// One attempt to be sent, complete: a connector reads nothing else.
 #[derive(Clone, Debug)]
@@ -49,6 +50,9 @@ pub struct Answer {
     pub retry_after_ms: Option<Millis>,
     /// No repetition can mend it.
     pub permanent: bool,
+    /// The service was not reached, did not answer in time, or failed itself: this counts against the connection
+    /// ([`homeostat_logic::traffic`]). A refusal does not, whatever it means for the order.
+    pub trouble: bool,
 }
 
 impl Answer {
@@ -177,9 +181,15 @@ impl std::fmt::Debug for Binding {
     }
 }
 
-/// How actions are carried out: by connection and action, for all targets or for one.
+/// How actions are carried out: by connection and action, for all targets or for one; and how much each connection takes.
 #[derive(Clone, Debug, Default)]
-pub struct Connections(BTreeMap<String, BTreeMap<Action, Bindings>>);
+pub struct Connections(BTreeMap<String, Connection>);
+
+#[derive(Clone, Debug, Default)]
+struct Connection {
+    limits: Limits,
+    actions: BTreeMap<Action, Bindings>,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Bindings {
@@ -208,10 +218,27 @@ pub enum NotBound {
 }
 
 impl Connections {
-    /// Binds an action to a connection, for one target or (`None`) for those without a binding of their own.
+    /// Adds a connection, or changes how much one takes.
+    pub fn limit(&mut self, connection: &str, limits: Limits) {
+        self.0.entry(connection.to_owned()).or_default().limits = limits;
+    }
+
+    /// How much a connection takes; `None`: there is no such connection.
+    pub fn limits(&self, connection: &str) -> Option<Limits> {
+        self.0.get(connection).map(|one| one.limits)
+    }
+
+    /// Every connection and how much it takes.
+    pub fn names(&self) -> impl Iterator<Item = (&str, Limits)> {
+        let all = self.0.iter();
+        all.map(|(name, connection)| (name.as_str(), connection.limits))
+    }
+
+    /// Binds an action to a connection, for one target or (`None`) for those without a binding of their own. A connection that
+    /// was not added takes what [`Limits::DEFAULT`] says.
     pub fn bind(&mut self, connection: &str, action: Action, target: Option<Target>, to: Binding) {
-        let actions = self.0.entry(connection.to_owned()).or_default();
-        let bindings = actions.entry(action).or_default();
+        let connection = self.0.entry(connection.to_owned()).or_default();
+        let bindings = connection.actions.entry(action).or_default();
         match target {
             Some(target) => {
                 bindings.targets.insert(target, to);
@@ -222,15 +249,18 @@ impl Connections {
 
     /// Every binding with its connection and action; `None` = all targets without a binding of their own.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Action, Option<&Target>, &Binding)> {
-        self.0.iter().flat_map(|(name, actions)| {
-            actions.iter().flat_map(move |(action, bindings)| {
-                let general = bindings.general.iter().map(|binding| (None, binding));
-                let own = bindings.targets.iter();
-                let own = own.map(|(target, binding)| (Some(target), binding));
-                general
-                    .chain(own)
-                    .map(move |(target, binding)| (name.as_str(), *action, target, binding))
-            })
+        self.0.iter().flat_map(|(name, connection)| {
+            connection
+                .actions
+                .iter()
+                .flat_map(move |(action, bindings)| {
+                    let general = bindings.general.iter().map(|binding| (None, binding));
+                    let own = bindings.targets.iter();
+                    let own = own.map(|(target, binding)| (Some(target), binding));
+                    general
+                        .chain(own)
+                        .map(move |(target, binding)| (name.as_str(), *action, target, binding))
+                })
         })
     }
 
@@ -244,10 +274,10 @@ impl Connections {
         action: Action,
         target: &Target,
     ) -> Result<&Binding, NotBound> {
-        let Some(actions) = self.0.get(connection) else {
+        let Some(known) = self.0.get(connection) else {
             return Err(NotBound::NoConnection(connection.to_owned()));
         };
-        let bindings = actions.get(&action);
+        let bindings = known.actions.get(&action);
         let binding = bindings
             .and_then(|bindings| bindings.targets.get(target).or(bindings.general.as_ref()));
         binding.ok_or_else(|| NotBound::NoAction {

@@ -11,7 +11,7 @@ use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::feed::Decoder;
 use homeostat_actors::flight::FlightLimits;
-use homeostat_actors::in_force::InForce;
+use homeostat_actors::in_force::{InForce, Live};
 use homeostat_actors::kinds::observe::Observe;
 use homeostat_actors::kinds::responder::Decide;
 use homeostat_actors::kinds::{Kind, Means};
@@ -26,6 +26,7 @@ use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
 use homeostat_actors::roster_settings::RetrySettings;
 use homeostat_actors::supervision::{ActorSnapshot, Backoff, Intensity};
+use homeostat_actors::traffic::{ConnectionTraffic, Traffic};
 use homeostat_logic::actions::Action;
 use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::history::History;
@@ -35,12 +36,13 @@ use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{Genesis, Id, Record};
 use homeostat_logic::ledger::retention::KEEP_MS_MIN;
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
+use homeostat_logic::traffic::Limits;
 
 use crate::doubles::{
     Hearing, Probing, Recording, Resolving, Scripted, Sending, Tend, TestClock, done,
 };
 use crate::memory_log::MemoryLog;
-use crate::rules::rules;
+use crate::rules::{Over, rules};
 
 /// As shipped.
 pub(crate) const BREAKER: BreakerSettings = BreakerSettings::new(100, 0.5);
@@ -62,6 +64,10 @@ pub(crate) struct Plan {
     pub(crate) tend: Option<Tend>,
     pub(crate) policy: &'static str,
     pub(crate) fresh_id: fn() -> Id,
+    /// Actions over a connection other than `log`.
+    pub(crate) over: &'static [Over],
+    /// How much every connection takes.
+    pub(crate) limits: Limits,
 }
 
 pub(crate) const FAST: Backoff = Backoff {
@@ -103,6 +109,8 @@ impl Default for Plan {
             tend: None,
             policy: "idempotent",
             fresh_id,
+            over: &[],
+            limits: Limits::INTERNAL,
         }
     }
 }
@@ -119,6 +127,8 @@ pub(crate) struct Bench {
     pub(crate) roster: Roster,
     pub(crate) hearing: Arc<Hearing>,
     pub(crate) history: SharedHistory,
+    traffic: Arc<Traffic>,
+    live: Live,
     orders: Arc<Mutex<Vec<(Id, u32, Action)>>>,
 }
 
@@ -157,22 +167,10 @@ impl Bench {
         let shared_log: Arc<dyn EventLog> = Arc::new(log.clone());
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let observer: Arc<dyn Observer> = Arc::clone(&hearing) as _;
-        let mut connections = Connections::default();
-        for action in Action::ALL {
-            let connector = Arc::clone(&recording);
-            connections.bind(
-                "log",
-                action,
-                None,
-                Binding {
-                    kind: "log",
-                    connector,
-                    dry_run: false,
-                },
-            );
-        }
-        let live = InForce::begin(rules(plan.policy), connections);
+        let connections = connections(&recording, plan.over, plan.limits);
+        let live = InForce::begin(rules(plan.policy, plan.over), connections);
         let under_way = Arc::new(AtomicUsize::new(0));
+        let traffic = Traffic::new(Arc::clone(&time));
         found(&log).await;
         let ledger = (0..LEDGER_PARTITIONS).map(|partition| {
             let view = LedgerView::new(i32::try_from(partition).unwrap());
@@ -195,7 +193,7 @@ impl Bench {
                 live: Arc::clone(&live),
                 fresh_id: plan.fresh_id,
                 owner: "test".into(),
-                concurrent_actions_max: 64,
+                traffic: Arc::clone(&traffic),
                 under_way: Arc::clone(&under_way),
             };
             (cooldown, executor)
@@ -237,6 +235,8 @@ impl Bench {
             roster,
             hearing,
             history,
+            traffic,
+            live,
             orders,
         }
     }
@@ -288,6 +288,13 @@ impl Bench {
         self.orders.lock().unwrap().clone()
     }
 
+    /// The traffic of a connection.
+    pub(crate) fn connection(&self, name: &str) -> ConnectionTraffic {
+        let all = self.traffic.snapshot(&self.live.load().connections);
+        let one = all.into_iter().find(|one| one.connection == name);
+        one.unwrap_or_else(|| panic!("no connection {name}"))
+    }
+
     pub(crate) fn actor(&self, path: &str) -> ActorSnapshot {
         let actors = self.roster.supervisor().snapshot();
         let actor = actors.into_iter().find(|actor| actor.path == path);
@@ -299,6 +306,24 @@ impl Bench {
         self.log.close();
         self.roster.shutdown(Duration::from_secs(2)).await;
     }
+}
+
+/// Each of these connections and `log`, all of which do the same with whatever they carry.
+fn connections(to: &Arc<dyn Connector>, over: &[Over], limits: Limits) -> Connections {
+    let mut connections = Connections::default();
+    for name in over.iter().map(|(_, name)| *name).chain(["log"]) {
+        connections.limit(name, limits);
+        for action in Action::ALL {
+            let connector = Arc::clone(to);
+            let binding = Binding {
+                kind: "log",
+                connector,
+                dry_run: false,
+            };
+            connections.bind(name, action, None, binding);
+        }
+    }
+    connections
 }
 
 /// These kinds beside those shipped, which judge by a test's code.

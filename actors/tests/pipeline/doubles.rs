@@ -121,6 +121,7 @@ pub(crate) fn done() -> Answer {
         detail: "done".to_owned(),
         retry_after_ms: None,
         permanent: false,
+        trouble: false,
     }
 }
 

@@ -6,6 +6,8 @@ mod asking;
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod bulkheads;
+#[cfg(test)]
 mod doubles;
 #[cfg(test)]
 mod feeds;

@@ -1,20 +1,19 @@
-//! The rules that the tests run by: the shipped ones, with one policy for every action.
+//! The rules that the tests run by: the shipped ones, with one policy for every action, and some over a connection of their own.
 
 use homeostat_logic::rules::schema::executed_actions;
 use homeostat_logic::rules::{RuleSettings, Rules};
 
+/// An action and the connection that carries it out.
+pub(crate) type Over = (&'static str, &'static str);
+
 /// The rules of the default configuration, with this policy for attempts without a clear answer.
-pub(crate) fn rules(policy: &str) -> Rules {
-    const SECTIONS: [&str; 13] = [
-        "language",
-        "texts",
+pub(crate) fn rules(policy: &str, over: &[Over]) -> Rules {
+    const SECTIONS: [&str; 9] = [
         "severity",
         "working_hours",
         "cooldown",
         "budget",
         "maintenance",
-        "alerts",
-        "time_intervals",
         "defaults",
         "rules",
         "targets",
@@ -29,6 +28,9 @@ pub(crate) fn rules(policy: &str) -> Rules {
         let changes = actions.get(name).and_then(toml::Value::as_table);
         action.extend(changes.cloned().unwrap_or_default());
         action.insert("policy".to_owned(), policy.into());
+        if let Some((_, connection)) = over.iter().find(|(action, _)| *action == name) {
+            action.insert("connection".to_owned(), (*connection).into());
+        }
         (name.to_owned(), toml::Value::Table(action))
     };
     table["actions"] = toml::Value::Table(executed_actions().into_iter().map(own).collect());

@@ -150,7 +150,6 @@ fn verdict(forced: &Forced<'_>) -> Verdict {
         doubt: None,
         after_hours: None,
         start: When::Now,
-        muted: None,
         no_window: false,
     }
 }

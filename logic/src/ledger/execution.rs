@@ -3,28 +3,30 @@
 //!
 //! | State | Event | Step |
 //! |---|---|---|
-//! | idle | the fold says ready, and it is due | append a Start with a fresh id: bidding |
+//! | idle | the fold says ready, it is due, and its connection has room | append a Start with a fresh id: bidding |
 //! | bidding | read back as winner, and report is success, and within D, and still Started | send: sending |
 //! | bidding | read back as void | idle, again a second later at the earliest |
 //! | bidding | D over, append failed, or revoked | given up: idle once the report is there |
 //! | any | a bid given up is read back as winner | append `Finish(not_sent)` |
 //! | sending | answer, error or timeout | append Finish: idle |
-//! | idle | the fold says doubt or unknown, and the lease is over by the own clock too | ask the target: see `probing` |
+//! | idle | the fold says doubt or unknown, the lease is over by the own clock too, and its connection has room | ask the target: see `probing` |
 //!
 //! Everything here is lost with its owner and nothing is missed: the fold's lease decides (G1 to G4).
 
 mod bidding;
 mod probing;
+mod ready;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::probing::Probed;
 
 use self::probing::Question;
+use self::ready::Ready;
 use super::change::{Change, ChangeKind, VoidRecord};
 use super::fold::Fold;
 pub use super::limits::DETAIL_BYTES_MAX;
@@ -32,11 +34,25 @@ use super::phase::{DerivedKind, Phase};
 use super::record::{Finish, FinishOutcome, Id, Millis, Start, Step, Via};
 use super::state::Subject;
 
-/// Actions bid for or being sent at the same time, by default; the others wait in Ready.
-pub const CONCURRENT_ACTIONS_DEFAULT: usize = 64;
-
 /// Ticks at most one per this time, and bids for one action after a void one.
 const PAUSE: Duration = Duration::from_secs(1);
+
+/// Whether connections have room. An action that is refused stays as it is: nothing is appended and no attempt is spent, and it is
+/// asked for again at the next tick. Safety does not depend on it.
+pub trait Admission {
+    /// Takes a place for an action that is due since `due` (log time); `false`: its connection has none now. The place is given
+    /// back when the request ends, or when [`Execution::holds`] says so without one.
+    fn admit(&mut self, connection: &str, action: Id, due: Millis) -> bool;
+
+    /// So many actions that are due since `due` or later wait for a connection that was full.
+    fn waits(&mut self, _connection: &str, _count: usize, _due: Millis) {}
+}
+
+impl<F: FnMut(&str, Id) -> bool> Admission for F {
+    fn admit(&mut self, connection: &str, action: Id, _: Millis) -> bool {
+        self(connection, action)
+    }
+}
 
 /// What the shell has to do, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,18 +152,15 @@ struct Bid {
 /// The executor of one ledger partition in one incarnation. Make a new one at each assignment and each restart: it
 /// recognises no earlier bid (V1).
 ///
-/// Bounds: at most `limit` actions are bid for, sent or asked about; bids given up are remembered while their action is open, at most
-/// 16 per action (beyond it the oldest is left to the lease).
+/// Bounds: as many actions are bid for, sent or asked about as [`Admission`] admits; bids given up are remembered while their action
+/// is open, at most 16 per action (beyond it the oldest is left to the lease).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Execution {
     owner: String,
-    limit: usize,
     /// False after revocation: no new Start and no Tick.
     live: bool,
-    /// Actions in Ready by the time they are due.
-    ready: BTreeSet<(Millis, Id)>,
-    /// The same by action.
-    ready_from: BTreeMap<Id, Millis>,
+    /// Actions in Ready.
+    ready: Ready,
     /// By action.
     bids: BTreeMap<Id, Bid>,
     /// Start ids that must never be sent, by action.
@@ -169,13 +182,11 @@ pub struct Execution {
 impl Execution {
     /// Begins in the middle of a log: `fold` has reached the high watermark taken after the assignment. `owner` informs
     /// people only.
-    pub fn new(owner: impl Into<String>, limit: usize, fold: &Fold, boot: Duration) -> Self {
+    pub fn new(owner: impl Into<String>, fold: &Fold, boot: Duration) -> Self {
         let mut execution = Self {
             owner: owner.into(),
-            limit,
             live: true,
-            ready: BTreeSet::new(),
-            ready_from: BTreeMap::new(),
+            ready: Ready::default(),
             bids: BTreeMap::new(),
             given_up: BTreeMap::new(),
             sending: BTreeMap::new(),
@@ -185,8 +196,8 @@ impl Execution {
             began: boot,
             stirred: boot,
         };
-        for (action, state) in &fold.state().actions {
-            execution.follow(*action, Some(state.phase));
+        for action in fold.state().actions.keys() {
+            execution.follow(fold, *action);
         }
         execution
     }
@@ -202,13 +213,9 @@ impl Execution {
         let mut effects = Vec::new();
         for change in changes {
             match &change.kind {
-                ChangeKind::Entered(entered) => {
-                    self.follow(entered.action, fold.phase(entered.action));
-                }
-                ChangeKind::Derived(derived) => {
-                    self.follow(derived.action, fold.phase(derived.action));
-                }
-                ChangeKind::Moved { action, .. } => self.follow(*action, fold.phase(*action)),
+                ChangeKind::Entered(entered) => self.follow(fold, entered.action),
+                ChangeKind::Derived(derived) => self.follow(fold, derived.action),
+                ChangeKind::Moved { action, .. } => self.follow(fold, *action),
                 ChangeKind::BidWon {
                     action,
                     attempt,
@@ -229,11 +236,18 @@ impl Execution {
     }
 
     /// Time passed. Call it several times a second. `fresh` yields 128 random bits at each call.
-    pub fn tick(&mut self, fold: &Fold, now: Moment, fresh: &mut dyn FnMut() -> Id) -> Vec<Effect> {
+    /// Questions go before bids: they are about older attempts, and whoever is asked once is not asked again soon.
+    pub fn tick(
+        &mut self,
+        fold: &Fold,
+        now: Moment,
+        fresh: &mut dyn FnMut() -> Id,
+        admission: &mut dyn Admission,
+    ) -> Vec<Effect> {
         let mut effects = self.give_up_overdue(fold, now.boot);
         if self.live {
-            self.bid_for_due(fold, now, fresh, &mut effects);
-            self.ask_due(fold, now.boot, &mut effects);
+            self.ask_due(fold, now.boot, admission, &mut effects);
+            self.bid_for_due(fold, now, fresh, admission, &mut effects);
             let timer_due = fold.next_timer().is_some_and(|timer| timer < now.log);
             if timer_due && now.boot.saturating_sub(self.stirred) >= PAUSE {
                 self.stirred = now.boot;
@@ -261,11 +275,11 @@ impl Execution {
             .collect()
     }
 
-    /// How many more actions may be taken on.
-    fn room(&self) -> usize {
-        let asked = self.questions.values().filter(|one| one.under_way).count();
-        let busy = self.bids.len() + self.sending.len() + asked;
-        self.limit.saturating_sub(busy)
+    /// Whether a place taken for this action is still used by its bid or by a question about it. That of a request goes with the
+    /// request.
+    pub fn holds(&self, action: Id) -> bool {
+        let asked = self.questions.get(&action).is_some_and(|one| one.under_way);
+        asked || self.bids.contains_key(&action)
     }
 
     /// Nothing is bid for and nothing is being sent.
@@ -279,22 +293,22 @@ impl Execution {
     }
 
     /// Follows an action into its phase.
-    fn follow(&mut self, action: Id, phase: Option<Phase>) {
-        if let Some(from) = self.ready_from.remove(&action) {
-            self.ready.remove(&(from, action));
-        }
+    fn follow(&mut self, fold: &Fold, action: Id) {
+        let state = fold.action(action);
+        let phase = state.map(|state| state.phase);
         self.follow_doubt(action, phase);
-        match phase {
-            Some(Phase::Ready { from, .. }) => {
-                self.ready_from.insert(action, from);
-                self.ready.insert((from, action));
+        match (phase, state) {
+            (Some(Phase::Ready { from, .. }), Some(state)) => {
+                self.ready.insert(action, &state.step.connector, from);
+                return;
             }
-            Some(phase) if phase.is_open() => {}
+            (Some(phase), _) if phase.is_open() => {}
             // No Start of a closed action can win any more.
             _ => {
                 self.given_up.remove(&action);
                 self.not_before.remove(&action);
             }
         }
+        self.ready.remove(action);
     }
 }

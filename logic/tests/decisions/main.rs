@@ -12,7 +12,6 @@ mod age;
 mod decoding;
 mod envelopes;
 mod hours;
-mod intervals;
 mod ladder;
 mod maintenance;
 mod matrix;

@@ -14,8 +14,6 @@ use crate::profile::{Ending, SECOND, Sabotage};
 use crate::target::{Plan, T, answer, done, hangs, refused, trouble};
 use crate::world::World;
 
-const CONCURRENT: usize = 4;
-
 impl World {
     pub(crate) fn poll_soon(&mut self, process: usize, ledger: usize) {
         let high = self.log.high(ledger);
@@ -79,6 +77,7 @@ impl World {
             None => Vec::new(),
         };
         self.perform(process, ledger, effects);
+        self.return_places(process, ledger);
         self.write_checkpoint(process, ledger, &changes);
     }
 
@@ -131,7 +130,6 @@ impl World {
         if view.execution.is_none() && view.act_at.is_some_and(|high| view.has_read(high)) {
             view.execution = Some(Execution::new(
                 format!("process-{process}"),
-                CONCURRENT,
                 &view.fold,
                 boot,
             ));
@@ -152,6 +150,7 @@ impl World {
             let effects = execution.revoked(&view.fold);
             self.perform(process, ledger, effects);
         }
+        self.return_places(process, ledger);
     }
 
     pub(crate) fn tick_in(&mut self, process: usize, ledger: usize, after: Millis) {
@@ -175,7 +174,8 @@ impl World {
         };
         let effects = {
             let mut fresh = fresh(&mut view.ids, &mut self.dice, self.sabotage);
-            execution.tick(&view.fold, moment, &mut fresh)
+            let mut admitting = one.traffic.admitting(ledger, moment.boot);
+            execution.tick(&view.fold, moment, &mut fresh, &mut admitting)
         };
         let idle = execution.is_idle();
         let next = if idle {
@@ -184,6 +184,7 @@ impl World {
             Some(0)
         };
         self.perform(process, ledger, effects);
+        self.return_places(process, ledger);
         if let Some(wait) = next {
             let jitter = self.dice.between(200, 1_000);
             self.tick_in(process, ledger, wait + jitter);
@@ -245,6 +246,7 @@ impl World {
             execution.probed(&view.fold, action, attempt, said, moment, &mut fresh)
         };
         self.perform(process, ledger, effect.into_iter().collect());
+        self.return_places(process, ledger);
         self.tick_in(process, ledger, SECOND);
     }
 
@@ -267,6 +269,7 @@ impl World {
         };
         let effects = execution.reported(&view.fold, action, start_id, delivered, boot);
         self.perform(process, ledger, effects);
+        self.return_places(process, ledger);
         self.tick_in(process, ledger, SECOND);
     }
 
@@ -288,6 +291,8 @@ impl World {
                 Effect::AppendFinish(finish) => (Record::Finish(finish), Purpose::Fact),
                 Effect::AppendTick => (Record::Tick, Purpose::Tick),
                 Effect::Send(order) => {
+                    let traffic = &mut self.processes[process].traffic;
+                    traffic.sends(ledger, order.action, order.start_id);
                     self.send(process, ledger, order);
                     continue;
                 }
@@ -305,6 +310,14 @@ impl World {
                 },
             );
         }
+    }
+
+    /// Gives back the places that the executor of a partition does not use any more.
+    pub(crate) fn return_places(&mut self, process: usize, ledger: usize) {
+        let boot = self.boot();
+        let one = &mut self.processes[process];
+        let execution = one.views[ledger].execution.as_ref();
+        one.traffic.keep(ledger, execution, boot);
     }
 
     /// The check before the first byte, and then the byte: A4 says that nothing comes between them.
@@ -385,7 +398,10 @@ impl World {
         order: &Dispatch,
         answer: Answer,
     ) {
-        let view = &mut self.processes[process].views[ledger];
+        let boot = self.boot();
+        let one = &mut self.processes[process];
+        one.traffic.answered(order.start_id, &answer, boot);
+        let view = &mut one.views[ledger];
         let known = view.execution.as_mut();
         let known = known.and_then(|execution| execution.answered(order.start_id, answer.clone()));
         // An earlier executor sent it: what came of it is a fact all the same (ledger-protocol §2).

@@ -60,6 +60,7 @@ impl World {
             }
             Fault::RestartExecutor => {
                 one.views[ledger].execution = None;
+                self.return_places(process, ledger);
                 self.start_executor(process, ledger);
             }
             Fault::Pause if one.alive && one.paused_until <= self.now => {

@@ -195,6 +195,7 @@ impl World {
             let view = &mut self.processes[process].views[partition];
             view.act_at = Some(high);
             view.execution = None;
+            self.return_places(process, partition);
             return self.start_executor(process, partition);
         }
         let position = self.log.groups[0].committed[partition];

@@ -28,6 +28,7 @@ mod profile;
 mod promises;
 mod retention;
 mod target;
+mod traffic;
 mod variants;
 mod world;
 

@@ -10,6 +10,8 @@ use homeostat_logic::ledger::fold::{FOLD_VERSION, Fold};
 use homeostat_logic::ledger::record::{Id, Millis, Record};
 use homeostat_logic::offsets::Watermark;
 
+use crate::traffic::Traffic;
+
 pub(crate) struct Process {
     pub(crate) incarnation: u32,
     pub(crate) alive: bool,
@@ -28,6 +30,7 @@ pub(crate) struct Process {
     pub(crate) views: Vec<View>,
     pub(crate) pending: BTreeMap<u64, Pending>,
     pub(crate) names: Names,
+    pub(crate) traffic: Traffic,
 }
 
 /// An assigned source partition in one epoch.
@@ -116,6 +119,7 @@ impl Process {
                 .collect(),
             pending: BTreeMap::new(),
             names: Names::default(),
+            traffic: Traffic::default(),
         }
     }
 }

@@ -452,6 +452,14 @@ impl World {
                 self.promises.broken("G5", what);
             }
         }
+        let boot = self.boot();
+        for (number, process) in self.processes.iter().enumerate() {
+            let places = process.traffic.in_flight(boot);
+            if places > 0 {
+                let what = format!("process {number} has {places} places for nothing");
+                self.promises.broken("traffic", what);
+            }
+        }
         for (ledger, referee) in self.referee.iter().enumerate() {
             let mut entries = self.log.ledger[ledger].entries.iter();
             let first = entries.find_map(|entry| match &*entry.record {

@@ -12,6 +12,9 @@ use super::addresses::AddressRefused;
 /// more is asked again each hour until the attempts are used, then an alert is sent.
 const RETRY_AFTER_MS_MAX: Millis = 60 * 60 * 1000;
 
+/// Pause of the whole connection behind a 429 that asks for none: it is too much for the service all the same.
+pub(crate) const TOO_MANY_PAUSE_MS: Millis = 1_000;
+
 /// Outcome of a status, and whether no repetition can mend it. A 429 means, by the webhook's contract, that nothing was done.
 /// 409 and 425 say that the request, or one before it, may be under way.
 pub(crate) const fn of_status(status: u16) -> (FinishOutcome, bool) {
@@ -49,6 +52,7 @@ pub(crate) fn of_error(error: &reqwest::Error) -> Answer {
         detail: format!("{what}: {cause}"),
         retry_after_ms: None,
         permanent: false,
+        trouble: !error.is_builder(),
     }
 }
 
@@ -59,6 +63,7 @@ pub(crate) fn refused(detail: String) -> Answer {
         detail,
         retry_after_ms: None,
         permanent: true,
+        trouble: false,
     }
 }
 

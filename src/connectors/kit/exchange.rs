@@ -5,7 +5,7 @@ use homeostat_actors::ports::connector::{Answer, Finding, Order};
 use homeostat_logic::ledger::record::{FinishOutcome, Millis};
 use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::{Method, Response, Url};
+use reqwest::{Method, Response, StatusCode, Url};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
@@ -209,7 +209,8 @@ impl Talk<'_> {
             .headers()
             .get(RETRY_AFTER)
             .and_then(|value: &HeaderValue| value.to_str().ok())
-            .and_then(|value| answer::retry_after(value, self.order.now));
+            .and_then(|value| answer::retry_after(value, self.order.now))
+            .or((status == StatusCode::TOO_MANY_REQUESTS).then_some(answer::TOO_MANY_PAUSE_MS));
         let mut body = Vec::new();
         while body.len() <= ANSWER_BYTES_READ
             && let Ok(Some(chunk)) = response.chunk().await
@@ -322,6 +323,7 @@ impl Reply {
                 .retry_after_ms
                 .filter(|_| outcome != FinishOutcome::Done && !permanent),
             permanent,
+            trouble: self.status >= 500,
         }
     }
 
@@ -364,6 +366,7 @@ const fn plain(outcome: FinishOutcome, detail: String) -> Answer {
         detail,
         retry_after_ms: None,
         permanent: false,
+        trouble: false,
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod actors;
 mod alerts;
+mod connections;
 mod consumption;
 mod execution;
 mod held;
@@ -18,6 +19,7 @@ use homeostat_actors::supervision::{RunningWatchdog, Supervisor, Watch, Watchdog
 use tokio::sync::watch;
 
 use self::vital::{Vital, Watching, end_process};
+use super::connections_now::ConnectionsNow;
 use super::state::ServiceState;
 use crate::http::{Health, Readiness};
 use crate::metrics::Metrics;
@@ -33,13 +35,18 @@ pub(super) struct Vitals {
 
 impl Vitals {
     /// The list, in the order in which people read of them. `under_way`: requests sent and outcomes not yet written.
-    pub(super) fn of(state: &Arc<ServiceState>, under_way: &Arc<AtomicUsize>) -> Self {
+    pub(super) fn of(
+        state: &Arc<ServiceState>,
+        under_way: &Arc<AtomicUsize>,
+        connections: ConnectionsNow,
+    ) -> Self {
         let state = || Arc::clone(state);
         let parts: Vec<Box<dyn Vital>> = vec![
             Box::new(start::Start(state())),
             Box::new(ledger::Ledger(state())),
             Box::new(consumption::Consuming::new(state())),
             Box::new(execution::Executing(state(), Arc::clone(under_way))),
+            Box::new(connections::Connected::new(connections)),
             Box::new(actors::Actors(state())),
             Box::new(alerts::Alerts(state())),
             Box::new(held::HeldPartitions::new(state())),

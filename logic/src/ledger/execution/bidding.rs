@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Bid, Dispatch, Effect, Execution, Moment, PAUSE};
+use super::{Admission, Bid, Dispatch, Effect, Execution, Moment, PAUSE};
 use crate::ledger::fold::Fold;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{AbsentProbe, Finish, FinishOutcome, Id, Start, Via};
@@ -41,32 +41,40 @@ impl Execution {
         effect.into_iter().collect()
     }
 
-    /// Bids for every action that is due, the longest due first, as far as the limit allows.
+    /// Bids for every action that is due, the longest due first, as far as its connection has room. One without room costs the
+    /// same however many wait for it, and delays no other.
     pub(super) fn bid_for_due(
         &mut self,
         fold: &Fold,
         now: Moment,
         fresh: &mut dyn FnMut() -> Id,
+        admission: &mut dyn Admission,
         effects: &mut Vec<Effect>,
     ) {
         // While people hold everything back every bid is void; without this there would be one a second.
         if fold.held(now.log) {
             return;
         }
-        let mut room = self.room();
-        let last = (now.log, Id([u8::MAX; 16]));
+        self.ready.advance(now.log);
         let mut chosen = Vec::new();
-        for &(_, action) in self.ready.range(..=last) {
-            if room == 0 {
-                break;
-            }
-            let waits = self.not_before.get(&action).is_some_and(|t| now.boot < *t);
-            if waits || self.bids.contains_key(&action) {
-                continue;
-            }
-            if let Some(attempt) = fold.action(action).and_then(|a| startable(a, now)) {
+        for (connection, due) in self.ready.due() {
+            let before = chosen.len();
+            for &(from, action) in due {
+                let waits = self.not_before.get(&action).is_some_and(|t| now.boot < *t);
+                if waits || self.bids.contains_key(&action) {
+                    continue;
+                }
+                let Some(attempt) = fold.action(action).and_then(|a| startable(a, now)) else {
+                    continue;
+                };
+                if !admission.admit(connection, action, from) {
+                    let bids = self.bids.keys();
+                    let bid_for = bids.filter(|id| self.ready.connection(**id) == Some(connection));
+                    let taken = chosen.len() - before + bid_for.count();
+                    admission.waits(connection, due.len().saturating_sub(taken), from);
+                    break;
+                }
                 chosen.push((action, attempt));
-                room -= 1;
             }
         }
         for (action, attempt) in chosen {

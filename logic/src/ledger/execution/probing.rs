@@ -10,17 +10,21 @@
 //! | unknown | absent | nothing: a person decides |
 //! | either | nothing | ask again after a pause |
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bidding::order;
-use super::{DETAIL_BYTES_MAX, Effect, Execution, Moment};
+use super::{Admission, DETAIL_BYTES_MAX, Effect, Execution, Moment};
 use crate::ledger::fold::{Fold, backoff};
 use crate::ledger::phase::Phase;
-use crate::ledger::record::{AbsentProbe, Finish, FinishOutcome, Id, Via};
+use crate::ledger::record::{AbsentProbe, Finish, FinishOutcome, Id, Millis, Via};
 
 /// Times that the target of an unknown action is asked in one incarnation. With the pauses of the shipped steps that is
 /// half an hour; later a person decides.
 const UNKNOWN_ASKED_MAX: u32 = 10;
+
+/// Questions are due before everything else over their connection: they are about attempts made before.
+const ASKED_FIRST: Millis = Millis::MIN;
 
 /// What a target says of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,15 +139,18 @@ impl Execution {
         self.questions.insert(action, question);
     }
 
-    /// Asks about every attempt whose lease is over by the own clock as well, as far as the limit allows: the log's clock
+    /// Asks about every attempt whose lease is over by the own clock as well, as far as its connection has room: the log's clock
     /// may have stepped ahead, while the request is still under way (V3).
-    pub(super) fn ask_due(&mut self, fold: &Fold, boot: Duration, effects: &mut Vec<Effect>) {
-        let mut room = self.room();
+    pub(super) fn ask_due(
+        &mut self,
+        fold: &Fold,
+        boot: Duration,
+        admission: &mut dyn Admission,
+        effects: &mut Vec<Effect>,
+    ) {
         let mut forgotten = Vec::new();
+        let mut full: BTreeMap<&str, usize> = BTreeMap::new();
         for (&action, question) in &mut self.questions {
-            if room == 0 {
-                break;
-            }
             let busy = question.closed || question.under_way || self.bids.contains_key(&action);
             if busy || boot < question.not_before {
                 continue;
@@ -162,11 +169,18 @@ impl Execution {
             if boot.saturating_sub(read) <= lease {
                 continue;
             }
+            let connection = state.step.connector.as_str();
+            if full.contains_key(connection) || !admission.admit(connection, action, ASKED_FIRST) {
+                *full.entry(connection).or_default() += 1;
+                continue;
+            }
             question.asked += 1;
             question.under_way = true;
-            room -= 1;
             let order = order(state, action, attempt, winner.start_id, Duration::MAX);
             effects.push(Effect::Probe(Box::new(order)));
+        }
+        for (connection, count) in full {
+            admission.waits(connection, count, ASKED_FIRST);
         }
         for action in forgotten {
             self.questions.remove(&action);

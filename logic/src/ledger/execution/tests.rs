@@ -1,5 +1,6 @@
 //! Each row of ledger-protocol §6, and the violations of §11 that concern the executor.
 
+mod admission;
 mod probing;
 
 use super::*;
@@ -14,6 +15,31 @@ struct Desk {
     execution: Execution,
     now: Millis,
     next_id: u32,
+    /// Places of each connection that are left.
+    places: BTreeMap<String, usize>,
+    /// What was said to wait: connection, how many, since when.
+    waiting: Vec<(String, usize, Millis)>,
+}
+
+/// Hands the places of a desk out; a connection without an entry has room for all.
+struct Places<'a>(
+    &'a mut BTreeMap<String, usize>,
+    &'a mut Vec<(String, usize, Millis)>,
+);
+
+impl Admission for Places<'_> {
+    fn admit(&mut self, connection: &str, _: Id, _: Millis) -> bool {
+        let Some(left) = self.0.get_mut(connection) else {
+            return true;
+        };
+        let has_room = *left > 0;
+        *left = left.saturating_sub(1);
+        has_room
+    }
+
+    fn waits(&mut self, connection: &str, count: usize, due: Millis) {
+        self.1.push((connection.to_owned(), count, due));
+    }
 }
 
 fn boot(now: Millis) -> Duration {
@@ -23,12 +49,14 @@ fn boot(now: Millis) -> Duration {
 impl Desk {
     fn new() -> Self {
         let bench = Bench::new();
-        let execution = Execution::new("me", 64, &bench.fold, boot(0));
+        let execution = Execution::new("me", &bench.fold, boot(0));
         Self {
             bench,
             execution,
             now: 0,
             next_id: 1000,
+            places: BTreeMap::new(),
+            waiting: Vec::new(),
         }
     }
 
@@ -66,7 +94,10 @@ impl Desk {
             *next_id += 1;
             id(*next_id)
         };
-        self.execution.tick(&self.bench.fold, now, &mut fresh)
+        self.waiting.clear();
+        let mut places = Places(&mut self.places, &mut self.waiting);
+        self.execution
+            .tick(&self.bench.fold, now, &mut fresh, &mut places)
     }
 
     fn bid(&mut self) -> Start {
@@ -235,7 +266,7 @@ fn a_bid_whose_append_failed_is_never_sent_though_it_landed() {
 fn v1_a_new_incarnation_takes_no_old_bid_for_its_own() {
     let (mut desk, action) = Desk::with_action(Policy::AtMostOnce);
     let start = desk.bid();
-    desk.execution = Execution::new("me", 64, &desk.bench.fold, boot(0));
+    desk.execution = Execution::new("me", &desk.bench.fold, boot(0));
     let mut effects = desk.read(Record::Start(start.clone()));
     effects.extend(desk.report(&start, true));
     assert_eq!(effects, []);
@@ -349,45 +380,9 @@ fn revocation_gives_bids_up_and_lets_sends_end() {
 }
 
 #[test]
-fn at_most_so_many_actions_are_under_way_and_the_longest_due_goes_first() {
-    let mut desk = Desk::new();
-    desk.execution = Execution::new("me", 2, &desk.bench.fold, boot(0));
-    for offset in 0..5 {
-        let cooldown_key = offset.to_string();
-        let ladder = vec![crate::ledger::record::Step {
-            cooldown_key,
-            ..step(Retrain)
-        }];
-        desk.at(offset);
-        desk.read(Record::Propose(Box::new(propose(offset, ladder))));
-    }
-    let bids: Vec<Start> = desk
-        .tick()
-        .into_iter()
-        .map(|effect| match effect {
-            Effect::AppendStart(start) => start,
-            other => panic!("{other:?}"),
-        })
-        .collect();
-    let expected: Vec<Id> = (0..2)
-        .map(|offset| action_of(&propose(offset, Vec::new())))
-        .collect();
-    assert_eq!(
-        bids.iter().map(|s| s.action_id).collect::<Vec<_>>(),
-        expected
-    );
-    desk.report(&bids[0], true);
-    desk.read(Record::Start(bids[0].clone()));
-    assert_eq!(desk.tick(), [], "one is bid for, one is sent");
-    desk.execution
-        .answered(bids[0].start_id, answer(FinishOutcome::Done));
-    assert_eq!(desk.tick().len(), 1);
-}
-
-#[test]
 fn an_executor_that_begins_in_the_middle_finds_what_is_open() {
     let (mut desk, action) = Desk::with_action(Policy::Idempotent);
-    desk.execution = Execution::new("other", 64, &desk.bench.fold, boot(0));
+    desk.execution = Execution::new("other", &desk.bench.fold, boot(0));
     let start = desk.bid();
     assert_eq!((start.action_id, start.owner.as_str()), (action, "other"));
 }

@@ -22,6 +22,10 @@ pub(super) const SKEW: Faults = Faults {
     ..NONE
 };
 pub(super) const ORDER: Faults = Faults { orders: 1, ..NONE };
+pub(super) const FULL: Faults = Faults {
+    refusals: 2,
+    ..NONE
+};
 
 /// A search: its name, its world, and when it is run.
 type Row = (&'static str, Setup, Size);
@@ -91,6 +95,8 @@ fn common(policy: Policy) -> Vec<Row> {
             world(&[1], CRASH).stale(),
             Large,
         ),
+        ("no room, retry", world(&[1], FULL), Always),
+        ("no room, lease over", world(&[7], FULL), Large),
         ("lease over", world(&[1, 6], NONE), Large),
         ("lease over, crash", world(&[7], CRASH), Large),
         ("lease over, clock steps", world(&[1, 4], SKEW), Large),

@@ -37,6 +37,8 @@ pub(crate) enum Step {
     Read(usize),
     /// The executor looks at the clock.
     Tick(usize),
+    /// It does, and its connections have no room: whatever it would bid for or ask about waits.
+    Refused(usize),
     /// The first byte leaves.
     Leave(usize),
     /// The target does it.
@@ -83,6 +85,7 @@ impl Model for Worlds {
                 Step::ReportFailed(number),
                 Step::Read(number),
                 Step::Tick(number),
+                Step::Refused(number),
                 Step::Crash(number),
                 Step::Renew(number),
             ]);
@@ -128,7 +131,8 @@ impl Model for Worlds {
             }
             Step::Lose => self.lose(world),
             Step::Read(number) => self.read(world, number),
-            Step::Tick(number) => self.tick(world, number),
+            Step::Tick(number) => self.tick(world, number, true),
+            Step::Refused(number) => self.refused(world, number),
             Step::Leave(_) | Step::TakeEffect(_) | Step::Refuse(_) => self.target_acts(world, step),
             Step::Answer(number) => self.answer(world, number),
             Step::Break(number) => self.no_answer(world, number),
@@ -313,14 +317,24 @@ impl Worlds {
         }
     }
 
-    fn tick(&self, world: &World, number: usize) -> Option<World> {
+    fn refused(&self, world: &World, number: usize) -> Option<World> {
+        let refusals = world.left.refusals.checked_sub(1)?;
+        let mut next = self.tick(world, number, false)?;
+        next.left.refusals = refusals;
+        Some(next)
+    }
+
+    fn tick(&self, world: &World, number: usize, room: bool) -> Option<World> {
         let now = self.moment(world, number);
         let mut next = world.clone();
         let instance = &mut next.instances[number];
         let fold = &self.ledger.at(instance.at).fold;
         let effects = {
             let mut fresh = self.fresh(number, &mut next.ids);
-            instance.execution.tick(fold, now, &mut fresh)
+            let mut admission = |_: &str, _: Id| room;
+            instance
+                .execution
+                .tick(fold, now, &mut fresh, &mut admission)
         };
         if effects.is_empty() && instance.execution == world.instances[number].execution {
             return None;

@@ -27,6 +27,8 @@ pub(crate) struct Faults {
     pub(crate) clock_steps: u8,
     /// Orders of a person.
     pub(crate) orders: u8,
+    /// Looks of an executor at a time at which its connections have no room.
+    pub(crate) refusals: u8,
     /// Bids that may have been read and are lost before they were reported.
     pub(crate) unreported: u8,
     /// Records of any kind that were read and are lost (A1 does not hold).
@@ -40,6 +42,7 @@ impl Faults {
         failures: 0,
         clock_steps: 0,
         orders: 0,
+        refusals: 0,
         unreported: 0,
         losses: 0,
     };
@@ -356,7 +359,7 @@ impl Worlds {
 
     /// An executor of a new incarnation that has read so far.
     pub(crate) fn execution(&self, at: Position, now: i64) -> Execution {
-        Execution::new("owner", 8, &self.ledger.at(at).fold, self.boot(now))
+        Execution::new("owner", &self.ledger.at(at).fold, self.boot(now))
     }
 
     pub(crate) fn begin(&self) -> World {

@@ -168,7 +168,7 @@ fn v3_the_lease_has_to_be_over_by_the_own_clock_as_well() {
 fn v3_an_incarnation_that_did_not_read_the_start_waits_from_its_own_beginning() {
     let (desk, action) = in_doubt(Policy::Verify);
     let mut desk = Desk {
-        execution: Execution::new("me", 64, &desk.bench.fold, boot(desk.now)),
+        execution: Execution::new("me", &desk.bench.fold, boot(desk.now)),
         ..desk
     };
     let began = desk.now;
@@ -280,29 +280,49 @@ fn nothing_is_bid_for_behind_a_doubt_while_people_hold_back_or_somebody_else_own
 }
 
 #[test]
-fn questions_count_in_the_limit() {
+fn questions_wait_for_room_like_bids_and_go_before_them() {
     let mut desk = Desk::new();
-    let mut actions = Vec::new();
+    let proposed = |offset| {
+        let ladder = vec![crate::ledger::record::Step {
+            policy: Policy::Verify,
+            cooldown_key: format!("key-{offset}"),
+            ..step(Retrain)
+        }];
+        propose(offset, ladder)
+    };
     for offset in 0..3 {
-        let proposed = propose(
-            offset,
-            vec![crate::ledger::record::Step {
-                policy: Policy::Verify,
-                cooldown_key: format!("key-{offset}"),
-                ..step(Retrain)
-            }],
-        );
-        actions.push(action_of(&proposed));
-        desk.read(Record::Propose(Box::new(proposed)));
+        desk.read(Record::Propose(Box::new(proposed(offset))));
     }
     desk.at(SECOND);
-    for (bid, action) in (1..).zip(&actions) {
-        desk.read(start(*action, 1, bid));
+    for (bid, offset) in (1..).zip(0..3) {
+        let action = action_of(&propose(offset, Vec::new()));
+        desk.read(start(action, 1, bid));
     }
-    desk.execution = Execution::new("me", 2, &desk.bench.fold, boot(SECOND));
     desk.at(SECOND + LEASE + 1);
     desk.read(Record::Tick);
-    assert_eq!(asked(&desk.tick()).len(), 2);
-    let first = asked(&desk.tick());
-    assert_eq!(first, [], "no room");
+    // One that is ready, behind three that are in doubt.
+    desk.read(Record::Propose(Box::new(proposed(3))));
+    desk.places.insert("log".to_owned(), 2);
+    let effects = desk.tick();
+    assert_eq!(
+        (asked(&effects).len(), effects.len()),
+        (2, 2),
+        "{effects:?}"
+    );
+    assert_eq!(
+        desk.waiting,
+        [
+            ("log".to_owned(), 1, Millis::MIN),
+            ("log".to_owned(), 1, T0 + SECOND + LEASE + 1)
+        ]
+    );
+    assert_eq!(desk.tick(), [], "no room");
+    let (action, ..) = asked(&effects)[0];
+    assert!(desk.execution.holds(action));
+    assert_eq!(desk.said(action, 1, silent()), None);
+    assert!(!desk.execution.holds(action));
+    // The place of a question becomes that of the bid that follows from its answer.
+    let (other, ..) = asked(&effects)[1];
+    assert!(desk.said(other, 1, absent()).is_some());
+    assert!(desk.execution.holds(other));
 }
