@@ -16,6 +16,7 @@ mod crash;
 mod dead_letters;
 mod decisions;
 mod denied;
+mod dry_run;
 mod gates_over_api;
 mod installation;
 mod kafka;

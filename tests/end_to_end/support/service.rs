@@ -18,6 +18,8 @@ pub(crate) struct Launch {
     overlays: Vec<PathBuf>,
     /// The program that becomes the service, with its first arguments; none = the service itself.
     within: Vec<String>,
+    /// Options of the command.
+    options: Vec<String>,
     /// Where its standard error goes instead of into this process.
     errors_to: Option<PathBuf>,
 }
@@ -30,6 +32,7 @@ impl Launch {
             environment: Vec::new(),
             overlays: Vec::new(),
             within: Vec::new(),
+            options: Vec::new(),
             errors_to: None,
         };
         let data = launch.folder().join("data").display().to_string();
@@ -58,6 +61,12 @@ impl Launch {
     pub(crate) fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(other, _)| *other != name);
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With an option of the command.
+    pub(crate) fn option(mut self, option: &str) -> Self {
+        self.options.push(option.to_owned());
         self
     }
 
@@ -132,6 +141,7 @@ impl Launch {
     pub(crate) fn spawn(&self) -> Service {
         let mut command = self.command(&["run"]);
         let mut child = command
+            .args(&self.options)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(self.errors_to.as_ref().map_or_else(Stdio::piped, |path| {
