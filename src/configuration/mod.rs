@@ -13,6 +13,8 @@ mod effective;
 mod environment;
 mod faults;
 mod files;
+mod intervals;
+mod kind;
 mod layers;
 mod relations;
 mod schema;

@@ -3,6 +3,7 @@
 //! that one fault never hides another.
 
 mod budgets;
+mod intervals;
 mod unmatched;
 
 use std::net::SocketAddr;
@@ -43,6 +44,7 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.security_of_kafka_goes_together();
     relations.log_level_is_a_filter();
     relations.maintenance_has_days();
+    relations.intervals_are_known();
     relations.rules_answer_every_severity();
     relations.drain_ends_before_the_session();
     relations.production_has_copies();
@@ -67,6 +69,7 @@ pub(super) fn warn(root: &Entry, warnings: &mut Vec<Fault>) {
     relations.texts_have_events();
     relations.targets_are_names();
     relations.thresholds_have_fields();
+    relations.intervals_have_an_effect();
 }
 
 /// Pairs of keys, the first of which may not be above the second.
@@ -196,18 +199,6 @@ impl Relations<'_> {
                 let remedy = suggest(directive, &words);
                 self.fault(&path, format!("`{directive}` is not a level"), remedy);
             }
-        }
-    }
-
-    fn maintenance_has_days(&mut self) {
-        let path = ["maintenance", "days"];
-        let days = self.root.at(&path).and_then(Entry::leaf);
-        if days.and_then(Value::as_array).is_some_and(Vec::is_empty) {
-            self.fault(
-                &path,
-                "names no day, so that scheduled actions would never start".to_owned(),
-                "name at least one day, or empty `scheduled` of the rules",
-            );
         }
     }
 

@@ -6,6 +6,8 @@ use serde_json::Value as Json;
 use toml::Value;
 
 use super::faults::{Fault, join, nearest, suggest};
+use super::intervals;
+use super::kind::{is_plain, kind, number};
 use super::layers::{Entry, Node};
 
 /// Longest name of a free table (an event type, a target), in bytes: what a target's name may have.
@@ -31,6 +33,10 @@ pub(super) enum Shape {
     Words(Vec<String>),
     /// A list of `host` or `host:port`.
     Hosts,
+    /// A list of names, without repetition; which ones is a separate rule.
+    Names,
+    /// A list of time intervals.
+    Intervals,
     /// True or false.
     Flag,
     /// Text; whether it may be empty.
@@ -75,6 +81,8 @@ impl Shape {
         match (text(schema, "type"), text(schema, "format")) {
             ("object", "client-options") => Self::ClientOptions,
             ("object", _) => Self::of_object(schema),
+            ("array", "names") => Self::Names,
+            ("array", "time-intervals") => Self::Intervals,
             ("array", _) => match schema.get("items") {
                 Some(items) if text(items, "format") == "host" => Self::Hosts,
                 items => Self::Words(items.map(self::words).unwrap_or_default()),
@@ -181,6 +189,21 @@ impl Shape {
             Node::Table(table) if self.is_table() => {
                 Node::Table(self.check_table(table, path, faults))
             }
+            Node::Leaf(Value::Array(items)) if matches!(self, Self::Intervals) => {
+                let found = intervals::check(&items);
+                let fault = |(problem, remedy)| Fault {
+                    origin: origin.clone(),
+                    key: path.to_owned(),
+                    problem,
+                    remedy,
+                };
+                let is_right = found.is_empty();
+                faults.extend(found.into_iter().map(fault));
+                if !is_right {
+                    return None;
+                }
+                Node::Leaf(Value::Array(items))
+            }
             Node::Leaf(value) => {
                 if let Err((problem, remedy)) = self.check_leaf(&value) {
                     faults.push(Fault {
@@ -278,6 +301,7 @@ impl Shape {
             }
             (Self::Words(words), Value::Array(items)) => check_words(words, items),
             (Self::Hosts, Value::Array(items)) => check_hosts(items),
+            (Self::Names, Value::Array(items)) => intervals::check_names(items),
             (Self::Zone, Value::String(name)) => {
                 if name.parse::<chrono_tz::Tz>().is_ok() {
                     return Ok(());
@@ -309,6 +333,8 @@ impl Shape {
             Self::Map(_) | Self::ClientOptions => "a table".to_owned(),
             Self::Words(words) => format!("a list of {}", words.join(", ")),
             Self::Hosts => "a list of host or host:port, such as [\"proxy.example\"]".to_owned(),
+            Self::Names => "a list of names in quotes".to_owned(),
+            Self::Intervals => intervals::WANTED.to_owned(),
             Self::Flag => "true or false".to_owned(),
             Self::Text { empty: true } | Self::Anything => "text in quotes".to_owned(),
             Self::Text { empty: false } => "text in quotes, not empty".to_owned(),
@@ -403,40 +429,7 @@ fn is_plain_name(name: &str) -> bool {
             .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-'))
 }
 
-/// A number of either kind.
-pub(super) fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Integer(number) => Some(*number as f64),
-        Value::Float(number) => Some(*number),
-        _ => None,
-    }
-}
-
 /// Whether text is `HH:MM`.
 fn is_time_of_day(text: &str) -> bool {
     text.len() == 5 && chrono::NaiveTime::parse_from_str(text, "%H:%M").is_ok()
-}
-
-/// Whether a number can be shown as it was written.
-fn is_plain(number: f64) -> bool {
-    number.abs() < BEYOND_64_BITS
-}
-
-/// 2 to the power of 63: whole numbers from here on have no place in 64 bits with a sign.
-const BEYOND_64_BITS: f64 = 9_223_372_036_854_775_808.0;
-
-fn kind(value: &Value) -> &'static str {
-    match value {
-        Value::String(text) if text.trim().is_empty() => "empty text",
-        Value::String(_) => "text",
-        Value::Integer(_) => "a whole number",
-        Value::Float(number) if number.is_nan() => "nan, not a number",
-        Value::Float(number) if number.is_infinite() => "an infinite number",
-        Value::Float(number) if !is_plain(*number) => "a number beyond 64 bits",
-        Value::Float(_) => "a number with a fraction",
-        Value::Boolean(_) => "a flag",
-        Value::Datetime(_) => "a date or time",
-        Value::Array(_) => "a list",
-        Value::Table(_) => "a table",
-    }
 }

@@ -8,6 +8,7 @@
     reason = "in a test a panic is the verdict; clippy's own exemption does not reach helper functions"
 )]
 
+mod connections;
 mod dead_letters;
 mod decisions_tail;
 mod embedded_log;

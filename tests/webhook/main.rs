@@ -10,7 +10,9 @@
 )]
 
 mod answers;
+mod dry_run;
 mod probes;
 mod requests;
 mod server;
 mod targets;
+mod transport;

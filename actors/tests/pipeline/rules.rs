@@ -8,12 +8,16 @@ pub(crate) type Over = (&'static str, &'static str);
 
 /// The rules of the default configuration, with this policy for attempts without a clear answer.
 pub(crate) fn rules(policy: &str, over: &[Over]) -> Rules {
-    const SECTIONS: [&str; 9] = [
+    const SECTIONS: [&str; 13] = [
+        "language",
+        "texts",
         "severity",
         "working_hours",
         "cooldown",
         "budget",
         "maintenance",
+        "alerts",
+        "time_intervals",
         "defaults",
         "rules",
         "targets",

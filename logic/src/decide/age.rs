@@ -91,16 +91,24 @@ impl Age {
 
     /// The verdict on an event whose time is too old but not reliable. It must not silence an alarm: people are alerted
     /// where a reliable time would have the event suppressed.
-    pub(super) fn doubt(&self, verdict: &Verdict) -> Option<Verdict> {
+    pub(super) fn doubt(&self, verdict: &Verdict, rule: &Rule, now: Millis) -> Option<Verdict> {
         let alarms = verdict.action.kind().strength >= Strength::Notifies;
-        (self.guessed && alarms).then(|| Verdict {
-            action: Action::Alert,
-            doubt: verdict.doubt.or(Some(Doubt::Age)),
-            after_hours: None,
-            start: When::Now,
-            no_window: false,
-            ..verdict.clone()
+        (self.guessed && alarms).then(|| {
+            let alert = Verdict {
+                action: Action::Alert,
+                doubt: verdict.doubt.or(Some(Doubt::Age)),
+                after_hours: None,
+                start: When::Now,
+                no_window: false,
+                ..verdict.clone()
+            };
+            alert.unless_muted(rule, now)
         })
+    }
+
+    /// Whether nothing is done about the event, because it is too old for certain.
+    pub(super) const fn suppresses(&self, verdict: &Verdict) -> bool {
+        self.stale && !(self.guessed && verdict.doubt.is_some())
     }
 
     /// From when on the age of what is done counts.

@@ -150,6 +150,7 @@ fn verdict(forced: &Forced<'_>) -> Verdict {
         doubt: None,
         after_hours: None,
         start: When::Now,
+        muted: None,
         no_window: false,
     }
 }

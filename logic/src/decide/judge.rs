@@ -4,13 +4,14 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::actions::{Action, ActsOn};
+use crate::actions::{Action, ActsOn, Strength};
 use crate::event::{Declared, Event, OwnType};
 use crate::events::{self, About, Subject, kind_of};
 use crate::language::Language;
 use crate::ledger::record::{Millis, When};
 use crate::naming::Naming;
 use crate::rules::hours::HourCheck;
+use crate::rules::muting::Muted;
 use crate::rules::{Rule, Rules};
 use crate::severity::Severity;
 use crate::target::{Target, TargetKind};
@@ -39,8 +40,10 @@ pub struct Verdict {
     pub doubt: Option<Doubt>,
     /// Set when working hours changed the action.
     pub after_hours: Option<HourCheck>,
-    /// When the action may start: now, or in the coming maintenance windows.
+    /// When the action may start: now, in the coming maintenance windows, or, if it is an alert, once alerts are not muted.
     pub start: When,
+    /// Set when it is an alert and alerts are muted.
+    pub muted: Option<Muted>,
     /// Set when there is no maintenance window to wait for, which changed the action to an alert: it must neither start
     /// outside a window nor be forgotten. Only a clock beyond the calendar brings it about.
     pub no_window: bool,
@@ -161,12 +164,17 @@ pub fn judge(event: &Event, view: &EventView<'_>, rules: &Rules, now: Millis) ->
     let after_hours =
         outside_working_hours(rule, proposed, severity, scheduled, now).filter(|_| doubt.is_none());
     let start = if scheduled && doubt.is_none() && after_hours.is_none() {
-        rules.maintenance.next(now).map(When::Within)
+        rule.timing.maintenance.next(now).map(When::Within)
     } else {
         Some(When::Now)
     };
     let no_window = start.is_none();
-    Verdict {
+    let action = if doubt.is_some() || after_hours.is_some() || no_window {
+        Action::Alert
+    } else {
+        proposed
+    };
+    let verdict = Verdict {
         target_kind: acted_on.kind,
         target: acted_on.name,
         origin: acted_on.origin,
@@ -174,16 +182,14 @@ pub fn judge(event: &Event, view: &EventView<'_>, rules: &Rules, now: Millis) ->
         severity_reason,
         rule: source,
         proposed,
-        action: if doubt.is_some() || after_hours.is_some() || no_window {
-            Action::Alert
-        } else {
-            proposed
-        },
+        action,
         doubt,
         after_hours,
         start: start.unwrap_or_default(),
+        muted: None,
         no_window,
-    }
+    };
+    verdict.unless_muted(rule, now)
 }
 
 /// A target, and how well it is known.
@@ -320,17 +326,33 @@ fn outside_working_hours(
     scheduled: bool,
     now: Millis,
 ) -> Option<HourCheck> {
-    let hours = &rule.working_hours;
-    let gated = hours.enabled
+    let hours = &rule.timing.hours;
+    let settings = &hours.settings;
+    let gated = settings.enabled
         && action.kind().in_working_hours
-        && (hours.gate_critical || severity != Severity::Critical)
-        && (hours.gate_scheduled || !scheduled);
+        && (settings.gate_critical || severity != Severity::Critical)
+        && (settings.gate_scheduled || !scheduled);
     gated
         .then(|| hours.check(now))
         .filter(|check| !check.working)
 }
 
 impl Verdict {
+    /// The same, with an alert that waits while alerts are muted.
+    #[must_use]
+    pub(super) fn unless_muted(self, rule: &Rule, now: Millis) -> Self {
+        let alerts = self.action.kind().strength == Strength::Notifies;
+        let muted = alerts
+            .then(|| rule.timing.muting.muted(self.severity, now))
+            .flatten();
+        let until = muted.as_ref().and_then(|muted| muted.until.clone());
+        Self {
+            start: until.map_or(self.start, When::Within),
+            muted,
+            ..self
+        }
+    }
+
     /// The target as the ledger keys it.
     pub fn target(&self) -> Target {
         Target {

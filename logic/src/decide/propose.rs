@@ -16,7 +16,8 @@ use crate::ledger::record::{
 };
 use crate::naming::Naming;
 use crate::params::{Params, plain};
-use crate::rules::maintenance::AHEAD_DAYS_MAX;
+use crate::rules::intervals::AHEAD_DAYS_MAX;
+use crate::rules::muting::Muted;
 use crate::rules::{Rule, Rules};
 use crate::target::TargetKind;
 use crate::texts::{Parts, Texts, Written};
@@ -94,7 +95,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         rule,
         context.now,
     );
-    let doubted = age.doubt(verdict);
+    let doubted = age.doubt(verdict, rule, context.now);
     let verdict = doubted.as_ref().unwrap_or(verdict);
     let src = source(context, age.log);
     let event_key = identity::event_key(&src.topic, src.generation, src.partition, src.offset);
@@ -145,7 +146,7 @@ pub fn propose(context: &Context<'_>, verdict: &Verdict) -> Proposal {
         .iter()
         .flat_map(|step| step.start.windows().map(|window| window.to))
         .max()
-        .filter(|_| !age.stale)
+        .filter(|_| !age.suppresses(verdict))
         .unwrap_or_else(|| age.counts_from(verdict) + rule.max_event_age_ms);
     let notice_parts = NoticeParts {
         subject,
@@ -311,9 +312,14 @@ impl Writer<'_> {
             reasons.push(declared.to_string());
         }
         reasons.extend_from_slice(self.remarks);
-        reasons.extend(judged(verdict, rule));
+        reasons.extend(judged(verdict, rule, self.context.now));
         // What is too old waits for nothing.
-        reasons.extend(waiting(verdict, self.context.now).filter(|_| !self.age.stale));
+        let acted_on = !self.age.suppresses(verdict);
+        reasons.extend(
+            waiting(verdict, self.context.now)
+                .into_iter()
+                .filter(|_| acted_on),
+        );
         let quotes = verdict.action.kind().strength >= Strength::Notifies;
         reasons.extend(quotes.then(|| self.not_quoted()).flatten());
         reasons
@@ -354,7 +360,7 @@ fn or_default<'a>(named: &'a Naming, default: &'a str) -> Option<&'a str> {
 }
 
 /// What the rules made of the event, one sentence per step.
-fn judged(verdict: &Verdict, rule: &Rule) -> Vec<String> {
+fn judged(verdict: &Verdict, rule: &Rule, now: Millis) -> Vec<String> {
     let mut reasons = Vec::new();
     reasons.push(match verdict.rule {
         RuleSource::Matrix => {
@@ -370,23 +376,41 @@ fn judged(verdict: &Verdict, rule: &Rule) -> Vec<String> {
     });
     reasons.extend(verdict.doubt.map(|doubt| doubt.reason(verdict.proposed)));
     if let Some(check) = verdict.after_hours {
-        let hours = &rule.working_hours;
-        reasons.push(format!(
-            "hour {} in {} is outside working hours {} to {}; {} became alert",
-            check.hour, hours.timezone, hours.start, hours.end, verdict.proposed
-        ));
+        let outside = rule.timing.hours.outside(check, now);
+        reasons.push(format!("{outside}; {} became alert", verdict.proposed));
     }
     reasons
 }
 
-/// Whether the action waits for a maintenance window, and for which one.
-fn waiting(verdict: &Verdict, now: Millis) -> Option<String> {
-    if verdict.no_window {
-        return Some(format!(
+/// Whether the action waits for a maintenance window or the end of a mute time, and until when.
+fn waiting(verdict: &Verdict, now: Millis) -> Vec<String> {
+    let no_window = verdict.no_window.then(|| {
+        format!(
             "no maintenance window begins within {AHEAD_DAYS_MAX} days; {} became alert",
             verdict.proposed
-        ));
+        )
+    });
+    let waits = match &verdict.muted {
+        Some(muted) => Some(muted_until(muted)),
+        None => window(verdict, now),
+    };
+    no_window.into_iter().chain(waits).collect()
+}
+
+fn muted_until(muted: &Muted) -> String {
+    let why = &muted.why;
+    match &muted.until {
+        Some(windows) => {
+            let until = format_time(windows.first().from);
+            format!("{why}; this one waits until {until}")
+        }
+        None => format!(
+            "{why}, and that does not end within {AHEAD_DAYS_MAX} days; this one is sent now"
+        ),
     }
+}
+
+fn window(verdict: &Verdict, now: Millis) -> Option<String> {
     let When::Within(windows) = &verdict.start else {
         return None;
     };

@@ -6,10 +6,9 @@ use std::sync::Arc;
 use super::checks;
 use super::cooldown::Cooldown;
 use super::fault::RuleError;
-use super::maintenance::Schedule;
-use super::settings::{
-    ActionSettings, Defaults, RuleOverlay, RuleSettings, TargetOverlay, WorkingHours,
-};
+use super::intervals::Named;
+use super::settings::{ActionSettings, Defaults, RuleOverlay, RuleSettings, TargetOverlay};
+use super::timing::{self, Timing};
 use crate::actions::{Action, Intents};
 use crate::ledger::record::{Id, Millis};
 use crate::severity::{SYNONYMS, Severity, normalized};
@@ -65,8 +64,8 @@ pub struct Rule {
     pub max_event_age_ms: Millis,
     /// Whether an event's own time counts for its age, as well as the log's.
     pub trust_event_time: bool,
-    /// Working hours.
-    pub working_hours: WorkingHours,
+    /// When things may happen.
+    pub timing: Timing,
 }
 
 impl Rule {
@@ -98,12 +97,12 @@ impl Table {
 
 /// The tables of one name: of the model, of the service, or of both where the name is written without a kind.
 #[derive(Clone, Debug, Default)]
-struct Named {
+struct ByKind {
     model: Option<Table>,
     service: Option<Table>,
 }
 
-impl Named {
+impl ByKind {
     const fn of(&mut self, kind: TargetKind) -> &mut Option<Table> {
         match kind {
             TargetKind::Model => &mut self.model,
@@ -119,11 +118,9 @@ pub struct Rules {
     pub revision: String,
     /// Names used when an event has none.
     pub defaults: Defaults,
-    /// When scheduled actions run.
-    pub maintenance: Schedule,
     synonyms: BTreeMap<String, Severity>,
     general: Table,
-    targets: BTreeMap<String, Named>,
+    targets: BTreeMap<String, ByKind>,
 }
 
 impl Rules {
@@ -134,22 +131,19 @@ impl Rules {
     pub fn new(settings: &RuleSettings) -> Result<Self, Vec<RuleError>> {
         let mut errors = checks::faults(settings);
         let synonyms = synonyms(settings, &mut errors);
-        let maintenance = Schedule::new(&settings.maintenance)
-            .map_err(|error| errors.push(error))
-            .ok();
-        let general = table(settings, None, &mut errors);
-        let targets = targets(settings, &mut errors);
-        match maintenance {
-            Some(maintenance) if errors.is_empty() => Ok(Self {
-                revision: revision(settings),
-                defaults: settings.defaults.clone(),
-                maintenance,
-                synonyms,
-                general,
-                targets,
-            }),
-            _ => Err(errors),
+        let named = timing::named(settings, &mut errors);
+        let general = table(settings, None, &named, &mut errors);
+        let targets = targets(settings, &named, &mut errors);
+        if !errors.is_empty() {
+            return Err(errors);
         }
+        Ok(Self {
+            revision: revision(settings),
+            defaults: settings.defaults.clone(),
+            synonyms,
+            general,
+            targets,
+        })
     }
 
     /// The rule for an event type and a target.
@@ -231,10 +225,14 @@ fn synonyms(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<St
 
 /// `[targets.churn]` is the model and the service of that name; `[targets."model/churn"]`, as the command line writes it, is
 /// the model alone.
-fn targets(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<String, Named> {
-    let mut targets = BTreeMap::<String, Named>::new();
+fn targets(
+    settings: &RuleSettings,
+    intervals: &Named,
+    errors: &mut Vec<RuleError>,
+) -> BTreeMap<String, ByKind> {
+    let mut targets = BTreeMap::<String, ByKind>::new();
     for name in settings.targets.keys() {
-        let table = table(settings, Some(name), errors);
+        let table = table(settings, Some(name), intervals, errors);
         let (kinds, bare) = match TargetKind::split(name) {
             Some((kind, bare)) => (vec![kind], bare),
             None => (vec![TargetKind::Model, TargetKind::Service], name.as_str()),
@@ -253,25 +251,27 @@ fn targets(settings: &RuleSettings, errors: &mut Vec<RuleError>) -> BTreeMap<Str
 }
 
 /// The layers of one target, or of none: global, `rules.<type>`, `targets.<target>`, `targets.<target>.rules.<type>`.
-fn table(settings: &RuleSettings, target: Option<&str>, errors: &mut Vec<RuleError>) -> Table {
+fn table(
+    settings: &RuleSettings,
+    target: Option<&str>,
+    intervals: &Named,
+    errors: &mut Vec<RuleError>,
+) -> Table {
     let overlay = target.and_then(|name| settings.targets.get(name));
     let mut names: Vec<&String> = settings.rules.keys().collect();
     names.extend(overlay.iter().flat_map(|overlay| overlay.rules.keys()));
     let mut resolve = |name: &str| {
-        let mut rule = base(settings, name);
+        let general = settings.rules.get(name);
+        let general = general.or_else(|| settings.rules.get(OTHER));
+        let timing = Timing::of(settings, intervals, general, overlay, name);
+        let mut rule = base(settings, name, timing);
         rule.budgets = further_budgets(settings, overlay);
-        let fallback = if settings.rules.contains_key(name) {
-            name
-        } else {
-            OTHER
-        };
-        if let Some(layer) = settings.rules.get(fallback) {
+        if let Some(layer) = general {
             lay_over(&mut rule, layer);
         }
         if let Some(target) = overlay {
             lay_over_cooldown(&mut rule, &target.cooldown);
             rule.responses_per_hour = target.responses_per_hour.unwrap_or(rule.responses_per_hour);
-            rule.working_hours = rule.working_hours.with(&target.working_hours);
             if let Some(layer) = target.rules.get(name) {
                 lay_over(&mut rule, layer);
             }
@@ -389,7 +389,7 @@ fn further_budgets(settings: &RuleSettings, target: Option<&TargetOverlay>) -> V
     settings.budget.further.iter().map(resolve).collect()
 }
 
-fn base(settings: &RuleSettings, name: &str) -> Rule {
+fn base(settings: &RuleSettings, name: &str, timing: Timing) -> Rule {
     let mut rule = Rule {
         name: name.to_owned(),
         matrix: BTreeMap::new(),
@@ -401,7 +401,7 @@ fn base(settings: &RuleSettings, name: &str) -> Rule {
         budgets: Vec::new(),
         max_event_age_ms: millis(settings.budget.max_event_age_minutes),
         trust_event_time: settings.budget.trust_event_time,
-        working_hours: settings.working_hours.clone(),
+        timing,
     };
     lay_over_cooldown(&mut rule, &settings.cooldown);
     rule
@@ -441,7 +441,6 @@ fn lay_over(rule: &mut Rule, layer: &RuleOverlay) {
         .max_event_age_minutes
         .map_or(rule.max_event_age_ms, millis);
     rule.trust_event_time = layer.trust_event_time.unwrap_or(rule.trust_event_time);
-    rule.working_hours = rule.working_hours.with(&layer.working_hours);
 }
 
 fn lay_over_cooldown(rule: &mut Rule, layer: &Cooldown) {

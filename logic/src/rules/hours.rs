@@ -2,7 +2,9 @@
 
 use chrono::Timelike as _;
 
+use super::intervals::{Interval, Intervals, Named, quoted};
 use super::settings::{WorkingHours, WorkingHoursOverlay};
+use crate::clock_text::format_time;
 use crate::ledger::record::Millis;
 
 /// The local hour, and whether it is a working hour.
@@ -14,24 +16,78 @@ pub struct HourCheck {
     pub working: bool,
 }
 
-impl WorkingHours {
+/// Checked working hours.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hours {
+    /// As they are configured.
+    pub settings: WorkingHours,
+    intervals: Intervals,
+}
+
+impl Hours {
+    /// What checked settings mean: the intervals of these names, or without any, the same hours every day.
+    pub(super) fn new(settings: &WorkingHours, named: &Named) -> Self {
+        let intervals = if settings.during.is_empty() {
+            Intervals::of(daily(settings))
+        } else {
+            named.all(&settings.during)
+        };
+        Self {
+            settings: settings.clone(),
+            intervals,
+        }
+    }
+
     /// Judges a time. Daylight saving is the zone's: the hour is the one a clock on the wall shows.
     pub fn check(&self, now: Millis) -> HourCheck {
         let hour = chrono::DateTime::from_timestamp_millis(now)
-            .map_or(0, |now| now.with_timezone(&self.timezone).hour());
-        let working = if self.start <= self.end {
-            (self.start..=self.end).contains(&hour)
-        } else {
-            hour >= self.start || hour <= self.end
-        };
-        HourCheck { hour, working }
+            .map_or(0, |now| now.with_timezone(&self.settings.timezone).hour());
+        HourCheck {
+            hour,
+            working: self.intervals.contains(now),
+        }
     }
 
-    /// Lays an overlay over these hours.
+    /// Why a time outside them is outside.
+    pub fn outside(&self, check: HourCheck, now: Millis) -> String {
+        let WorkingHours {
+            during,
+            start,
+            end,
+            timezone,
+            ..
+        } = &self.settings;
+        if during.is_empty() {
+            let hour = check.hour;
+            return format!("hour {hour} in {timezone} is outside working hours {start} to {end}");
+        }
+        let names = quoted(during);
+        format!("{} is outside the working hours {names}", format_time(now))
+    }
+}
+
+/// The last hour is included; a start behind it spans midnight.
+fn daily(settings: &WorkingHours) -> Vec<Interval> {
+    let (start, end) = (settings.start * 60, (settings.end + 1) * 60);
+    let ranges = if settings.start <= settings.end {
+        [(start, end), (0, 0)]
+    } else {
+        [(start, 24 * 60), (0, end)]
+    };
+    let every_day = || (0..7).filter_map(|day| chrono::Weekday::try_from(day).ok());
+    let intervals = ranges.map(|range| Interval::weekly(range, every_day(), settings.timezone));
+    intervals.into_iter().flatten().collect()
+}
+
+impl WorkingHours {
+    /// Lays an overlay over these hours. Hours of its own take the place of intervals that are named below it.
     #[must_use]
     pub fn with(&self, overlay: &WorkingHoursOverlay) -> Self {
+        let own = overlay.start.is_some() || overlay.end.is_some() || overlay.timezone.is_some();
+        let below = if own { Vec::new() } else { self.during.clone() };
         Self {
             enabled: overlay.enabled.unwrap_or(self.enabled),
+            during: overlay.during.clone().unwrap_or(below),
             start: overlay.start.unwrap_or(self.start),
             end: overlay.end.unwrap_or(self.end),
             timezone: overlay.timezone.unwrap_or(self.timezone),
@@ -45,15 +101,17 @@ impl WorkingHours {
 mod tests {
     use super::*;
 
-    fn hours(start: u32, end: u32, timezone: &str) -> WorkingHours {
-        WorkingHours {
+    fn hours(start: u32, end: u32, timezone: &str) -> Hours {
+        let settings = WorkingHours {
             enabled: true,
+            during: Vec::new(),
             start,
             end,
             timezone: timezone.parse().unwrap(),
             gate_critical: true,
             gate_scheduled: true,
-        }
+        };
+        Hours::new(&settings, &Named::default())
     }
 
     fn at(text: &str) -> Millis {

@@ -1,174 +1,113 @@
-//! Maintenance windows: weekly local times as absolute UTC windows, daylight saving included (ledger-protocol §3: the
-//! proposer computes them, the record's word is final; issue 13, row 4).
-//!
-//! A window is open while a clock on the wall of its zone shows a time in it, so a change of the clock needs no rule of
-//! its own: a time that is skipped is never shown, and the window begins with the first time behind the gap that belongs
-//! to it. Where the clock is set back, a window may be shown in two stretches; the longer one counts, of two equally long
-//! ones the first, so that a window is always one span and never shorter than it is written.
+//! Maintenance windows: when scheduled actions start, as absolute UTC windows (ledger-protocol §3: the proposer computes them,
+//! the record's word is final; issue 13, row 4). A window is open while a clock on the wall of its zone shows a time in it.
 
-use chrono::{DateTime, Datelike as _, Days, NaiveDate, NaiveTime, Offset as _, TimeZone as _};
+use chrono::NaiveTime;
 
 use super::fault::RuleError;
-use super::settings::Maintenance;
-use crate::ledger::record::{Millis, Window, Windows};
-use crate::ledger::when::WINDOWS_MAX;
+use super::intervals::{Interval, Intervals, Named};
+use super::settings::{Maintenance, MaintenanceOverlay};
+use crate::ledger::record::{Millis, Windows};
 
-/// How far ahead a window is looked for, in days.
-pub const AHEAD_DAYS_MAX: u64 = 400;
-/// Windows behind the next one are taken along if they begin within so many days: a start that is held back gets another
-/// chance, but not weeks after its event.
-const FURTHER_DAYS: u64 = 7;
-/// No zone's clock is further from UTC than this, in seconds.
-const OFFSET_MAX: i64 = 16 * 3600;
-/// Offsets are compared at this distance, in seconds; no zone changes its clock twice within it.
-const SAMPLE: i64 = 3 * 3600;
+/// Minutes of a day.
+const DAY_MINUTES: u32 = 24 * 60;
 
-/// Checked maintenance windows of a week.
+/// Checked maintenance windows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Schedule {
-    days: Vec<chrono::Weekday>,
-    start: NaiveTime,
-    end: NaiveTime,
-    timezone: chrono_tz::Tz,
-}
-
-/// Seconds since the Unix epoch during which the clock of a zone has one distance from UTC, also in seconds.
-#[derive(Clone, Copy)]
-struct Stretch {
-    from: i64,
-    to: i64,
-    offset: i64,
-}
+pub struct Schedule(Intervals);
 
 impl Schedule {
-    /// Checks the settings.
-    ///
-    /// # Errors
-    /// A day list without a day, or a time that is not `HH:MM`.
-    pub fn new(settings: &Maintenance) -> Result<Self, RuleError> {
-        let time = |key: &'static str, text: &str| {
-            NaiveTime::parse_from_str(text, "%H:%M").map_err(|_| RuleError {
-                key: format!("maintenance.{key}"),
+    /// What checked settings mean: the intervals of these names, or without any, the same hours every week.
+    pub(super) fn new(settings: &Maintenance, named: &Named) -> Self {
+        if settings.windows.is_empty() {
+            Self(Intervals::of(weekly(settings)))
+        } else {
+            Self(named.all(&settings.windows))
+        }
+    }
+
+    /// The present window, if one is open, or the next one within 400 days, with those that begin within a week of it: at
+    /// most eight. Windows that touch, as over midnight, are one. None if there is none, and beyond the calendar.
+    pub fn next(&self, now: Millis) -> Option<Windows> {
+        self.0.next(now)
+    }
+}
+
+/// A window over midnight is two intervals; the second one lies on the days behind those that are named.
+fn weekly(settings: &Maintenance) -> Vec<Interval> {
+    let (Some(start), Some(end)) = (minute(&settings.start), minute(&settings.end)) else {
+        return Vec::new();
+    };
+    let days = || settings.days.iter().copied();
+    let zone = settings.timezone;
+    let intervals = if start < end {
+        [Interval::weekly((start, end), days(), zone), None]
+    } else {
+        let behind = days().map(|day| day.succ());
+        [
+            Interval::weekly((start, DAY_MINUTES), days(), zone),
+            Interval::weekly((0, end), behind, zone),
+        ]
+    };
+    intervals.into_iter().flatten().collect()
+}
+
+fn minute(text: &str) -> Option<u32> {
+    use chrono::Timelike as _;
+    let time = NaiveTime::parse_from_str(text, "%H:%M").ok()?;
+    Some(time.num_seconds_from_midnight() / 60)
+}
+
+impl Maintenance {
+    /// Lays an overlay over these windows. Hours of its own take the place of windows that are named below it.
+    #[must_use]
+    pub fn with(&self, overlay: &MaintenanceOverlay) -> Self {
+        let own = overlay.days.is_some()
+            || overlay.start.is_some()
+            || overlay.end.is_some()
+            || overlay.timezone.is_some();
+        let below = if own {
+            Vec::new()
+        } else {
+            self.windows.clone()
+        };
+        Self {
+            windows: overlay.windows.clone().unwrap_or(below),
+            days: overlay.days.clone().unwrap_or_else(|| self.days.clone()),
+            start: overlay.start.clone().unwrap_or_else(|| self.start.clone()),
+            end: overlay.end.clone().unwrap_or_else(|| self.end.clone()),
+            timezone: overlay.timezone.unwrap_or(self.timezone),
+        }
+    }
+}
+
+impl MaintenanceOverlay {
+    /// What cannot be used, each with its key.
+    pub(super) fn faults(&self, path: &str) -> Vec<RuleError> {
+        let time = |key: &str, text: &Option<String>| {
+            let text = text.as_ref().filter(|text| minute(text).is_none())?;
+            Some(RuleError {
+                key: format!("{path}.{key}"),
                 problem: format!(
                     "{text:?} is not a time of day; write it as HH:MM, e.g. \"02:00\""
                 ),
             })
         };
-        if settings.days.is_empty() {
-            return Err(RuleError {
-                key: "maintenance.days".into(),
-                problem: "no day is named; name at least one of mon, tue, wed, thu, fri, sat, sun"
-                    .into(),
-            });
-        }
-        Ok(Self {
-            days: settings.days.clone(),
-            start: time("start", &settings.start)?,
-            end: time("end", &settings.end)?,
-            timezone: settings.timezone,
-        })
-    }
-
-    /// The present window, if one is open, or the next one, however far it is, with those that begin within a week: at
-    /// most eight. None only if no window begins within 400 days, which needs a clock at the end of the calendar: a
-    /// schedule has a day, and no day of the week is skipped every week.
-    pub fn next(&self, now: Millis) -> Option<Windows> {
-        // The day of a window that is still open may lie two days back: one for its zone, one for a window over midnight.
-        let first = DateTime::from_timestamp_millis(now)?
-            .date_naive()
-            .checked_sub_days(Days::new(2))?;
-        let mut windows: Vec<Window> = Vec::new();
-        for days in 0..=AHEAD_DAYS_MAX {
-            let enough =
-                windows.len() == WINDOWS_MAX || (days > FURTHER_DAYS + 2 && !windows.is_empty());
-            if enough {
-                break;
-            }
-            let date = first.checked_add_days(Days::new(days))?;
-            if self.days.contains(&date.weekday()) {
-                windows.extend(self.opens_on(date).filter(|window| window.to > now));
-            }
-        }
-        windows.sort_by_key(|window| window.from);
-        windows.try_into().ok()
-    }
-
-    /// The window that begins on a local date; none if the clock skips all of it.
-    fn opens_on(&self, date: NaiveDate) -> Option<Window> {
-        let overnight = u64::from(self.end <= self.start);
-        let closes = date.checked_add_days(Days::new(overnight))?;
-        let opens = date.and_time(self.start).and_utc().timestamp();
-        let closes = closes.and_time(self.end).and_utc().timestamp();
-        let mut shown: Vec<(i64, i64)> = Vec::new();
-        for stretch in self.stretches(opens - OFFSET_MAX, closes + OFFSET_MAX)? {
-            let from = stretch.from.max(opens - stretch.offset);
-            let to = stretch.to.min(closes - stretch.offset);
-            match shown.last_mut() {
-                _ if from >= to => {}
-                Some(last) if last.1 == from => last.1 = to,
-                _ => shown.push((from, to)),
-            }
-        }
-        // Of equal ones `max_by_key` takes the last, which is the earliest here.
-        let longest = shown.into_iter().rev().max_by_key(|(from, to)| to - from);
-        longest.map(|(from, to)| Window {
-            from: from * 1000,
-            to: to * 1000,
-        })
-    }
-
-    /// The stretches between two instants, without a gap.
-    fn stretches(&self, from: i64, to: i64) -> Option<Vec<Stretch>> {
-        let mut stretches = Vec::new();
-        let (mut since, mut offset) = (from, self.offset(from)?);
-        let mut at = from;
-        while at < to {
-            let next = (at + SAMPLE).min(to);
-            let changed = self.offset(next)?;
-            if changed != offset {
-                let to = self.change_between(at, next)?;
-                stretches.push(Stretch {
-                    from: since,
-                    to,
-                    offset,
-                });
-                (since, offset) = (to, changed);
-            }
-            at = next;
-        }
-        stretches.push(Stretch {
-            from: since,
-            to,
-            offset,
+        let no_days = self.days.as_ref().is_some_and(Vec::is_empty);
+        let days = no_days.then(|| RuleError {
+            key: format!("{path}.days"),
+            problem: "no day is named; name at least one of mon, tue, wed, thu, fri, sat, sun"
+                .into(),
         });
-        Some(stretches)
-    }
-
-    /// The first second with the offset of `after`, by halving.
-    fn change_between(&self, mut before: i64, mut after: i64) -> Option<i64> {
-        let changed = self.offset(after)?;
-        while after - before > 1 {
-            let middle = before + (after - before) / 2;
-            if self.offset(middle)? == changed {
-                after = middle;
-            } else {
-                before = middle;
-            }
-        }
-        Some(after)
-    }
-
-    /// Seconds by which the zone's clock is ahead of UTC; none beyond the calendar.
-    fn offset(&self, at: i64) -> Option<i64> {
-        let utc = DateTime::from_timestamp(at, 0)?.naive_utc();
-        let offset = self.timezone.offset_from_utc_datetime(&utc);
-        Some(offset.fix().local_minus_utc().into())
+        let times = [time("start", &self.start), time("end", &self.end)];
+        times.into_iter().flatten().chain(days).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ledger::record::Window;
+    use crate::ledger::when::WINDOWS_MAX;
 
     fn at(text: &str) -> Millis {
         chrono::DateTime::parse_from_rfc3339(text)
@@ -177,13 +116,14 @@ mod tests {
     }
 
     fn schedule(days: &[&str], start: &str, end: &str, zone: &str) -> Schedule {
-        Schedule::new(&Maintenance {
+        let settings = Maintenance {
+            windows: Vec::new(),
             days: days.iter().map(|day| day.parse().unwrap()).collect(),
             start: start.into(),
             end: end.into(),
             timezone: zone.parse().unwrap(),
-        })
-        .unwrap()
+        };
+        Schedule::new(&settings, &Named::default())
     }
 
     fn window(from: &str, to: &str) -> Window {
@@ -262,18 +202,23 @@ mod tests {
         "America/New_York sun 01:00 02:30 2026-03-08T05:00:00Z 2026-03-08T06:00:00Z 2026-03-08T07:00:00Z",
         // Shown twice: the first time.
         "America/New_York sun 01:15 01:45 2026-11-01T04:00:00Z 2026-11-01T05:15:00Z 2026-11-01T05:45:00Z",
-        // Its start is shown twice: the longer stretch, behind the second one.
-        "America/New_York sun 01:30 03:00 2026-11-01T04:00:00Z 2026-11-01T06:30:00Z 2026-11-01T08:00:00Z",
-        // Its end is shown twice: the longer stretch, before the first one.
+        // Shown twice: the second time.
+        "America/New_York sun 01:15 01:45 2026-11-01T05:45:00Z 2026-11-01T06:15:00Z 2026-11-01T06:45:00Z",
+        // Its start is shown twice: what is shown before the clock is set back, and all of it behind that.
+        "America/New_York sun 01:30 03:00 2026-11-01T04:00:00Z 2026-11-01T05:30:00Z 2026-11-01T06:00:00Z",
+        "America/New_York sun 01:30 03:00 2026-11-01T06:00:00Z 2026-11-01T06:30:00Z 2026-11-01T08:00:00Z",
+        // Its end is shown twice.
         "America/New_York sun 00:30 01:30 2026-11-01T04:00:00Z 2026-11-01T04:30:00Z 2026-11-01T05:30:00Z",
+        "America/New_York sun 00:30 01:30 2026-11-01T05:30:00Z 2026-11-01T06:00:00Z 2026-11-01T06:30:00Z",
         // The whole hour that is shown twice: two hours.
         "Europe/Berlin sun 02:00 03:00 2026-10-24T12:00:00Z 2026-10-25T00:00:00Z 2026-10-25T02:00:00Z",
         // Lord Howe moves by half an hour: no 02:00 to 02:30 on 2026-10-04, two 01:30 to 02:00 on 2026-04-05.
         "Australia/Lord_Howe sun 02:10 03:00 2026-10-03T12:00:00Z 2026-10-03T15:30:00Z 2026-10-03T16:00:00Z",
-        "Australia/Lord_Howe sun 01:40 02:30 2026-04-04T12:00:00Z 2026-04-04T15:10:00Z 2026-04-04T16:00:00Z",
+        "Australia/Lord_Howe sun 01:40 02:30 2026-04-04T12:00:00Z 2026-04-04T14:40:00Z 2026-04-04T15:00:00Z",
+        "Australia/Lord_Howe sun 01:40 02:30 2026-04-04T15:00:00Z 2026-04-04T15:10:00Z 2026-04-04T16:00:00Z",
         // A zone of half an hour, over midnight.
         "Asia/Kolkata sat 23:00 01:00 2026-03-07T12:00:00Z 2026-03-07T17:30:00Z 2026-03-07T19:30:00Z",
-        // Santiago sets its clock back at midnight, so Saturday's 23:00 comes twice.
+        // Santiago sets its clock back at midnight, so Saturday's 23:00 comes twice, in one span.
         "America/Santiago sat 22:30 00:30 2026-04-04T12:00:00Z 2026-04-05T01:30:00Z 2026-04-05T04:30:00Z",
         // Apia had no 2011-12-30, a Friday: over midnight its Saturday is left, by day nothing.
         "Pacific/Apia fri 23:00 02:00 2011-12-30T00:00:00Z 2011-12-30T10:00:00Z 2011-12-30T12:00:00Z",
@@ -281,7 +226,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_window_around_a_change_of_the_clock_is_one_span_of_times_that_a_clock_shows() {
+    fn around_a_change_of_the_clock_a_window_is_open_while_a_clock_shows_a_time_in_it() {
         for case in CHANGES {
             let fields: Vec<&str> = case.split(' ').collect();
             let [zone, day, start, end, now, from, to] = fields[..] else {
@@ -295,8 +240,8 @@ mod tests {
     #[test]
     fn beyond_the_calendar_there_is_no_window_and_no_panic() {
         let nightly = schedule(DAILY, "02:00", "05:00", "Pacific/Kiritimati");
-        let last = DateTime::<chrono::Utc>::MAX_UTC.timestamp_millis();
-        let first = DateTime::<chrono::Utc>::MIN_UTC.timestamp_millis();
+        let last = chrono::DateTime::<chrono::Utc>::MAX_UTC.timestamp_millis();
+        let first = chrono::DateTime::<chrono::Utc>::MIN_UTC.timestamp_millis();
         for now in [Millis::MAX, Millis::MIN, last, first] {
             assert_eq!(nightly.next(now), None);
         }

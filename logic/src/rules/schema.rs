@@ -33,6 +33,13 @@ pub(super) fn days(_: &mut SchemaGenerator) -> Schema {
     words(&["mon", "tue", "wed", "thu", "fri", "sat", "sun"])
 }
 
+/// A list of names of `[time_intervals]`, without repetition.
+pub(super) fn names(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array", "format": "names", "uniqueItems": true, "items": { "type": "string", "minLength": 1 }
+    })
+}
+
 /// A list of actions that are carried out, without repetition.
 pub(super) fn actions(_: &mut SchemaGenerator) -> Schema {
     words(&executed_actions())

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::cooldown::{self, Cooldown};
+use super::intervals::{self, TimeInterval};
 use super::schema::{self, HORIZON_MINUTES};
 use crate::actions::Action;
 use crate::language::Language;
@@ -37,6 +38,11 @@ pub struct RuleSettings {
     pub budget: Budget,
     /// Section `[maintenance]`: when scheduled actions run.
     pub maintenance: Maintenance,
+    /// Section `[alerts]`: when alerts wait.
+    pub alerts: Alerts,
+    /// Lists `[[time_intervals.<name>]]`: times in Alertmanager's form, by a name of your own.
+    #[schemars(schema_with = "intervals::by_name")]
+    pub time_intervals: BTreeMap<String, Vec<TimeInterval>>,
     /// Section `[defaults]`: names used when an event has none.
     pub defaults: Defaults,
     /// Tables `[rules.<event_type>]`; `other` answers every type without one.
@@ -68,6 +74,9 @@ pub struct WorkingHours {
     /// Whether working hours gate at all. Outside them retrain and rollback become alert, so that a person is near.
     #[schemars(extend("default" = true))]
     pub enabled: bool,
+    /// Working hours by their names in `[time_intervals]`. Empty = the hours below, every day.
+    #[schemars(schema_with = "schema::names", extend("default" = []))]
+    pub during: Vec<String>,
     /// First working hour, 0 to 23, local time. Earlier hours are outside.
     #[schemars(range(max = 23), extend("default" = 6))]
     pub start: u32,
@@ -139,16 +148,18 @@ pub struct FurtherBudgetOverlay {
     pub cap: Option<u32>,
 }
 
-/// The weekly windows in which scheduled actions start.
+/// The windows in which scheduled actions start.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Maintenance {
+    /// Windows by their names in `[time_intervals]`. Empty = the weekly ones below.
+    #[schemars(schema_with = "schema::names", extend("default" = []))]
+    pub windows: Vec<String>,
     /// Days on which a window begins: mon, tue, wed, thu, fri, sat, sun.
     #[schemars(schema_with = "schema::days", extend("default" = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]))]
     pub days: Vec<chrono::Weekday>,
-    /// Local time at which the window opens, HH:MM. Early morning: little traffic, and done before people come. The window is open
-    /// while a clock in the time zone shows a time in it. A time that daylight saving skips is left out; where the clock is set
-    /// back and shows the window in two stretches, the longer one counts, of equal ones the first.
+    /// Local time at which the window opens, HH:MM. Early morning: little traffic, and done before people come. It is open while a
+    /// clock in the time zone shows a time in it, whatever daylight saving does.
     #[schemars(schema_with = "schema::time_of_day", extend("default" = "02:00"))]
     pub start: String,
     /// Local time at which it closes, HH:MM; not after the start = on the next day.
@@ -157,6 +168,51 @@ pub struct Maintenance {
     /// Time zone of both, an IANA name.
     #[schemars(schema_with = "schema::time_zone", extend("default" = "UTC"))]
     pub timezone: chrono_tz::Tz,
+}
+
+/// Maintenance windows, every part optional.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each field is that of Maintenance")]
+pub struct MaintenanceOverlay {
+    #[schemars(schema_with = "schema::names")]
+    pub windows: Option<Vec<String>>,
+    #[schemars(schema_with = "schema::days")]
+    pub days: Option<Vec<chrono::Weekday>>,
+    #[schemars(schema_with = "schema::time_of_day")]
+    pub start: Option<String>,
+    #[schemars(schema_with = "schema::time_of_day")]
+    pub end: Option<String>,
+    #[schemars(schema_with = "schema::time_zone")]
+    pub timezone: Option<chrono_tz::Tz>,
+}
+
+/// When alerts wait.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Alerts {
+    /// Times by their names in `[time_intervals]` during which alerts wait; they are sent when that ends. What says that an action
+    /// failed, or had no room in its budgets, is sent at once.
+    #[schemars(schema_with = "schema::names", extend("default" = []))]
+    pub mute: Vec<String>,
+    /// Times by their names outside which alerts wait. Empty = none.
+    #[schemars(schema_with = "schema::names", extend("default" = []))]
+    pub active: Vec<String>,
+    /// Whether alerts of severity critical wait too.
+    #[schemars(extend("default" = false))]
+    pub mute_critical: bool,
+}
+
+/// The same, every part optional.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[allow(missing_docs, reason = "each field is that of Alerts")]
+pub struct AlertsOverlay {
+    #[schemars(schema_with = "schema::names")]
+    pub mute: Option<Vec<String>>,
+    #[schemars(schema_with = "schema::names")]
+    pub active: Option<Vec<String>>,
+    pub mute_critical: Option<bool>,
 }
 
 /// Names used when an event has none (SPEC §3, §4); an empty one is no default, and people are alerted instead.
@@ -209,6 +265,12 @@ pub struct RuleOverlay {
     /// Working hours of this event type.
     #[serde(default)]
     pub working_hours: WorkingHoursOverlay,
+    /// Maintenance windows of this event type.
+    #[serde(default)]
+    pub maintenance: MaintenanceOverlay,
+    /// When alerts of this event type wait.
+    #[serde(default)]
+    pub alerts: AlertsOverlay,
 }
 
 /// Working hours, every part optional.
@@ -217,6 +279,8 @@ pub struct RuleOverlay {
 #[allow(missing_docs, reason = "each field is that of WorkingHours")]
 pub struct WorkingHoursOverlay {
     pub enabled: Option<bool>,
+    #[schemars(schema_with = "schema::names")]
+    pub during: Option<Vec<String>>,
     #[schemars(range(max = 23))]
     pub start: Option<u32>,
     #[schemars(range(max = 23))]
@@ -248,6 +312,12 @@ pub struct TargetOverlay {
     /// Working hours.
     #[serde(default)]
     pub working_hours: WorkingHoursOverlay,
+    /// Maintenance windows.
+    #[serde(default)]
+    pub maintenance: MaintenanceOverlay,
+    /// When alerts wait.
+    #[serde(default)]
+    pub alerts: AlertsOverlay,
     /// Rules of single event types.
     #[serde(default)]
     pub rules: BTreeMap<String, RuleOverlay>,

@@ -12,6 +12,7 @@ mod age;
 mod decoding;
 mod envelopes;
 mod hours;
+mod intervals;
 mod ladder;
 mod maintenance;
 mod matrix;

@@ -9,7 +9,7 @@ use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::topic;
 use homeostat_logic::view::EventView;
 
-const SECTIONS: [&str; 11] = [
+const SECTIONS: [&str; 13] = [
     "language",
     "texts",
     "severity",
@@ -17,6 +17,8 @@ const SECTIONS: [&str; 11] = [
     "cooldown",
     "budget",
     "maintenance",
+    "alerts",
+    "time_intervals",
     "defaults",
     "rules",
     "targets",

@@ -46,7 +46,11 @@ impl Writer<'_> {
         } else {
             Hourly::Asks
         };
-        let first = self.rung(verdict.action, hourly);
+        // An alternative of the action, and an alert about it, wait for nothing.
+        let first = Step {
+            start: verdict.start.clone(),
+            ..self.rung(verdict.action, hourly)
+        };
         let milder = strength > Strength::Notifies;
         let alert = (milder && self.has_a_gate_that_an_alert_has_not(&first)).then(|| {
             let mut alert = self.rung(Action::Alert, Hourly::Asks);
@@ -109,16 +113,10 @@ impl Writer<'_> {
         (gates, charges)
     }
 
-    /// A step outside all budgets, which starts as soon as the verdict lets it: the escalation is one.
+    /// A step outside all budgets, which starts at once: the escalation is one.
     pub(super) fn step(&self, action: Action) -> Step {
         let (event_type, target) = (&self.context.event.event_type, self.verdict.target());
         let settings = self.context.rules.action(action, &self.verdict.target());
-        // An alternative of the action, and an alert about it, wait for no window.
-        let start = if action.kind().schedulable {
-            self.verdict.start.clone()
-        } else {
-            When::Now
-        };
         Step {
             action,
             connector: settings
@@ -133,7 +131,7 @@ impl Writer<'_> {
             backoff: settings.map_or(NO_BACKOFF, |settings| settings.backoff),
             lease_ms: LEASE_MS,
             probe_for_ms: PROBE_FOR_MS,
-            start,
+            start: When::Now,
             approval: false,
             verify: None,
         }
