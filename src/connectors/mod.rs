@@ -6,6 +6,9 @@ pub(crate) mod common;
 mod examine;
 pub(crate) mod kind;
 pub(crate) mod kit;
+mod kubernetes_job;
+mod kubernetes_rollout;
+mod kubernetes_scale;
 pub mod log;
 mod reference;
 mod webhook;
@@ -27,6 +30,9 @@ pub use reference::reference;
 // One a line.
 #[rustfmt::skip]
 pub(crate) static KINDS: &[&dyn AnyKind] = &[
+    &Entry::<kubernetes_job::KubernetesJob>::NEW,
+    &Entry::<kubernetes_rollout::KubernetesRollout>::NEW,
+    &Entry::<kubernetes_scale::KubernetesScale>::NEW,
     &Entry::<webhook::Webhook>::NEW,
 ];
 

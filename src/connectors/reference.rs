@@ -74,7 +74,11 @@ fn section(page: &mut String, kind: &dyn AnyKind) -> std::fmt::Result {
         .collect();
     let probed = kind.probed_by().map_or_else(
         || "cannot be asked for the outcome of an attempt, so `policy = \"verify\"` is refused".to_owned(),
-        |key| format!("can be asked for the outcome of an attempt (`policy = \"verify\"`) if `with.{key}` is written"),
+        |key| if key.is_empty() {
+            "can be asked for the outcome of an attempt (`policy = \"verify\"`)".to_owned()
+        } else {
+            format!("can be asked for the outcome of an attempt (`policy = \"verify\"`) if `with.{key}` is written")
+        },
     );
     write!(
         page,

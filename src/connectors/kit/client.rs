@@ -163,29 +163,36 @@ impl Compile<'_> {
             }
         }
         if let Some(proxy) = &settings.proxy {
-            if is_reference(proxy) {
-                let proxy = self.secret_of_form("proxy", proxy, proxy_form)?;
-                if let Some(problem) = proxy_form(proxy.current().expose()) {
-                    self.problem("proxy", problem, "write http://HOST:PORT");
-                    return None;
-                }
-                material.proxy = Some(place(proxy));
-            } else if proxy.contains('@') {
-                self.problem(
-                    "proxy",
-                    "holds a user name or password",
-                    "write a reference, env:NAME or file:PATH, to the whole URL",
-                );
-                return None;
-            } else if let Some(problem) = proxy_form(proxy) {
-                self.problem("proxy", problem, "write http://HOST:PORT");
-                return None;
-            } else {
-                let fixed = LiveSecret::fixed(Secret::new(proxy.as_str()));
-                material.proxy = Some(place(fixed));
-            }
+            material.proxy = Some(place(self.proxy(proxy)?));
         }
         Some(material)
+    }
+
+    /// The URL of a proxy, or a reference to it.
+    pub(crate) fn proxy(&mut self, text: &str) -> Option<LiveSecret> {
+        const KEY: &str = "proxy";
+        const WRITE: &str = "write http://HOST:PORT";
+        if is_reference(text) {
+            let proxy = self.secret_of_form(KEY, text, proxy_form)?;
+            if let Some(problem) = proxy_form(proxy.current().expose()) {
+                self.problem(KEY, problem, WRITE);
+                return None;
+            }
+            return Some(proxy);
+        }
+        if text.contains('@') {
+            self.problem(
+                KEY,
+                "holds a user name or password",
+                "write a reference, env:NAME or file:PATH, to the whole URL",
+            );
+            return None;
+        }
+        if let Some(problem) = proxy_form(text) {
+            self.problem(KEY, problem, WRITE);
+            return None;
+        }
+        Some(LiveSecret::fixed(Secret::new(text)))
     }
 
     /// A PEM file by its path or by a reference.

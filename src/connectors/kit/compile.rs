@@ -42,6 +42,11 @@ impl<'a> Compile<'a> {
         }
     }
 
+    /// The variables that references may name.
+    pub(crate) const fn environment(&self) -> &BTreeMap<String, String> {
+        self.environment
+    }
+
     /// Reads keys of a table in the table.
     pub(crate) fn within<T>(&mut self, table: &str, read: impl FnOnce(&mut Self) -> T) -> T {
         self.below.push(table.to_owned());

@@ -8,6 +8,7 @@ mod compile;
 mod context;
 pub(crate) mod exchange;
 pub(crate) mod headers;
+pub(crate) mod kubernetes;
 pub(crate) mod service;
 mod signature;
 mod template;

@@ -1,0 +1,17 @@
+//! The kinds of connections to Kubernetes against a real control plane, in a namespace of each test's own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test a panic is the verdict; clippy's own exemption does not reach helper functions"
+)]
+
+mod access;
+mod between;
+mod jobs;
+mod lab;
+mod manifests;
+mod rollouts;
+mod scales;
