@@ -7,6 +7,7 @@ mod examine;
 pub(crate) mod kind;
 pub(crate) mod kit;
 mod kubernetes_job;
+mod kubernetes_monitor;
 mod kubernetes_rollout;
 mod kubernetes_scale;
 pub mod log;
@@ -31,6 +32,7 @@ pub use reference::reference;
 #[rustfmt::skip]
 pub(crate) static KINDS: &[&dyn AnyKind] = &[
     &Entry::<kubernetes_job::KubernetesJob>::NEW,
+    &Entry::<kubernetes_monitor::KubernetesMonitor>::NEW,
     &Entry::<kubernetes_rollout::KubernetesRollout>::NEW,
     &Entry::<kubernetes_scale::KubernetesScale>::NEW,
     &Entry::<webhook::Webhook>::NEW,

@@ -13,5 +13,6 @@ mod between;
 mod jobs;
 mod lab;
 mod manifests;
+mod monitors;
 mod rollouts;
 mod scales;

@@ -1,9 +1,10 @@
 //! The manifests of least privilege that the page on connections prints: each is enough for its kind.
 
+use homeostat_actors::ports::connector::{Tended, Tending};
 use homeostat_logic::actions::Action;
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, connector, is_done, order, send, template, wrong};
+use crate::lab::{Lab, connector, is_done, order, resolved, send, template, wrong};
 
 /// The manifest of a kind, as it is printed.
 fn manifest(kind: &str) -> Value {
@@ -100,6 +101,31 @@ async fn the_rights_on_the_page_are_enough_for_rollbacks() {
     let order = order(Action::Rollback, json!({}));
     settled(async || wrong(&rollback, &order).await).await;
     is_done(&send(&rollback, &order).await, "goes from revision 2");
+}
+
+#[tokio::test]
+async fn the_rights_on_the_page_are_enough_for_a_closer_watch() {
+    let Some(lab) = Lab::start("least-monitor").await else {
+        return;
+    };
+    let cronjob = json!({"metadata": {"name": "web"}, "spec": {"schedule": "0 3 * * *", "jobTemplate": {"spec": {
+        "template": {"spec": {"restartPolicy": "Never", "containers": [{"name": "a", "image": "b"}]}},
+    }}}});
+    lab.post(&lab.path("batch/v1", "cronjobs"), &cronjob).await;
+    let keys = least(&lab, "kubernetes_monitor").await;
+    let monitor = connector("kubernetes_monitor", Action::Monitor, &keys, "");
+    let params = json!({"interval_seconds": 300, "duration_minutes": 0});
+    let order = order(Action::Monitor, params);
+    settled(async || wrong(&monitor, &order).await).await;
+    let order = resolved(&monitor, &order).await;
+    is_done(&monitor.send(order.clone()).await, "to */5 * * * *");
+    let state = Tending {
+        done_at: 0,
+        acknowledged: false,
+    };
+    assert_eq!(monitor.tend(order, state).await, Tended::Over);
+    let path = lab.path("batch/v1", "cronjobs/web");
+    assert_eq!(lab.get(&path).await["spec"]["schedule"], "0 3 * * *");
 }
 
 /// Rights are read from a cache that follows the roles.

@@ -50,6 +50,15 @@ impl Resource {
     pub(crate) const SCALED_OBJECT: Self =
         Self::new("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject");
 
+    pub(crate) const SERVICE_MONITOR: Self = Self::new(
+        "monitoring.coreos.com",
+        "v1",
+        "servicemonitors",
+        "ServiceMonitor",
+    );
+    pub(crate) const POD_MONITOR: Self =
+        Self::new("monitoring.coreos.com", "v1", "podmonitors", "PodMonitor");
+
     /// `PLURAL.VERSION.GROUP`, as kubectl takes it.
     pub(crate) fn qualified(text: &str) -> Option<Self> {
         let mut parts = text.splitn(3, '.');
