@@ -29,6 +29,15 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// What senders of other tools' payloads show, resolved.
+#[derive(Clone, Debug, Default)]
+pub struct InboundSecrets {
+    /// The token of every form but `MLflow`'s; `None` = none is needed.
+    pub token: Option<Secret>,
+    /// Secrets of `MLflow`'s webhooks, any of which may have signed.
+    pub mlflow: Vec<Secret>,
+}
+
 /// Why a reference could not be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {

@@ -1,5 +1,7 @@
 //! Why the form of an event cannot be read, by the name of the form.
 
+use crate::payload_fault::PayloadFault;
+
 /// Most envelopes around one event: Debezium's change in Connect's envelope in a `CloudEvent` has three.
 pub const LAYERS_MAX: usize = 4;
 
@@ -32,6 +34,9 @@ pub enum FormError {
     /// A `CloudEvent` that cannot be taken.
     #[error(transparent)]
     CloudEvent(#[from] CloudEventFault),
+    /// A payload of another tool that cannot be taken.
+    #[error(transparent)]
+    Payload(#[from] PayloadFault),
     /// Too many envelopes.
     #[error("there are more than {LAYERS_MAX} envelopes around the event")]
     Layers,

@@ -14,7 +14,9 @@ use super::security::Security;
 use super::settings::Settings;
 use super::{connections, schema};
 use crate::log::kafka::options;
-use crate::secrets::{Secret, SecretError, is_quoted, is_reference, resolve, resolve_word};
+use crate::secrets::{
+    InboundSecrets, Secret, SecretError, is_quoted, is_reference, resolve, resolve_word,
+};
 
 /// What building needs, and the faults it finds.
 pub(super) struct Build<'a> {
@@ -45,12 +47,14 @@ impl Build<'_> {
 
     /// Everything else. Each part is built even when another fails, so that all faults are found.
     fn settings(&mut self) -> Option<Settings> {
-        let operator_token = self.operator_token();
+        let operator_token = self.word("http", "operator_token");
+        let inbound_secrets = self.inbound();
         let kafka_options = self.client_options();
         let connections = self.connections();
         let table = self.sections(&schema::keys_of::<Settings>());
         Some(Settings {
             operator_token,
+            inbound_secrets,
             kafka_options,
             connections,
             ..self.typed(table)?
@@ -95,16 +99,28 @@ impl Build<'_> {
     }
 
     /// Empty = none. Anything but a reference is a fault, as with every secret.
-    fn operator_token(&mut self) -> Option<Secret> {
-        let entry = self.root.at(&["http", "operator_token"])?;
+    fn word(&mut self, section: &str, key: &str) -> Option<Secret> {
+        let entry = self.root.at(&[section, key])?;
         let reference = entry.leaf().and_then(Value::as_str)?;
         if reference.is_empty() {
             return None;
         }
         let resolved = resolve_word(reference, self.environment);
         resolved
-            .map_err(|error| self.secret_fault(entry, join("http", "operator_token"), &error))
+            .map_err(|error| self.secret_fault(entry, join(section, key), &error))
             .ok()
+    }
+
+    /// A rotation ends with the previous secret left out, so one alone is most likely a mistake, but works.
+    fn inbound(&mut self) -> InboundSecrets {
+        let mlflow = ["mlflow_secret", "mlflow_previous_secret"];
+        InboundSecrets {
+            token: self.word("inbound", "token"),
+            mlflow: mlflow
+                .into_iter()
+                .filter_map(|key| self.word("inbound", key))
+                .collect(),
+        }
     }
 
     fn client_options(&mut self) -> BTreeMap<String, Secret> {

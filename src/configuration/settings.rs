@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::authority::Authority;
 use crate::schema;
-use crate::secrets::Secret;
+use crate::secrets::{InboundSecrets, Secret};
 use homeostat_actors::ports::connector::Connections;
 
 /// A day in milliseconds: the bound of pauses and limits that are not part of the ledger.
@@ -36,6 +36,8 @@ pub struct Settings {
     pub dry_run: bool,
     /// The HTTP API.
     pub http: Http,
+    /// Payloads of other tools.
+    pub inbound: Inbound,
     /// The Kafka cluster.
     pub kafka: Kafka,
     /// Topics that the service creates, and the embedded log.
@@ -53,6 +55,9 @@ pub struct Settings {
     /// The operator's token, resolved; `None` = no orders are accepted.
     #[serde(skip)]
     pub operator_token: Option<Secret>,
+    /// What senders of other tools' payloads have to show, resolved.
+    #[serde(skip)]
+    pub inbound_secrets: InboundSecrets,
     /// Options of the Kafka client by librdkafka's names, references resolved. Never printed.
     #[serde(skip)]
     pub kafka_options: BTreeMap<String, Secret>,
@@ -86,6 +91,23 @@ pub struct Http {
     /// partitions need it too.
     #[schemars(extend("default" = ""))]
     pub operator_token: String,
+}
+
+/// Section `[inbound]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Inbound {
+    /// Token that senders of other tools' payloads (POST /api/v1/events/alertmanager, ...) show, as a reference to a secret:
+    /// "env:NAME" or "file:PATH". It comes as `Authorization: Bearer`, or as the password of Basic authentication. Empty = none
+    /// is needed. MLflow signs instead.
+    #[schemars(extend("default" = ""))]
+    pub token: String,
+    /// Secret with which MLflow signs its webhooks, as a reference. Empty = POST /api/v1/events/mlflow is refused.
+    #[schemars(extend("default" = ""))]
+    pub mlflow_secret: String,
+    /// The secret before that, which is accepted too while webhooks change to the new one. Empty = none.
+    #[schemars(extend("default" = ""))]
+    pub mlflow_previous_secret: String,
 }
 
 /// Section `[kafka]`.

@@ -12,6 +12,8 @@ use super::route::Route;
 const ABOUT: &str = "Publishes events and shows what was decided about them and why. Errors are problem documents (RFC 9457). A request must name this machine or one of `http.allowed_hosts` as its host (421 otherwise); a page may write only from there (403). Unknown query parameters are refused where there are any. A path with a trailing slash is answered like the one without.";
 const TOKEN: &str = "The token that `http.operator_token` refers to. Where none is configured no orders are taken (403), and dead letters are replayed and resumed without one.";
 
+const SENDERS: &str = "The token that `inbound.token` refers to, as a bearer token or as the password of any user; none is needed where none is configured.";
+
 /// The document of these routes.
 pub(super) fn document(routes: &[Route]) -> Value {
     let mut schemas = Schemas::new();
@@ -44,6 +46,8 @@ pub(super) fn document(routes: &[Route]) -> Value {
             "schemas": schemas.into_named(),
             "securitySchemes": {
                 "operatorToken": {"type": "http", "scheme": "bearer", "description": TOKEN},
+                "inboundToken": {"type": "http", "scheme": "bearer", "description": SENDERS},
+                "inboundPassword": {"type": "http", "scheme": "basic", "description": SENDERS},
             },
         },
     })

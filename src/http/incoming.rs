@@ -8,6 +8,7 @@ use homeostat_logic::enrich::{EventError, syntax_error};
 use homeostat_logic::envelope::bytes::text_of;
 use homeostat_logic::envelope::cloud_events::{self, BareEvent};
 use homeostat_logic::form::{CloudEventFault as Fault, FormError};
+use homeostat_logic::forms::opening::unwrapped;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserializer as _, Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
@@ -151,6 +152,22 @@ impl Incoming {
         let event = event.map_err(|error| place.problem(&error))?;
         Ok(Self { event, place })
     }
+}
+
+/// The text of one payload: what is inside a `CloudEvent`, in each of its modes, else the body.
+pub(super) fn payload<'a>(headers: &HeaderMap, body: &'a [u8]) -> Result<Cow<'a, str>, EventError> {
+    let content_type = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    if content_type.map(cloud_events::media_type).as_deref() == Some(cloud_events::STRUCTURED) {
+        return Ok(Cow::Owned(cloud_events::from_structured(body)?.text));
+    }
+    if cloud_events::is_declared(attribute_headers(headers).map(|(name, _)| name)) {
+        let event = cloud_events::from_binary(attributes(headers)?, content_type, body)?;
+        return Ok(Cow::Owned(event.text));
+    }
+    let text = text_of(body)?;
+    Ok(unwrapped(text)?.map_or(Cow::Borrowed(text), Cow::Owned))
 }
 
 /// Refuses a compressed body.
@@ -308,7 +325,7 @@ fn as_text(body: &[u8]) -> Result<&str, Problem> {
 }
 
 /// `ce-*` headers, decoded, without their prefix.
-fn attributes(headers: &HeaderMap) -> Result<Vec<(String, String)>, FormError> {
+pub(super) fn attributes(headers: &HeaderMap) -> Result<Vec<(String, String)>, FormError> {
     let decoded = attribute_headers(headers).map(|(name, value)| {
         let value = cloud_events::decode_header(name, value.as_bytes())?;
         Ok((name.to_owned(), value))

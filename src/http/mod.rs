@@ -20,6 +20,7 @@ mod exclusive;
 mod guard;
 mod holds;
 mod hosts;
+mod inbound;
 mod incoming;
 mod index;
 mod ledger;

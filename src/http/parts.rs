@@ -19,7 +19,7 @@ use super::publish::{self, Publishing};
 use super::token::Token;
 use crate::authority::Authority;
 use crate::metrics::Metrics;
-use crate::secrets::Secret;
+use crate::secrets::{InboundSecrets, Secret};
 
 /// The time that SPEC §2 gives.
 pub const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(10);
@@ -48,6 +48,8 @@ pub struct ApiParts {
     pub control: Control,
     /// What an operator has to show; without one no orders are taken.
     pub operator_token: Option<Secret>,
+    /// What senders of other tools' payloads have to show.
+    pub inbound: InboundSecrets,
     /// Publishers learn within this time whether the log acknowledged; see [`ACKNOWLEDGE_LIMIT`].
     pub acknowledge_limit: Duration,
     /// Names that the service goes by besides its own: `http.allowed_hosts`.
@@ -80,6 +82,7 @@ impl ApiParts {
         let control = Data::new(self.control);
         let orders = Data::new(control::Admission::new());
         let token = Data::new(Token(self.operator_token));
+        let inbound = Data::new(self.inbound);
         move |application| {
             application
                 .app_data(log.clone())
@@ -95,7 +98,8 @@ impl ApiParts {
                 .app_data(in_use.clone())
                 .app_data(control.clone())
                 .app_data(orders.clone())
-                .app_data(token.clone());
+                .app_data(token.clone())
+                .app_data(inbound.clone());
         }
     }
 }

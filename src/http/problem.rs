@@ -57,6 +57,10 @@ pub enum Kind {
     Unauthorized,
     /// The operator token is another one.
     WrongToken,
+    /// No secret is configured with which senders of this form sign.
+    NoInboundSecret,
+    /// The sender of a payload did not show what it must, or showed something else.
+    UnknownSender,
     /// An order without a usable key.
     BadIdempotencyKey,
     /// The key was used for another order.
@@ -138,6 +142,12 @@ impl Kind {
             Self::NoOperatorToken => ("no-operator-token", "no orders are taken", Code::FORBIDDEN),
             Self::Unauthorized => ("unauthorized", "operator token needed", Code::UNAUTHORIZED),
             Self::WrongToken => ("wrong-token", "wrong operator token", Code::UNAUTHORIZED),
+            Self::NoInboundSecret => (
+                "no-inbound-secret",
+                "no webhook secret is configured",
+                Code::FORBIDDEN,
+            ),
+            Self::UnknownSender => ("unknown-sender", "sender not known", Code::UNAUTHORIZED),
             Self::BadIdempotencyKey => (
                 "bad-idempotency-key",
                 "bad Idempotency-Key",
@@ -279,7 +289,7 @@ impl ResponseError for Problem {
         }
         // RFC 6750 §3: without credentials no error is named.
         match self.kind {
-            Kind::Unauthorized => {
+            Kind::Unauthorized | Kind::UnknownSender => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer"));
             }
             Kind::WrongToken => {

@@ -49,9 +49,12 @@ impl Admission {
     }
 }
 
+/// Name of the route.
+pub(super) const NAME: &str = "publish";
+
 /// The route.
 pub(super) fn route() -> Route {
-    Route::post("/api/v1/events/{topic}", "publish", publish)
+    Route::post("/api/v1/events/{topic}", NAME, publish)
         .summary("Publish events; answered when each of them is durable")
         .details("One JSON object, an array, or JSON Lines; CloudEvents 1.0 structured, batch or binary (ce-* headers). CloudEvents, Kafka Connect and Debezium envelopes and Confluent's prefix before JSON are recognised in any body and published bare; an envelope or another form that cannot be read is a 422 that names it. At most 1 MiB an event, 8 MiB a body, 10,000 events a request. If one event is malformed, none is published. Answered within 10 s of the last byte; a 503 or 504 names the events that are durable in `events` and the others in `unacknowledged`.")
         .problems(&[
@@ -122,13 +125,16 @@ async fn publish(
     let prepared = prepared.inspect_err(|_| metrics.published(&topic, Published::Refused, 0))?;
     let (ids, records): (Vec<String>, Vec<NewRecord>) = prepared.into_iter().unzip();
     let outcome = Outcome::of(ids.into_iter().zip(append(log, records).await));
-    let published = if outcome.is_complete() {
-        Published::Accepted
-    } else {
-        Published::Unacknowledged
-    };
-    metrics.published(&topic, published, outcome.acknowledged.len() as u64);
-    outcome.answer()
+    let acknowledged = outcome.acknowledged.len() as u64;
+    metrics.published(&topic, outcome.counted(), acknowledged);
+    let events = outcome.events(|event_id, at| Placed {
+        event_id,
+        partition: at.partition,
+        offset: at.offset,
+    })?;
+    let ids = events.iter().map(|event| event.event_id.clone());
+    let event_ids = ids.collect();
+    Ok(Accepted(Durable { events, event_ids }))
 }
 
 /// A record and the id of its event.
@@ -256,19 +262,41 @@ pub(super) async fn append(log: &Log, records: Vec<NewRecord>) -> Vec<Result<App
 }
 
 /// What became of the events of a request.
-#[derive(Default)]
-struct Outcome {
-    acknowledged: Vec<(String, Appended)>,
-    unacknowledged: Vec<String>,
+pub(super) struct Outcome<K> {
+    acknowledged: Vec<(K, Appended)>,
+    unacknowledged: Vec<K>,
     /// How many of them may be taken another time.
     may_pass: usize,
     /// The first one; one that may pass goes before one that will not.
     fault: Option<Fault>,
 }
 
-impl Outcome {
-    fn of(answers: impl Iterator<Item = (String, Result<Appended, Fault>)>) -> Self {
-        let mut outcome = Self::default();
+/// What names an event in an answer.
+pub(super) trait Named {
+    /// Its id.
+    fn event_id(&self) -> &str;
+}
+
+impl Named for String {
+    fn event_id(&self) -> &str {
+        self
+    }
+}
+
+impl Named for (String, &'static str) {
+    fn event_id(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<K: Named> Outcome<K> {
+    pub(super) fn of(answers: impl Iterator<Item = (K, Result<Appended, Fault>)>) -> Self {
+        let mut outcome = Self {
+            acknowledged: Vec::new(),
+            unacknowledged: Vec::new(),
+            may_pass: 0,
+            fault: None,
+        };
         for (id, answer) in answers {
             match answer {
                 Ok(appended) => outcome.acknowledged.push((id, appended)),
@@ -286,22 +314,29 @@ impl Outcome {
         outcome
     }
 
-    const fn is_complete(&self) -> bool {
-        self.fault.is_none()
+    /// As the metrics count it.
+    pub(super) const fn counted(&self) -> Published {
+        if self.fault.is_none() {
+            Published::Accepted
+        } else {
+            Published::Unacknowledged
+        }
     }
 
-    fn answer(self) -> Result<Accepted<Durable>, Problem> {
-        let ids = self.acknowledged.iter().map(|(id, _)| id.clone());
-        let event_ids: Vec<String> = ids.collect();
-        let placed = self.acknowledged.into_iter().map(|(event_id, at)| Placed {
-            event_id,
-            partition: at.partition,
-            offset: at.offset,
-        });
-        let events: Vec<Placed> = placed.collect();
+    /// The durable events; a problem that lists them if some are not.
+    pub(super) fn events<T: Serialize>(
+        self,
+        place: impl Fn(K, Appended) -> T,
+    ) -> Result<Vec<T>, Problem> {
+        let ids = self.acknowledged.iter();
+        let event_ids: Vec<String> = ids.map(|(key, _)| key.event_id().to_owned()).collect();
+        let events = self.acknowledged.into_iter();
+        let events: Vec<T> = events.map(|(key, at)| place(key, at)).collect();
         let Some(fault) = self.fault else {
-            return Ok(Accepted(Durable { events, event_ids }));
+            return Ok(events);
         };
+        let unacknowledged = self.unacknowledged.iter();
+        let unacknowledged: Vec<&str> = unacknowledged.map(Named::event_id).collect();
         let refused = self.unacknowledged.len() - self.may_pass;
         let mut parts = vec![format!("durable: {}", events.len())];
         if self.may_pass > 0 {
@@ -318,7 +353,7 @@ impl Outcome {
             Problem::new(problem.kind(), format!("{problem}; {}", parts.join(", ")))
                 .with("events", json!(events))
                 .with("event_ids", event_ids)
-                .with("unacknowledged", self.unacknowledged),
+                .with("unacknowledged", unacknowledged),
         )
     }
 }

@@ -6,13 +6,13 @@ use actix_web::{HttpResponse, Resource};
 use super::problem::{Kind, Problem};
 use super::route::Route;
 use super::{
-    connection_list, control, cooldowns, dead_letters, decisions, document, index, ledger, probes,
-    publish, publish_lines, topics,
+    connection_list, control, cooldowns, dead_letters, decisions, document, inbound, index, ledger,
+    probes, publish, publish_lines, topics,
 };
 
 /// Every route.
 pub fn table() -> Vec<Route> {
-    vec![
+    let mut table = vec![
         index::route(),
         probes::alive(),
         probes::ready(),
@@ -33,7 +33,12 @@ pub fn table() -> Vec<Route> {
         topics::one(),
         control::route(),
         document::route(),
-    ]
+    ];
+    // Before the route of any topic, whose pattern takes their paths, too.
+    let place = table.iter().position(|route| route.name == publish::NAME);
+    let place = place.unwrap_or_default();
+    table.splice(place..place, inbound::routes());
+    table
 }
 
 /// The OpenAPI document of the table.

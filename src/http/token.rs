@@ -81,7 +81,7 @@ fn check(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Problem> {
             let detail = "this needs the operator token, and the request has none: send it as `Authorization: Bearer TOKEN`";
             Err(Problem::new(Kind::Unauthorized, detail))
         }
-        Some(credentials) => match bearer(credentials) {
+        Some(credentials) => match of_scheme(credentials, "Bearer") {
             None => {
                 let detail = "this needs the operator token, and the request authorizes itself in another way: send it as `Authorization: Bearer TOKEN`";
                 Err(Problem::new(Kind::Unauthorized, detail))
@@ -95,15 +95,15 @@ fn check(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The token of bearer credentials; the name of a scheme is read in any case (RFC 9110).
-fn bearer(credentials: &[u8]) -> Option<&[u8]> {
-    let (scheme, token) = credentials.split_at_checked(b"Bearer ".len())?;
-    let is_bearer = scheme.eq_ignore_ascii_case(b"Bearer ");
-    is_bearer.then(|| token.trim_ascii())
+/// What credentials of a scheme hold; the scheme's name is read in any case (RFC 9110).
+pub(super) fn of_scheme<'a>(credentials: &'a [u8], scheme: &str) -> Option<&'a [u8]> {
+    let (own, rest) = credentials.split_at_checked(scheme.len())?;
+    let is_own = own.eq_ignore_ascii_case(scheme.as_bytes()) && rest.starts_with(b" ");
+    is_own.then(|| rest.trim_ascii())
 }
 
 /// In a time that reveals nothing about either: digests have one length, and every byte of them is looked at.
-fn equal(left: &[u8], right: &[u8]) -> bool {
+pub(super) fn equal(left: &[u8], right: &[u8]) -> bool {
     let pairs = Sha256::digest(left).into_iter().zip(Sha256::digest(right));
     pairs.fold(0_u8, |difference, (left, right)| {
         difference | (left ^ right)

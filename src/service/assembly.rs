@@ -171,6 +171,7 @@ impl Assembly {
                 read_back_limit: ACKNOWLEDGE_LIMIT,
             },
             operator_token: self.settings.operator_token.clone(),
+            inbound: self.settings.inbound_secrets.clone(),
             acknowledge_limit: ACKNOWLEDGE_LIMIT,
             allowed_hosts: self.settings.http.allowed_hosts.clone(),
         }

@@ -12,6 +12,7 @@ mod asking;
 mod control;
 mod dead_letters;
 mod envelopes;
+mod inbound;
 mod limits;
 mod lines;
 mod publishing;

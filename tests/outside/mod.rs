@@ -12,7 +12,7 @@ use homeostat::http::{
     ApiParts, Authority, Control, Cooldowns, Decisions, Health, Readiness, Server, Stopped, Tree,
 };
 use homeostat::metrics::Metrics;
-use homeostat::secrets::Secret;
+use homeostat::secrets::{InboundSecrets, Secret};
 use homeostat_actors::in_force::InForce;
 use homeostat_actors::ledger_view::{FoldProgress, LedgerView};
 use homeostat_actors::ports::clock::Clock;
@@ -33,7 +33,6 @@ use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NOW: Millis = 1_767_225_600_000;
-
 /// The installation of the ledgers.
 pub(crate) const INSTALLATION: Id = Id([0x11; 16]);
 
@@ -294,13 +293,9 @@ impl Tree for Answers {
 
 impl Stopped for Answers {
     fn resume_stopped(&self, topic: Option<&str>) -> Vec<String> {
-        let stopped = ["data.ingested/0", "system.health/1"];
+        let stopped = ["data.ingested/0", "system.health/1"].into_iter();
         let wanted = |one: &&str| topic.is_none_or(|topic| one.starts_with(topic));
-        stopped
-            .into_iter()
-            .filter(wanted)
-            .map(str::to_owned)
-            .collect()
+        stopped.filter(wanted).map(str::to_owned).collect()
     }
 }
 
@@ -413,6 +408,7 @@ pub(crate) fn parts(
         traffic: Traffic::new(Arc::new(Still)),
         control: control(Vec::new(), Duration::from_secs(1)),
         operator_token: None,
+        inbound: InboundSecrets::default(),
         acknowledge_limit: Duration::from_secs(1),
         allowed_hosts: Vec::new(),
     }
@@ -433,17 +429,25 @@ impl Outside {
     }
 
     pub(crate) fn start_with(acknowledge_limit: Duration) -> Self {
-        Self::start_on(Vec::new(), None, acknowledge_limit, &[])
+        let limits = (InboundSecrets::default(), acknowledge_limit);
+        Self::start_on(Vec::new(), None, limits, &[])
     }
 
     /// Reached under these names too.
     pub(crate) fn reached_as(hosts: &[&str]) -> Self {
-        Self::start_on(Vec::new(), None, Duration::from_secs(10), hosts)
+        let limits = (InboundSecrets::default(), Duration::from_secs(10));
+        Self::start_on(Vec::new(), None, limits, hosts)
+    }
+
+    /// Whose senders of other tools' payloads have to show this.
+    pub(crate) fn receiving(inbound: InboundSecrets) -> Self {
+        let within = Duration::from_secs(10);
+        Self::start_on(Vec::new(), None, (inbound, within), &[])
     }
 
     /// With a ledger of two partitions and an operator's token.
     pub(crate) fn with_operator(acknowledge_limit: Duration) -> Self {
-        let views = vec![LedgerView::new(0), LedgerView::new(1)];
+        let views: Vec<_> = (0..2).map(LedgerView::new).collect();
         for view in &views {
             let founded = FoldState {
                 installation: Some(INSTALLATION),
@@ -453,13 +457,14 @@ impl Outside {
             state.fold = Fold::resume(founded, Memory::default());
             state.progress = FoldProgress::Live;
         }
-        Self::start_on(views, Some(TOKEN), acknowledge_limit, &[])
+        let limits = (InboundSecrets::default(), acknowledge_limit);
+        Self::start_on(views, Some(TOKEN), limits, &[])
     }
 
     fn start_on(
         views: Vec<Arc<LedgerView>>,
         token: Option<&str>,
-        acknowledge_limit: Duration,
+        (inbound, acknowledge_limit): (InboundSecrets, Duration),
         hosts: &[&str],
     ) -> Self {
         let hosts = hosts.iter().map(|host| Authority::parse(host).unwrap());
@@ -473,6 +478,7 @@ impl Outside {
         let parts = ApiParts {
             control: control(views, acknowledge_limit),
             operator_token: token.map(Secret::new),
+            inbound,
             acknowledge_limit,
             allowed_hosts: hosts.collect(),
             ..parts(&log, &answers, &metrics)

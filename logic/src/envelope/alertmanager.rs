@@ -138,7 +138,7 @@ fn common(alerts: &[&Alert], labels: &[&str]) -> Option<String> {
     }
 }
 
-fn snake_case(name: &str) -> String {
+pub(crate) fn snake_case(name: &str) -> String {
     let letters: Vec<char> = name.chars().collect();
     let mut snake = String::new();
     for (index, letter) in letters.iter().enumerate() {

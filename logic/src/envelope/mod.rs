@@ -84,6 +84,27 @@ pub fn decode_record(
     })
 }
 
+/// What is inside a `CloudEvent` that headers declare; `None` when they declare none.
+pub(crate) fn cloud_event_in_headers(
+    value: Option<&[u8]>,
+    headers: &[HeaderView<'_>],
+) -> Result<Option<BareEvent>, EventError> {
+    if headers.is_empty() {
+        return Ok(None);
+    }
+    open_by_headers(value, headers)
+}
+
+/// What is inside a structured `CloudEvent`; `None` when the text of an object is none.
+pub(crate) fn cloud_event_in_text(text: &str) -> Result<Option<BareEvent>, EventError> {
+    let fields = object_fields(text)?;
+    if !cloud_events::is_one(&fields) {
+        return Ok(None);
+    }
+    // As deep as envelopes may be nested: what is inside is the payload, not a further envelope.
+    cloud_events::open(fields, LAYERS_MAX).map(Some)
+}
+
 fn decode_bare(text: String, topic: &Topic, names: &mut Names) -> Result<Decoded, Reject> {
     Ok(Decoded {
         event: decode(Some(text.as_bytes()), topic, names)?,
