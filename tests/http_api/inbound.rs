@@ -95,7 +95,7 @@ async fn what_is_missing_is_named_and_nothing_is_published() {
             "/api/v1/events/evidently?model=x",
             "{\"metrics\": [",
             400,
-            "byte 13",
+            "byte 12",
         ),
         (
             "/api/v1/events/evidently?model=x",

@@ -4,7 +4,7 @@
 //! service that it is about, and an identity derived from the payload, so that the same payload sent again is the same event
 //! and no second action. What the payload holds beside that stays in the event, under the form's name. A payload that names
 //! no model gets it from [`Said`]; where that is silent, too, the payload is refused: nothing is decided about a default
-//! model that nobody named.
+//! model that was never named.
 //!
 //! To add a form: its file here, its `mod` line and its line in [`FORMS`].
 
