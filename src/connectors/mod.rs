@@ -2,6 +2,7 @@
 //!
 //! A new kind is a file here that implements `kind::Kind`, its `mod` line and its line in `KINDS`.
 
+mod argo_workflows;
 pub(crate) mod common;
 mod examine;
 pub(crate) mod kind;
@@ -31,6 +32,7 @@ pub use reference::reference;
 // One a line.
 #[rustfmt::skip]
 pub(crate) static KINDS: &[&dyn AnyKind] = &[
+    &Entry::<argo_workflows::ArgoWorkflows>::NEW,
     &Entry::<kubernetes_job::KubernetesJob>::NEW,
     &Entry::<kubernetes_monitor::KubernetesMonitor>::NEW,
     &Entry::<kubernetes_rollout::KubernetesRollout>::NEW,

@@ -16,3 +16,4 @@ mod manifests;
 mod monitors;
 mod rollouts;
 mod scales;
+mod workflows;

@@ -128,6 +128,57 @@ async fn the_rights_on_the_page_are_enough_for_a_closer_watch() {
     assert_eq!(lab.get(&path).await["spec"]["schedule"], "0 3 * * *");
 }
 
+#[tokio::test]
+async fn the_rights_on_the_page_are_enough_for_workflows() {
+    let Some(lab) = Lab::start("least-workflow").await else {
+        return;
+    };
+    for (plural, kind) in [
+        ("workflows", "Workflow"),
+        ("workflowtemplates", "WorkflowTemplate"),
+    ] {
+        lab.definition("argoproj.io", "v1alpha1", plural, kind)
+            .await;
+    }
+    let api = "argoproj.io/v1alpha1";
+    let template = json!({"apiVersion": api, "kind": "WorkflowTemplate", "metadata": {"name": "train"}, "spec": {}});
+    lab.post(&lab.path(api, "workflowtemplates"), &template)
+        .await;
+    let token = least(&lab, "argo_workflows").await;
+    let token = token
+        .split("file:")
+        .nth(1)
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap();
+    let admin = std::fs::read_to_string(&lab.kubeconfig).unwrap();
+    let old = admin
+        .split("token: ")
+        .nth(1)
+        .unwrap()
+        .split('}')
+        .next()
+        .unwrap();
+    let path = lab.folder.path().join("least");
+    std::fs::write(
+        &path,
+        admin.replace(old, &std::fs::read_to_string(token).unwrap()),
+    )
+    .unwrap();
+    let keys = format!("kubeconfig = {path:?}\nnamespace = {:?}\n", lab.namespace);
+    let workflows = connector(
+        "argo_workflows",
+        Action::Retrain,
+        &keys,
+        "template = \"train\"",
+    );
+    let order = order(Action::Retrain, json!({}));
+    settled(async || wrong(&workflows, &order).await).await;
+    is_done(&workflows.send(order.clone()).await, "was created");
+    is_done(&workflows.send(order).await, "earlier attempt");
+}
+
 /// Rights are read from a cache that follows the roles.
 async fn settled(wrong: impl AsyncFn() -> Vec<String>) {
     let started = tokio::time::Instant::now();

@@ -42,7 +42,7 @@ pub(crate) struct ClientSettings {
     pub(crate) allow_private_addresses: bool,
     /// The CA that signs the service's certificate, in place of those that the system trusts: path of a PEM file, or a reference.
     #[schemars(length(min = 1))]
-    ca: Option<String>,
+    pub(crate) ca: Option<String>,
     /// This client's own certificate, for services that ask for one (mTLS): path of a PEM file, or a reference.
     #[schemars(length(min = 1))]
     certificate: Option<String>,
@@ -52,7 +52,7 @@ pub(crate) struct ClientSettings {
     /// Proxy for every request: http://HOST:PORT, or a reference if it holds a password. The proxy of the environment
     /// (HTTP_PROXY) is not used; write "env:HTTP_PROXY" for that. The proxy then decides which addresses are reached.
     #[schemars(length(min = 1))]
-    proxy: Option<String>,
+    pub(crate) proxy: Option<String>,
 }
 
 const fn timeout_ms() -> u64 {

@@ -18,6 +18,7 @@ pub(crate) mod scaling;
 pub(crate) mod session;
 pub(crate) mod settings;
 pub(crate) mod watching;
+pub(crate) mod workflow;
 
 pub(crate) use cluster::Cluster;
 pub(crate) use place::{Place, Resource, Where};

@@ -23,6 +23,13 @@ const ANSWER_BYTES_MAX: usize = 16 * 1_024 * 1_024;
 /// Objects of a list that are read at most.
 const LIST_MAX: usize = 1_000;
 
+impl Cluster {
+    /// As [`Session::begin`].
+    pub(crate) async fn begin(&self, order: &Order) -> Result<Session<'_>, Answer> {
+        Session::begin(self, order).await
+    }
+}
+
 /// How a patch is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Patch {
@@ -70,6 +77,11 @@ impl<'a> Session<'a> {
             now,
             deadline,
         })
+    }
+
+    /// Whether changes are only checked.
+    pub(crate) const fn is_dry_run(&self) -> bool {
+        self.dry_run
     }
 
     /// The namespace of orders that name none.

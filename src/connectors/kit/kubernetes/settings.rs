@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::cluster::{Cluster, Source};
 use super::names;
 use crate::connectors::kit::Compile;
-use crate::connectors::kit::client::install_tls;
+use crate::connectors::kit::client::{ClientSettings, install_tls};
 use crate::live::LiveSecret;
 
 /// The request limit T of ledger-protocol §7 in milliseconds.
@@ -61,6 +61,28 @@ pub(crate) struct ClusterSettings {
 
 const fn timeout_ms() -> u64 {
     REQUEST_MS_MAX
+}
+
+impl ClusterSettings {
+    /// A cluster by a kubeconfig or the pod's service account, for kinds that have other ways besides.
+    pub(crate) fn of_kubeconfig(
+        kubeconfig: Option<String>,
+        context: Option<String>,
+        namespace: Option<String>,
+        client: &ClientSettings,
+    ) -> Self {
+        Self {
+            kubeconfig,
+            context,
+            server: None,
+            token: None,
+            ca: client.ca.clone(),
+            proxy: client.proxy.clone(),
+            namespace,
+            timeout_ms: client.timeout_ms,
+            connect_timeout_ms: client.connect_timeout_ms,
+        }
+    }
 }
 
 impl Cluster {
