@@ -44,7 +44,7 @@ with the same address: give a path that hangs now and then a connection of its o
 | `concurrency_max` requests under way | further actions wait, the longest due first, whichever partition of the ledger they are in |
 | `rate_per_minute` requests have left | further actions wait until the next one is due |
 | the service answers with a `Retry-After` (429, 503), or 429 without one (a second) | the whole connection pauses for that time, at most `pause_max_ms`; then one request tries. It is no failure of the connection |
-| `breaker.failures` requests in a row fail: no connection, no answer in time, 5xx or another answer that says nothing about the effect | the connection is open: nothing is sent for `breaker.open_ms`, then one request tries. If it is answered, the connection closes; if it fails, it stays open for twice as long as before, at most `breaker.open_max_ms` |
+| `breaker.failures` requests in a row fail: not reached, no answer in time, or a failure of the service itself (5xx) | the connection is open: nothing is sent for `breaker.open_ms`, then one request tries. If it is answered, the connection closes; if it fails, it stays open for twice as long as before, at most `breaker.open_max_ms` |
 
 A refusal, such as 400 or 404, is an answer: the order is at fault and the connection is not. Actions that wait spend no attempt; one
 that waits beyond its time expires as it does during an outage, and people are alerted. Questions about attempts in doubt, and those
