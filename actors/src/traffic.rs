@@ -1,8 +1,8 @@
 //! The traffic of all connections of this process: one gate per connection, shared by the executors of all ledger partitions. The
 //! rules are `homeostat_logic::traffic`.
 //!
-//! A place is held from the bid to the outcome of its request, or for as long as a question is asked. It belongs to whoever holds
-//! the [`Permit`], and comes back when that is dropped, for whatever reason. Limits are those in force when a place is taken; the
+//! A place is held from the bid to the outcome of its request, or for as long as a question is asked. It is a [`Permit`],
+//! and comes back when that is dropped, for whatever reason. Limits are those in force when a place is taken; the
 //! state of a connection outlives a reload that keeps its name.
 //!
 //! Bounds: one state per configured connection, and one for all names that records know and the configuration does not. A state

@@ -50,7 +50,7 @@ A refusal, such as 400 or 404, is an answer: the order is at fault and the conne
 that waits beyond its time expires as it does during an outage, and people are alerted. Questions about attempts in doubt, and those
 that make an order absolute, count like requests. `GET /api/v1/connections` and `homeostat connections list` show the state of each
 connection, `/readyz` warns of one that is open, and `homeostat_connection_*` in [metrics](metrics.md) count. The state is kept per
-instance and begins anew with it. The connection `log` has none of these bounds but 1,024 actions at the same time.
+instance and ends with it. The connection `log` has none of these bounds but 1,024 actions at the same time.
 
 Secrets are references, `env:NAME` or `file:PATH`. A file is read again when it changes, so that a rotated credential is used from
 the next request on; a new value that cannot be used is logged, and the last good one stays in use.

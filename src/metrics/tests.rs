@@ -34,6 +34,12 @@ fn used() -> Metrics {
     metrics.action_duration.observe(["retrain"], took);
     metrics.response_latency.observe(["retrain"], took);
     metrics.actions_in_flight.set([], 1);
+    metrics.connection_state.set(["jobs", "open"], 1);
+    metrics.connection_in_flight.set(["jobs"], 2);
+    metrics.connection_waiting.set(["jobs", "breaker"], 7);
+    metrics.connection_opened.raise_to(["jobs"], 1);
+    metrics.connection_paused.raise_to(["jobs"], 0);
+    metrics.connection_attempts.raise_to(["jobs", "unknown"], 5);
     metrics.ledger_position.set(["0"], 12);
     metrics.ledger_owned.set(["0"], 1);
     metrics.ledger_lag.set(["0"], 3);

@@ -236,7 +236,7 @@ impl Execution {
     }
 
     /// Time passed. Call it several times a second. `fresh` yields 128 random bits at each call.
-    /// Questions go before bids: they are about older attempts, and whoever is asked once is not asked again soon.
+    /// Questions go before bids: they are about older attempts, and an action that was asked about is not asked about again soon.
     pub fn tick(
         &mut self,
         fold: &Fold,

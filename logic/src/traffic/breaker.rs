@@ -9,7 +9,7 @@
 //! | half-open | the trial is answered | closed |
 //! | half-open | the trial fails after open | open, twice as long, at most `open_max` |
 //! | half-open | the trial fails after paused | closed, with one more failure |
-//! | half-open | the trial is told to pause | paused |
+//! | half-open | the trial is asked to pause | paused |
 //! | half-open | the trial ends without a word | half-open: the next request is the trial |
 //!
 //! Requests that left before say nothing any more while it is open or half-open, but for their wish for a longer pause.

@@ -1,7 +1,7 @@
 //! The traffic of one connection: how many requests at the same time, how many per minute, and whether its service works. A gate
 //! per connection keeps a service that hangs from delaying the actions of others.
 //!
-//! Whoever is refused waits: no attempt is spent. Order among those that wait for one connection is by the time since which they
+//! An action that is refused waits: no attempt is spent. Order among those that wait for one connection is by the time since which they
 //! are due, also over the partitions of the ledger, each of which has an executor of its own.
 
 mod breaker;

@@ -39,19 +39,20 @@ mod tests {
 
     #[test]
     fn requests_are_spread_evenly_with_a_second_s_worth_at_once() {
-        // Per minute, and the seconds at which the first requests leave if all want to at second 100.
+        // Per minute, and the milliseconds after which the first requests leave if all want to at once.
         for (per_minute, expected) in [
-            (1, &[100, 160, 220][..]),
-            (30, &[100, 102, 104]),
-            (60, &[100, 101, 102]),
-            (120, &[100, 100, 101]),
-            (180, &[100, 100, 100, 101]),
+            (1, &[0, 60_000, 120_000][..]),
+            (30, &[0, 2_000, 4_000]),
+            (60, &[0, 1_000, 2_000]),
+            (120, &[0, 0, 500, 1_000]),
+            (240, &[0, 0, 0, 0, 250, 500]),
         ] {
-            let (mut rate, mut now) = (Rate::default(), Duration::from_secs(100));
-            for second in expected {
+            let begin = Duration::from_secs(100);
+            let (mut rate, mut now) = (Rate::default(), begin);
+            for after in expected {
                 now = now.max(rate.free_at(per_minute));
                 rate.charge(per_minute, now);
-                assert_eq!(now.as_secs(), *second, "{per_minute}");
+                assert_eq!((now - begin).as_millis(), *after, "{per_minute}");
             }
         }
     }

@@ -190,7 +190,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 
 proptest! {
     /// Whatever happens: never more than allowed in flight; only trials behind an opening; and once everything came back and
-    /// the longest time has passed, somebody can enter, so that nothing waits for ever.
+    /// the longest time has passed, a request can enter, so that nothing waits for ever.
     #[test]
     fn no_place_is_lost_and_none_is_given_twice(
         concurrency_max in 1_usize..4,

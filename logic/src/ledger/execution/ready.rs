@@ -42,7 +42,7 @@ impl Ready {
         }
     }
 
-    /// Log time has come so far, by estimate: an estimate may also go back, so whoever takes one compares the time again.
+    /// Log time has come so far, by estimate: an estimate may also go back, so the time of one that is taken is compared again.
     pub(super) fn advance(&mut self, now: Millis) {
         while let Some(&(from, action)) = self.later.first()
             && from <= now

@@ -34,7 +34,7 @@ fn trial(breaker: &mut Breaker, now: u64) {
 #[test]
 fn only_failures_in_a_row_open_it() {
     // f: failed, a: answered.
-    for (told, open) in [
+    for (heard, open) in [
         ("", false),
         ("ff", false),
         ("fff", true),
@@ -43,14 +43,14 @@ fn only_failures_in_a_row_open_it() {
         ("aaaa", false),
     ] {
         let mut breaker = Breaker::new(at(0));
-        for one in told.chars() {
+        for one in heard.chars() {
             match one {
                 'f' => breaker.failed(false, Some(LIMITS), at(1)),
                 _ => breaker.answered(false, at(1)),
             }
         }
-        assert_eq!(breaker.state(at(1)) == BreakerState::Open, open, "{told}");
-        assert_eq!(breaker.admits(at(1)), !open, "{told}");
+        assert_eq!(breaker.state(at(1)) == BreakerState::Open, open, "{heard}");
+        assert_eq!(breaker.admits(at(1)), !open, "{heard}");
     }
 }
 
@@ -130,7 +130,7 @@ fn a_pause_shuts_it_for_as_long_and_is_no_failure() {
         (1, 0, 1)
     );
     trial(&mut breaker, 12);
-    // Once more told to wait: one request for each pause.
+    // Once more asked to wait: one request for each pause.
     breaker.pause(at(5), at(13));
     breaker.ended(true);
     assert!(!breaker.admits(at(17)));
