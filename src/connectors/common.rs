@@ -74,7 +74,7 @@ const fn open_ms() -> u64 {
 }
 
 const fn open_max_ms() -> u64 {
-    5 * MINUTE_MS
+    MINUTE_MS
 }
 
 impl Default for Common {

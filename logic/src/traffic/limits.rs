@@ -38,7 +38,7 @@ impl Limits {
         breaker: Some(BreakerLimits {
             failures: 5,
             open: Duration::from_secs(5),
-            open_max: Duration::from_mins(5),
+            open_max: Duration::from_mins(1),
         }),
     };
 
