@@ -212,7 +212,7 @@ impl Monitors {
         }
         let seen = self.rhythm.of(&object);
         // Raised already, and by no person since.
-        let before = raised(&object).filter(|before| before.raised == seen);
+        let before = raised(&object).filter(|before| before.set == seen);
         let closer = self.rhythm.closer(&object, seconds);
         if closer.is_none() && before.is_none() {
             return Ok(Resolved::Nothing {
@@ -244,7 +244,7 @@ impl Monitors {
         for _ in 0..TRIES {
             let object = self.object(&session, &place).await?;
             let now = self.rhythm.of(&object);
-            let before = raised(&object).filter(|before| before.raised == now);
+            let before = raised(&object).filter(|before| before.set == now);
             if before.as_ref().is_some_and(|before| before.action == id) {
                 let words = format!("{place} was raised by an earlier attempt, until {until}");
                 return Ok(done(order.dry_run, &words));
@@ -332,7 +332,7 @@ impl Monitors {
         let mut body = json!({"metadata": {
             "resourceVersion": version(&object), "annotations": {RAISED: null},
         }});
-        let untouched = self.rhythm.of(&object) == raised.raised;
+        let untouched = self.rhythm.of(&object) == raised.set;
         if untouched && let Some(fields) = body.as_object_mut() {
             fields.insert("spec".to_owned(), self.rhythm.spec(&object, &raised.was));
         }

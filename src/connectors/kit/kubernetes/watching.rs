@@ -13,7 +13,7 @@ pub(crate) struct Raised {
     /// What to go back to.
     pub(crate) was: Value,
     /// What was set. If the object says something else, a person changed it since.
-    pub(crate) raised: Value,
+    pub(crate) set: Value,
     /// RFC 3339.
     until: String,
     /// The action that set or extended it.
@@ -21,10 +21,10 @@ pub(crate) struct Raised {
 }
 
 impl Raised {
-    pub(crate) fn new(was: Value, raised: Value, until: Millis, action: String) -> Self {
+    pub(crate) fn new(was: Value, set: Value, until: Millis, action: String) -> Self {
         Self {
             was,
-            raised,
+            set,
             until: written(until, SecondsFormat::Millis),
             action,
         }
