@@ -16,4 +16,5 @@ mod manifests;
 mod monitors;
 mod rollouts;
 mod scales;
+mod service;
 mod workflows;
