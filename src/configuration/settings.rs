@@ -27,11 +27,10 @@ const GIB: usize = 1 << 30;
 /// Everything but the rules.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Settings {
-    /// Folder of everything that the service keeps on disk (the embedded log and its index); relative to the working directory.
+    /// Folder of everything kept on disk (the embedded log and its index), relative to the working directory.
     #[schemars(length(min = 1), extend("default" = "data"))]
     pub data_dir: PathBuf,
-    /// Whether nothing is changed outside, whatever the connections say: actions are decided and recorded as done, with what
-    /// would have been sent. The option `--dry-run` of `homeostat run` sets it.
+    /// Whether nothing is changed outside: actions are recorded as done, with what would be sent. `--dry-run` sets it.
     #[schemars(extend("default" = false))]
     pub dry_run: bool,
     /// The HTTP API.
@@ -70,25 +69,19 @@ pub struct Settings {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Address and port of the HTTP API; port 0 picks a free one, which is printed. It must be a loopback address, because this
-    /// version has no authentication. To reach the API from elsewhere, put an authenticating proxy in front of it.
+    /// Address and port of the API. Only loopback, for it has no authentication; port 0 picks a free one.
     #[schemars(with = "String", length(min = 1), extend("default" = "127.0.0.1:8470"))]
     pub listen: SocketAddr,
-    /// Names under which the API is reached besides localhost, loopback addresses and the address above, as host (any port) or
-    /// host:port: those of a proxy in front of it, or what a probe sends, such as `["homeostat.example", "10.1.2.3:8470"]`. A
-    /// request for another host is answered with 421, so that no web page can reach the API by pointing its own name to this
-    /// machine (DNS rebinding). This holds for probes and metrics too. A page whose origin is none of these may not write (403).
+    /// Further names of the API as host or host:port, such as a proxy's or a probe's; any other is refused (421).
     #[schemars(schema_with = "schema::hosts", extend("default" = []))]
     pub allowed_hosts: Vec<Authority>,
-    /// Largest request body in bytes; a larger one is answered with 413. Enough for thousands of events in JSON Lines.
+    /// Largest request body in bytes; a larger one is answered with 413. Enough for thousands of events.
     #[schemars(range(min = 1_024, max = GIB), extend("default" = 8_388_608))]
     pub body_bytes_max: usize,
     /// Largest single event in bytes; a larger one is refused. What Kafka's brokers accept by default.
     #[schemars(range(min = 1_024, max = GIB), extend("default" = 1_048_576))]
     pub event_bytes_max: usize,
-    /// Token that operators' orders (POST /api/v1/control/...) carry as `Authorization: Bearer`, as a reference to a secret:
-    /// "env:NAME" or "file:PATH". Empty = no orders are accepted. With a token, replaying dead letters and resuming their
-    /// partitions need it too.
+    /// Bearer token of operators' orders, as "env:NAME" or "file:PATH". Empty = no orders are accepted.
     #[schemars(extend("default" = ""))]
     pub operator_token: String,
 }
@@ -114,27 +107,23 @@ pub struct Inbound {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Kafka {
-    /// Kafka brokers as host:port, separated by commas. Empty = the embedded log: one process, no server needed.
+    /// Kafka brokers as host:port, separated by commas. Empty = the embedded log, which needs no server.
     #[serde(deserialize_with = "unless_empty")]
     #[schemars(with = "String", extend("default" = ""))]
     pub bootstrap_servers: Option<String>,
     /// Consumer group; instances with the same name share the partitions between them.
     #[schemars(length(min = 1), extend("default" = "homeostat"))]
     pub group_id: String,
-    /// Milliseconds after which the broker gives a silent instance's partitions to others: the wait of a failover. Brokers accept
-    /// 6 s to 30 min by default.
+    /// Milliseconds until a silent instance's partitions go to others. Brokers accept 6 s to 30 min.
     #[schemars(range(min = 6_000, max = 1_800_000), extend("default" = 10_000))]
     pub session_timeout_ms: u32,
     /// Copies of each record in topics that the service creates. 1 suits a single broker; use 3 in production.
     #[schemars(range(min = 1, max = 32), extend("default" = 1))]
     pub replication_factor: i32,
-    /// Raise by one after source topics were deleted and created again: their offsets repeat, and the generation keeps new events
-    /// from being mistaken for old ones.
+    /// Raise by one after source topics were deleted and created again, because their offsets repeat.
     #[schemars(range(min = 1), extend("default" = 1))]
     pub topic_generation: u32,
-    /// Further options of the Kafka client, by librdkafka's names, e.g. "security.protocol" = "SASL_SSL". Only options that
-    /// cannot break delivery are accepted; passwords by env: or file: reference. In the environment a single underscore is written
-    /// for the dot: HOMEOSTAT__KAFKA__OPTIONS__SECURITY_PROTOCOL.
+    /// Further options of the client by librdkafka's names, e.g. "client.rack" = "r1"; passwords by reference.
     #[schemars(schema_with = "schema::client_options", extend("default" = {}))]
     pub options: BTreeMap<String, toml::Value>,
     /// TLS to the brokers.
@@ -147,12 +136,10 @@ pub struct Kafka {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
-    /// Whether brokers are reached by TLS. Their certificate must be valid, of a trusted CA and for their host name; that check
-    /// cannot be switched off.
+    /// Whether brokers are reached by TLS. Their certificates are always checked, with the host name.
     #[schemars(extend("default" = false))]
     pub enabled: bool,
-    /// The CA that signs the brokers' certificates: path of a PEM file, or env:NAME or file:PATH with its content. Empty = the
-    /// CAs that this system trusts.
+    /// The CA of the brokers: path of a PEM file, or env:NAME or file:PATH with its content. Empty = those of this system.
     #[schemars(extend("default" = ""))]
     pub ca: String,
     /// This client's own certificate, for clusters that ask for one (mTLS), as above. Empty = none.
@@ -170,8 +157,7 @@ pub struct Tls {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sasl {
-    /// How the service logs in: none, PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER. Without TLS only SCRAM hides the
-    /// password.
+    /// none, PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER. Without TLS only SCRAM hides the password.
     #[schemars(extend("default" = "none", "enum" = ["none", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]))]
     pub mechanism: String,
     /// User of PLAIN and SCRAM.
@@ -180,9 +166,7 @@ pub struct Sasl {
     /// Its password by env: or file: reference.
     #[schemars(extend("default" = ""))]
     pub password: String,
-    /// OAUTHBEARER: where tokens are fetched with the client's credentials (OAuth 2.0, RFC 6749 section 4.4). https, or http on
-    /// this machine; its certificate must be of a CA that this system trusts. A token is renewed when four fifths of its life are
-    /// over.
+    /// OAUTHBEARER: where tokens are fetched by client credentials (OAuth 2.0). https, or http on this machine.
     #[schemars(extend("default" = ""))]
     pub token_url: String,
     /// Name of the client there.
@@ -200,11 +184,10 @@ pub struct Sasl {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
-    /// Hours that records are kept in the topics that the service creates, in Kafka or in the embedded log; the ledger is exempt.
-    /// A week leaves time to look into what happened.
+    /// Hours that records are kept in topics that the service creates, but for the ledger's: a week.
     #[schemars(range(min = 1.0, max = 87_600.0), extend("default" = 168.0))]
     pub retention_hours: f64,
-    /// Largest size of the embedded log in bytes, without the ledger; beyond it the oldest records are removed first.
+    /// Largest size of the embedded log in bytes, without the ledger; beyond it the oldest records go.
     #[schemars(range(min = 1_048_576, max = 1_125_899_906_842_624_u64), extend("default" = 1_073_741_824))]
     pub bytes_max: u64,
 }
@@ -213,19 +196,13 @@ pub struct Log {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
-    /// Partitions of `homeostat.ledger`, fixed when it is created: targets are spread over them, and no more instances than this
-    /// decide at the same time.
+    /// Partitions of `homeostat.ledger`, fixed at its creation; no more instances decide at the same time.
     #[schemars(range(min = 1, max = 1_024), extend("default" = 4))]
     pub partitions: i32,
-    /// Days that its records are kept at least, 9 or more (ledger-protocol section 8). Older ones are removed behind a checkpoint
-    /// by the instance that executes the partition. Cooldowns, budgets and open actions are read from what is left at each start,
-    /// some ten thousand records a second.
+    /// Days that its records are kept at least, 9 or more; older ones are removed behind a checkpoint.
     #[schemars(range(min = 9.0, max = 3_650.0), extend("default" = 30.0))]
     pub retention_days: f64,
-    /// What happens with a Kafka topic that can lose acknowledged records: fewer than 3 copies, min.insync.replicas below 2, or
-    /// unclean leader elections. A lost record can mean that an action is sent twice. "development" warns at each start, so that
-    /// a single broker is enough; "production" refuses to start, and needs kafka.replication_factor = 3. The embedded log needs
-    /// neither.
+    /// A topic that can lose records: "development" warns of it, "production" refuses to start.
     #[schemars(extend("default" = "development"))]
     pub durability: Durability,
 }
@@ -255,10 +232,10 @@ pub enum Durability {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Consumer {
-    /// Most events handed to an actor at once. Batches make the hop between actors cheap; beyond a few hundred nothing is gained.
+    /// Most events handed to an actor at once; beyond a few hundred nothing is gained.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 256))]
     pub batch_events_max: usize,
-    /// Most records of one partition that are in flight through the actors; beyond it the partition is not polled.
+    /// Most records of a partition that are in flight; beyond it the partition is not polled.
     #[schemars(range(min = 1, max = 1_000_000), extend("default" = 1_024))]
     pub in_flight_records_max: usize,
     /// How often an event is tried before it goes to the dead-letter topic with the reason.
@@ -270,8 +247,7 @@ pub struct Consumer {
     /// Longest pause between two tries, in milliseconds.
     #[schemars(range(min = 1, max = DAY_MS), extend("default" = 5_000))]
     pub retry_max_ms: u64,
-    /// How long revoked partitions, or the whole service at its end, may finish what is in flight, in milliseconds. Below half of
-    /// the session timeout, or the broker expels the instance while it drains; the default suits the shortest session (6 s) too.
+    /// Milliseconds to finish what is in flight, at the end or on revocation; below half of the session timeout.
     #[schemars(range(min = 0, max = DAY_MS), extend("default" = 2_500))]
     pub drain_ms: u64,
 }
@@ -280,12 +256,10 @@ pub struct Consumer {
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetters {
-    /// A partition stops when too many of its records become dead letters, because then the cause is not a single bad record but,
-    /// say, a changed schema. This many of its last records are considered together.
+    /// Last records of a partition that are considered together: too many dead letters among them stop it.
     #[schemars(range(min = 1, max = 10_000), extend("default" = 100))]
     pub stop_after: u32,
-    /// It stops when more than this share of them are dead letters, 0 to 1; at 1 it never stops. Nothing is lost: it continues
-    /// where it stopped after `homeostat dead-letters resume`, and a restart tries as well.
+    /// It stops above this share, 0 to 1, until `homeostat dead-letters resume`; at 1 it never stops.
     #[schemars(range(min = 0.0, max = 1.0), extend("default" = 0.5))]
     pub stop_share: f64,
 }
@@ -294,13 +268,13 @@ pub struct DeadLetters {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Supervision {
-    /// Restarts of one actor within the window below; one more, and its supervisor gives up and the failure goes up a level.
+    /// Restarts of an actor within the window below; with one more the failure goes up a level.
     #[schemars(range(min = 0, max = 10_000), extend("default" = 100))]
     pub restarts_max: u32,
     /// Length of that window, in milliseconds.
     #[schemars(range(min = 1, max = DAY_MS), extend("default" = 60_000))]
     pub restart_window_ms: u64,
-    /// Pause before the first restart, in milliseconds; it doubles with each restart in the window, with some jitter.
+    /// Pause before the first restart, in milliseconds; it doubles with each one in the window.
     #[schemars(range(min = 1, max = DAY_MS), extend("default" = 50))]
     pub backoff_first_ms: u64,
     /// Longest pause before a restart, in milliseconds.
@@ -309,11 +283,10 @@ pub struct Supervision {
     /// Messages that a mailbox holds; when it is full, the partition that fills it is not polled.
     #[schemars(range(min = 1, max = 1_000_000), extend("default" = 256))]
     pub mailbox_messages_max: usize,
-    /// How long an actor may handle one message, in milliseconds, before the watchdog considers it hung and replaces it.
+    /// Milliseconds that a message may take before the watchdog replaces its actor.
     #[schemars(range(min = 100, max = DAY_MS), extend("default" = 30_000))]
     pub handling_max_ms: u64,
-    /// How long a partition with lag may make no progress, in milliseconds, before the watchdog heals it: the actor first, then
-    /// the client, then the process. Longer than the log may take to answer (30 s): while it answers no, the partition only waits.
+    /// Milliseconds that a partition with lag may make no progress before the watchdog heals it.
     #[schemars(range(min = 1_000, max = DAY_MS), extend("default" = 60_000))]
     pub stall_max_ms: u64,
 }

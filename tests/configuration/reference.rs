@@ -33,12 +33,12 @@ fn is_written(path: &str, made: &str) {
 #[test]
 fn the_default_file_holds_comment_and_value_of_every_field() {
     let mut file: DocumentMut = DEFAULT.parse().unwrap();
-    fill(file.as_table_mut(), &json_schema(), "");
+    fill(file.as_table_mut(), &json_schema(), "", "");
     is_written("config/default.toml", &file.to_string());
 }
 
-/// Writes comment and default of each key that the schema declares into its table.
-fn fill(table: &mut dyn TableLike, schema: &Value, path: &str) {
+/// Writes comment and default of each key that the schema declares into its table, whose keys are written behind `dotted`.
+fn fill(table: &mut dyn TableLike, schema: &Value, path: &str, dotted: &str) {
     for (name, key) in schema["properties"].as_object().into_iter().flatten() {
         let path = format!("{path}{name}");
         if let Some(default) = key.get("default") {
@@ -55,13 +55,23 @@ fn fill(table: &mut dyn TableLike, schema: &Value, path: &str) {
             let text = key["description"]
                 .as_str()
                 .unwrap_or_else(|| panic!("{path} has no comment"));
+            let value = table.get_mut(name).unwrap().as_value_mut().unwrap();
+            value.decor_mut().clear();
+            // Behind the value if both fit into a line, else above it.
+            let line = format!("{dotted}{name} = {value}  {}", comment(text).trim_end());
+            let behind = line.len() <= WIDTH && !line.contains('\n');
+            if behind {
+                let comment = format!("  {}", comment(text).trim_end());
+                value.decor_mut().set_suffix(comment);
+            }
+            value.decor_mut().set_prefix(" ");
+            let above = if behind { String::new() } else { comment(text) };
             let mut name = table.key_mut(name).unwrap();
             let decor = name.leaf_decor_mut();
             let before = decor
                 .prefix()
                 .and_then(|prefix| prefix.as_str())
                 .unwrap_or_default();
-            let comment = comment(text);
             // What was written before the key's own comment stays: the head of the file.
             let kept = before.rsplit_once("\n\n").map_or("", |(kept, _)| kept);
             let kept = if kept.is_empty() {
@@ -69,13 +79,18 @@ fn fill(table: &mut dyn TableLike, schema: &Value, path: &str) {
             } else {
                 format!("{kept}\n\n")
             };
-            decor.set_prefix(format!("{kept}{comment}"));
+            decor.set_prefix(format!("{kept}{above}"));
         } else if key["properties"].is_object()
             && let Some(below) = table
                 .get_mut(name)
                 .and_then(|item| item.as_table_like_mut())
         {
-            fill(below, key, &format!("{path}."));
+            let dotted = if below.is_dotted() {
+                format!("{dotted}{name}.")
+            } else {
+                String::new()
+            };
+            fill(below, key, &format!("{path}."), &dotted);
         }
     }
 }
@@ -88,7 +103,12 @@ fn same(present: &toml_edit::Value, made: &toml_edit::Value) -> bool {
     };
     match (number(present), number(made)) {
         (Some(present), Some(made)) => (present - made).abs() < 1e-12,
-        _ => present.to_string().trim() == made.to_string().trim(),
+        _ => {
+            // Without the comment behind it.
+            let mut present = present.clone();
+            present.decor_mut().clear();
+            present.to_string().trim() == made.to_string().trim()
+        }
     }
 }
 

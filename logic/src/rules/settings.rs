@@ -21,7 +21,7 @@ use crate::texts::TextTables;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RuleSettings {
-    /// Language of the texts that people read in alerts: en (English) or ko (Korean), also per target. Reasons and logs are English.
+    /// Language of the texts of alerts: en (English) or ko (Korean), also per target. Reasons and logs are English.
     #[schemars(extend("default" = "en"))]
     pub language: Language,
     /// Tables `[texts.<event_type>]`, and `[texts.default]` for every type without its own: `title` and `message` of alerts as
@@ -80,8 +80,7 @@ pub struct WorkingHours {
     /// First working hour, 0 to 23, local time. Earlier hours are outside.
     #[schemars(range(max = 23), extend("default" = 6))]
     pub start: u32,
-    /// Last working hour, 0 to 23, local time, included: 22 means that 22:59 is inside and 23:00 outside. A start after the end
-    /// spans midnight.
+    /// Last working hour, included: 22 means that 22:59 is inside. A start after the end spans midnight.
     #[schemars(range(max = 23), extend("default" = 22))]
     pub end: u32,
     /// Time zone of the hours, an IANA name; daylight saving time is followed.
@@ -98,15 +97,10 @@ pub struct WorkingHours {
 /// How many responses of full strength an event type and target may have, and how often actions may be taken at all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Budget {
-    /// Responses of full strength per event type and target in any sliding hour. With 4, four pass and the fifth becomes monitor.
+    /// Responses of full strength per event type and target in a sliding hour; one more becomes monitor.
     #[schemars(range(min = 1, max = 1_000_000), extend("default" = 4))]
     pub responses_per_hour: u32,
-    /// Events older than this, in minutes, are recorded and not acted on: a day-old backlog must not retrain today. The age counts
-    /// from the older of two times, the event's own `timestamp` (for a `CloudEvent`: `time`) and the log's. An own time counts only
-    /// if it lies between the year 2000 and five minutes ahead of the clock; any other is named in the reasons, and the log's time
-    /// counts alone. A number of seconds, microseconds or nanoseconds is recognised and named; if it makes an event too old, people
-    /// are alerted instead. A time without an offset counts as the latest that it can mean. A replayed dead letter counts from its
-    /// replay.
+    /// Older events, in minutes, are recorded and not acted on. docs/events.md: which time counts.
     #[schemars(range(min = 0.001, max = HORIZON_MINUTES), extend("default" = 1_440))]
     pub max_event_age_minutes: f64,
     /// Whether the event's own time counts at all. False = only the log's: for replaying history.
@@ -158,8 +152,7 @@ pub struct Maintenance {
     /// Days on which a window begins: mon, tue, wed, thu, fri, sat, sun.
     #[schemars(schema_with = "schema::days", extend("default" = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]))]
     pub days: Vec<chrono::Weekday>,
-    /// Local time at which the window opens, HH:MM. Early morning: little traffic, and done before people come. It is open while a
-    /// clock in the time zone shows a time in it, whatever daylight saving does.
+    /// Local time at which a window opens, HH:MM. Early: little traffic, and done before people come.
     #[schemars(schema_with = "schema::time_of_day", extend("default" = "02:00"))]
     pub start: String,
     /// Local time at which it closes, HH:MM; not after the start = on the next day.
@@ -191,8 +184,7 @@ pub struct MaintenanceOverlay {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Alerts {
-    /// Times by their names in `[time_intervals]` during which alerts wait; they are sent when that ends. What says that an action
-    /// failed, or had no room in its budgets, is sent at once.
+    /// Names of times during which alerts wait. What says that an action failed is sent at once all the same.
     #[schemars(schema_with = "schema::names", extend("default" = []))]
     pub mute: Vec<String>,
     /// Times by their names outside which alerts wait. Empty = none.
@@ -331,15 +323,12 @@ pub struct TargetOverlay {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActionSettings {
-    /// The connection that carries it out, by its name: one of `[connections.NAME]`, or log = only record and publish what would
-    /// be done.
+    /// What carries it out: one of `[connections.NAME]`, or log = only record and publish what would be done.
     #[schemars(length(min = 1))]
     pub connection: String,
-    /// Whether each one waits for a person: `homeostat approve ID --reason WHY` within `max_event_age_minutes` (a scheduled one: its windows), or
-    /// it expires with an alert.
+    /// Whether each one waits for `homeostat approve ID --reason WHY`, or expires with an alert. Not for alerts.
     pub approval: bool,
-    /// What an attempt without a clear answer means: idempotent = send again with the same key, verify = ask the target first,
-    /// `at_most_once` = never send twice, a person decides.
+    /// Without a clear answer: idempotent = send again, verify = ask first, at_most_once = a person decides.
     pub policy: Policy,
     /// Attempts at most, 1 to 10; after the last one a person is alerted.
     #[schemars(range(min = 1, max = 10))]
