@@ -12,9 +12,11 @@ mod publish;
 mod service;
 #[cfg(test)]
 mod suggested;
+mod templates;
 mod text;
 mod topics;
 
+use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -23,7 +25,10 @@ use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use futures_util::future::BoxFuture;
+use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::{EventLog, LogError, TopicSettings};
+use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::rules::{RuleSettings, Rules};
 use homeostat_logic::target::Target;
 
 use crate::configuration::json_schema;
@@ -39,6 +44,7 @@ Examples:
   echo '{\"severity\":\"high\"}' | homeostat publish data.drift.detected
   homeostat decisions list --outcome failed          what was decided, and what came of it
   homeostat connections test NAME                    try a connection, changing nothing
+  homeostat templates preview alert --event e.json   what would be sent for an event
   homeostat dead-letters list                        records that could not be handled
   homeostat pause --reason release                   hold every action back until resume
   homeostat override cancel ID --reason later        an order about one action
@@ -112,6 +118,8 @@ enum Command {
     DeadLetters(dead_letters::Arguments),
     /// List the connections to the platform's services, or try one without changing anything.
     Connections(connections::Arguments),
+    /// List the templates of alerts and requests, or show what an action would send for an event.
+    Templates(templates::Arguments),
     /// Hold every action back, on all instances, until `resume`.
     #[command(after_help = control::EXAMPLES)]
     Pause(control::Hold),
@@ -155,6 +163,12 @@ pub trait Wiring {
         target: Option<&'a Target>,
     ) -> Result<BoxFuture<'a, Vec<Examined>>, Vec<String>>;
 
+    /// What decides and acts by the configuration, without the service.
+    ///
+    /// # Errors
+    /// Faults of the configuration; templates are compiled and not tried.
+    fn decides(&self, files: &[PathBuf]) -> Result<Decides, Vec<String>>;
+
     /// Every fault and warning of the configuration.
     fn check(&self, files: &[PathBuf]) -> Checked;
 
@@ -171,6 +185,20 @@ pub trait Wiring {
         files: &[PathBuf],
         bootstrap_servers: &str,
     ) -> Result<Arc<dyn EventLog>, OpenError>;
+}
+
+/// What decides and acts by a configuration.
+pub struct Decides {
+    /// How it decides, as written.
+    pub settings: RuleSettings,
+    /// The same, resolved.
+    pub rules: Rules,
+    /// How it acts.
+    pub connections: Connections,
+    /// Where each value was written, by dotted key.
+    pub origins: BTreeMap<String, String>,
+    /// The present.
+    pub now: Millis,
 }
 
 /// What was found in a configuration.
@@ -282,6 +310,7 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
         Command::Connections(arguments) => {
             block_on(connections::connections(&arguments, wiring, files))
         }
+        Command::Templates(arguments) => block_on(templates::templates(&arguments, wiring, files)),
         Command::Pause(arguments) => block_on(control::hold("pause", &arguments)),
         Command::Resume(arguments) => block_on(control::hold("resume", &arguments)),
         Command::Silence(arguments) => block_on(control::silence(&arguments)),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use homeostat_actors::ports::connector::Connections;
-use homeostat_logic::rules::RuleSettings;
+use homeostat_logic::rules::{RuleSettings, Rules};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
@@ -12,7 +12,8 @@ use super::faults::{Fault, join};
 use super::layers::Entry;
 use super::security::Security;
 use super::settings::Settings;
-use super::{connections, schema};
+use super::{Trials, connections, layers, schema};
+use crate::connectors::kit::samples::Samples;
 use crate::log::kafka::options;
 use crate::secrets::{
     InboundSecrets, Secret, SecretError, is_quoted, is_reference, resolve, resolve_word,
@@ -26,12 +27,17 @@ pub(super) struct Build<'a> {
     pub(super) warnings: &'a mut Vec<Fault>,
     /// Whether every layer could be read.
     pub(super) is_complete: bool,
+    /// Whether templates are tried on samples.
+    pub(super) trials: Trials,
 }
 
 impl Build<'_> {
     /// Everything that is without fault.
     pub(super) fn all(mut self) -> (Option<Settings>, Option<RuleSettings>) {
-        (self.settings(), self.rules())
+        let rules = self.rules();
+        let tried = self.trials == Trials::Made;
+        let samples = tried.then(|| samples(rules.as_ref())).flatten();
+        (self.settings(samples.as_ref()), rules)
     }
 
     /// The rules.
@@ -46,11 +52,11 @@ impl Build<'_> {
     }
 
     /// Everything else. Each part is built even when another fails, so that all faults are found.
-    fn settings(&mut self) -> Option<Settings> {
+    fn settings(&mut self, samples: Option<&Samples>) -> Option<Settings> {
         let operator_token = self.word("http", "operator_token");
         let inbound_secrets = self.inbound();
         let kafka_options = self.client_options();
-        let connections = self.connections();
+        let connections = self.connections(samples);
         let table = self.sections(&schema::keys_of::<Settings>());
         Some(Settings {
             operator_token,
@@ -68,13 +74,14 @@ impl Build<'_> {
         sections.collect()
     }
 
-    fn connections(&mut self) -> Connections {
+    fn connections(&mut self, samples: Option<&Samples>) -> Connections {
         let mut build = connections::Build {
             root: self.root,
             environment: self.environment,
             faults: self.faults,
             warnings: self.warnings,
             is_complete: self.is_complete,
+            samples,
         };
         build.connections()
     }
@@ -201,6 +208,25 @@ impl Build<'_> {
             remedy: error.remedy().to_owned(),
         });
     }
+}
+
+/// Orders to try templates on: by these rules, or where they have faults by the default ones.
+fn samples(rules: Option<&RuleSettings>) -> Option<Samples> {
+    let own = rules.and_then(|rules| Rules::new(rules).ok());
+    let rules = own.or_else(|| {
+        let mut root = layers::parse_default();
+        connections::expand(&mut root);
+        let mut defaults = Build {
+            root: &root,
+            environment: &BTreeMap::new(),
+            faults: &mut Vec::new(),
+            warnings: &mut Vec::new(),
+            is_complete: true,
+            trials: Trials::Left,
+        };
+        Rules::new(&defaults.rules()?).ok()
+    });
+    rules.map(Samples::by)
 }
 
 /// How actions use their connections is no part of the rules.

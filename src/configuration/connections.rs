@@ -15,6 +15,7 @@ use super::shape::Shape;
 use crate::connectors::common::Common;
 use crate::connectors::kind::{AnyKind, Connection, common};
 use crate::connectors::kit::Compile;
+use crate::connectors::kit::samples::Samples;
 use crate::connectors::{KINDS, Problem, log};
 
 /// Connections at most: each holds a client, and its name is part of records.
@@ -133,6 +134,8 @@ pub(super) struct Build<'a> {
     pub(super) warnings: &'a mut Vec<Fault>,
     /// Whether every layer could be read: what could not may hold the connection that is missing.
     pub(super) is_complete: bool,
+    /// Orders that templates are tried on; `None` = they are not tried.
+    pub(super) samples: Option<&'a Samples>,
 }
 
 /// A connection that is ready, with its kind.
@@ -304,7 +307,8 @@ impl Build<'_> {
         else {
             return;
         };
-        let mut compile = Compile::new(self.environment);
+        let samples = self.samples.map(|samples| samples.of(one.action));
+        let mut compile = Compile::new(self.environment).trying(samples.unwrap_or_default());
         let connector = connection.carry(one.action, checked.to_value(), &mut compile);
         let Some(connector) = self
             .found(compile, with, &with_key)

@@ -147,6 +147,7 @@ fn examine_all(
         faults: &mut faults,
         warnings: &mut warnings,
         is_complete,
+        trials,
     };
     let parts = build.all();
     let configuration = finish(parts, merged, faults);

@@ -78,6 +78,15 @@ fn answer(appended: Option<Result<Appended, LogError>>) -> Answer {
     }
 }
 
+/// What would be published, in words.
+pub fn shown(order: &Order) -> String {
+    format!(
+        "published on {SYSTEM_ALERTS}, key {}\n\n{}",
+        order.target,
+        event(order)
+    )
+}
+
 fn record(order: &Order) -> NewRecord {
     NewRecord {
         topic: SYSTEM_ALERTS.to_owned(),

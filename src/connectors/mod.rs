@@ -12,6 +12,7 @@ mod kubernetes_monitor;
 mod kubernetes_rollout;
 mod kubernetes_scale;
 pub mod log;
+pub mod preview;
 mod reference;
 mod webhook;
 
@@ -43,6 +44,11 @@ pub(crate) static KINDS: &[&dyn AnyKind] = &[
 /// Names of all kinds, with the built-in connection's.
 pub fn names() -> impl Iterator<Item = &'static str> {
     std::iter::once(log::NAME).chain(KINDS.iter().map(|kind| kind.name()))
+}
+
+/// Names that templates of requests may use.
+pub const fn request_variables() -> [&'static str; kit::NAMES.len()] {
+    kit::NAMES
 }
 
 /// Binds each action to the built-in connection `log`, beside what the configuration binds.

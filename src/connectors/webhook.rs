@@ -21,7 +21,7 @@ use super::kind::Kind;
 use super::kit::exchange::either;
 use super::kit::{
     Call, Compile, Context, Headers, Plain, Purpose, Reply, Service, ServiceSettings, Signer, Talk,
-    Template, headers, refused,
+    Template, headers, json_fault, refused,
 };
 use crate::live::{Derived, LiveSecret};
 
@@ -235,10 +235,10 @@ impl Hook {
             .render(&Plain::plain(order))
             .map_err(|error| format!("the template `body` failed: {error}"))?;
         if self.content == Purpose::Json
-            && let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&body)
+            && let Some(fault) = json_fault(&body)
         {
             return Err(format!(
-                "the template `body` did not render to JSON: {error}"
+                "the template `body` did not render to JSON: {fault}"
             ));
         }
         Ok(body)

@@ -14,9 +14,10 @@ use homeostat_logic::target::Target;
 use super::assembly::{kafka_settings, log_directory};
 use super::{exit, open_log, run, topics};
 use crate::clock::SystemClock;
-use crate::command::{Checked, ConfiguredLog, IfMissing, OpenError, Wiring};
+use crate::command::{Checked, ConfiguredLog, Decides, IfMissing, OpenError, Wiring};
 use crate::configuration::{
-    Configuration, PREFIX, Settings, brokers, effective, examine, load, nearest, of_process,
+    Configuration, PREFIX, Settings, brokers, effective, examine, load, load_untried, nearest,
+    of_process,
 };
 use crate::connectors::{self, Examined};
 use crate::log::embedded;
@@ -41,6 +42,24 @@ impl Wiring for Service {
                 ExitCode::from(USAGE)
             }
         }
+    }
+
+    fn decides(&self, files: &[PathBuf]) -> Result<Decides, Vec<String>> {
+        let configuration = with_rules(load_untried(files, of_process()))?;
+        let rules = Rules::new(&configuration.rules).map_err(|errors| {
+            let errors = errors.iter().map(ToString::to_string);
+            errors.collect::<Vec<_>>()
+        })?;
+        let origins = configuration.provenance.into_iter();
+        Ok(Decides {
+            rules,
+            settings: configuration.rules,
+            connections: configuration.settings.connections,
+            origins: origins
+                .map(|(key, origin)| (key, origin.to_string()))
+                .collect(),
+            now: SystemClock.now(),
+        })
     }
 
     fn check(&self, files: &[PathBuf]) -> Checked {

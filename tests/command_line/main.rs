@@ -18,6 +18,7 @@ mod ledger;
 mod orders;
 mod publishing;
 mod running;
+mod templates;
 mod usage;
 
 #[path = "../outside/mod.rs"]

@@ -96,3 +96,69 @@ fn the_text_of_the_comments_loads_when_the_hashes_are_removed() {
     assert!(loaded.warnings.is_empty());
     assert_eq!(loaded.rules.texts.len(), 1);
 }
+
+/// A connection that is right, and an action that uses it.
+const USED: &str = "[connections.jobs]\nkind = \"webhook\"\nurl = \"https://e.org\"\n\
+                    [actions.retrain]\nconnection = \"jobs\"\n";
+
+#[test]
+fn templates_of_requests_are_tried_on_orders_of_all_kinds() {
+    let nested = "{% for a in range(9999) %}{% for b in range(9999) %}{% endfor %}{% endfor %}";
+    let table = [
+        (
+            r#"{"model": {{ target.name }}}"#,
+            "site.toml:6: actions.retrain.with.body: renders no JSON for a complete event (type data_drift_detected): expected value at line 1 column 11: {\"model\": ⟶churn}; write values as {{ value | tojson }}",
+        ),
+        (
+            r#"{"model": "{{ target.name | tojson }}"}"#,
+            "renders no JSON for a complete event",
+        ),
+        (r#"{"n": {{ event_id }}}"#, "renders no JSON for"),
+        (
+            r#"{"a": {{ params.priorty }}}"#,
+            "unknown name `params.priorty`; available: params.metadata, params.model_name, params.model_version, params.priority, params.reason",
+        ),
+        (
+            r#"{"a": {{ target.nme }}}"#,
+            "unknown name `target.nme`; available: target.kind, target.name",
+        ),
+        (
+            r#"{"a": {{ params.metadata.drift_score * 2 }}}"#,
+            "cannot be rendered for an event without optional fields",
+        ),
+        (r#"{"a": {{ target.name | nosuch }}}"#, "nosuch"),
+        (nested, "cannot be rendered for a complete event"),
+    ];
+    for (body, expected) in table {
+        let found = faults(&format!("{USED}with.body = '''{body}'''"), &[]);
+        assert_eq!(found.len(), 1, "{body}: {found:#?}");
+        assert!(found[0].contains(expected), "{body}: {found:#?}");
+    }
+    let good = [
+        r#"{"model": {{ target.name | tojson }}, "text": "{{ target.name }} {{ event_id }}", "all": {{ params }}}"#,
+        r#"{"version": {{ params.model_version | tojson }}, "why": {{ reasons | tojson }}, "event": {{ params.metadata | tojson }}}"#,
+    ];
+    for body in good {
+        let loaded = loaded(&format!("{USED}with.body = '''{body}'''"), &[]);
+        assert!(loaded.warnings.is_empty(), "{:#?}", loaded.warnings);
+    }
+    let doubted = [
+        (
+            r#"{"region": "{{ params.metadata.region }}"}"#,
+            "write `| default(…)` where a value may be missing",
+        ),
+        (
+            r#"{"a": {{ params.priorty | tojson }}}"#,
+            "unknown name `params.priorty`",
+        ),
+    ];
+    for (body, expected) in doubted {
+        let warnings = loaded(&format!("{USED}with.body = '''{body}'''"), &[]).warnings;
+        assert_eq!(warnings.len(), 1, "{warnings:#?}");
+        assert!(warnings[0].to_string().contains(expected), "{warnings:#?}");
+    }
+    let broken_rules =
+        format!("{USED}with.body = '{{{{ target.name }}}}'\n[budget]\nresponses_per_hour = 0\n");
+    let found = faults(&broken_rules, &[]);
+    assert_eq!(found.len(), 2, "every fault at once: {found:#?}");
+}

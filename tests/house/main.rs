@@ -45,12 +45,11 @@ const NOT_IN_LOGIC: [&str; 12] = [
     "uuid",
 ];
 /// Packages that talk to the world and have no place in actors.
-const NOT_IN_ACTORS: [&str; 8] = [
+const NOT_IN_ACTORS: [&str; 7] = [
     "actix-web",
     "clap",
     "fjall",
     "hyper",
-    "minijinja",
     "prometheus",
     "rdkafka",
     "reqwest",

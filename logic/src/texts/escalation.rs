@@ -87,3 +87,47 @@ pub fn escalate(params: &mut Params, failure: &Failure<'_>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_action_is_named_before_the_alert_in_its_language() {
+        let target = Target::model("churn");
+        let failure = Failure {
+            action: Action::Retrain,
+            target: &target,
+            phase: &Phase::Failed,
+            attempts: 5,
+            attempts_max: 5,
+            id: Id([7; 16]),
+        };
+        let id = Id([7; 16]);
+        let alert = |language: Option<&str>| {
+            let mut params: Params = serde_json::json!({"title": "T", "message": "M"}).into();
+            if let Some(language) = language {
+                params.set("language", &language.into());
+            }
+            escalate(&mut params, &failure);
+            (
+                params.text("title").unwrap(),
+                params.text("message").unwrap(),
+            )
+        };
+        let (title, message) = alert(None);
+        assert_eq!(title, "action failed: T");
+        assert_eq!(
+            message,
+            format!(
+                "retrain of model/churn ended failed after 5 of 5 attempts (action {id}). It was about: M"
+            )
+        );
+        let (title, message) = alert(Some("ko"));
+        assert_eq!(title, "조치 실패: T");
+        assert_eq!(
+            message,
+            format!("모델 churn 재학습 조치 결과: 실패(시도 5/5회, 조치 ID {id}). 원래 알림: M")
+        );
+    }
+}

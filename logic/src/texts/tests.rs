@@ -5,10 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::actions::Action;
 use crate::events::{KINDS, Subject, kind_of};
-use crate::ledger::phase::Phase;
-use crate::ledger::record::Id;
 use crate::severity::Severity;
-use crate::target::{Target, TargetKind};
+use crate::target::TargetKind;
 use crate::view::EventView;
 
 fn written(texts: &Texts, event_type: &str, kind: TargetKind, event: &str) -> Written {
@@ -41,114 +39,154 @@ fn of(tables: &str, language: Language) -> Texts {
     Texts::new(language, &[layer]).unwrap()
 }
 
-#[test]
-fn the_built_in_texts_are_these() {
-    use TargetKind::{Model, Service};
-    let drift = r#"{"drift_score":0.91249,"affected_features":["a","b"]}"#;
-    let performance =
-        r#"{"performance_drop":0.1234,"current_performance":0.8,"baseline_performance":0.9234}"#;
-    let table = [
-        (
-            "data_drift_detected",
-            Model,
-            drift,
+/// Event type, kind of the target, event; title and message in English and in Korean.
+type Row = (
+    &'static str,
+    TargetKind,
+    &'static str,
+    [&'static str; 2],
+    [&'static str; 2],
+);
+
+const BUILT_IN: [Row; 10] = [
+    (
+        "data_drift_detected",
+        TargetKind::Model,
+        r#"{"drift_score":0.91249,"affected_features":["a","b"]}"#,
+        [
             "data drift: churn",
             "data of model churn drifted: score 0.912, 2 features affected, severity high",
+        ],
+        [
             "데이터 드리프트 감지: churn",
             "모델 churn의 데이터 드리프트 감지: 점수 0.912, 영향받은 특성 2개, 심각도 높음",
-        ),
-        (
-            "data_drift_detected",
-            Model,
-            r#"{"affected_features":["a"]}"#,
+        ],
+    ),
+    (
+        "data_drift_detected",
+        TargetKind::Model,
+        r#"{"affected_features":["a"]}"#,
+        [
             "data drift: churn",
             "data of model churn drifted: score unknown, 1 feature affected, severity high",
+        ],
+        [
             "데이터 드리프트 감지: churn",
             "모델 churn의 데이터 드리프트 감지: 점수 알 수 없음, 영향받은 특성 1개, 심각도 높음",
-        ),
-        (
-            "data_drift_detected",
-            Model,
-            r#"{"drift_score":"high"}"#,
+        ],
+    ),
+    (
+        "data_drift_detected",
+        TargetKind::Model,
+        r#"{"drift_score":"high"}"#,
+        [
             "data drift: churn",
             "data of model churn drifted: score unknown, an unknown number of features affected, severity high",
+        ],
+        [
             "데이터 드리프트 감지: churn",
             "모델 churn의 데이터 드리프트 감지: 점수 알 수 없음, 영향받은 특성 수 알 수 없음, 심각도 높음",
-        ),
-        (
-            "model_performance_degraded",
-            Model,
-            performance,
+        ],
+    ),
+    (
+        "model_performance_degraded",
+        TargetKind::Model,
+        r#"{"performance_drop":0.1234,"current_performance":0.8,"baseline_performance":0.9234}"#,
+        [
             "model performance degraded: churn",
             "model churn lost 12.3 %: now 0.800, baseline 0.923, severity high",
+        ],
+        [
             "모델 성능 저하: churn",
             "모델 churn의 성능 저하: 하락폭 12.3%, 현재 0.800, 기준 0.923, 심각도 높음",
-        ),
-        (
-            "model_performance_degraded",
-            Model,
-            "{}",
+        ],
+    ),
+    (
+        "model_performance_degraded",
+        TargetKind::Model,
+        "{}",
+        [
             "model performance degraded: churn",
             "model churn lost an unknown share: now unknown, baseline unknown, severity high",
+        ],
+        [
             "모델 성능 저하: churn",
             "모델 churn의 성능 저하: 하락폭 알 수 없음, 현재 알 수 없음, 기준 알 수 없음, 심각도 높음",
-        ),
-        (
-            "system_overload",
-            Service,
-            r#"{"message":"97 %"}"#,
+        ],
+    ),
+    (
+        "system_overload",
+        TargetKind::Service,
+        r#"{"message":"97 %"}"#,
+        [
             "system overload: churn",
             "system overload on service churn, severity high: 97 %",
+        ],
+        [
             "시스템 과부하: churn",
             "서비스 churn에서 시스템 과부하 발생, 심각도 높음: 97 %",
-        ),
-        (
-            "prediction_latency_high",
-            Service,
-            "{}",
+        ],
+    ),
+    (
+        "prediction_latency_high",
+        TargetKind::Service,
+        "{}",
+        [
             "prediction latency high: churn",
             "prediction latency high on service churn, severity high",
+        ],
+        [
             "예측 지연 시간 증가: churn",
             "서비스 churn에서 예측 지연 시간 증가 발생, 심각도 높음",
-        ),
-        (
-            "service_health_check_failed",
-            Service,
-            "{}",
+        ],
+    ),
+    (
+        "service_health_check_failed",
+        TargetKind::Service,
+        "{}",
+        [
             "service health check failed: churn",
             "service health check failed on service churn, severity high",
+        ],
+        [
             "서비스 상태 점검 실패: churn",
             "서비스 churn에서 서비스 상태 점검 실패 발생, 심각도 높음",
-        ),
-        (
-            "data_quality_issues",
-            Model,
-            "{}",
+        ],
+    ),
+    (
+        "data_quality_issues",
+        TargetKind::Model,
+        "{}",
+        [
             "data quality issues: churn",
             "data quality issues on model churn, severity high",
+        ],
+        [
             "데이터 품질 문제: churn",
             "모델 churn에서 데이터 품질 문제 발생, 심각도 높음",
-        ),
-        (
-            "disk_full",
-            Service,
-            "{}",
+        ],
+    ),
+    (
+        "disk_full",
+        TargetKind::Service,
+        "{}",
+        [
             "disk full: churn",
             "disk full on service churn, severity high",
+        ],
+        [
             "disk full: churn",
             "서비스 churn에서 disk full 발생, 심각도 높음",
-        ),
-    ];
-    for (event_type, kind, event, title, message, title_ko, message_ko) in table {
-        for (language, title, message) in [
-            (Language::En, title, message),
-            (Language::Ko, title_ko, message_ko),
-        ] {
+        ],
+    ),
+];
+
+#[test]
+fn the_built_in_texts_are_these() {
+    for (event_type, kind, event, english, korean) in BUILT_IN {
+        for (language, expected) in [(Language::En, english), (Language::Ko, korean)] {
             let Written { text, failures } = written(&of("", language), event_type, kind, event);
-            assert_eq!(
-                (text.title.as_str(), text.message.as_str()),
-                (title, message)
-            );
+            assert_eq!([text.title, text.message], expected);
             assert!(failures.is_empty());
         }
     }
@@ -371,45 +409,6 @@ fn broken_templates_are_found_by_an_examination() {
             "{source}"
         );
     }
-}
-
-#[test]
-fn a_failed_action_is_named_before_the_alert_in_its_language() {
-    let target = Target::model("churn");
-    let failure = Failure {
-        action: Action::Retrain,
-        target: &target,
-        phase: &Phase::Failed,
-        attempts: 5,
-        attempts_max: 5,
-        id: Id([7; 16]),
-    };
-    let id = Id([7; 16]);
-    let alert = |language: Option<&str>| {
-        let mut params: Params = serde_json::json!({"title": "T", "message": "M"}).into();
-        if let Some(language) = language {
-            params.set("language", &language.into());
-        }
-        escalate(&mut params, &failure);
-        (
-            params.text("title").unwrap(),
-            params.text("message").unwrap(),
-        )
-    };
-    let (title, message) = alert(None);
-    assert_eq!(title, "action failed: T");
-    assert_eq!(
-        message,
-        format!(
-            "retrain of model/churn ended failed after 5 of 5 attempts (action {id}). It was about: M"
-        )
-    );
-    let (title, message) = alert(Some("ko"));
-    assert_eq!(title, "조치 실패: T");
-    assert_eq!(
-        message,
-        format!("모델 churn 재학습 조치 결과: 실패(시도 5/5회, 조치 ID {id}). 원래 알림: M")
-    );
 }
 
 fn tricky_source() -> impl Strategy<Value = String> {

@@ -21,6 +21,7 @@ mod quoting;
 mod sequences;
 mod severities;
 mod targets;
+mod texts;
 mod wording;
 
 #[path = "../support/mod.rs"]

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::samples::Sample;
 use super::signature::Signer;
 use super::template::{Purpose, Template};
+use super::trial::trial;
 use crate::live::{Derived, LiveSecret, any, live};
 
 /// Something wrong with a table.
@@ -24,6 +26,8 @@ pub(crate) struct Compile<'a> {
     /// Names of the tables around the key that is being read.
     below: Vec<String>,
     secrets: Vec<LiveSecret>,
+    /// Orders that templates are tried on.
+    samples: &'a [Sample],
     /// What keeps the table from being used.
     pub(crate) problems: Vec<Problem>,
     /// What works and is probably not meant.
@@ -37,6 +41,7 @@ impl<'a> Compile<'a> {
             environment,
             below: Vec::new(),
             secrets: Vec::new(),
+            samples: &[],
             problems: Vec::new(),
             doubts: Vec::new(),
         }
@@ -45,6 +50,12 @@ impl<'a> Compile<'a> {
     /// The variables that references may name.
     pub(crate) const fn environment(&self) -> &BTreeMap<String, String> {
         self.environment
+    }
+
+    /// With orders on which each template is tried.
+    pub(crate) const fn trying(mut self, samples: &'a [Sample]) -> Self {
+        self.samples = samples;
+        self
     }
 
     /// Reads keys of a table in the table.
@@ -132,7 +143,7 @@ impl<'a> Compile<'a> {
         signer.ok().map(Arc::new)
     }
 
-    /// A template whose values are made safe for `purpose`.
+    /// A template whose values are made safe for `purpose`, tried on sample orders; for JSON it is a whole document.
     pub(crate) fn template(
         &mut self,
         key: &str,
@@ -140,7 +151,19 @@ impl<'a> Compile<'a> {
         purpose: Purpose,
     ) -> Option<Template> {
         match Template::compile(source, purpose) {
-            Ok(template) => Some(template),
+            Ok(template) => {
+                match trial(&template, purpose, self.samples) {
+                    Some(found) if found.is_doubt => {
+                        self.doubt(key, &found.problem, &found.remedy);
+                    }
+                    Some(found) => {
+                        self.problem(key, found.problem, found.remedy);
+                        return None;
+                    }
+                    None => {}
+                }
+                Some(template)
+            }
             Err(problem) => {
                 self.problem(
                     key,

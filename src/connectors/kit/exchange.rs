@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::answer;
 use super::context::Plain;
 use super::headers;
+use super::rehearsal::{self, Shown};
 use super::service::Service;
 use super::template::{ENCODED, Template};
 use crate::live::LiveSecret;
@@ -158,6 +159,11 @@ impl Talk<'_> {
             Ok(url) => self.line(&call.method, &url),
             Err(problem) => return answer::refused(problem),
         };
+        rehearsal::show(|| Shown {
+            line: line.clone(),
+            headers: self.shown_headers(call),
+            body: call.body.as_deref().map(|body| self.mask(body)),
+        });
         let body = call.body.as_deref().unwrap_or_default();
         let body = self.mask(cut(body, ANSWER_BYTES_MASKED));
         let body = match cut(&body, BODY_BYTES_SHOWN) {
@@ -165,6 +171,18 @@ impl Talk<'_> {
             shown => format!(" with {shown}"),
         };
         done(format!("dry run: would send {line}{body}"))
+    }
+
+    fn shown_headers(&self, call: &Call) -> Vec<(String, String)> {
+        let mut headers = self.service.headers.map();
+        for (name, value) in &call.headers {
+            headers.insert(name, value.clone());
+        }
+        let shown = headers.iter().map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            (name.to_string(), self.mask(&value))
+        });
+        shown.collect()
     }
 
     async fn send(&self, call: Call) -> Result<Reply, Answer> {

@@ -1,5 +1,6 @@
 //! minijinja templates of URL and body, compiled at load, bounded at rendering.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use minijinja::value::{Serde, Value};
@@ -33,6 +34,14 @@ pub(crate) enum Purpose {
 #[derive(Clone, Debug)]
 pub(crate) struct Template {
     environment: Arc<Environment<'static>>,
+}
+
+/// Why a template cannot be rendered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unrendered {
+    pub(super) problem: String,
+    /// A value that it reads is not there.
+    pub(super) missing: bool,
 }
 
 const NAME: &str = "template";
@@ -73,10 +82,27 @@ impl Template {
 
     /// Renders for an order.
     pub(crate) fn render(&self, context: &Plain<'_>) -> Result<String, String> {
-        self.environment
+        let rendered = self.try_render(context);
+        rendered.map_err(|unrendered| unrendered.problem)
+    }
+
+    /// Renders for an order; an error says whether a value is missing.
+    pub(super) fn try_render(&self, context: &Plain<'_>) -> Result<String, Unrendered> {
+        let rendered = self
+            .environment
             .get_template(NAME)
-            .and_then(|template| template.render(Value::from(Serde(context))))
-            .map_err(|error| describe(&error))
+            .and_then(|template| template.render(Value::from(Serde(context))));
+        rendered.map_err(|error| Unrendered {
+            problem: describe(&error),
+            missing: error.kind() == ErrorKind::UndefinedError,
+        })
+    }
+
+    /// Names that it reads, with those below them: `params.priority`.
+    pub(super) fn nested_names(&self) -> BTreeSet<String> {
+        let template = self.environment.get_template(NAME);
+        let names = template.map(|template| template.undeclared_variables(true));
+        names.unwrap_or_default().into_iter().collect()
     }
 }
 
