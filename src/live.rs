@@ -132,10 +132,13 @@ fn present(reference: &str) -> Option<Stamp> {
         .map(|metadata| stamp(&metadata))
 }
 
+/// How something is made of the values of secrets.
+type Make<T> = Box<dyn Fn(&[Secret]) -> Result<T, String> + Send + Sync>;
+
 /// Something made of secrets, made again when one of them changes. What cannot be made of the new values is not replaced.
 pub(crate) struct Derived<T> {
     of: Vec<LiveSecret>,
-    make: Box<dyn Fn(&[Secret]) -> Result<T, String> + Send + Sync>,
+    make: Make<T>,
     made: Mutex<(Vec<u64>, Arc<T>)>,
 }
 

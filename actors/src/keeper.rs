@@ -30,7 +30,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Calls under way at the same time; the others wait, the longest due first.
 const CALLS_MAX: usize = 16;
 /// Pause after a call that panicked or did not end in time.
-const PAUSE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_mins(1);
 
 /// The actor.
 pub struct Keeper {
@@ -175,12 +175,11 @@ impl Keeper {
                 binding.connector.tend(outgoing, tending).await
             });
             let called = tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, call.catch_unwind());
-            match called.await {
-                Ok(Ok(tended)) => tended,
-                Ok(Err(_)) | Err(_) => {
-                    tracing::warn!(action_id = %id, "the connector panicked or did not end in time while it tended an action");
-                    Tended::Again(PAUSE)
-                }
+            if let Ok(Ok(tended)) = called.await {
+                tended
+            } else {
+                tracing::warn!(action_id = %id, "the connector panicked or did not end in time while it tended an action");
+                Tended::Again(PAUSE)
             }
         };
         scope.spawn(called, move |worker, tended, scope| {

@@ -9,7 +9,7 @@ use homeostat_logic::target::{Target, TargetKind};
 use serde_json::{Value, json};
 
 use super::service::{Question, Service};
-use super::text::{array, field, printable};
+use super::text::{self, array, field, printable};
 use super::{Failure, Wiring, print};
 use crate::connectors::Examined;
 
@@ -86,20 +86,21 @@ async fn list(url: &str, as_json: bool) -> Result<(), Failure> {
     let mut lines = String::new();
     for connection in array(&answer, "connections") {
         if as_json {
-            lines.push_str(&format!("{connection}\n"));
+            text::line(&mut lines, connection);
             continue;
         }
-        let text = |name: &str| printable(&field(connection, name).unwrap_or_default());
+        let cell = |name: &str| printable(&field(connection, name).unwrap_or_default());
         let dry = connection.get("dry_run").and_then(Value::as_bool);
         let dry = if dry == Some(true) { "  dry run" } else { "" };
         let actions: Vec<String> = array(connection, "actions").iter().map(used).collect();
-        lines.push_str(&format!(
-            "{:<20} {:<20} {:<10} {}{dry}\n",
-            text("name"),
-            text("kind"),
+        let shown = format!(
+            "{:<20} {:<20} {:<10} {}{dry}",
+            cell("name"),
+            cell("kind"),
             state(connection),
             actions.join(", ")
-        ));
+        );
+        text::line(&mut lines, shown);
     }
     print(&lines)
 }
@@ -131,15 +132,15 @@ fn show(name: &str, examined: &[Examined], as_json: bool) -> Result<(), Failure>
     let mut wrong = 0_usize;
     for one in examined {
         if !as_json {
-            lines.push_str(&format!("{} of {}\n", one.action, one.target));
+            text::line(&mut lines, format_args!("{} of {}", one.action, one.target));
         }
         for finding in &one.findings {
             wrong += usize::from(matches!(finding, Finding::Wrong { .. }));
-            lines.push_str(&if as_json {
-                format!("{}\n", document(one, finding))
+            if as_json {
+                text::line(&mut lines, document(one, finding));
             } else {
-                line(finding)
-            });
+                lines.push_str(&line(finding));
+            }
         }
     }
     print(&lines)?;

@@ -173,7 +173,7 @@ fn open_error(error: &anyhow::Error, settings: &Settings) -> OpenError {
 /// The environment, with the option `--dry-run` as its key.
 fn with_option(dry_run: bool) -> Vec<(String, String)> {
     let option = dry_run.then(|| (format!("{PREFIX}DRY_RUN"), "true".to_owned()));
-    let of_process = of_process().into_iter();
+    let of_process = of_process();
     of_process
         .filter(|(name, _)| option.as_ref().is_none_or(|(option, _)| name != option))
         .chain(option.clone())

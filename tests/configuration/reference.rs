@@ -101,14 +101,13 @@ fn same(present: &toml_edit::Value, made: &toml_edit::Value) -> bool {
             .as_float()
             .or_else(|| value.as_integer().map(|number| number as f64))
     };
-    match (number(present), number(made)) {
-        (Some(present), Some(made)) => (present - made).abs() < 1e-12,
-        _ => {
-            // Without the comment behind it.
-            let mut present = present.clone();
-            present.decor_mut().clear();
-            present.to_string().trim() == made.to_string().trim()
-        }
+    if let (Some(present), Some(made)) = (number(present), number(made)) {
+        (present - made).abs() < 1e-12
+    } else {
+        // Without the comment behind it.
+        let mut present = present.clone();
+        present.decor_mut().clear();
+        present.to_string().trim() == made.to_string().trim()
     }
 }
 

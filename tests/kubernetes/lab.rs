@@ -238,7 +238,7 @@ pub(crate) fn connector(
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("homeostat.toml");
     std::fs::write(&file, &text).unwrap();
-    let loaded = load(&[file], BTreeMap::<String, String>::new().into_iter());
+    let loaded = load(&[file], BTreeMap::<String, String>::new());
     let configuration = loaded.unwrap_or_else(|problem| panic!("{text}\n{problem:?}"));
     let connections = &configuration.settings.connections;
     let binding = connections

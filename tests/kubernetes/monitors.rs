@@ -93,7 +93,7 @@ async fn a_cronjob_runs_more_often_for_a_while_and_then_as_before() {
     ));
     assert!(connector.is_tended());
     let soon = connector.tend(later(&order, 90), LASTS).await;
-    assert_eq!(soon, Tended::Again(Duration::from_secs(30 * 60)));
+    assert_eq!(soon, Tended::Again(Duration::from_mins(30)));
     assert_eq!(schedule(&lab, &path).await, "*/5 * * * *");
     // Another instance, after a crash: it knows the order and no more.
     let other = monitor(&lab, "");
@@ -130,7 +130,7 @@ async fn a_second_order_extends_the_first_and_keeps_what_was_before_it() {
     );
     // The first one's time is over, the second one's is not.
     let tended = connector.tend(later(&first, 120), LASTS).await;
-    assert_eq!(tended, Tended::Again(Duration::from_secs(3_600)));
+    assert_eq!(tended, Tended::Again(Duration::from_hours(1)));
     assert_eq!(schedule(&lab, &path).await, "* * * * *");
     // A third one that asks for less keeps the closer watch, for longer.
     let third = resolved(&connector, &later(&an_order(600), 90)).await;

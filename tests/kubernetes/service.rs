@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::lab::{Lab, template};
 
 const TOKEN: &str = "operator-token-of-the-tests-0123456789";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A service of its own on the embedded log.
 struct Service<'a> {

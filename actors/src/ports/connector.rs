@@ -74,7 +74,7 @@ pub enum Probe {
 /// What an examination of a connection found ([`Connector::examine`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// It is as it must be: what was found, such as "version 3.3.2" or "DAG train_fraud found".
+    /// It is as it must be: what was found, such as "version 3.3.2" or "DAG `train_fraud` found".
     Fine(String),
     /// An action would fail.
     Wrong {

@@ -1,9 +1,9 @@
-//! Results of NannyML 0.13 as a table: `results.filter(period="analysis").to_df(multilevel=False).to_json(orient="records")`.
+//! Results of `NannyML` 0.13 as a table: `results.filter(period="analysis").to_df(multilevel=False).to_json(orient="records")`.
 //! Each chunk with an alert becomes one event per kind of alert: `data_drift_detected`, `model_performance_degraded` or
 //! `data_quality_issues`. Chunks of the reference period are left out; of chunks without dates only the last one counts,
 //! because the others are not news.
 //!
-//! Severity: medium; the rules raise it by the drift score and the number of features. NannyML itself decides what is an
+//! Severity: medium; the rules raise it by the drift score and the number of features. `NannyML` itself decides what is an
 //! alert. Performance above its upper threshold (of an error: below its lower one) is no degradation.
 
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! `constraint_violations.json` of SageMaker Model Monitor: features with a `baseline_drift_check` become one
+//! `constraint_violations.json` of `SageMaker` Model Monitor: features with a `baseline_drift_check` become one
 //! `data_drift_detected`, all other violations one `data_quality_issues`. The file has neither a model's name nor a time.
 //!
 //! Severity: medium; the rules raise it by the number of features. The drift score stands only in the description, from

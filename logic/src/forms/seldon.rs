@@ -1,4 +1,4 @@
-//! What an Alibi Detect server of Seldon or KServe sends as CloudEvents: `io.seldon.serving.inference.drift` becomes
+//! What an Alibi Detect server of Seldon or `KServe` sends as CloudEvents: `io.seldon.serving.inference.drift` becomes
 //! `data_drift_detected`, an outlier `data_quality_issues`. Knative, its usual carrier, writes the attributes into headers
 //! `ce-*`; `inferenceservicename` names the model.
 //!

@@ -1,5 +1,5 @@
 //! A pandas table as JSON, in each form that `DataFrame.to_json` writes: records, split, or columns; names of several levels
-//! are joined by `_`, as NannyML's `to_df(multilevel=False)` does it.
+//! are joined by `_`, as `NannyML`'s `to_df(multilevel=False)` does it.
 
 use std::collections::BTreeMap;
 

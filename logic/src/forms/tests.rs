@@ -78,7 +78,7 @@ fn evidently_decides_by_the_direction_of_each_method() {
     assert!(events("evidently", fixture!("evidently-no-drift")).is_empty());
     // Without a dataset's share the largest distance is the score.
     let one = events("evidently", fixture!("evidently-one-column"));
-    assert_eq!(one[0].1["drift_score"], json!(2.278873206955986));
+    assert_eq!(one[0].1["drift_score"], json!(2.278_873_206_955_986));
     assert_eq!(one[0].1["severity"], "medium");
     let tested = events("evidently", fixture!("evidently-one-column-tests"));
     assert_eq!(tested[0].1["affected_features"], json!(["income"]));
@@ -97,7 +97,7 @@ fn failed_tests_of_evidently_are_about_the_model_or_about_the_data() {
         model["message"],
         "Accuracy metric: Actual value 0.608 < 0.800"
     );
-    assert_eq!(model["current_performance"], json!(0.6083333333333333));
+    assert_eq!(model["current_performance"], json!(0.608_333_333_333_333_3));
     assert_eq!(model["baseline_performance"], json!(0.8));
     let issues = json!(["Column 'x' missing values: Less or Equal 0.000"]);
     assert_eq!(found[1].1["failed_tests"], issues);
@@ -145,8 +145,8 @@ fn nannyml_distinguishes_features_from_performance() {
     let (topic, event) = &performance[0];
     assert_eq!(*topic, "model.performance.degraded");
     assert_eq!(event["performance"][0]["estimated"], true);
-    assert_eq!(event["current_performance"], json!(0.9115789551));
-    assert_eq!(event["baseline_performance"], json!(0.9394570813));
+    assert_eq!(event["current_performance"], json!(0.911_578_955_1));
+    assert_eq!(event["baseline_performance"], json!(0.939_457_081_3));
     let together = events("nannyml", fixture!("nannyml-multivariate-records"));
     assert_eq!(together[0].0, "data.drift.detected");
     assert_eq!(together[0].1.get("affected_features"), None);
@@ -224,7 +224,7 @@ fn an_alert_is_one_event_and_its_end_another() {
     };
     let firing = alert("firing", "0001-01-01T00:00:00Z", "a");
     let over = alert("resolved", "2026-11-30T11:00:00Z", "a");
-    let both = events("alertmanager", &group(vec![firing.clone(), over.clone()]));
+    let both = events("alertmanager", &group(vec![firing.clone(), over]));
     let ids: Vec<&Value> = both.iter().map(|(_, event)| &event["event_id"]).collect();
     assert_ne!(ids[0], ids[1]);
     // A notification that repeats the alert beside another one is the same event.

@@ -328,7 +328,7 @@ pub struct ActionSettings {
     pub connection: String,
     /// Whether each one waits for `homeostat approve ID --reason WHY`, or expires with an alert. Not for alerts.
     pub approval: bool,
-    /// Without a clear answer: idempotent = send again, verify = ask first, at_most_once = a person decides.
+    /// Without a clear answer: idempotent = send again, verify = ask first, `at_most_once` = a person decides.
     pub policy: Policy,
     /// Attempts at most, 1 to 10; after the last one a person is alerted.
     #[schemars(range(min = 1, max = 10))]

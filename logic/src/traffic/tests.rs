@@ -19,12 +19,12 @@ fn leave(gate: &mut Gate, mut pass: Pass, signal: Signal, limits: &Limits, now: 
     gate.leave(pass);
 }
 
-fn claim(due: Millis) -> Option<Claim> {
-    Some(Claim {
+const fn claim(due: Millis) -> Claim {
+    Claim {
         count: 3,
         due,
         wait: Wait::Concurrency,
-    })
+    }
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn so_many_are_in_flight_at_most_and_a_place_given_back_is_taken_again() {
 #[test]
 fn whoever_is_due_longer_goes_first_also_in_another_partition_but_not_for_ever() {
     let mut gate = Gate::new(at(0));
-    gate.claim(7, claim(100), at(0));
+    gate.claim(7, Some(claim(100)), at(0));
     assert_eq!(gate.enter(&TWO, 1, 101, at(1)), Err(Wait::Concurrency));
     assert!(gate.enter(&TWO, 1, 100, at(1)).is_ok(), "equally long");
     assert!(gate.enter(&TWO, 7, 101, at(1)).is_ok(), "its own");
@@ -55,13 +55,13 @@ fn whoever_is_due_longer_goes_first_also_in_another_partition_but_not_for_ever()
     assert_eq!((health.waiting, health.wait), (3, Some(Wait::Concurrency)));
 
     let mut gate = Gate::new(at(0));
-    gate.claim(7, claim(100), at(0));
+    gate.claim(7, Some(claim(100)), at(0));
     assert!(gate.enter(&TWO, 1, 101, at(499)).is_err());
     assert!(
         gate.enter(&TWO, 1, 101, at(500)).is_ok(),
         "it does not look any more"
     );
-    gate.claim(7, claim(100), at(501));
+    gate.claim(7, Some(claim(100)), at(501));
     gate.claim(7, None, at(502));
     assert!(gate.enter(&TWO, 1, 101, at(503)).is_ok());
     assert_eq!(gate.health(at(503)).wait, None);
@@ -214,7 +214,7 @@ proptest! {
                     leave(&mut gate, pass, signal, &limits, now);
                 }
                 Happening::Leave(..) => {}
-                Happening::Claim(partition, due) => gate.claim(partition, due.and_then(claim), now),
+                Happening::Claim(partition, due) => gate.claim(partition, due.map(claim), now),
                 Happening::Pass(time) => now += at(time),
             }
             prop_assert!(out.len() <= concurrency_max);

@@ -228,7 +228,9 @@ impl Talk<'_> {
             .get(RETRY_AFTER)
             .and_then(|value: &HeaderValue| value.to_str().ok())
             .and_then(|value| answer::retry_after(value, self.order.now))
-            .or((status == StatusCode::TOO_MANY_REQUESTS).then_some(answer::TOO_MANY_PAUSE_MS));
+            .or_else(|| {
+                (status == StatusCode::TOO_MANY_REQUESTS).then_some(answer::TOO_MANY_PAUSE_MS)
+            });
         let mut body = Vec::new();
         while body.len() <= ANSWER_BYTES_READ
             && let Ok(Some(chunk)) = response.chunk().await

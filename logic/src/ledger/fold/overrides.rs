@@ -202,7 +202,7 @@ impl Fold {
     fn acknowledge(&mut self, id: Id, expect: i64, cause: &Cause) -> Ruling {
         let action = self.expected(id, expect)?;
         let delivered = action.step.action == Action::Alert && action.phase == Phase::Done;
-        if !ended_badly(action.phase) && !(delivered && self.follows(3)) {
+        if !(ended_badly(action.phase) || delivered && self.follows(3)) {
             return Err(wrong("acknowledge", action.phase));
         }
         let alerts = if self.follows(2) {
