@@ -9,7 +9,7 @@ use homeostat_logic::rules::schema::{DEFAULT_ACTION, executed_actions};
 use homeostat_logic::target::{Target, TargetKind};
 use toml::Value;
 
-use super::faults::{Fault, join, suggest};
+use super::faults::{Fault, Origin, join, suggest};
 use super::layers::{Entry, Node};
 use super::shape::Shape;
 use crate::connectors::common::Common;
@@ -58,6 +58,33 @@ pub(super) fn expand(root: &mut Entry) {
             if let Some(laid) = layers.into_iter().flatten().reduce(laid_over) {
                 own.insert(name, laid);
             }
+        }
+    }
+}
+
+/// Gives each action the policy that suits the kind of its connection, where no layer but the defaults says one.
+pub(super) fn suit(root: &mut Entry) {
+    let suited: Vec<(Vec<String>, Entry)> = uses(root)
+        .iter()
+        .filter_map(|one| {
+            let policy = one.table.at(&["policy"])?;
+            let kind = root.at(&["connections", one.text("connection"), "kind"])?;
+            let name = kind.leaf()?.as_str()?;
+            let known = KINDS.iter().find(|known| known.name() == name)?;
+            let node = Node::Leaf(known.policy()?.into());
+            matches!(policy.origin, Origin::Default { .. }).then(|| {
+                let path = one.path.iter().map(|name| (*name).to_owned());
+                let origin = kind.origin.clone();
+                (path.collect(), Entry { origin, node })
+            })
+        })
+        .collect();
+    for (path, policy) in suited {
+        let table = path
+            .iter()
+            .try_fold(&mut *root, |entry, name| entry.child_mut(name));
+        if let Some(table) = table.and_then(Entry::table_mut) {
+            table.insert("policy".to_owned(), policy);
         }
     }
 }

@@ -133,6 +133,7 @@ fn examine_all(
         merged.overlay(layer);
     }
     connections::expand(&mut merged);
+    connections::suit(&mut merged);
     let mut warnings = Vec::new();
     if trials == Trials::Made {
         texts::check(&merged, &mut faults);

@@ -387,16 +387,18 @@ fn width(format: &str) -> i64 {
 }
 
 fn check_words(words: &[String], items: &[Value]) -> Result<(), (String, String)> {
+    // Without a closed set any text is a word.
     let words = borrowed(words);
     let mut seen = Vec::new();
     for item in items {
         let Some(word) = item.as_str() else {
-            return Err((
-                format!("holds {}", kind(item)),
-                format!("write only words from {}", words.join(", ")),
-            ));
+            let remedy = match words.as_slice() {
+                [] => "write each in quotes".to_owned(),
+                words => format!("write only words from {}", words.join(", ")),
+            };
+            return Err((format!("holds {}", kind(item)), remedy));
         };
-        if !words.contains(&word) {
+        if !words.is_empty() && !words.contains(&word) {
             return Err((format!("`{word}` is unknown"), suggest(word, &words)));
         }
         if seen.contains(&word) {

@@ -24,6 +24,8 @@ pub(crate) trait Kind: Sized + Send + Sync + 'static {
     /// For the documentation, in Markdown: what it needs (rights, scopes), what an attempt in doubt means, and against which
     /// versions of the service it is tested.
     const NOTES: &'static str = "";
+    /// The policy of its actions where none is written, if it is another than that of the defaults.
+    const POLICY: Option<&'static str> = None;
     /// Keys of `[connections.NAME]` besides `kind` and [`Common`]'s. Comments, bounds and defaults of its fields are the documentation.
     type Settings: DeserializeOwned + JsonSchema;
     /// Keys of `[actions.ACTION.with]`.
@@ -58,6 +60,7 @@ pub(crate) trait AnyKind: Sync {
     fn about(&self) -> &'static str;
     fn example(&self) -> &'static str;
     fn notes(&self) -> &'static str;
+    fn policy(&self) -> Option<&'static str>;
     fn carries(&self, action: Action) -> bool;
     fn probed_by(&self) -> Option<&'static str>;
     /// Schema of `[connections.NAME]`, with `kind` and [`Common`]'s.
@@ -113,6 +116,10 @@ impl<K: Kind> AnyKind for Entry<K> {
         K::NOTES
     }
 
+    fn policy(&self) -> Option<&'static str> {
+        K::POLICY
+    }
+
     fn carries(&self, action: Action) -> bool {
         K::carries(action)
     }
@@ -126,6 +133,11 @@ impl<K: Kind> AnyKind for Entry<K> {
         let kind = json!({ "type": "string", "enum": [K::NAME], "description": "Kind of the connection." });
         let mut common = schema_of::<Common>();
         let common = common.get_mut("properties").map(Value::take);
+        // A kind without keys of its own has none yet.
+        if let Some(schema) = schema.as_object_mut() {
+            schema.entry("properties").or_insert_with(|| json!({}));
+            schema.insert("additionalProperties".to_owned(), json!(false));
+        }
         if let Some(Value::Object(keys)) = schema.get_mut("properties") {
             keys.insert("kind".to_owned(), kind);
             if let Some(Value::Object(common)) = common {

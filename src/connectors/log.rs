@@ -41,21 +41,18 @@ impl Connector for LogConnector {
             "log connector carries out an action"
         );
         let append = self.events.append(vec![record(&order)]);
-        async move { answer(append.await.pop()) }.boxed()
+        async move { appended(SYSTEM_ALERTS, append.await.pop()) }.boxed()
     }
 }
 
 /// Nothing but an acknowledged append is done. An append that was refused or denied had certainly no effect, and one that was
 /// refused never will; one without answer may have been written, and the next attempt publishes the same event id again.
-fn answer(appended: Option<Result<Appended, LogError>>) -> Answer {
-    let (outcome, permanent, detail) = match appended {
+pub(super) fn appended(topic: &str, answer: Option<Result<Appended, LogError>>) -> Answer {
+    let (outcome, permanent, detail) = match answer {
         Some(Ok(at)) => (
             FinishOutcome::Done,
             false,
-            format!(
-                "published on {SYSTEM_ALERTS}/{} at {}",
-                at.partition, at.offset
-            ),
+            format!("published on {topic}/{} at {}", at.partition, at.offset),
         ),
         Some(Err(error)) if error.class() == ErrorClass::Reject => {
             (FinishOutcome::Failed, true, error.to_string())

@@ -2,9 +2,11 @@
 //!
 //! A new kind is a file here that implements `kind::Kind`, its `mod` line and its line in `KINDS`.
 
+mod alertmanager;
 mod argo_workflows;
 pub(crate) mod common;
 mod examine;
+mod kafka;
 pub(crate) mod kind;
 pub(crate) mod kit;
 mod kubernetes_job;
@@ -13,7 +15,11 @@ mod kubernetes_rollout;
 mod kubernetes_scale;
 pub mod log;
 pub mod preview;
+mod pagerduty;
 mod reference;
+mod slack;
+mod smtp;
+mod teams;
 mod webhook;
 
 use std::sync::Arc;
@@ -33,11 +39,17 @@ pub use reference::reference;
 // One a line.
 #[rustfmt::skip]
 pub(crate) static KINDS: &[&dyn AnyKind] = &[
+    &Entry::<alertmanager::Alertmanager>::NEW,
     &Entry::<argo_workflows::ArgoWorkflows>::NEW,
+    &Entry::<kafka::Kafka>::NEW,
     &Entry::<kubernetes_job::KubernetesJob>::NEW,
     &Entry::<kubernetes_monitor::KubernetesMonitor>::NEW,
     &Entry::<kubernetes_rollout::KubernetesRollout>::NEW,
     &Entry::<kubernetes_scale::KubernetesScale>::NEW,
+    &Entry::<pagerduty::Pagerduty>::NEW,
+    &Entry::<slack::Slack>::NEW,
+    &Entry::<smtp::Smtp>::NEW,
+    &Entry::<teams::Teams>::NEW,
     &Entry::<webhook::Webhook>::NEW,
 ];
 
@@ -51,7 +63,8 @@ pub const fn request_variables() -> [&'static str; kit::NAMES.len()] {
     kit::NAMES
 }
 
-/// Binds each action to the built-in connection `log`, beside what the configuration binds.
+/// Binds each action to the built-in connection `log`, beside what the configuration binds, and gives the event log to what
+/// publishes on it.
 pub fn with_log(configured: &Connections, events: &Arc<dyn EventLog>) -> Connections {
     let mut connections = configured.clone();
     let connector = Arc::new(log::LogConnector::new(Arc::clone(events)));
@@ -65,5 +78,22 @@ pub fn with_log(configured: &Connections, events: &Arc<dyn EventLog>) -> Connect
         };
         connections.bind(log::NAME, action, None, binding);
     }
+    for (name, action, target, binding) in configured.iter() {
+        if let Some(connector) = binding.connector.over(events) {
+            let binding = Binding {
+                connector,
+                ..binding.clone()
+            };
+            connections.bind(name, action, target.cloned(), binding);
+        }
+    }
     connections
+}
+
+/// Whether a connection publishes on the service's event log.
+pub fn needs_log(connections: &Connections, name: &str) -> bool {
+    let mut uses = connections.iter();
+    uses.any(|(connection, _, _, binding)| {
+        connection == name && binding.kind == <kafka::Kafka as kind::Kind>::NAME
+    })
 }

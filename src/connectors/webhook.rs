@@ -267,10 +267,7 @@ impl Hook {
     async fn reachable(&self, order: &Order) -> Finding {
         match self.talk(order).reach().await {
             Ok(reply) => Finding::Fine(format!("the service answers ({})", reply.status)),
-            Err(answer) => Finding::wrong(
-                answer.detail,
-                "check url, network, certificates and proxy of the connection",
-            ),
+            Err(answer) => Finding::unreachable(answer.detail),
         }
     }
 }

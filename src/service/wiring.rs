@@ -79,7 +79,7 @@ impl Wiring for Service {
         target: Option<&'a Target>,
     ) -> Result<BoxFuture<'a, Vec<Examined>>, Vec<String>> {
         let configuration = configured(files)?;
-        let connections = configuration.settings.connections;
+        let connections = configuration.settings.connections.clone();
         let written = configuration
             .provenance
             .keys()
@@ -97,6 +97,16 @@ impl Wiring for Service {
         let rules =
             rules.map_err(|errors| errors.iter().map(ToString::to_string).collect::<Vec<_>>())?;
         let now = SystemClock.now();
+        // An embedded log belongs to the running service.
+        let settings = &configuration.settings;
+        let connections = if connectors::needs_log(&connections, name)
+            && settings.kafka.bootstrap_servers.is_some()
+        {
+            let log = open_log(settings).map_err(|error| vec![exit::in_full(&error)])?;
+            connectors::with_log(&connections, &log)
+        } else {
+            connections
+        };
         Ok(
             async move { connectors::examine(&connections, &rules, name, target, now).await }
                 .boxed(),

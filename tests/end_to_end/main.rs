@@ -30,6 +30,7 @@ mod open_actions;
 mod openapi;
 mod operators;
 mod raw_records;
+mod reaching_people;
 mod rules_over_api;
 mod secured;
 mod support;

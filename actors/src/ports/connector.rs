@@ -12,6 +12,8 @@ use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
 use homeostat_logic::traffic::Limits;
 
+use super::log::EventLog;
+
 /// One attempt to be sent, complete: a connector reads nothing else.
 #[derive(Clone, Debug)]
 pub struct Order {
@@ -95,6 +97,14 @@ impl Finding {
             remedy: remedy.into(),
         }
     }
+
+    /// There was no answer, for this reason.
+    pub fn unreachable(problem: impl Into<String>) -> Self {
+        Self::wrong(
+            problem,
+            "check url, network, certificates and proxy of the connection",
+        )
+    }
 }
 
 /// What the ledger knows of a done action that is tended.
@@ -148,6 +158,11 @@ pub trait Connector: Send + Sync + 'static {
     /// answer [`Tended::Over`] at once where nothing is left. Bounded in time as [`Connector::send`] is.
     fn tend(&self, _order: Order, _state: Tending) -> BoxFuture<'_, Tended> {
         Box::pin(std::future::ready(Tended::Over))
+    }
+
+    /// This connector with the service's event log, for one that publishes on it; `None`: it needs none.
+    fn over(&self, _events: &Arc<dyn EventLog>) -> Option<Arc<dyn Connector>> {
+        None
     }
 
     /// Turns a relative order into absolute parameters before the first bid (`+2 replicas` into `5 replicas`), so that

@@ -8,6 +8,7 @@ use super::signature::Signer;
 use super::template::{Purpose, Template};
 use super::trial::trial;
 use crate::live::{Derived, LiveSecret, any, live};
+use crate::secrets::is_reference;
 
 /// Something wrong with a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +96,26 @@ impl<'a> Compile<'a> {
     /// The secret that a reference names. It never appears in answers of this connection ([`Compile::secrets`]).
     pub(crate) fn secret(&mut self, key: &str, reference: &str) -> Option<LiveSecret> {
         self.secret_of_form(key, reference, any)
+    }
+
+    /// A secret without which a connection is none.
+    pub(crate) fn required(&mut self, key: &str, reference: &str) -> Option<LiveSecret> {
+        if reference.is_empty() {
+            self.problem(key, "is missing", "write env:NAME or file:PATH");
+            return None;
+        }
+        self.secret(key, reference)
+    }
+
+    /// Records a problem of a `url` that is itself the credential and is written in the clear.
+    pub(crate) fn secret_url(&mut self, url: &str) {
+        if !url.is_empty() && !is_reference(url) {
+            self.problem(
+                "url",
+                "holds a secret in the clear: who knows this address can post to it",
+                "write env:NAME or file:PATH and put the address into that variable or file",
+            );
+        }
     }
 
     /// A secret that must have a form; `check` says what is wrong with a value.

@@ -12,6 +12,7 @@ pub(crate) mod kubernetes;
 pub(crate) mod proposed;
 pub(crate) mod rehearsal;
 pub(crate) mod samples;
+pub(crate) mod notice;
 pub(crate) mod service;
 mod signature;
 mod template;

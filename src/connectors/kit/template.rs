@@ -80,6 +80,13 @@ impl Template {
         })
     }
 
+    /// Whether it reads this field of an order.
+    pub(crate) fn reads(&self, name: &str) -> bool {
+        self.environment
+            .get_template(NAME)
+            .is_ok_and(|template| template.undeclared_variables(false).contains(name))
+    }
+
     /// Renders for an order.
     pub(crate) fn render(&self, context: &Plain<'_>) -> Result<String, String> {
         let rendered = self.try_render(context);

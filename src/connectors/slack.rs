@@ -1,0 +1,416 @@
+//! The kind `slack`: an alert is a message in a channel, by an incoming webhook or, with a bot's token, in threads by target.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments of keys are read in TOML, by people who are not used to backticks"
+)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Tended, Tending};
+use homeostat_logic::actions::Action;
+use homeostat_logic::ledger::record::{FinishOutcome, Millis};
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use self::message::{acknowledged, message};
+use self::threads::{Posted, Threads};
+use super::kind::Kind;
+use super::kit::exchange::either;
+use super::kit::notice::{Link, Notice, NoticeSettings, is_for_people};
+use super::kit::{Call, Compile, Reply, Service, ServiceSettings, Talk, refused};
+use crate::live::LiveSecret;
+
+mod message;
+mod threads;
+
+const API: &str = "https://slack.com/api";
+/// Longest thread of a target.
+const THREAD_MINUTES_MAX: u32 = 7 * 24 * 60;
+/// How long an acknowledgement still changes the message, in milliseconds: within the ledger's memory of eight days.
+const FOLLOWED_MS: Millis = 7 * 24 * 60 * 60 * 1000;
+/// Pause between two looks at whether that is over, and between attempts to change the message.
+const LOOK: Duration = Duration::from_secs(60 * 60);
+const CHANGE_AGAIN: Duration = Duration::from_secs(60);
+
+/// Keys of `[connections.NAME]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Settings {
+    #[serde(flatten)]
+    service: ServiceSettings,
+    /// Token of a bot (xoxb-…): a reference. Messages are then posted by chat.postMessage, in threads; without it url is a
+    /// reference to the address of an incoming webhook.
+    #[schemars(length(min = 1))]
+    token: Option<String>,
+    #[serde(flatten)]
+    notice: NoticeSettings,
+}
+
+/// Keys of `[actions.alert.with]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct With {
+    /// Id of the channel (C…), with a bot's token; a webhook has its channel.
+    #[schemars(length(min = 1))]
+    channel: Option<String>,
+    /// With a bot's token: alerts about a target within so many minutes of the last one are replies in its thread; one that is
+    /// graver than those before is shown in the channel too. 0 = each alert is a message of its own.
+    #[serde(default = "thread_minutes")]
+    #[schemars(range(min = 0, max = THREAD_MINUTES_MAX))]
+    thread_minutes: u32,
+}
+
+const fn thread_minutes() -> u32 {
+    24 * 60
+}
+
+/// A connection of this kind.
+pub(crate) struct Slack {
+    service: Arc<Service>,
+    token: Option<LiveSecret>,
+    link: Link,
+}
+
+impl Kind for Slack {
+    const NAME: &'static str = "slack";
+    const ABOUT: &'static str = "Slack, by an incoming webhook or a bot";
+    const EXAMPLE: &'static str = r##"[connections.chat]
+kind = "slack"
+token = "env:SLACK_BOT_TOKEN"
+link = "https://homeostat.example.com/api/v1/decisions/{{ action_id }}"
+
+[actions.alert]
+connection = "chat"
+policy = "at_most_once"
+
+[actions.alert.with]
+channel = "C0123456789"
+"##;
+    const NOTES: &'static str = "\
+Needs: either an app with an incoming webhook, whose address is the credential (`url = \"env:SLACK_WEBHOOK_URL\"`, never shown), or an
+app with the bot's scope `chat:write` that is a member of the channel (`token`, and `with.channel`). GovSlack: `url =
+\"https://slack-gov.com/api\"`.
+
+In doubt: Slack knows no key by which it would recognise a repeated attempt. `policy = \"at_most_once\"` is the default of this kind: an
+alert without a clear answer is not sent again, and a person decides. With `policy = \"idempotent\"` it is, perhaps twice.
+
+Threads: which message belongs to which target is kept in memory, for the last 1024 messages. After a restart, or on another
+instance, the next alert begins a thread, and an acknowledgement (`homeostat override acknowledge ID --reason WHY`) no longer changes the messages from
+before. The ledger keeps each message's `ts` in the detail of the attempt.
+
+Slack takes about one message a second per channel; when it asks for a pause, that pause is kept.
+
+Verified in November 2026 against a stub that the client `slack-sdk` 3.48.0 of PyPI accepts, with the same requests as that client; not
+against Slack itself.
+";
+    const POLICY: Option<&'static str> = Some("at_most_once");
+    type Settings = Settings;
+    type With = With;
+
+    fn carries(action: Action) -> bool {
+        is_for_people(action)
+    }
+
+    fn connect(settings: Settings, compile: &mut Compile<'_>) -> Option<Self> {
+        let mut service = settings.service;
+        let token = match &settings.token {
+            Some(token) => {
+                if service.url.is_empty() {
+                    API.clone_into(&mut service.url);
+                }
+                Some(compile.secret_of_form("token", token, token_form)?)
+            }
+            None => {
+                compile.secret_url(&service.url);
+                None
+            }
+        };
+        if let Some(problem) = token
+            .as_ref()
+            .and_then(|token| token_form(token.current().expose()))
+        {
+            compile.problem(
+                "token",
+                problem,
+                "copy it from the app's page OAuth & Permissions",
+            );
+        }
+        let link = compile.link(&settings.notice);
+        let service = Service::new(&service, compile)?;
+        if token.is_some() && service.has_query() {
+            compile.problem(
+                "url",
+                "has a query",
+                "write the address before the method, such as https://slack.com/api",
+            );
+        }
+        Some(Self {
+            service: Arc::new(service),
+            token,
+            link,
+        })
+    }
+
+    fn carry(
+        &self,
+        _: Action,
+        with: With,
+        compile: &mut Compile<'_>,
+    ) -> Option<Arc<dyn Connector>> {
+        match (&self.token, &with.channel) {
+            (Some(_), None) => {
+                compile.problem(
+                    "channel",
+                    "is missing",
+                    "write the id of the channel (C…), which Slack shows under its details",
+                );
+            }
+            (None, Some(_)) => {
+                compile.problem(
+                    "channel",
+                    "has no effect: an incoming webhook has its own channel",
+                    "remove it, or write the token of a bot in the connection",
+                );
+            }
+            _ => {}
+        }
+        Some(Arc::new(Messages {
+            service: Arc::clone(&self.service),
+            token: self.token.clone(),
+            link: self.link.clone(),
+            channel: with.channel,
+            threads: Threads::lasting(Millis::from(with.thread_minutes) * 60_000),
+            secrets: compile.secrets(),
+        }))
+    }
+}
+
+fn token_form(token: &str) -> Option<String> {
+    HeaderValue::try_from(token)
+        .err()
+        .map(|_| "has characters that no token has".to_owned())
+}
+
+/// Alerts of one configuration over their connection.
+struct Messages {
+    service: Arc<Service>,
+    /// `None` = an incoming webhook.
+    token: Option<LiveSecret>,
+    link: Link,
+    channel: Option<String>,
+    threads: Threads,
+    secrets: Vec<LiveSecret>,
+}
+
+/// What the Web API answers.
+#[derive(Deserialize)]
+struct Said {
+    ok: bool,
+    error: Option<String>,
+    ts: Option<String>,
+    channel: Option<String>,
+    team: Option<String>,
+    user: Option<String>,
+}
+
+impl Messages {
+    fn talk<'a>(&'a self, order: &'a Order) -> Talk<'a> {
+        self.service.talk(order, &self.secrets)
+    }
+
+    async fn post(&self, order: &Order) -> Result<Answer, Answer> {
+        let notice = Notice::of(order, &self.link)?;
+        let mut message = message(&notice);
+        if self.token.is_none() {
+            let call = call(None, &message, None);
+            return self.talk(order).change(call).await.map(hooked);
+        }
+        let place = self.threads.place(order);
+        set(&mut message, "channel", json!(self.channel));
+        if let Some(place) = &place {
+            set(&mut message, "thread_ts", json!(place.root));
+            set(&mut message, "reply_broadcast", json!(place.is_graver));
+        }
+        let call = self.method("/chat.postMessage", &message)?;
+        let reply = self.talk(order).change(call).await?;
+        let said = reply.json::<Said>().ok();
+        let answer = judged(reply, said.as_ref());
+        if answer.outcome == FinishOutcome::Done
+            && let Some(Said {
+                ts: Some(ts),
+                channel: Some(channel),
+                ..
+            }) = said
+        {
+            self.threads.posted(order, Posted { ts, channel }, place);
+        }
+        Ok(answer)
+    }
+
+    fn method(&self, path: &str, body: &Value) -> Result<Call, Answer> {
+        let token = self.token.as_ref().map(LiveSecret::current);
+        let token = token.as_ref().map_or("", |token| token.expose());
+        let token = HeaderValue::try_from(format!("Bearer {token}"));
+        let mut token = token.map_err(|error| refused(format!("header authorization: {error}")))?;
+        token.set_sensitive(true);
+        Ok(call(Some(path), body, Some(token)))
+    }
+
+    async fn look_after(&self, order: &Order, state: Tending) -> Tended {
+        let left = state.done_at.saturating_add(FOLLOWED_MS) - order.now;
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        let Some(posted) = self.threads.find(order.action_id) else {
+            return Tended::Over;
+        };
+        if order.dry_run || left.is_zero() {
+            return Tended::Over;
+        }
+        if !state.acknowledged {
+            return Tended::Again(LOOK.min(left));
+        }
+        let answer = either(self.mark(order, &posted).await);
+        if answer.outcome == FinishOutcome::Done || answer.permanent {
+            return Tended::Over;
+        }
+        tracing::warn!(
+            action_id = %order.action_id,
+            detail = answer.detail,
+            "the message of an acknowledged alert could not be changed; it is tried again"
+        );
+        Tended::Again(CHANGE_AGAIN)
+    }
+
+    /// Shows in the message that a person acknowledged the alert.
+    async fn mark(&self, order: &Order, posted: &Posted) -> Result<Answer, Answer> {
+        let notice = Notice::of(order, &self.link)?;
+        let mut message = acknowledged(&notice);
+        set(&mut message, "channel", json!(posted.channel));
+        set(&mut message, "ts", json!(posted.ts));
+        let reply = self
+            .talk(order)
+            .change(self.method("/chat.update", &message)?)
+            .await?;
+        let said = reply.json::<Said>().ok();
+        Ok(judged(reply, said.as_ref()))
+    }
+
+    async fn look(&self, order: &Order) -> Result<Finding, Answer> {
+        if self.token.is_none() {
+            self.talk(order).reach().await?;
+            let unsure = "Slack answers; whether the webhook's address is still valid is only seen with the first message";
+            return Ok(Finding::Unsure(unsure.to_owned()));
+        }
+        let reply = self
+            .talk(order)
+            .ask(self.method("/auth.test", &json!({}))?)
+            .await?;
+        Ok(match reply.json::<Said>() {
+            Ok(Said {
+                ok: true,
+                team,
+                user,
+                ..
+            }) => Finding::Fine(format!(
+                "posts as {} in the workspace {}",
+                user.unwrap_or_default(),
+                team.unwrap_or_default()
+            )),
+            Ok(_) => Finding::wrong(reply.detail, "check the token of the connection"),
+            Err(_) => reply.finding(|| "an answer that is not Slack's".to_owned()),
+        })
+    }
+}
+
+fn call(path: Option<&str>, body: &Value, token: Option<HeaderValue>) -> Call {
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("application/json; charset=utf-8"),
+    );
+    headers.extend(token.map(|token| (AUTHORIZATION, token)));
+    Call {
+        method: Method::POST,
+        path: path.map(str::to_owned),
+        headers,
+        body: Some(body.to_string()),
+    }
+}
+
+fn set(object: &mut Value, name: &str, value: Value) {
+    if let Some(object) = object.as_object_mut() {
+        object.insert(name.to_owned(), value);
+    }
+}
+
+const NOT_SLACK: &str = ": this is no answer of Slack; check the url";
+
+/// An incoming webhook says `ok` when it took the message. A proxy may answer 200 as well.
+fn hooked(reply: Reply) -> Answer {
+    if !reply.is_success() || reply.text().trim() == "ok" {
+        return reply.outcome();
+    }
+    let mut answer = reply.answer(FinishOutcome::Failed, false);
+    answer.detail.push_str(NOT_SLACK);
+    answer
+}
+
+/// The Web API says 200 and puts the error into the body.
+fn judged(reply: Reply, said: Option<&Said>) -> Answer {
+    if !reply.is_success() {
+        return reply.outcome();
+    }
+    let Some(said) = said else {
+        let mut answer = reply.answer(FinishOutcome::Failed, false);
+        answer.detail.push_str(NOT_SLACK);
+        return answer;
+    };
+    let (outcome, permanent) = match (said.ok, said.error.as_deref().unwrap_or_default()) {
+        (true, _) => (FinishOutcome::Done, false),
+        (
+            _,
+            "ratelimited"
+            | "rate_limited"
+            | "message_limit_exceeded"
+            | "service_unavailable"
+            | "team_added_to_org",
+        ) => (FinishOutcome::Failed, false),
+        // Slack's documentation says of these that some part may have been done.
+        (_, "internal_error" | "fatal_error" | "request_timeout") => {
+            (FinishOutcome::Unknown, false)
+        }
+        _ => (FinishOutcome::Failed, true),
+    };
+    reply.answer(outcome, permanent)
+}
+
+impl Connector for Messages {
+    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
+        async move { either(self.post(&order).await) }.boxed()
+    }
+
+    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
+        async move {
+            let notice = Notice::of(&order, &self.link);
+            let shown = notice
+                .err()
+                .map(|answer| Finding::wrong(answer.detail, "correct the template"));
+            let looked = self.look(&order).await;
+            let looked = looked.unwrap_or_else(|answer| Finding::unreachable(answer.detail));
+            std::iter::once(looked).chain(shown).collect()
+        }
+        .boxed()
+    }
+
+    fn is_tended(&self) -> bool {
+        self.token.is_some()
+    }
+
+    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, Tended> {
+        async move { self.look_after(&order, state).await }.boxed()
+    }
+}
