@@ -3,6 +3,7 @@
 //! A new kind is a file here that implements `kind::Kind`, its `mod` line and its line in `KINDS`.
 
 mod alertmanager;
+mod airflow;
 mod argo_workflows;
 pub(crate) mod common;
 mod examine;
@@ -16,6 +17,7 @@ mod kubernetes_scale;
 pub mod log;
 pub mod preview;
 mod pagerduty;
+mod mlflow;
 mod reference;
 mod slack;
 mod smtp;
@@ -40,6 +42,7 @@ pub use reference::reference;
 #[rustfmt::skip]
 pub(crate) static KINDS: &[&dyn AnyKind] = &[
     &Entry::<alertmanager::Alertmanager>::NEW,
+    &Entry::<airflow::Airflow>::NEW,
     &Entry::<argo_workflows::ArgoWorkflows>::NEW,
     &Entry::<kafka::Kafka>::NEW,
     &Entry::<kubernetes_job::KubernetesJob>::NEW,
@@ -50,6 +53,7 @@ pub(crate) static KINDS: &[&dyn AnyKind] = &[
     &Entry::<slack::Slack>::NEW,
     &Entry::<smtp::Smtp>::NEW,
     &Entry::<teams::Teams>::NEW,
+    &Entry::<mlflow::Mlflow>::NEW,
     &Entry::<webhook::Webhook>::NEW,
 ];
 

@@ -202,6 +202,7 @@ impl Talk<'_> {
         for (name, value) in &call.headers {
             headers.insert(name, value.clone());
         }
+        let sent = Sent::of(&headers);
         let client = self.service.client.current();
         let mut builder = client
             .request(call.method, url)
@@ -216,12 +217,12 @@ impl Talk<'_> {
                 answer.detail = format!("{line}: {}", self.mask(&answer.detail));
                 Err(answer)
             }
-            Ok(response) => Ok(self.received(&line, response).await),
+            Ok(response) => Ok(self.received(&line, &sent, response).await),
         }
     }
 
     /// The status decides; a body that breaks off changes nothing about it.
-    async fn received(&self, line: &str, mut response: Response) -> Reply {
+    async fn received(&self, line: &str, sent: &Sent, mut response: Response) -> Reply {
         let status = response.status();
         let pause = response
             .headers()
@@ -238,8 +239,9 @@ impl Talk<'_> {
             body.extend_from_slice(&chunk);
         }
         let shown = body.get(..body.len().min(ANSWER_BYTES_MASKED));
-        let text: String = self
-            .mask(&String::from_utf8_lossy(shown.unwrap_or_default()))
+        let text = self.mask(&String::from_utf8_lossy(shown.unwrap_or_default()));
+        let text: String = sent
+            .mask(text)
             .chars()
             .map(|letter| if letter.is_control() { ' ' } else { letter })
             .collect();
@@ -255,6 +257,17 @@ impl Talk<'_> {
     pub(crate) fn mask(&self, text: &str) -> String {
         let secrets = self.service.secrets.iter().chain(self.secrets);
         secrets.fold(text.to_owned(), |text, secret| secret.mask(&text))
+    }
+
+    /// The address of a page of the service, for people; `None` if the address is a secret.
+    pub(crate) fn page(&self, path: &str) -> Option<String> {
+        let url = self.url(Some(path)).ok()?;
+        self.service.path_is_public.then(|| url.to_string())
+    }
+
+    /// When the time limit of the order is over.
+    pub(crate) const fn until(&self) -> Instant {
+        self.until
     }
 
     /// A template of a path, rendered for the order.
@@ -297,6 +310,29 @@ impl Talk<'_> {
     }
 }
 
+/// Credentials that a request carried and that no secret of the configuration shows: what was made of one, or a token of a login.
+struct Sent(Vec<String>);
+
+impl Sent {
+    fn of(headers: &HeaderMap) -> Self {
+        let secret = headers.values().filter(|value| value.is_sensitive());
+        let words = secret.filter_map(|value| value.to_str().ok());
+        // Without its scheme, `Bearer` or `Basic`.
+        let words = words.filter_map(|value| value.split(' ').next_back());
+        Self(
+            words
+                .filter(|word| !word.is_empty())
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
+
+    fn mask(&self, text: String) -> String {
+        let words = self.0.iter();
+        words.fold(text, |text, word| text.replace(word, "***"))
+    }
+}
+
 impl Reply {
     pub(crate) const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
@@ -315,6 +351,12 @@ impl Reply {
     /// The content as text, for what is no JSON.
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(self.body.as_deref().unwrap_or_default()).into_owned()
+    }
+
+    /// With what to do about it.
+    pub(crate) fn with_remedy(mut self, remedy: &str) -> Self {
+        self.detail = format!("{}; {remedy}", self.detail);
+        self
     }
 
     /// The outcome of a change by the table of statuses ([`answer::of_status`]).

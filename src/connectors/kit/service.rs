@@ -79,6 +79,20 @@ impl Service {
         })
     }
 
+    /// As [`Service::new`], for a kind that appends the paths of an API.
+    pub(crate) fn of_api(settings: &ServiceSettings, compile: &mut Compile<'_>) -> Option<Self> {
+        let service = Self::new(settings, compile)?;
+        if service.has_query() {
+            compile.problem(
+                KEY,
+                "has a query, behind which no path can be appended",
+                "write the address under which the service's pages are, such as https://HOST",
+            );
+            return None;
+        }
+        Some(service)
+    }
+
     /// Whether a further path cannot be appended.
     pub(crate) fn has_query(&self) -> bool {
         self.address.current().has_query

@@ -1,0 +1,463 @@
+//! The kind `mlflow`: a rollback moves an alias of MLflow's model registry back to an earlier version.
+
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments of keys are read in TOML, by people who are not used to backticks"
+)]
+
+mod choice;
+mod registry;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
+use homeostat_logic::actions::Action;
+use homeostat_logic::ledger::record::FinishOutcome;
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::kind::Kind;
+use super::kit::exchange::{done, either, not_sent};
+use super::kit::{
+    Compile, CredentialSettings, Credentials, Purpose, Service, ServiceSettings, Template, refused,
+};
+use crate::live::LiveSecret;
+use choice::Move;
+use registry::{Aliased, Registry, said};
+
+/// Tag of a version: the version that was in use before it.
+const PREVIOUS_TAG: &str = "homeostat.previous";
+/// Value of the stable tag on a version that was rolled back.
+const ROLLED_BACK: &str = "rolled_back";
+/// Tags of a model: what the last rollback was. The action is written last: with it, all are written.
+const LAST_MOVE: &str = "last_rollback";
+const LAST_EVENT: &str = "last_rollback_event";
+const LAST_ACTION: &str = "last_rollback_action";
+
+/// Keys of `[connections.NAME]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct Settings {
+    #[serde(flatten)]
+    service: ServiceSettings,
+    #[serde(flatten)]
+    credentials: CredentialSettings,
+}
+
+/// Keys of `[actions.ACTION.with]`.
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(crate) struct With {
+    /// Name of the registered model, a template; without it the target's name. A service is rolled back only with it.
+    #[schemars(length(min = 1))]
+    model: Option<String>,
+    /// The alias that says which version is in use; it is moved.
+    #[serde(default = "champion")]
+    #[schemars(length(min = 1))]
+    alias: String,
+    /// Tag of versions that may be gone back to. A version that was rolled back gets it with the value rolled_back.
+    #[serde(default = "validation_status")]
+    #[schemars(regex(pattern = r"^[^`]+$"))]
+    stable_tag: String,
+    /// Value of that tag.
+    #[serde(default = "stable")]
+    #[schemars(length(min = 1))]
+    stable_value: String,
+    /// Alias that says which version was in use before, where you keep one.
+    #[serde(default = "previous_champion")]
+    #[schemars(length(min = 1))]
+    previous_alias: String,
+}
+
+fn champion() -> String {
+    "champion".to_owned()
+}
+
+fn validation_status() -> String {
+    "validation_status".to_owned()
+}
+
+fn stable() -> String {
+    "stable".to_owned()
+}
+
+fn previous_champion() -> String {
+    "previous_champion".to_owned()
+}
+
+/// A connection of this kind.
+#[derive(Debug)]
+pub(crate) struct Mlflow {
+    service: Arc<Service>,
+    credentials: Credentials,
+}
+
+impl Kind for Mlflow {
+    const NAME: &'static str = "mlflow";
+    const ABOUT: &'static str = "the model registry of MLflow";
+    const EXAMPLE: &'static str = r#"[connections.registry]
+kind = "mlflow"
+url = "https://mlflow.example.com"
+username = "homeostat"
+password = "env:MLFLOW_PASSWORD"
+
+[actions.rollback]
+connection = "registry"
+policy = "verify"
+
+[actions.rollback.with]
+alias = "champion"
+"#;
+    const NOTES: &'static str = include_str!("mlflow/notes.md");
+    type Settings = Settings;
+    type With = With;
+
+    fn carries(action: Action) -> bool {
+        action == Action::Rollback
+    }
+
+    fn probed_by() -> Option<&'static str> {
+        Some("")
+    }
+
+    fn connect(settings: Settings, compile: &mut Compile<'_>) -> Option<Self> {
+        let credentials = compile.credentials(&settings.credentials);
+        let service = Service::of_api(&settings.service, compile)?;
+        Some(Self {
+            service: Arc::new(service),
+            credentials: credentials?,
+        })
+    }
+
+    fn carry(
+        &self,
+        _action: Action,
+        with: With,
+        compile: &mut Compile<'_>,
+    ) -> Option<Arc<dyn Connector>> {
+        let model = with.model.as_ref();
+        let model = model.map(|source| compile.template("model", source, Purpose::Plain));
+        for (key, alias) in [
+            ("alias", &with.alias),
+            ("previous_alias", &with.previous_alias),
+        ] {
+            let digits = alias.strip_prefix(['v', 'V']).unwrap_or_default();
+            let is_version = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            if is_version || alias == "latest" {
+                compile.problem(
+                    key,
+                    format!("is `{alias}`, which MLflow keeps for itself"),
+                    "write another alias",
+                );
+                return None;
+            }
+        }
+        Some(Arc::new(Rollback {
+            service: Arc::clone(&self.service),
+            credentials: self.credentials.clone(),
+            model: match model {
+                Some(template) => Some(template?),
+                None => None,
+            },
+            alias: with.alias,
+            stable_tag: with.stable_tag,
+            stable_value: with.stable_value,
+            previous_alias: with.previous_alias,
+            secrets: compile.secrets(),
+        }))
+    }
+}
+
+/// Rollbacks over a connection.
+struct Rollback {
+    service: Arc<Service>,
+    credentials: Credentials,
+    /// `None` = the target's name.
+    model: Option<Template>,
+    alias: String,
+    stable_tag: String,
+    stable_value: String,
+    previous_alias: String,
+    secrets: Vec<LiveSecret>,
+}
+
+impl Rollback {
+    fn registry<'a>(&'a self, order: &'a Order) -> Registry<'a> {
+        Registry {
+            talk: self.service.talk(order, &self.secrets),
+            credentials: &self.credentials,
+        }
+    }
+
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
+        let registry = self.registry(order);
+        let Some(fixed) = Move::of(order) else {
+            // The instance that made the bid did not know this connection, or could not choose. A version that is chosen now
+            // is not on the ledger, and another attempt might choose one further back.
+            let chosen = self.choose(&registry).await?;
+            if order.dry_run {
+                return self.moved(&registry, &chosen).await;
+            }
+            return Ok(not_sent(format!(
+                "nothing was sent, because the version to go back to was not fixed before this attempt; the next one fixes it: {chosen}"
+            )));
+        };
+        self.moved(&registry, &fixed).await
+    }
+
+    async fn moved(&self, registry: &Registry<'_>, fixed: &Move) -> Result<Answer, Answer> {
+        let Move {
+            model,
+            alias,
+            from,
+            to,
+            ..
+        } = fixed;
+        let current = self.current(registry, fixed).await?;
+        if current == *to {
+            let detail = format!("alias {alias} of {model} leads to version {to} already");
+            return Ok(done(self.recorded_again(registry, fixed, detail).await));
+        }
+        if current != *from {
+            return Err(refused(format!(
+                "alias {alias} of {model} leads to version {current}, not to {from}: it was changed by others, and is left as it is"
+            )));
+        }
+        let found = registry.version(model, to).await?;
+        let found = found.ok_or_else(|| {
+            refused(format!(
+                "version {to} of {model} was deleted; name another in the event's to_version"
+            ))
+        })?;
+        if let Some(why) = self.unfit(&found) {
+            return Err(refused(format!(
+                "version {to} of {model} cannot be gone back to any more: {why}"
+            )));
+        }
+        let asked = registry.move_alias(model, alias, to).await;
+        let answer = either(asked.map(|reply| {
+            // A page in place of an answer comes from something before MLflow.
+            let is_json = !reply.is_success() || reply.json::<Value>().is_ok();
+            if is_json {
+                reply.outcome()
+            } else {
+                reply.answer(FinishOutcome::Unknown, false)
+            }
+        }));
+        if registry.talk.order.dry_run {
+            return Ok(Answer {
+                detail: format!("would move {fixed}: {}", answer.detail),
+                ..answer
+            });
+        }
+        self.confirmed(registry, fixed, answer).await
+    }
+
+    /// What the alias leads to by now decides, where the answer leaves it open.
+    async fn confirmed(
+        &self,
+        registry: &Registry<'_>,
+        fixed: &Move,
+        answer: Answer,
+    ) -> Result<Answer, Answer> {
+        if !matches!(answer.outcome, FinishOutcome::Done | FinishOutcome::Unknown) {
+            return Ok(answer);
+        }
+        let said = &answer.detail;
+        match self.current(registry, fixed).await {
+            Ok(current) if current == fixed.to => {
+                let detail = format!("moved {fixed}: {said}");
+                Ok(done(self.recorded(registry, fixed, detail).await))
+            }
+            Ok(current) => Ok(Answer {
+                outcome: FinishOutcome::Unknown,
+                detail: format!(
+                    "{said}; the alias leads to version {current}, not to {}",
+                    fixed.to
+                ),
+                ..answer
+            }),
+            Err(question) => Ok(Answer {
+                detail: format!("{said}; not confirmed: {}", question.detail),
+                ..answer
+            }),
+        }
+    }
+
+    /// The version that the alias of a move leads to.
+    async fn current(&self, registry: &Registry<'_>, fixed: &Move) -> Result<String, Answer> {
+        match registry.alias(&fixed.model, &fixed.alias).await? {
+            Aliased::Version(version) => Ok(version.version),
+            Aliased::NoAlias(said) => Err(refused(format!(
+                "alias {} of {} was removed by others: {said}",
+                fixed.alias, fixed.model
+            ))),
+        }
+    }
+
+    /// Records a move in tags. The alias decides: what cannot be written is said, and changes nothing else.
+    async fn recorded(&self, registry: &Registry<'_>, fixed: &Move, detail: String) -> String {
+        let Move {
+            model, from, to, ..
+        } = fixed;
+        let order = registry.talk.order;
+        let mut written = BTreeMap::new();
+        let status = registry.tag_version(model, from, &self.stable_tag, ROLLED_BACK);
+        written.insert(&*self.stable_tag, status.await);
+        let previous = registry.tag_version(model, from, PREVIOUS_TAG, to);
+        written.insert(PREVIOUS_TAG, previous.await);
+        let action = order.action_id.to_string();
+        for (tag, value) in [
+            (LAST_MOVE, format!("{from} -> {to}")),
+            (LAST_EVENT, order.event_id.clone()),
+            (LAST_ACTION, action),
+        ] {
+            written.insert(tag, registry.tag_model(model, tag, &value).await);
+        }
+        match said(written) {
+            None => detail,
+            Some(failed) => format!("{detail}; these tags were not written: {failed}"),
+        }
+    }
+
+    /// As [`Rollback::recorded`], unless it was recorded before: by now people may have given the version another status.
+    async fn recorded_again(
+        &self,
+        registry: &Registry<'_>,
+        fixed: &Move,
+        detail: String,
+    ) -> String {
+        match self.is_recorded(registry, &fixed.model).await {
+            Ok(false) if fixed.from != fixed.to && !registry.talk.order.dry_run => {
+                self.recorded(registry, fixed, detail).await
+            }
+            Ok(_) => detail,
+            Err(answer) => format!("{detail}; its tags were not looked at: {}", answer.detail),
+        }
+    }
+
+    async fn is_recorded(&self, registry: &Registry<'_>, model: &str) -> Result<bool, Answer> {
+        let action = registry.talk.order.action_id.to_string();
+        let model = registry.model(model).await?;
+        Ok(model.tag(LAST_ACTION) == Some(&*action))
+    }
+
+    async fn looked_up(&self, order: &Order) -> Result<Probe, Answer> {
+        let registry = self.registry(order);
+        let Some(fixed) = Move::of(order) else {
+            return Ok(Probe::Absent(
+                "no version was fixed for this order, so that nothing was sent".to_owned(),
+            ));
+        };
+        let Move {
+            model,
+            alias,
+            from,
+            to,
+            ..
+        } = &fixed;
+        let current = match registry.alias(model, alias).await? {
+            Aliased::Version(version) => version.version,
+            Aliased::NoAlias(said) => {
+                return Ok(Probe::Absent(format!(
+                    "alias {alias} of {model} was removed by others: {said}"
+                )));
+            }
+        };
+        if current == *to {
+            return Ok(Probe::Found(format!(
+                "alias {alias} of {model} leads to version {to}; its tags may be missing"
+            )));
+        }
+        if self.is_recorded(&registry, model).await? {
+            return Ok(Probe::Found(format!(
+                "tag {LAST_ACTION} of {model} names this action; since then others moved the alias to version {current}"
+            )));
+        }
+        // Another attempt compares before it moves, so that nothing of others is overwritten.
+        Ok(Probe::Absent(format!(
+            "alias {alias} of {model} leads to version {current}; it was to go from {from} to {to}"
+        )))
+    }
+
+    async fn findings(&self, order: &Order) -> Vec<Finding> {
+        let registry = self.registry(order);
+        let mut findings = Vec::new();
+        match registry.server().await {
+            Ok(reply) if reply.is_success() => {
+                let text = reply.text();
+                let is_version =
+                    text.len() < 40 && text.starts_with(|letter: char| letter.is_ascii_digit());
+                findings.push(if is_version {
+                    Finding::Fine(format!("MLflow {}", text.trim()))
+                } else {
+                    Finding::Unsure(format!(
+                        "the service does not say its version as MLflow does: {}",
+                        reply.detail
+                    ))
+                });
+            }
+            Ok(reply) => findings.push(reply.finding(String::new)),
+            Err(answer) => {
+                return vec![Finding::wrong(
+                    answer.detail,
+                    "check url, network, certificates and proxy of the connection",
+                )];
+            }
+        }
+        findings.push(match self.choose(&registry).await {
+            Ok(chosen) => Finding::Fine(format!("would move {chosen}")),
+            Err(answer) => Finding::wrong(
+                answer.detail,
+                "see what it says; a rollback of another model may be possible",
+            ),
+        });
+        findings
+    }
+}
+
+impl Connector for Rollback {
+    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
+        async move { either(self.carry_out(&order).await) }.boxed()
+    }
+
+    fn can_be_probed(&self) -> bool {
+        true
+    }
+
+    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
+        async move {
+            let asked = self.looked_up(&order).await;
+            Some(asked.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
+        }
+        .boxed()
+    }
+
+    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
+        async move { self.findings(&order).await }.boxed()
+    }
+
+    /// The move, beside the parameters. What cannot be mended is said by the attempt, as its outcome.
+    fn resolve(&self, order: Order) -> BoxFuture<'_, Result<Option<Value>, String>> {
+        async move {
+            if Move::of(&order).is_some() {
+                return Ok(None);
+            }
+            match self.choose(&self.registry(&order)).await {
+                Ok(chosen) => {
+                    let mut params = order.params.value();
+                    let fixed = serde_json::to_value(chosen).map_err(|error| error.to_string())?;
+                    if let (Value::Object(params), Value::Object(fixed)) = (&mut params, fixed) {
+                        params.extend(fixed);
+                    }
+                    Ok(Some(params))
+                }
+                Err(answer) if answer.permanent => Ok(None),
+                Err(answer) => Err(answer.detail),
+            }
+        }
+        .boxed()
+    }
+}
