@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join, join3};
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
 use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::FinishOutcome;
@@ -215,7 +215,10 @@ impl Rollback {
             to,
             ..
         } = fixed;
-        let current = self.current(registry, fixed).await?;
+        // At once: a server under load takes seconds for each.
+        let questions = join(self.current(registry, fixed), registry.version(model, to));
+        let (current, found) = questions.await;
+        let current = current?;
         if current == *to {
             let detail = format!("alias {alias} of {model} leads to version {to} already");
             return Ok(done(self.recorded_again(registry, fixed, detail).await));
@@ -225,8 +228,7 @@ impl Rollback {
                 "alias {alias} of {model} leads to version {current}, not to {from}: it was changed by others, and is left as it is"
             )));
         }
-        let found = registry.version(model, to).await?;
-        let found = found.ok_or_else(|| {
+        let found = found?.ok_or_else(|| {
             refused(format!(
                 "version {to} of {model} was deleted; name another in the event's to_version"
             ))
@@ -303,19 +305,26 @@ impl Rollback {
             model, from, to, ..
         } = fixed;
         let order = registry.talk.order;
-        let mut written = BTreeMap::new();
-        let status = registry.tag_version(model, from, &self.stable_tag, ROLLED_BACK);
-        written.insert(&*self.stable_tag, status.await);
-        let previous = registry.tag_version(model, from, PREVIOUS_TAG, to);
-        written.insert(PREVIOUS_TAG, previous.await);
+        let change = format!("{from} -> {to}");
+        // At once, as far as one does not say that the others are written.
+        let (versions, last_move, last_event) = join3(
+            async {
+                // One after the other: they change the same row of the registry.
+                let status = registry.tag_version(model, from, &self.stable_tag, ROLLED_BACK);
+                let status = status.await;
+                let previous = registry.tag_version(model, from, PREVIOUS_TAG, to);
+                [(&*self.stable_tag, status), (PREVIOUS_TAG, previous.await)]
+            },
+            registry.tag_model(model, LAST_MOVE, &change),
+            registry.tag_model(model, LAST_EVENT, &order.event_id),
+        )
+        .await;
         let action = order.action_id.to_string();
-        for (tag, value) in [
-            (LAST_MOVE, format!("{from} -> {to}")),
-            (LAST_EVENT, order.event_id.clone()),
-            (LAST_ACTION, action),
-        ] {
-            written.insert(tag, registry.tag_model(model, tag, &value).await);
-        }
+        let last_action = registry.tag_model(model, LAST_ACTION, &action).await;
+        let mut written = BTreeMap::from(versions);
+        written.insert(LAST_MOVE, last_move);
+        written.insert(LAST_EVENT, last_event);
+        written.insert(LAST_ACTION, last_action);
         match said(written) {
             None => detail,
             Some(failed) => format!("{detail}; these tags were not written: {failed}"),

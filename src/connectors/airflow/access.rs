@@ -2,7 +2,6 @@
 //! both are found again when Airflow no longer takes them.
 
 use homeostat_actors::ports::connector::Answer;
-use homeostat_logic::ledger::record::FinishOutcome;
 use parking_lot::Mutex;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -101,7 +100,7 @@ impl Access {
             }
             // Only an answer that says "no such page", in whatever form, leads on to the other one.
             if !reply.is_success() && !matches!(reply.status, 404 | 405 | 410) {
-                return Err(explained(reply).not_begun());
+                return Err(explained(reply, version).not_begun());
             }
             last = reply.detail;
         }
@@ -154,14 +153,17 @@ impl Access {
         let used = self.authorization(talk, version, None).await?;
         let reply = once(talk, signed(call.clone(), used.clone()), kind).await?;
         if !is_unknown_account(&reply, version) {
-            return Ok(explained(reply));
+            return Ok(explained(reply, version));
         }
         // Refused, so that nothing was done: it may be asked again, as somebody that Airflow knows.
         let renewed = self.authorization(talk, version, used.as_ref()).await?;
         if renewed == used {
-            return Ok(explained(reply));
+            return Ok(explained(reply, version));
         }
-        Ok(explained(once(talk, signed(call, renewed), kind).await?))
+        Ok(explained(
+            once(talk, signed(call, renewed), kind).await?,
+            version,
+        ))
     }
 
     /// The header to send; `refused` is one that Airflow did not take.
@@ -253,37 +255,30 @@ fn is_unknown_account(reply: &Reply, version: Version) -> bool {
 }
 
 /// With what to do about an answer that says nothing about a DAG.
-fn explained(reply: Reply) -> Reply {
-    let remedy = match reply.status {
-        401 => {
-            "Airflow does not know the account: check token, or username and password, of the connection"
+fn explained(reply: Reply, version: Version) -> Reply {
+    let is_refused_key =
+        reply.status == 403 && version == Version::Three && reply.detail.contains("JWT");
+    if reply.status == 401 || is_refused_key {
+        let remedy = "Airflow does not know the account: check token, or username and password, of the connection";
+        return reply.with_remedy(remedy).of_unknown_account();
+    }
+    let remedy = match (reply.status, version) {
+        (403, Version::Three) => {
+            "check that the role of the account may read DAGs and create runs (Op has these rights)"
         }
-        403 if reply.detail.contains("JWT") => {
-            "Airflow does not know the account: check token, or username and password, of the connection"
+        (403, Version::Two) => {
+            "check username and password, the backend of [api] auth_backends, and that the role of the account may read DAGs and create runs (Op has these rights)"
         }
-        403 => {
-            "check the account of the connection, and that its role may read DAGs and create runs (Op has these rights)"
-        }
-        300..=399 => {
+        (300..=399, _) => {
             "check the connection's url: Airflow's API does not redirect, a login in front of it does"
         }
         _ => return reply,
     };
-    reply.with_remedy(remedy)
-}
-
-/// The answer of an order whose request Airflow refused. An unknown account may become known: credentials are rotated.
-pub(super) fn refusal(reply: Reply) -> Answer {
-    if reply.status == 401 || (reply.status == 403 && reply.detail.contains("JWT")) {
-        return reply.answer(FinishOutcome::Failed, false);
+    let reply = reply.with_remedy(remedy);
+    // Airflow 2 says the same of a wrong password and of a missing right.
+    if (reply.status, version) == (403, Version::Two) {
+        reply.of_unknown_account()
+    } else {
+        reply
     }
-    reply.outcome()
-}
-
-/// As [`refusal`], of a question: nothing was sent.
-pub(super) fn not_begun(reply: Reply) -> Answer {
-    if reply.status == 401 || (reply.status == 403 && reply.detail.contains("JWT")) {
-        return reply.answer(FinishOutcome::NotSent, false);
-    }
-    reply.not_begun()
 }

@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde_json::{Map, Value, json};
 
 use super::Run;
-use super::access::{Access, Said, Version, not_begun, refusal};
+use super::access::{Access, Said, Version};
 use crate::connectors::kit::exchange::{done, not_sent, segment};
 use crate::connectors::kit::{Call, Reply, Talk, refused};
 
@@ -132,7 +132,7 @@ impl Dag<'_> {
             )));
         }
         if !reply.is_success() {
-            return Err(not_begun(reply));
+            return Err(reply.not_begun());
         }
         let state: DagState = reply.json().map_err(not_sent)?;
         match state.obstacle() {
@@ -158,7 +158,7 @@ impl Dag<'_> {
         if reply.is_success() {
             return Ok(());
         }
-        Err(not_begun(reply.with_remedy("the DAG was to be unpaused")))
+        Err(reply.with_remedy("the DAG was to be unpaused").not_begun())
     }
 
     pub(super) async fn trigger(&self, run: &Run) -> Result<Answer, Answer> {
@@ -180,9 +180,9 @@ impl Dag<'_> {
             ))),
             400 | 422 => {
                 let remedy = "correct with.conf, or the params of the DAG";
-                Ok(refusal(reply.with_remedy(remedy)))
+                Ok(reply.with_remedy(remedy).outcome())
             }
-            _ => Ok(refusal(reply)),
+            _ => Ok(reply.outcome()),
         }
     }
 
@@ -282,7 +282,10 @@ impl Dag<'_> {
         let reply = match self.ask().await {
             Ok(reply) => reply,
             Err(answer) => {
-                return Finding::wrong(answer.detail, "check url and credentials of the connection");
+                return Finding::wrong(
+                    answer.detail,
+                    "check url and credentials of the connection",
+                );
             }
         };
         if !reply.is_success() {

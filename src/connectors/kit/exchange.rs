@@ -100,6 +100,8 @@ pub(crate) struct Reply {
     pub(crate) detail: String,
     /// Pause that it asked for.
     pub(crate) retry_after_ms: Option<Millis>,
+    /// A refusal that may end by itself, whatever its status.
+    may_mend: bool,
     /// `None` = larger than what is read.
     body: Option<Vec<u8>>,
 }
@@ -133,15 +135,6 @@ impl Talk<'_> {
         let mut url = self.service.address.current().origin.clone();
         url.set_path("/");
         self.send_to(url, Call::new(Method::HEAD, "")).await
-    }
-
-    /// Asks, and reads the JSON that is answered. Anything but a 2xx is the answer of the order.
-    pub(crate) async fn read<T: DeserializeOwned>(&self, call: Call) -> Result<T, Answer> {
-        let reply = self.ask(call).await?;
-        if !reply.is_success() {
-            return Err(reply.not_begun());
-        }
-        reply.json().map_err(not_sent)
     }
 
     /// Asks for the change that the order is about, once. In a dry run it answers with what would be sent. `Err` = there was no
@@ -249,6 +242,7 @@ impl Talk<'_> {
             status: status.as_u16(),
             detail: format!("{line}: {status}: {}", cut(text.trim(), ANSWER_BYTES_KEPT)),
             retry_after_ms: pause,
+            may_mend: false,
             body: (body.len() <= ANSWER_BYTES_READ).then_some(body),
         }
     }
@@ -359,15 +353,23 @@ impl Reply {
         self
     }
 
+    /// Of a service that does not know who asks: credentials are rotated, so that it may do so later.
+    pub(crate) const fn of_unknown_account(mut self) -> Self {
+        self.may_mend = true;
+        self
+    }
+
     /// The outcome of a change by the table of statuses ([`answer::of_status`]).
     pub(crate) fn outcome(self) -> Answer {
         let (outcome, permanent) = answer::of_status(self.status);
+        let permanent = permanent && !self.may_mend;
         self.answer(outcome, permanent)
     }
 
     /// The answer to a question that was no success: the change was not asked for.
     pub(crate) fn not_begun(self) -> Answer {
         let (_, permanent) = answer::of_status(self.status);
+        let permanent = permanent && !self.may_mend;
         let outcome = if permanent {
             FinishOutcome::Failed
         } else {

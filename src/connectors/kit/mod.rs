@@ -23,7 +23,6 @@ pub(crate) use answer::refused;
 pub(crate) use compile::Compile;
 pub use compile::Problem;
 pub(crate) use context::{Context, NAMES, Plain};
-pub(crate) use context::{Context, Plain};
 pub(crate) use credentials::{CredentialSettings, Credentials};
 pub(crate) use exchange::{Call, Reply, Talk};
 pub(crate) use headers::Headers;

@@ -178,7 +178,7 @@ impl Registry<'_> {
         below: u64,
         tag: &StableTag<'_>,
     ) -> Result<Option<Version>, Answer> {
-        let filter = filter(name, tag).map_err(refused)?;
+        let filter = filter(name, below, tag).map_err(refused)?;
         let mut token = String::new();
         for _ in 0..PAGES_MAX {
             let size = PAGE.to_string();
@@ -285,7 +285,10 @@ pub(super) fn explained(reply: Reply) -> Reply {
             "MLflow does not know the host of the connection's url: start it with --allowed-hosts HOST (or MLFLOW_SERVER_ALLOWED_HOSTS), with the host and port of that url"
         }
         403 => "give the account of the connection the permission EDIT on the model",
-        401 => "check username and password, or token, of the connection",
+        401 => {
+            let remedy = "check username and password, or token, of the connection";
+            return reply.with_remedy(remedy).of_unknown_account();
+        }
         404 if code(&reply).is_none() => {
             "check that the connection's url is that of MLflow, without /api"
         }
@@ -309,7 +312,7 @@ fn api(method: &str, query: &[(&str, &str)]) -> String {
 }
 
 /// A filter in MLflow's language, in which text has no escapes.
-fn filter(name: &str, tag: &StableTag<'_>) -> Result<String, String> {
+fn filter(name: &str, below: u64, tag: &StableTag<'_>) -> Result<String, String> {
     let quoted = |text: &str| match (text.contains('\''), text.contains('"')) {
         (false, _) => Ok(format!("'{text}'")),
         (true, false) => Ok(format!("\"{text}\"")),
@@ -318,7 +321,10 @@ fn filter(name: &str, tag: &StableTag<'_>) -> Result<String, String> {
         )),
     };
     let (name, value) = (quoted(name)?, quoted(tag.value)?);
-    Ok(format!("name={name} and tags.`{}`={value}", tag.key))
+    Ok(format!(
+        "name={name} and tags.`{}`={value} and version_number < {below}",
+        tag.key
+    ))
 }
 
 /// All tags that a rollback writes, with what could not be written.
@@ -345,14 +351,14 @@ mod tests {
             value: "stable",
         };
         assert_eq!(
-            filter("fraud", &tag).unwrap(),
-            "name='fraud' and tags.`a b`='stable'"
+            filter("fraud", 3, &tag).unwrap(),
+            "name='fraud' and tags.`a b`='stable' and version_number < 3"
         );
         assert_eq!(
-            filter("o'hara", &tag).unwrap(),
-            "name=\"o'hara\" and tags.`a b`='stable'"
+            filter("o'hara", 3, &tag).unwrap(),
+            "name=\"o'hara\" and tags.`a b`='stable' and version_number < 3"
         );
-        assert!(filter("'\"", &tag).is_err());
+        assert!(filter("'\"", 3, &tag).is_err());
         let path = api(
             "registered-models/get",
             &[("name", "a&b/c"), ("alias", "x y")],

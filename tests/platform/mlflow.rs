@@ -1,0 +1,5 @@
+//! Rollbacks over MLflow's model registry.
+
+mod faults;
+mod lab;
+mod real;
