@@ -22,8 +22,7 @@ use serde_json::{Map, Value, json};
 use super::kind::Kind;
 use super::kit::exchange::{cut, either};
 use super::kit::{
-    Compile, Context, CredentialSettings, Plain, Purpose, Service, ServiceSettings, Template,
-    refused,
+    Compile, CredentialSettings, Plain, Purpose, Service, ServiceSettings, Template, refused,
 };
 use crate::live::LiveSecret;
 use access::{Access, Version};
@@ -247,7 +246,7 @@ impl Runs {
 
     fn conf(&self, order: &Order) -> Result<Map<String, Value>, String> {
         let Some(template) = &self.conf else {
-            let fields = serde_json::to_value(Context::exact(order))
+            let fields = serde_json::to_value(Plain::plain(order))
                 .map_err(|error| format!("the order cannot be written as JSON: {error}"))?;
             return match fields {
                 Value::Object(fields) => Ok(fields),

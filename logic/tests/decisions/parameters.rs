@@ -23,10 +23,20 @@ fn each_intent_is_written_as_connectors_know_it() {
         rollback
     );
     // The version to go back to, where the event names one.
-    for (named, to) in [("\"5\"", "5"), ("5", "5"), ("\" v5 \"", "v5"), ("\" \"", "previous_stable"), ("null", "previous_stable"), ("[5]", "previous_stable")] {
+    for (named, to) in [
+        ("\"5\"", "5"),
+        ("5", "5"),
+        ("\" v5 \"", "v5"),
+        ("\" \"", "previous_stable"),
+        ("null", "previous_stable"),
+        ("[5]", "previous_stable"),
+    ] {
         let named = degraded.replace('}', &format!(",\"to_version\":{named}}}"));
         let expected = rollback.replace("previous_stable", to);
-        assert_eq!(params("model.performance.degraded", &named, &rules), expected);
+        assert_eq!(
+            params("model.performance.degraded", &named, &rules),
+            expected
+        );
     }
     let overload = r#"{"event_type":"system_overload","severity":"HIGH","service":"api","current_instances":3}"#;
     let scale_up = r#"{"change":2,"instances":5,"service":"api"}"#;
