@@ -21,6 +21,11 @@ pub(crate) fn client_options(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// The form of a topic of another tool.
+pub(crate) fn ingest_form(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "enum": crate::forms_of_topics::names() })
+}
+
 /// The schema of one type, without references. No key is required, for another layer may hold it; every table is closed.
 pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     let mut schema = SchemaSettings::draft2020_12()

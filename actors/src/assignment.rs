@@ -164,7 +164,8 @@ impl Partitions {
             epoch,
             position,
         } = assignment.clone();
-        let topic = topic::find(&partition.topic);
+        let further = || self.context.routes.further_topic(&partition.topic);
+        let topic = topic::find(&partition.topic).or_else(further);
         let readers = topic.map(|topic| self.context.routes.readers(topic));
         let (Some(topic), Some(readers)) = (topic, readers.filter(|readers| !readers.is_empty()))
         else {

@@ -26,6 +26,11 @@ pub trait Feed: Send + Sync + 'static {
     /// Whether it reads this topic.
     fn reads(&self, topic: &Topic) -> bool;
 
+    /// Topics beside the platform's that it reads.
+    fn further_topics(&self) -> Vec<&'static Topic> {
+        Vec::new()
+    }
+
     /// Makes an item of a record.
     ///
     /// # Errors

@@ -124,7 +124,7 @@ pub enum Cause {
         path: Arc<str>,
     },
     /// It can never be written, for this reason.
-    Refused(String),
+    Refused(&'static str, String),
 }
 
 impl Flight {
@@ -322,13 +322,13 @@ impl Flight {
     }
 
     /// What a reader makes of a record can never be written.
-    pub fn refuse(&self, reader: usize, offset: i64, reason: String) {
+    pub fn refuse(&self, reader: usize, offset: i64, reason: &'static str, error: String) {
         let mut state = self.lock();
         if !state.ended {
             state.returned.push(Returned {
                 offset,
                 readers: Readers::one(reader),
-                cause: Cause::Refused(reason),
+                cause: Cause::Refused(reason, error),
             });
         }
     }

@@ -13,7 +13,7 @@ use homeostat_logic::event::{Names, Reject};
 use homeostat_logic::offsets::Readers;
 
 use crate::batch::Batch;
-use crate::dead_letters::{DeadLetters, Death, HANDLER, REFUSED};
+use crate::dead_letters::{DeadLetters, Death, HANDLER};
 use crate::fail_point::{self, Point};
 use crate::feed::Incoming;
 use crate::flight::{Cause, Flight, Returned};
@@ -258,7 +258,7 @@ impl PartitionConsumer {
                 Cause::Failed { times, path } => {
                     self.retry_or_bury((offset, readers), times, &path, scope);
                 }
-                Cause::Refused(reason) => self.bury(offset, readers, REFUSED, reason, 1),
+                Cause::Refused(reason, error) => self.bury(offset, readers, reason, error, 1),
             }
         }
         self.dispatch_again(again, scope);

@@ -50,6 +50,12 @@ impl Routes {
             .collect()
     }
 
+    /// The topic beside the platform's that one of the kinds reads under this name.
+    pub(crate) fn further_topic(&self, name: &str) -> Option<&'static Topic> {
+        let mut topics = self.routes.iter().flat_map(|route| route.further_topics());
+        topics.find(|topic| topic.name == name)
+    }
+
     /// Names of these kinds.
     pub(crate) fn names(&self, readers: Readers) -> String {
         let routes = self.routes.iter().enumerate();
@@ -81,12 +87,19 @@ impl Kind {
     pub fn reads(&self, topic: &Topic) -> bool {
         self.0.reads(topic)
     }
+
+    /// Topics beside the platform's that it reads.
+    pub fn further_topics(&self) -> Vec<&'static Topic> {
+        self.0.further_topics()
+    }
 }
 
 /// A feed of any item.
 trait Startable: Send {
     /// Whether it reads this topic.
     fn reads(&self, topic: &Topic) -> bool;
+    /// Topics beside the platform's that it reads.
+    fn further_topics(&self) -> Vec<&'static Topic>;
     /// Starts its actors.
     fn start(
         self: Box<Self>,
@@ -98,6 +111,10 @@ trait Startable: Send {
 impl<F: Feed> Startable for F {
     fn reads(&self, topic: &Topic) -> bool {
         Feed::reads(self, topic)
+    }
+
+    fn further_topics(&self) -> Vec<&'static Topic> {
+        Feed::further_topics(self)
     }
 
     fn start(
@@ -124,6 +141,8 @@ trait Route: Send + Sync {
     fn name(&self) -> &'static str;
     /// Whether it reads this topic.
     fn reads(&self, topic: &Topic) -> bool;
+    /// Topics beside the platform's that it reads.
+    fn further_topics(&self) -> Vec<&'static Topic>;
     /// Sorts the records of one batch.
     fn sorter(&self) -> Box<dyn Sorter + '_>;
 }
@@ -162,6 +181,10 @@ impl<F: Feed> Route for Fed<F> {
 
     fn reads(&self, topic: &Topic) -> bool {
         self.feed.reads(topic)
+    }
+
+    fn further_topics(&self) -> Vec<&'static Topic> {
+        self.feed.further_topics()
     }
 
     fn sorter(&self) -> Box<dyn Sorter + '_> {

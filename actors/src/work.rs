@@ -3,9 +3,11 @@
 
 use std::sync::Arc;
 
+use homeostat_logic::event::Reject;
 use homeostat_logic::offsets::Readers;
 
 use crate::batch::Batch;
+use crate::dead_letters::REFUSED;
 use crate::flight::Flight;
 use crate::ports::log::RecordView;
 
@@ -57,6 +59,11 @@ impl<T> Work<T> {
         &self.origin.flight
     }
 
+    /// The records that the items were made of.
+    pub const fn batch(&self) -> &Arc<Batch> {
+        &self.origin.batch
+    }
+
     /// Number of items.
     pub const fn len(&self) -> usize {
         self.items.len()
@@ -88,13 +95,23 @@ impl<T> Work<T> {
         flight.settle(reader, offsets.iter().copied())
     }
 
+    /// These items are no events; each goes to the dead letters with its reason.
+    pub fn reject(&mut self, rejected: Vec<(i64, Reject)>) {
+        for (offset, reject) in rejected {
+            self.items.retain(|item| item.offset != offset);
+            let (reason, error) = (reject.label(), reject.to_string());
+            let Origin { flight, reader, .. } = &self.origin;
+            flight.refuse(*reader, offset, reason, error);
+        }
+    }
+
     /// What these items ask for can never be written; each goes to the dead letters with its reason.
     pub fn refuse(&mut self, refused: Vec<(i64, String)>) {
         for (offset, reason) in refused {
             self.items.retain(|item| item.offset != offset);
             self.origin
                 .flight
-                .refuse(self.origin.reader, offset, reason);
+                .refuse(self.origin.reader, offset, REFUSED, reason);
         }
     }
 }
@@ -189,7 +206,7 @@ mod tests {
             Returned {
                 offset: 1,
                 readers: Readers::one(READER),
-                cause: Cause::Refused("never".to_owned()),
+                cause: Cause::Refused(REFUSED, "never".to_owned()),
             },
             Returned {
                 offset: 3,

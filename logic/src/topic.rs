@@ -42,6 +42,8 @@ pub enum Use {
     DecideByType,
     /// A stream of traffic: decoded, checked and counted; no decision is recorded for it.
     Observe,
+    /// Of another tool: `[ingest.NAME]` says what its records mean.
+    Ingest,
     /// Written by the service or by others for others; not consumed.
     Produce,
 }

@@ -35,7 +35,8 @@ pub(crate) use faults::nearest;
 pub use faults::{Fault, Origin};
 pub use schema::published as json_schema;
 pub use settings::{
-    Consumer, Durability, Http, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Supervision,
+    Consumer, Durability, Http, Ingest, Kafka, Ledger, Log, LogFormat, LogOutput, Settings,
+    Supervision,
 };
 
 use layers::{Entry, Text};

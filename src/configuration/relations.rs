@@ -3,6 +3,7 @@
 //! that one fault never hides another.
 
 mod budgets;
+mod ingest;
 mod intervals;
 mod unmatched;
 
@@ -48,6 +49,7 @@ pub(super) fn check(root: &Entry, faults: &mut Vec<Fault>) {
     relations.rules_answer_every_severity();
     relations.drain_ends_before_the_session();
     relations.production_has_copies();
+    relations.ingest_is_complete();
     relations.budgets_are_complete_and_few();
     relations.budgets_of_targets_exist();
     relations.alerts_wait_for_nobody();
@@ -65,6 +67,7 @@ pub(super) fn warn(root: &Entry, warnings: &mut Vec<Fault>) {
         root,
         faults: warnings,
     };
+    relations.ingest_has_kafka();
     relations.rules_have_events();
     relations.texts_have_events();
     relations.targets_are_names();

@@ -37,6 +37,8 @@ pub struct Settings {
     pub http: Http,
     /// Payloads of other tools.
     pub inbound: Inbound,
+    /// Topics whose records other tools write, by a name of yours.
+    pub ingest: BTreeMap<String, Ingest>,
     /// The Kafka cluster.
     pub kafka: Kafka,
     /// Topics that the service creates, and the embedded log.
@@ -101,6 +103,25 @@ pub struct Inbound {
     /// The secret before that, which is accepted too while webhooks change to the new one. Empty = none.
     #[schemars(extend("default" = ""))]
     pub mlflow_previous_secret: String,
+}
+
+/// Section `[ingest.NAME]`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// The topic in Kafka. It is never created; while it is missing, that is logged and looked for again.
+    #[schemars(length(min = 1))]
+    pub topic: String,
+    /// What its records are: the payloads of a tool (docs/inbound.md), or `event` = events of the topic in `to`, also in
+    /// envelopes.
+    #[schemars(schema_with = "schema::ingest_form")]
+    pub form: String,
+    /// The topic of the platform whose events these are, for the form `event`.
+    pub to: Option<String>,
+    /// Model of payloads that name none: "fraud", "fraud@3".
+    pub model: Option<String>,
+    /// Service of payloads that name none.
+    pub service: Option<String>,
 }
 
 /// Section `[kafka]`.

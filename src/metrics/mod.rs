@@ -60,6 +60,8 @@ pub type BeforeScrape = Box<dyn Fn(&Metrics) + Send + Sync>;
 pub struct Metrics {
     registry: Registry,
     event_types: BTreeSet<String>,
+    /// Topics of `[ingest]`, which the configuration bounds.
+    further_topics: OnceLock<Vec<&'static str>>,
     before_scrape: OnceLock<BeforeScrape>,
     families: Families,
 }
@@ -91,6 +93,7 @@ impl Metrics {
         ))?;
         let metrics = Self {
             event_types: known_types(event_types),
+            further_topics: OnceLock::new(),
             before_scrape: OnceLock::new(),
             families,
             registry,
@@ -106,15 +109,32 @@ impl Metrics {
         }
     }
 
+    /// Topics beside the platform's that get a label of their own. The first list set stays.
+    pub fn label_further_topics(&self, names: Vec<&'static str>) {
+        self.further_topics.get_or_init(|| names);
+    }
+
+    /// The label of a topic: its name, or `other` of one that is not known.
+    pub fn topic_label(&self, name: &str) -> &'static str {
+        if let Some(topic) = topic::find(name) {
+            return topic.name;
+        }
+        let mut further = self.further_topics.get().into_iter().flatten();
+        further
+            .find(|one| **one == name)
+            .copied()
+            .unwrap_or("other")
+    }
+
     /// `count` events of a topic were dealt with.
     pub fn events_consumed(&self, topic: &str, outcome: Consumed, count: u64) {
-        let labels = [topic_label(topic), outcome.name()];
+        let labels = [self.topic_label(topic), outcome.name()];
         self.families.events_consumed.add(labels, count);
     }
 
     /// A record went to the dead-letter topic.
     pub fn dead_lettered(&self, topic: &str, reason: &'static str) {
-        self.dead_letters.add([topic_label(topic), reason], 1);
+        self.dead_letters.add([self.topic_label(topic), reason], 1);
     }
 
     /// A decision came to an outcome.
@@ -133,7 +153,7 @@ impl Metrics {
     /// So many events of a topic were acknowledged to a publisher.
     pub fn published_events(&self, topic: &str, acknowledged: u64) {
         if acknowledged > 0 {
-            let labels = [topic_label(topic)];
+            let labels = [self.topic_label(topic)];
             self.families.published_events.add(labels, acknowledged);
         }
     }
@@ -166,11 +186,6 @@ impl Metrics {
             "other"
         }
     }
-}
-
-/// The label of a topic: its name, or `other` of one that is not known.
-pub fn topic_label(name: &str) -> &'static str {
-    topic::find(name).map_or("other", |topic| topic.name)
 }
 
 fn known_types(configured: impl IntoIterator<Item = String>) -> BTreeSet<String> {

@@ -16,6 +16,7 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::observer::Observer;
+use homeostat_actors::ports::translator::Source;
 use homeostat_actors::roster::{Roster, RosterContext, RosterSettings};
 use homeostat_actors::roster_settings::RetrySettings;
 use homeostat_actors::supervision::{Backoff, GroupSpec, Intensity, StartError};
@@ -75,12 +76,6 @@ pub(super) fn log_directory(settings: &Settings) -> PathBuf {
     settings.data_dir.join("log")
 }
 
-/// Topics that the service reads.
-pub(super) fn consumed_topics() -> Vec<String> {
-    let consumed = topics_read(&kinds::all()).into_iter();
-    consumed.map(|topic| topic.name.to_owned()).collect()
-}
-
 /// All parts but the running actors.
 pub(super) struct Assembly {
     log: Arc<dyn EventLog>,
@@ -89,6 +84,8 @@ pub(super) struct Assembly {
     live: Live,
     history: SharedHistory,
     settings: Settings,
+    /// Topics that other tools write.
+    sources: Arc<[Source]>,
     state: Arc<ServiceState>,
     vitals: Arc<Vitals>,
     /// Requests sent and outcomes not yet written.
@@ -114,6 +111,9 @@ impl Assembly {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let types = rules.event_types().map(str::to_owned);
         let metrics = Metrics::new(types, clock.now()).context("the metrics are inconsistent")?;
+        let sources = crate::ingest::sources(&settings);
+        let further = sources.iter().filter(|source| !source.is_own);
+        metrics.label_further_topics(further.map(|source| source.topic.name).collect());
         let connections = crate::connectors::with_log(&settings.connections, &log);
         let history = Arc::new(RwLock::new(History::new(DECISIONS_MAX)));
         let views = (0..settings.ledger.partitions)
@@ -135,6 +135,7 @@ impl Assembly {
             live,
             history,
             settings,
+            sources,
             state,
             vitals,
             under_way,
@@ -177,6 +178,12 @@ impl Assembly {
         }
     }
 
+    /// Topics that the service reads.
+    pub(super) fn consumed_topics(&self) -> Vec<String> {
+        let consumed = topics_read(&kinds::all_with(&self.sources)).into_iter();
+        consumed.map(|topic| topic.name.to_owned()).collect()
+    }
+
     pub(super) fn start_actors(&self) -> Result<Roster, StartError> {
         let observer: Arc<dyn Observer> = Arc::new(Observation(Arc::clone(&self.metrics)));
         let ledger_partitions = self.state.views().len();
@@ -215,7 +222,7 @@ impl Assembly {
             (cooldown, executor)
         });
         let context = RosterContext {
-            kinds: kinds::all(),
+            kinds: kinds::all_with(&self.sources),
             means,
             decode: homeostat_logic::envelope::decode_record,
             ledger: ledger.collect(),

@@ -197,7 +197,7 @@ async fn start(
     state.executing(Arc::new(execution));
     let group = GroupSettings {
         group: settings.kafka.group_id.clone(),
-        topics: assembly::consumed_topics(),
+        topics: assembly.consumed_topics(),
         drain: Duration::from_millis(settings.consumer.drain_ms),
     };
     let partitions = Arc::clone(roster.partitions());

@@ -19,6 +19,7 @@ mod decisions;
 mod denied;
 mod dry_run;
 mod gates_over_api;
+mod ingest;
 mod installation;
 mod kafka;
 mod ledger_changed;

@@ -411,6 +411,7 @@ fn the_page_on_operating_names_every_kind_of_actor() {
         "cooldown",
         "executor",
         "keeper",
+        "ingest",
     ]);
     let kinds: BTreeSet<&str> = kinds.collect();
     let rows = table
@@ -418,7 +419,9 @@ fn the_page_on_operating_names_every_kind_of_actor() {
         .filter_map(|line| line.strip_prefix("| `")?.split('`').next());
     assert_eq!(rows.collect::<BTreeSet<&str>>(), kinds);
     // The kinds that are not roles, as the tree names them.
-    let roster = read("actors/src/roster.rs") + &read("actors/src/assignment.rs");
+    let roster = read("actors/src/roster.rs")
+        + &read("actors/src/assignment.rs")
+        + &read("actors/src/kinds/ingest.rs");
     for kind in kinds
         .iter()
         .filter(|kind| Role::ALL.iter().all(|role| role.name() != **kind))

@@ -191,7 +191,7 @@ fn an_epoch_that_is_over_takes_nothing_and_tells_nothing() {
     flight.end();
     flight.settle(ONE, [0, 1]);
     flight.give_back(READER, &path(), Some(0), [1]);
-    flight.refuse(READER, 1, "no".to_owned());
+    flight.refuse(READER, 1, "refused", "no".to_owned());
     assert!(positions.all().is_empty());
     assert!(flight.take_returned().is_empty());
     assert_eq!(condemn(&flight, 0), None);
@@ -221,10 +221,10 @@ fn failures_of_a_record_are_counted_and_bystanders_are_not_blamed() {
     ];
     assert_eq!(flight.take_returned(), expected);
     flight.give_back(READER, &path(), Some(1), []);
-    flight.refuse(READER, 2, "never".to_owned());
+    flight.refuse(READER, 2, "refused", "never".to_owned());
     let expected = [
         returned(1, failed(2)),
-        returned(2, Cause::Refused("never".to_owned())),
+        returned(2, Cause::Refused("refused", "never".to_owned())),
     ];
     assert_eq!(flight.take_returned(), expected);
 }

@@ -7,13 +7,14 @@ use homeostat_logic::event::Reject;
 use homeostat_logic::topic::{Topic, Use};
 
 use super::Starter;
+use super::left_to_ingest::LeftToIngest;
 use crate::feed::{Feed, Incoming, Taken};
 use crate::supervision::{Recipient, StartError};
 use crate::work::Work;
 
 /// The kind.
-#[derive(Clone, Copy, Debug)]
-pub struct Observe;
+#[derive(Clone, Default)]
+pub struct Observe(pub LeftToIngest);
 
 impl Feed for Observe {
     type Item = Infallible;
@@ -27,6 +28,9 @@ impl Feed for Observe {
     }
 
     fn take(&self, record: &mut Incoming<'_>) -> Result<Taken<Infallible>, Reject> {
+        if self.0.takes(record) {
+            return Ok(Taken::Observed);
+        }
         record.event().map(|_| Taken::Observed)
     }
 

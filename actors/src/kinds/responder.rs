@@ -11,19 +11,21 @@ use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::decide::propose::{Context, Notice, propose};
 use homeostat_logic::envelope::Decoded;
 use homeostat_logic::event::{Event, Reject};
+use homeostat_logic::ledger::identity::part_key;
 use homeostat_logic::ledger::placement::partition_of_target;
-use homeostat_logic::ledger::record::{Millis, Record};
+use homeostat_logic::ledger::record::{Id, Millis, Record};
 use homeostat_logic::rules::Rules;
 use homeostat_logic::topic::{ORIGIN_HEADER, Role, Topic, Use};
 use homeostat_logic::view::EventView;
 
+use super::left_to_ingest::LeftToIngest;
 use super::{Means, Starter};
 use crate::append::{Patience, append_until_durable};
 use crate::fail_point::{self, Point};
 use crate::feed::{Feed, Incoming, Taken};
 use crate::flight::Flight;
 use crate::ledger_record::ledger_record;
-use crate::ports::log::{Header, NewRecord, RecordView};
+use crate::ports::log::{Header, NewRecord, RecordView, TopicPartition};
 use crate::ports::observer::Consumed;
 use crate::supervision::{Failure, Handle, Recipient, Scope, StartError, Worker};
 use crate::throttle::Throttle;
@@ -51,12 +53,20 @@ impl Judge for ByRules {
 #[derive(Clone)]
 pub struct Decide {
     judge: Arc<dyn Judge>,
+    left: LeftToIngest,
 }
 
 impl Decide {
     /// Decides by this judge.
     pub fn by(judge: Arc<dyn Judge>) -> Self {
-        Self { judge }
+        let left = LeftToIngest::default();
+        Self { judge, left }
+    }
+
+    /// Leaves these records to their translators.
+    #[must_use]
+    pub fn leaving(self, left: LeftToIngest) -> Self {
+        Self { left, ..self }
     }
 }
 
@@ -78,6 +88,9 @@ impl Feed for Decide {
     }
 
     fn take(&self, record: &mut Incoming<'_>) -> Result<Taken<Decoded>, Reject> {
+        if self.left.takes(record) {
+            return Ok(Taken::Observed);
+        }
         record.event().map(Taken::Item)
     }
 
@@ -146,44 +159,95 @@ impl Responder {
             // Decoding leaves no such record; were it not so, nothing may be decided on an empty event.
             Err(error) => return judged.refused.push((item.offset, error.to_string())),
         };
-        // Decoding read the event where the client's buffer is, and kept what routing needs; its view reads the rest, once.
-        let view = EventView::new(raw);
-        let verdict = self.judge.judge(event, &view, rules, now);
-        // A sample. The end of an alert is nothing to do either, and is recorded.
-        let records = verdict.action.kind().strength == Strength::Records;
-        let sample = records && !event.resolved;
-        if sample && flight.topic.usage == Use::DecideByType {
-            judged.samples.push(item.offset);
-            return;
-        }
-        let context = Context {
+        let question = Question {
             event,
-            view: &view,
-            topic: &flight.partition.topic,
-            generation: self.means.topic_generation,
-            partition: flight.partition.partition,
-            offset: item.offset,
-            timestamp: record.timestamp,
+            raw,
+            topic: flight.topic,
+            place: &flight.partition,
+            record,
+            part: 0,
             replay: replay_identity(record.text_headers(), self.means.topic_generation),
-            now,
-            rules,
         };
-        let proposal = propose(&context, &verdict);
-        let target = &proposal.propose.target;
-        // Placed here and not by the log's client, which would spread over partitions added to the topic later.
-        let partition = partition_of_target(target, self.means.ledger_partitions);
-        let key = target.to_string();
-        let record = Record::Propose(Box::new(proposal.propose));
-        match ledger_record(partition, key, &record) {
-            Ok(record) => judged.outgoing.push((item.offset, record)),
-            Err(error) => {
-                judged.refused.push((item.offset, error.to_string()));
-                return;
+        match answer(&*self.judge, &self.means, &question, (rules, now)) {
+            Answer::Sample => judged.samples.push(item.offset),
+            Answer::Refused(why) => judged.refused.push((item.offset, why)),
+            Answer::Records(records) => {
+                let records = records.into_iter().map(|record| (item.offset, record));
+                judged.outgoing.extend(records);
             }
         }
-        if let Some(notice) = proposal.notice {
-            judged.outgoing.push((item.offset, notice_record(notice)));
+    }
+}
+
+/// One event, and where its record is.
+pub(super) struct Question<'a> {
+    pub(super) event: &'a Event,
+    /// Its bare text.
+    pub(super) raw: &'a str,
+    /// The topic whose events are like it.
+    pub(super) topic: &'static Topic,
+    /// Where its record is.
+    pub(super) place: &'a TopicPartition,
+    pub(super) record: RecordView<'a>,
+    /// Its place among the events of the record.
+    pub(super) part: usize,
+    /// Identity of a replay, if it is one.
+    pub(super) replay: Option<Id>,
+}
+
+/// What follows from an event.
+pub(super) enum Answer {
+    /// Nothing: it is counted.
+    Sample,
+    /// These records, all of which have to be durable.
+    Records(Vec<NewRecord>),
+    /// It can never be written down, for this reason.
+    Refused(String),
+}
+
+/// Judges an event and writes the proposal.
+pub(super) fn answer(
+    judge: &dyn Judge,
+    means: &Means,
+    question: &Question<'_>,
+    (rules, now): (&Rules, Millis),
+) -> Answer {
+    let Question { event, raw, .. } = *question;
+    // Decoding read the event where the client's buffer is, and kept what routing needs; its view reads the rest, once.
+    let view = EventView::new(raw);
+    let verdict = judge.judge(event, &view, rules, now);
+    // A sample. The end of an alert is nothing to do either, and is recorded.
+    let records = verdict.action.kind().strength == Strength::Records;
+    let sample = records && !event.resolved;
+    if sample && question.topic.usage == Use::DecideByType {
+        return Answer::Sample;
+    }
+    let context = Context {
+        event,
+        view: &view,
+        topic: &question.place.topic,
+        generation: means.topic_generation,
+        partition: question.place.partition,
+        offset: question.record.offset,
+        timestamp: question.record.timestamp,
+        replay: question.replay,
+        now,
+        rules,
+    };
+    let mut proposal = propose(&context, &verdict);
+    let event_key = proposal.propose.event_key;
+    proposal.propose.event_key = part_key(event_key, question.part);
+    let target = &proposal.propose.target;
+    // Placed here and not by the log's client, which would spread over partitions added to the topic later.
+    let partition = partition_of_target(target, means.ledger_partitions);
+    let key = target.to_string();
+    let record = Record::Propose(Box::new(proposal.propose));
+    match ledger_record(partition, key, &record) {
+        Ok(record) => {
+            let notice = proposal.notice.map(notice_record);
+            Answer::Records([record].into_iter().chain(notice).collect())
         }
+        Err(error) => Answer::Refused(error.to_string()),
     }
 }
 
@@ -198,7 +262,7 @@ fn notice_record(notice: Notice) -> NewRecord {
 }
 
 /// What is not acknowledged when the epoch is over is given up: the next owner reads the events again.
-struct UntilRevoked(Arc<Flight>);
+pub(super) struct UntilRevoked(pub(super) Arc<Flight>);
 
 impl Patience for UntilRevoked {
     fn goes_on(&self) -> bool {

@@ -4,3 +4,4 @@ pub mod clock;
 pub mod connector;
 pub mod log;
 pub mod observer;
+pub mod translator;

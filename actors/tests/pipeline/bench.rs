@@ -329,7 +329,7 @@ fn connections(to: &Arc<dyn Connector>, over: &[Over], limits: Limits) -> Connec
 /// These kinds beside those shipped, which judge by a test's code.
 fn with_shipped(mut kinds: Vec<Kind>, judge: Box<dyn Fn(&str) + Send + Sync>) -> Vec<Kind> {
     let decide = Decide::by(Arc::new(Scripted(judge)));
-    kinds.extend([Kind::of(decide), Kind::of(Observe)]);
+    kinds.extend([Kind::of(decide), Kind::of(Observe::default())]);
     kinds
 }
 

@@ -17,6 +17,14 @@ pub fn event_key(topic: &str, generation: u32, partition: i32, offset: i64) -> I
     ])
 }
 
+/// Identity of one of several events of a record, by its place among them; the first one has the record's own.
+pub fn part_key(event_key: Id, part: usize) -> Id {
+    if part == 0 {
+        return event_key;
+    }
+    Id::hash(&[b"part", &event_key.0, &(part as u64).to_be_bytes()])
+}
+
 /// Identity that the producer gave the event itself.
 pub fn event_identity(topic: &str, source: &str, id: &str) -> Id {
     Id::hash(&[

@@ -12,7 +12,7 @@ use homeostat_actors::ports::log::{PartitionStatus, TopicPartition};
 use homeostat_actors::supervision::{Pulse, Step, Watch};
 
 use super::vital::{Shown, Vital, Watching, end_process};
-use crate::metrics::{Metrics, topic_label};
+use crate::metrics::Metrics;
 use crate::service::consumption::IDLE_MAX;
 use crate::service::state::ServiceState;
 
@@ -114,7 +114,7 @@ struct PartitionGauges {
 impl PartitionGauges {
     fn show(&self, place: &TopicPartition, metrics: &Metrics) {
         let partition = place.partition.to_string();
-        let labels = [topic_label(&place.topic), partition.as_str()];
+        let labels = [metrics.topic_label(&place.topic), partition.as_str()];
         metrics.settled_offset.set(labels, self.settled);
         metrics.records_in_flight.set(labels, self.in_flight);
         metrics
@@ -137,7 +137,7 @@ impl PartitionGauges {
             &metrics.records_in_flight,
             &metrics.consumer_lag,
         ];
-        shown.only(owned, &gauges);
+        shown.only(owned, metrics, &gauges);
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::vital::{Shown, Vital};
-use crate::metrics::{Metrics, topic_label};
+use crate::metrics::Metrics;
 use crate::service::state::ServiceState;
 
 /// Partitions that open transactions hold.
@@ -28,12 +28,15 @@ impl Vital for HeldPartitions {
         let status = self.state.status();
         for one in &status {
             let partition = one.partition.partition.to_string();
-            let labels = [topic_label(&one.partition.topic), partition.as_str()];
+            let labels = [
+                metrics.topic_label(&one.partition.topic),
+                partition.as_str(),
+            ];
             let seconds = one.held.map_or(0, |held| held.lasting.as_secs());
             metrics.partition_open_transaction.set(labels, seconds);
         }
         let owned = status.into_iter().map(|one| one.partition).collect();
         self.shown
-            .only(owned, &[&metrics.partition_open_transaction]);
+            .only(owned, metrics, &[&metrics.partition_open_transaction]);
     }
 }

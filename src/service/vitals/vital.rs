@@ -8,7 +8,7 @@ use homeostat_actors::ports::log::TopicPartition;
 use homeostat_actors::supervision::{Step, Supervisor, Watch, Watchdog};
 use tokio::sync::watch;
 
-use crate::metrics::{Gauge, Metrics, topic_label};
+use crate::metrics::{Gauge, Metrics};
 
 /// What a part reports on itself. Called on the HTTP worker: answers at once, from memory.
 pub(super) trait Vital: Send + Sync {
@@ -55,11 +55,16 @@ pub(super) struct Shown(Mutex<BTreeSet<TopicPartition>>);
 
 impl Shown {
     /// These are owned now: gauges of others would only go stale.
-    pub(super) fn only(&self, owned: BTreeSet<TopicPartition>, gauges: &[&Gauge<2>]) {
+    pub(super) fn only(
+        &self,
+        owned: BTreeSet<TopicPartition>,
+        metrics: &Metrics,
+        gauges: &[&Gauge<2>],
+    ) {
         let mut shown = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for gone in shown.difference(&owned) {
             let partition = gone.partition.to_string();
-            let labels = [topic_label(&gone.topic), partition.as_str()];
+            let labels = [metrics.topic_label(&gone.topic), partition.as_str()];
             for gauge in gauges {
                 gauge.forget(labels);
             }

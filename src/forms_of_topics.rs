@@ -1,0 +1,12 @@
+//! The forms that records of `[ingest.NAME]` may have: the closed list that configuration and reading share.
+
+use homeostat_logic::forms::FORMS;
+
+/// Events as they are, on a topic of another name.
+pub(crate) const EVENT: &str = "event";
+
+/// Every form.
+pub(crate) fn names() -> Vec<&'static str> {
+    let tools = FORMS.iter().map(|form| form.name());
+    tools.chain([EVENT]).collect()
+}

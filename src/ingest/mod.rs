@@ -1,0 +1,46 @@
+//! `[ingest.NAME]`: topics whose records other tools write, and what their records mean.
+
+mod own;
+mod tool;
+
+use std::sync::Arc;
+
+use homeostat_actors::ports::translator::{Source, Translator};
+use homeostat_logic::forms;
+use homeostat_logic::topic::{self, Topic, Use};
+
+use crate::configuration::{Ingest, Settings};
+use crate::forms_of_topics::EVENT;
+
+/// The topics that the configuration names; none without Kafka, because nothing writes them to the embedded log.
+pub fn sources(settings: &Settings) -> Arc<[Source]> {
+    if settings.kafka.bootstrap_servers.is_none() {
+        return Arc::default();
+    }
+    settings.ingest.values().filter_map(source).collect()
+}
+
+/// `None` where the checks of the configuration would have refused it.
+fn source(ingest: &Ingest) -> Option<Source> {
+    let own = topic::find(&ingest.topic);
+    let to = ingest.to.as_deref().and_then(topic::find).or(own);
+    let translator: Arc<dyn Translator> = match ingest.form.as_str() {
+        EVENT => Arc::new(own::Events(to?)),
+        name => Arc::new(tool::Tool::new(forms::find(name)?, ingest)),
+    };
+    Some(Source {
+        topic: own.unwrap_or_else(|| named(&ingest.topic)),
+        is_own: own.is_some(),
+        translator,
+    })
+}
+
+/// A topic that is not the platform's. Its name lives as long as the process: there are at most 32, read once.
+fn named(name: &str) -> &'static Topic {
+    Box::leak(Box::new(Topic {
+        name: Box::leak(name.to_owned().into_boxed_str()),
+        partitions: 0,
+        event_type: "",
+        usage: Use::Ingest,
+    }))
+}

@@ -1,0 +1,98 @@
+//! `[ingest.NAME]` on a real Kafka: payloads of tools on topics of their own are decided like events of the platform, each
+//! record once, and one that is none becomes a dead letter.
+
+use homeostat::log::kafka::{KafkaLog, KafkaSettings};
+use homeostat_actors::ports::log::{EventLog, NewRecord, TopicSettings};
+use serde_json::json;
+
+use crate::support::broker::Broker;
+use crate::support::client::run;
+use crate::support::service::Launch;
+use crate::support::{wait_for, wait_until};
+
+const REPORTS: &str = "evidently-reports";
+const ALERTS: &str = "alerts-of-prometheus";
+
+fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(format!("tests/data/inbound/{name}.json")).unwrap()
+}
+
+fn record(topic: &str, value: Vec<u8>) -> NewRecord {
+    NewRecord {
+        topic: topic.to_owned(),
+        value: Some(value),
+        ..NewRecord::default()
+    }
+}
+
+#[test]
+fn payloads_of_tools_on_their_own_topics_are_decided() {
+    let Some(broker) = Broker::new() else {
+        return;
+    };
+    let address = broker.start();
+    let log = KafkaLog::open(KafkaSettings::new(&address)).unwrap();
+    let topics = [REPORTS, ALERTS].map(|name| TopicSettings {
+        name: name.to_owned(),
+        partitions: 1,
+        replication_factor: 1,
+        retention: None,
+        append_time: false,
+    });
+    run(log.ensure_topics(topics.to_vec())).unwrap();
+    let service = Launch::new()
+        .with("KAFKA__BOOTSTRAP_SERVERS", &address)
+        .overlay(
+            "[ingest.reports]\ntopic = \"evidently-reports\"\nform = \"evidently\"\nmodel = \"ingested@3\"\n\
+             [ingest.alerts]\ntopic = \"alerts-of-prometheus\"\nform = \"alertmanager\"\n\
+             [ingest.missing]\ntopic = \"not-there-yet\"\nform = \"nannyml\"\nmodel = \"m\"\n",
+        )
+        .start();
+    let group = json!({"status": "firing", "alerts": [
+        {"labels": {"alertname": "ModelDrift", "model": "ingested-a"}, "fingerprint": "1"},
+        {"labels": {"alertname": "ModelDrift", "model": "ingested-b"}, "fingerprint": "2"},
+    ]});
+    let group = group.to_string().into_bytes();
+    let records = vec![
+        record(REPORTS, fixture("evidently-drift")),
+        record(REPORTS, b"{}".to_vec()),
+        record(REPORTS, fixture("evidently-no-drift")),
+        record(REPORTS, fixture("evidently-quality-tests")),
+        record(ALERTS, group.clone()),
+        record(ALERTS, group),
+    ];
+    for answer in run(log.append(records)) {
+        answer.unwrap();
+    }
+    let of = |target: &str| {
+        let decisions = service.client.decisions().into_iter();
+        decisions
+            .filter(|one| one["target"] == target)
+            .collect::<Vec<_>>()
+    };
+    // Two events of one record about one model are two decisions.
+    wait_until("every record is decided", || {
+        of("ingested").len() == 3 && of("ingested-b").len() >= 2
+    });
+    let drift = of("ingested")
+        .into_iter()
+        .find(|one| one["event_type"] == "data_drift_detected");
+    assert_eq!(drift.unwrap()["topic"], REPORTS);
+    let executed = |target: &str| {
+        let all = of(target).into_iter();
+        all.filter(|one| one["outcome"] != "suppressed").count()
+    };
+    // The second notification carries the same alerts.
+    assert_eq!((executed("ingested-a"), executed("ingested-b")), (1, 1));
+    let letter = wait_for("the record that is no report is a dead letter", || {
+        let page = service.client.get("/api/v1/dead-letters").json();
+        page["items"].as_array()?.first().cloned()
+    });
+    assert_eq!(
+        (&letter["topic"], &letter["reason"]),
+        (&json!(REPORTS), &json!("unreadable_form"))
+    );
+    let metrics = service.client.get("/metrics").text;
+    assert!(metrics.contains("topic=\"evidently-reports\""), "{metrics}");
+    service.stop();
+}
