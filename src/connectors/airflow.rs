@@ -174,6 +174,7 @@ struct Runs {
 
 /// A run to be asked for.
 #[derive(Debug)]
+#[allow(clippy::struct_field_names, reason = "Airflow's own names")]
 struct Run {
     conf: Map<String, Value>,
     note: String,
@@ -266,7 +267,7 @@ impl Runs {
         }
         match self.dag(order).await {
             Ok(mut dag) => {
-                findings.extend(dag.findings(self.unpause, self.run_after.is_some()).await)
+                findings.extend(dag.findings(self.unpause, self.run_after.is_some()).await);
             }
             Err(answer) => findings.push(Finding::wrong(
                 answer.detail,

@@ -27,7 +27,7 @@ use super::kit::{Call, Compile, Plain, Purpose, Service, ServiceSettings, Templa
 use crate::live::LiveSecret;
 
 /// How often an alert is posted while it lasts: Alertmanager forgets what it has when it restarts without its data.
-const REPEAT: Duration = Duration::from_secs(60);
+const REPEAT: Duration = Duration::from_mins(1);
 /// How long a posted alert lasts without being posted again, in milliseconds: four repetitions may be lost.
 const AHEAD_MS: Millis = 5 * 60 * 1000;
 /// Longest hold: within the ledger's memory of eight days.

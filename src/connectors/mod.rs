@@ -2,8 +2,8 @@
 //!
 //! A new kind is a file here that implements `kind::Kind`, its `mod` line and its line in `KINDS`.
 
-mod alertmanager;
 mod airflow;
+mod alertmanager;
 mod argo_workflows;
 pub(crate) mod common;
 mod examine;
@@ -15,9 +15,9 @@ mod kubernetes_monitor;
 mod kubernetes_rollout;
 mod kubernetes_scale;
 pub mod log;
-pub mod preview;
-mod pagerduty;
 mod mlflow;
+mod pagerduty;
+pub mod preview;
 mod reference;
 mod slack;
 mod smtp;

@@ -35,8 +35,8 @@ const EVENT_BYTES_MAX: usize = 256 * 1024;
 /// How long an acknowledgement still resolves the incident, in milliseconds: within the ledger's memory of eight days.
 const FOLLOWED_MS: Millis = 7 * 24 * 60 * 60 * 1000;
 /// Pause between two looks at whether that is over, and between attempts to resolve.
-const LOOK: Duration = Duration::from_secs(60 * 60);
-const RESOLVE_AGAIN: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_hours(1);
+const RESOLVE_AGAIN: Duration = Duration::from_mins(1);
 
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -36,8 +36,8 @@ const THREAD_MINUTES_MAX: u32 = 7 * 24 * 60;
 /// How long an acknowledgement still changes the message, in milliseconds: within the ledger's memory of eight days.
 const FOLLOWED_MS: Millis = 7 * 24 * 60 * 60 * 1000;
 /// Pause between two looks at whether that is over, and between attempts to change the message.
-const LOOK: Duration = Duration::from_secs(60 * 60);
-const CHANGE_AGAIN: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_hours(1);
+const CHANGE_AGAIN: Duration = Duration::from_mins(1);
 
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -79,7 +79,7 @@ pub(crate) struct Slack {
 impl Kind for Slack {
     const NAME: &'static str = "slack";
     const ABOUT: &'static str = "Slack, by an incoming webhook or a bot";
-    const EXAMPLE: &'static str = r##"[connections.chat]
+    const EXAMPLE: &'static str = r#"[connections.chat]
 kind = "slack"
 token = "env:SLACK_BOT_TOKEN"
 link = "https://homeostat.example.com/api/v1/decisions/{{ action_id }}"
@@ -90,7 +90,7 @@ policy = "at_most_once"
 
 [actions.alert.with]
 channel = "C0123456789"
-"##;
+"#;
     const NOTES: &'static str = "\
 Needs: either an app with an incoming webhook, whose address is the credential (`url = \"env:SLACK_WEBHOOK_URL\"`, never shown), or an
 app with the bot's scope `chat:write` that is a member of the channel (`token`, and `with.channel`). GovSlack: `url =
@@ -118,17 +118,14 @@ against Slack itself.
 
     fn connect(settings: Settings, compile: &mut Compile<'_>) -> Option<Self> {
         let mut service = settings.service;
-        let token = match &settings.token {
-            Some(token) => {
-                if service.url.is_empty() {
-                    API.clone_into(&mut service.url);
-                }
-                Some(compile.secret_of_form("token", token, token_form)?)
+        let token = if let Some(token) = &settings.token {
+            if service.url.is_empty() {
+                API.clone_into(&mut service.url);
             }
-            None => {
-                compile.secret_url(&service.url);
-                None
-            }
+            Some(compile.secret_of_form("token", token, token_form)?)
+        } else {
+            compile.secret_url(&service.url);
+            None
         };
         if let Some(problem) = token
             .as_ref()

@@ -169,7 +169,7 @@ Verified in November 2026 against `aiosmtpd` 1.4.6 of PyPI: STARTTLS, TLS from t
                 host: settings.host,
                 tls,
                 tls_first: settings.security == Security::Tls,
-                login: login?,
+                login,
                 timeout: Duration::from_millis(settings.timeout_ms),
                 secrets: compile.secrets(),
             }),
@@ -205,10 +205,10 @@ Verified in November 2026 against `aiosmtpd` 1.4.6 of PyPI: STARTTLS, TLS from t
     }
 }
 
-/// `Some(None)` = without login.
-fn login(settings: &Settings, compile: &mut Compile<'_>) -> Option<Option<Login>> {
+/// `None` where no user is written, or with a problem recorded.
+fn login(settings: &Settings, compile: &mut Compile<'_>) -> Option<Login> {
     match (&settings.username, &settings.password) {
-        (None, None) => Some(None),
+        (None, None) => None,
         (Some(username), Some(password)) => {
             let username = if is_reference(username) {
                 compile.secret("username", username)?
@@ -216,7 +216,7 @@ fn login(settings: &Settings, compile: &mut Compile<'_>) -> Option<Option<Login>
                 LiveSecret::fixed(Secret::new(username.as_str()))
             };
             let password = compile.secret("password", password)?;
-            Some(Some(Login { username, password }))
+            Some(Login { username, password })
         }
         (Some(_), None) => {
             compile.problem(

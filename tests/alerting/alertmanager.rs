@@ -97,7 +97,7 @@ async fn an_alert_that_lasts_is_posted_each_minute_and_never_beyond_its_hold() {
     while let Tended::Again(pause) = alerts.tend(at(now), tending(NOW, false)).await {
         now += i64::try_from(pause.as_millis()).unwrap();
         assert!(
-            pause <= Duration::from_secs(60) && pause > Duration::ZERO,
+            pause <= Duration::from_mins(1) && pause > Duration::ZERO,
             "{pause:?}"
         );
         assert!(now <= NOW + 8 * MINUTE, "it has no end");
@@ -161,7 +161,7 @@ async fn an_end_that_could_not_be_posted_is_posted_later() {
     let stub = member(503, "starting").await;
     let alerts = connector(&table(&stub), "", &[]);
     let again = alerts.tend(at(NOW), tending(NOW, true)).await;
-    assert_eq!(again, Tended::Again(Duration::from_secs(60)));
+    assert_eq!(again, Tended::Again(Duration::from_mins(1)));
 }
 
 #[tokio::test]
@@ -388,7 +388,7 @@ async fn a_real_alertmanager_merges_repeats_has_the_alert_back_after_a_restart_a
     real.restart_empty(program).await;
     assert!(real.alerts().await.is_empty());
     let tended = alerts.tend(at(now + MINUTE), tending(now, false)).await;
-    assert_eq!(tended, Tended::Again(Duration::from_secs(60)));
+    assert_eq!(tended, Tended::Again(Duration::from_mins(1)));
     let [alert] = &real.alerts().await[..] else {
         panic!("the alert did not come back")
     };

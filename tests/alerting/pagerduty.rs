@@ -165,7 +165,7 @@ async fn an_acknowledgement_resolves_the_incident_within_a_week() {
     };
     assert_eq!(
         alerts.tend(order(), state(false)).await,
-        Tended::Again(Duration::from_secs(3600))
+        Tended::Again(Duration::from_hours(1))
     );
     let late = Order {
         now: NOW + 7 * 24 * 3_600_000,
@@ -184,7 +184,7 @@ async fn an_acknowledgement_resolves_the_incident_within_a_week() {
     let alerts = connector(&keys(&down), "", &ENVIRONMENT);
     assert_eq!(
         alerts.tend(order(), state(true)).await,
-        Tended::Again(Duration::from_secs(60))
+        Tended::Again(Duration::from_mins(1))
     );
 }
 

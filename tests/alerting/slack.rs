@@ -237,7 +237,7 @@ async fn an_acknowledgement_changes_the_message_once_and_only_one_that_is_known(
     stub.taken();
     assert_eq!(
         alerts.tend(order(), state(false)).await,
-        Tended::Again(Duration::from_secs(3600))
+        Tended::Again(Duration::from_hours(1))
     );
     assert_eq!(alerts.tend(order(), state(true)).await, Tended::Over);
     let [change] = &stub.taken()[..] else {

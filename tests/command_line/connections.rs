@@ -10,7 +10,7 @@ use crate::running::{err, file, homeostat, out};
 fn service() -> (u16, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
-    let (sender, received) = std::sync::mpsc::channel();
+    let (sender, received) = std::sync::mpsc::sync_channel(16);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();

@@ -65,7 +65,7 @@ fn payloads_of_tools_on_their_own_topics_are_decided() {
         answer.unwrap();
     }
     let of = |target: &str| {
-        let decisions = service.client.decisions().into_iter();
+        let decisions = service.decisions().into_iter();
         decisions
             .filter(|one| one["target"] == target)
             .collect::<Vec<_>>()
@@ -85,14 +85,14 @@ fn payloads_of_tools_on_their_own_topics_are_decided() {
     // The second notification carries the same alerts.
     assert_eq!((executed("ingested-a"), executed("ingested-b")), (1, 1));
     let letter = wait_for("the record that is no report is a dead letter", || {
-        let page = service.client.get("/api/v1/dead-letters").json();
+        let page = service.get("/api/v1/dead-letters").json();
         page["items"].as_array()?.first().cloned()
     });
     assert_eq!(
         (&letter["topic"], &letter["reason"]),
         (&json!(REPORTS), &json!("unreadable_form"))
     );
-    let metrics = service.client.get("/metrics").text;
+    let metrics = service.get("/metrics").text;
     assert!(metrics.contains("topic=\"evidently-reports\""), "{metrics}");
     service.stop();
 }

@@ -5,6 +5,12 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::similar_names,
+    clippy::match_wild_err_arm,
+    clippy::format_collect,
+    clippy::format_push_string,
+    clippy::unnecessary_debug_formatting,
     reason = "in a test a panic is the verdict; clippy's own exemption does not reach helper functions"
 )]
 

@@ -6,6 +6,10 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stderr,
+    clippy::type_complexity,
+    clippy::format_push_string,
+    clippy::unused_self,
     reason = "in a test a panic is the verdict; clippy's own exemption does not reach helper functions"
 )]
 

@@ -254,7 +254,7 @@ impl Job {
             let question = Question {
                 event: &event,
                 raw: bare.as_deref().unwrap_or(text),
-                topic: *topic,
+                topic,
                 place: &self.flight.partition,
                 record,
                 part,

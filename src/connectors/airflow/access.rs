@@ -78,7 +78,7 @@ impl Access {
 
     /// The version, asked for at the first use.
     pub(super) async fn version(&self, talk: &Talk<'_>) -> Result<Version, Answer> {
-        let known = self.configured.or(*self.found.lock());
+        let known = self.configured.or_else(|| *self.found.lock());
         match known {
             Some(version) => Ok(version),
             None => self.look(talk).await,

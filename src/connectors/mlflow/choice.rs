@@ -82,7 +82,7 @@ impl Rollback {
                     order.target, order.target.name
                 )));
             }
-            return Ok(order.target.name.to_string());
+            return Ok(order.target.name.clone());
         };
         let model = template.render(&crate::connectors::kit::Plain::plain(order));
         let model =

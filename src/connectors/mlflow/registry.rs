@@ -25,6 +25,7 @@ pub(super) struct Registry<'a> {
 
 /// A version of a model.
 #[derive(Clone, Debug, Deserialize)]
+#[allow(clippy::struct_field_names, reason = "the registry's own names")]
 pub(super) struct Version {
     pub(super) version: String,
     #[serde(default)]

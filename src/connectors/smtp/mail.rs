@@ -71,10 +71,11 @@ fn text(notice: &Notice<'_>) -> String {
     for part in [
         Some(reasons).filter(|reasons| !reasons.is_empty()),
         notice.link.clone(),
-    ] {
-        if let Some(part) = part {
-            write!(text, "\n{part}\n").unwrap_or_default();
-        }
+    ]
+    .into_iter()
+    .flatten()
+    {
+        write!(text, "\n{part}\n").unwrap_or_default();
     }
     text
 }

@@ -273,7 +273,7 @@ impl Flow {
         }
         let run = json!({
             "dag_run_id": id, "dag_id": dag, "logical_date": null, "run_type": "manual", "state": "queued", "conf": said["conf"], "note": said["note"],
-            "run_after": said.get("run_after").unwrap_or(&"2026-11-30T12:10:39.835035Z".into())
+            "run_after": said.get("run_after").cloned().unwrap_or_else(|| "2026-11-30T12:10:39.835035Z".into())
         });
         runs.insert(key, run.clone());
         Fate::json(200, &run)

@@ -44,7 +44,7 @@ impl Lab {
                 "MLFLOW_URL is not set; use scripts/test"
             );
             SAID.call_once(|| {
-                eprintln!("not run: MLflow (scripts/mlflow starts it, scripts/test uses it)")
+                eprintln!("not run: MLflow (scripts/mlflow starts it, scripts/test uses it)");
             });
         }
         let (url, password) = found?;
