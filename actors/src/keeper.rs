@@ -2,8 +2,8 @@
 //! after a time. Each connector says which of its actions it tends, and when it wants to be called again
 //! ([`Connector::tend`](crate::ports::connector::Connector::tend)).
 //!
-//! It works while the partition belongs to this instance, from the fold alone: whoever takes the partition over, after a crash too,
-//! begins with every done action that the fold remembers. Calls are safe to repeat, so that nothing of it is written down.
+//! It works while the partition belongs to this instance, from the fold alone. An instance that takes the partition over, after a crash too,
+//! begins with every done action that the fold remembers. Calls are safe to repeat, so that nothing is written down.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,11 +1,9 @@
 //! The ledger: one actor per ledger partition, which folds it. Cooldowns, budgets, open actions and schedules are states of
-//! that fold, so they are the same on every instance and after every restart. In the tree and in metrics the actor is of the
-//! kind `cooldown`, after the bookkeeping that it holds.
+//! that fold, equal on every instance and after every restart. In tree and metrics the actor is of the kind `cooldown`.
 //!
 //! Input: the records of its ledger partition, from the first one on; where older ones are gone, from a checkpoint on
 //! (ledger-protocol §8). Output: its feed of changes, which history, metrics and the executor read, and while this instance owns the
-//! partition checkpoints, behind which old records are removed. A restart folds from the first record left again; so does
-//! an actor that was overtaken by a removal.
+//! partition checkpoints, behind which old records are removed. A restart, or a removal that overtakes it, folds from the first record left.
 
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;

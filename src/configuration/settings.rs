@@ -92,9 +92,7 @@ pub struct Http {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Inbound {
-    /// Token that senders of other tools' payloads (POST /api/v1/events/alertmanager, ...) show, as a reference to a secret:
-    /// "env:NAME" or "file:PATH". It comes as `Authorization: Bearer`, or as the password of Basic authentication. Empty = none
-    /// is needed. MLflow signs instead.
+    /// Token of senders of other tools' payloads, as a reference; they show it as Bearer or Basic password. Empty = none.
     #[schemars(extend("default" = ""))]
     pub token: String,
     /// Secret with which MLflow signs its webhooks, as a reference. Empty = POST /api/v1/events/mlflow is refused.
