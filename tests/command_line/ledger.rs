@@ -24,7 +24,7 @@ fn the_ledger_is_shown_as_a_running_service_folds_it() {
         .map(|line| line.split_whitespace().collect())
         .collect();
     assert_eq!((code, lines.len()), (Some(0), 1 + 2 * 3 + 1), "{told}");
-    assert_eq!(lines[4][..6], ["1", "no", "live", "1", "2", "0"], "{told}");
+    assert_eq!(lines[4][..6], ["1", "no", "live", "1", "3", "0"], "{told}");
     let until = "2026-01-01T00:30:00.000Z";
     assert_eq!(lines[4][7..], ["paused,", "silenced", "until", until]);
     for line in [

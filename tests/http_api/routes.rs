@@ -30,6 +30,10 @@ async fn every_route_is_documented_and_every_documented_route_is_served() {
     outside
         .log
         .store(letter("data.ingested", "handler", b"{}", &[]));
+    // Payloads of other tools are tried with what these send (inbound.rs).
+    let documented = documented
+        .into_iter()
+        .filter(|(_, path)| !path.starts_with("/api/v1/events/"));
     for (method, path) in documented {
         let body = if path.ends_with("/replay") {
             r#"{"ids": ["0-0"]}"#
@@ -135,7 +139,10 @@ fn every_operation_of_the_openapi_document_lists_what_each_request_may_be_answer
             for status in common {
                 assert!(responses.contains_key(*status), "{method} {path}: {status}");
             }
+            // MLflow signs what it sends instead.
+            let signs = path.ends_with("/events/mlflow");
             let needs_token = path.contains("/control/") || responses.contains_key("401");
+            let needs_token = needs_token && !signs;
             assert_eq!(operation.get("security").is_some(), needs_token, "{path}");
         }
     }

@@ -33,12 +33,11 @@ async fn a_dry_run_is_done_shows_the_request_without_secrets_and_sends_nothing()
 async fn a_dry_run_fails_as_the_real_one_would_on_a_template() {
     let mut server = Server::responding("200 OK", "", "").await;
     let table = format!(
-        "url = \"http://127.0.0.1:{}/\"\nbody = '{{{{ params.priority }}}}'\n",
+        "url = \"http://127.0.0.1:{}/\"\nbody = '{{% if target.name == \"fraud/eu\" %}}no JSON{{% else %}}{{}}{{% endif %}}'\n",
         server.port
     );
     let mut order = order();
     order.dry_run = true;
-    order.params = serde_json::json!({"priority": "\"high"}).into();
     let answer = connector(&table, &[]).send(order).await;
     assert!(answer.permanent, "{}", answer.detail);
     assert_eq!(server.count(), 0);

@@ -10,12 +10,16 @@ use crate::server::{Server, connector, order, send_to};
 #[tokio::test]
 async fn an_order_that_a_template_cannot_take_is_refused_without_a_request() {
     let mut server = Server::responding("200 OK", "", "").await;
-    for keys in [
-        "body = '{{ params.replicas }}'",
-        "body = 'no JSON'",
-        "body = '{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}'",
+    // What fails for every order is found when the configuration is read; these fail for this target alone.
+    for body in [
+        "{{ params.metadata.absent }}",
+        "no JSON",
+        "{% for a in range(9999) %}{% for b in range(9999) %}{{ b }}{% endfor %}{% endfor %}",
     ] {
-        let answer = send_to(&server, keys).await;
+        let keys = format!(
+            "body = '{{% if target.name == \"fraud/eu\" %}}{body}{{% else %}}{{}}{{% endif %}}'"
+        );
+        let answer = send_to(&server, &keys).await;
         assert_eq!(
             (answer.outcome, answer.permanent),
             (FinishOutcome::Failed, true),

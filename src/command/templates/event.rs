@@ -9,7 +9,6 @@ use homeostat_logic::topic::{SYSTEM_ALERTS, TOPICS, Topic, Use, find};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::super::text::quoted;
 use super::super::{Failure, complain};
 use super::Preview;
 use crate::addressed_event;
@@ -52,11 +51,9 @@ fn place(wanted: &Preview, bytes: &[u8], now: i64) -> Result<Placed, String> {
     let mut documents = serde_json::Deserializer::from_slice(bytes).into_iter::<Value>();
     let first = documents.next();
     if matches!(first, Some(Ok(_))) && documents.next().is_some() {
-        let shown = quoted(&wanted.event.display().to_string());
-        return Err(format!(
-            "holds more than one event; `head -1 {shown} | homeostat templates preview {} --event -` takes the first line",
-            wanted.action
-        ));
+        return Err(
+            "holds more than one event; write one of them into a file of its own".to_owned(),
+        );
     }
     let is_addressed = matches!(&first, Some(Ok(Value::Object(fields)))
         if fields.contains_key("topic") && fields.contains_key("value"));

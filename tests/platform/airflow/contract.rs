@@ -80,12 +80,15 @@ async fn templates_make_dag_conf_and_note() {
         assert_eq!(run["note"].as_str().unwrap().chars().count(), 1_000);
         for (with, word) in [
             ("dag = \"homeostat_train\"\nconf = '[1]'", "`conf`"),
+            // Of this target alone: what fails for every order is found when the configuration is read.
             (
-                "dag = \"homeostat_train\"\nconf = '{{ params.absent }}'",
+                "dag = \"homeostat_train\"\nconf = '{% if target.name == \"fraud/eu\" %}no JSON{% else %}{}{% endif %}'",
                 "`conf`",
             ),
-            ("dag = \"{{ params.absent }}\"", "`dag`"),
-            ("dag = \"{{ params.priority[9:] }}\"", "`dag`"),
+            (
+                "dag = \"{% if target.name != 'fraud/eu' %}train{% endif %}\"",
+                "`dag`",
+            ),
             (
                 "dag = \"homeostat_train\"\nrun_after = \"tomorrow\"",
                 "`run_after`",
