@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::lab::{Lab, template};
 
 const TOKEN: &str = "operator-token-of-the-tests-0123456789";
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A service of its own on the embedded log.
 struct Service<'a> {
@@ -56,6 +56,24 @@ impl Service<'_> {
             drop(running.kill());
             running.wait().unwrap();
         }
+    }
+
+    /// Orders an action. While it is not ready it takes no orders, and it may end before it answers this one.
+    async fn force(&mut self, action: &str, target: &str) {
+        let url = format!("http://127.0.0.1:{}", self.port);
+        let order = [
+            "override", "force", "--action", action, "--target", target, "--reason", "test",
+        ];
+        let waited = tokio::time::timeout(PATIENCE, async {
+            while self.running.as_mut().unwrap().try_wait().unwrap().is_none() {
+                let ordered = self.command().args(order).args(["--url", &url]).status();
+                if ordered.unwrap().success() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        });
+        assert!(waited.await.is_ok(), "{}", self.log());
     }
 
     /// Waits until it ended by itself.
@@ -177,9 +195,7 @@ async fn an_action_whose_outcome_was_lost_with_the_service_happens_once() {
         service
             .until(&["decisions", "list"], |answer| !answer.is_empty())
             .await;
-        service.ask(&[
-            "override", "force", "--action", action, "--target", target, "--reason", "test",
-        ]);
+        service.force(action, target).await;
         service.died().await;
         // Past the lease of the attempt.
         service.ahead += 10;
