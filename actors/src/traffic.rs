@@ -1,7 +1,7 @@
 //! The traffic of all connections of this process: one gate per connection, shared by the executors of all ledger partitions. The
 //! rules are `homeostat_logic::traffic`.
 //!
-//! A place is held from the bid to the outcome of its request, or for as long as a question is asked. It is a [`Permit`],
+//! A place is held from the bid to the outcome of its request, or for as long as a question is asked. It is a `Permit`,
 //! and comes back when that is dropped, for whatever reason. Limits are those in force when a place is taken; the
 //! state of a connection outlives a reload that keeps its name.
 //!

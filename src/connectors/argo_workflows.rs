@@ -104,7 +104,7 @@ parameters = { reason = "{{ event_type }}", priority = "{{ params.priority }}" }
 through the Kubernetes API, which needs no Argo server. Its name is `ACTION-TARGET-` and the action's id, at most 63 characters. A name
 that exists already is the Workflow of an earlier attempt, and the action is done; if it does not carry this action's id (label
 `homeostat.dev/action-id`), the action is refused. In doubt, the Workflow is looked up by its name: let finished ones be kept for an
-hour at least (`ttlStrategy`). A dry run and `homeostat connections test` let the cluster check the Workflow without keeping it.
+hour at least (`ttlStrategy`). A dry run and `homeostat connections test NAME` let the cluster check the Workflow without keeping it.
 Done means that the Workflow was accepted, not that it succeeded: let it report its result as an event.
 
 The account needs, in the namespace of the Workflows (of `workflowtemplates` and `cronworkflows` what is used; a `ClusterRole` for

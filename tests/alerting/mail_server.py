@@ -32,7 +32,7 @@ class Handler:
             "from": envelope.mail_from,
             "to": envelope.rcpt_tos,
             "content": envelope.content.decode(),
-            "encrypted": session.ssl is not None,
+            "encrypted": session.ssl is not None or server.transport.get_extra_info("ssl_object") is not None,
             "login": session.authenticated,
         }
         print(json.dumps(mail), flush=True)

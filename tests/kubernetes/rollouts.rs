@@ -212,8 +212,8 @@ async fn an_explicit_revision_is_gone_to_and_one_that_is_not_there_is_refused() 
     );
     is_done(
         &send(
-            &rollback(&lab, "revision = \"{{ params.revision }}\""),
-            &order(Action::Rollback, json!({"revision": 1})),
+            &rollback(&lab, "revision = \"{{ params.to }}\""),
+            &order(Action::Rollback, json!({"to": 1})),
         )
         .await,
         "to revision 1",
