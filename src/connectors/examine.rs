@@ -1,4 +1,4 @@
-//! Trying a connection without changing anything: what each action over it would find, for `homeostat connections test`.
+//! Trying a connection without changing anything: what each action over it would find, for `homeostat connections test NAME`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What an action would send for an event, by the configuration in hand: for `homeostat templates preview`. Nothing is changed
+//! What an action would send for an event, by the configuration in hand: for `homeostat templates preview alert --event FILE`. Nothing is changed
 //! outside; a kind of connection that asks its service before it acts asks here too.
 
 use homeostat_actors::ports::connector::{Answer, Connections};

@@ -1,4 +1,4 @@
-//! `homeostat templates preview`: the decision about an event, the texts of an alert, and the requests that an action would send.
+//! `homeostat templates preview alert --event FILE`: the decision about an event, the texts of an alert, and the requests that an action would send.
 
 use homeostat_logic::actions::Action;
 use serde_json::{Value, json};
