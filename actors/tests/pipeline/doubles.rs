@@ -78,7 +78,7 @@ pub(crate) type Resolving = Box<dyn Fn(&Order) -> Resolved + Send + Sync>;
 /// What it does of a done action.
 pub(crate) type Tend = Box<dyn Fn(Id, Tending) -> Tended + Send + Sync>;
 
-/// Notes every order, then does as told.
+/// Notes every order, then does what the test asks for.
 pub(crate) struct Recording {
     pub(crate) orders: Arc<Mutex<Vec<(Id, u32, Action)>>>,
     pub(crate) send: Sending,
@@ -89,8 +89,8 @@ pub(crate) struct Recording {
 
 impl Connector for Recording {
     fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        let told = (order.action_id, order.attempt, order.action);
-        self.orders.lock().unwrap().push(told);
+        let noted = (order.action_id, order.attempt, order.action);
+        self.orders.lock().unwrap().push(noted);
         (self.send)(order)
     }
 

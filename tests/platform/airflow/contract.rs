@@ -224,8 +224,8 @@ async fn an_unknown_account_may_become_known_and_a_missing_right_is_said() {
             "{}",
             answer.detail
         );
-        let nobody = retrain_as(lab.port, "", TRAIN, &[]);
-        let answer = nobody.send(lab.order()).await;
+        let anonymous = retrain_as(lab.port, "", TRAIN, &[]);
+        let answer = anonymous.send(lab.order()).await;
         assert!([FAILED, NOT_SENT].contains(&class(&answer)), "{answer:?}");
         if lab.major == 3 {
             // A token of one's own, as managed Airflows have it.
