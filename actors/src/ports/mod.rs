@@ -5,3 +5,4 @@ pub mod connector;
 pub mod log;
 pub mod observer;
 pub mod translator;
+pub mod user_store;
