@@ -36,6 +36,7 @@ pub mod offsets;
 pub mod params;
 pub mod payload_fault;
 pub mod raw_json;
+pub mod recommend;
 pub mod rules;
 pub mod severity;
 pub mod target;

@@ -6,6 +6,7 @@ mod connections;
 mod control;
 mod dead_letters;
 mod decisions;
+mod evaluate;
 mod holds;
 mod ledger;
 mod publish;
@@ -48,6 +49,7 @@ Examples:
   homeostat dead-letters list                        records that could not be handled
   homeostat pause --reason release                   hold every action back until resume
   homeostat override cancel ID --reason later        an order about one action
+  homeostat evaluate interactions.csv                how good recommendations would have been
   homeostat topics list --url http://127.0.0.1:8470  partitions and offsets, of a running service
 
 Configuration: built-in defaults, then each --config FILE in order, then the environment
@@ -137,6 +139,8 @@ enum Command {
     Override(control::Override),
     /// Show the ledger, or order what only a person may: an empty start, an upgrade.
     Ledger(ledger::Arguments),
+    /// Measure recommendations on interactions of the past, beside popularity and item-kNN.
+    Evaluate(evaluate::Arguments),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example: homeostat completions bash > ~/.local/share/bash-completion/completions/homeostat"
@@ -317,6 +321,7 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
         Command::Approve(arguments) => block_on(control::on_action("approve", &arguments, None)),
         Command::Override(arguments) => block_on(control::order(&arguments)),
         Command::Ledger(arguments) => block_on(ledger::ledger(&arguments, wiring, files)),
+        Command::Evaluate(arguments) => evaluate::run(&arguments),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "homeostat", &mut script);

@@ -1,0 +1,265 @@
+//! What is known of items: counts, trend, neighbours, and the users who have them.
+
+use super::board::{Board, Entry};
+use super::names::{Names, Slot};
+use super::row::Row;
+use super::settings::RecommendSettings;
+
+/// Half-lives after which trends are brought to a later reference time, long before they overflow.
+const HALF_LIVES_MAX: f64 = 64.0;
+
+/// The numbers of one item, together in memory since a score reads them all.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Item {
+    /// Weights of its events.
+    pub(super) count: f64,
+    /// Weights of its events, each times 2^(age of the reference time / half-life).
+    pub(super) trend: f64,
+    /// count^-frequency_power; 0 without events.
+    pub(super) damp: f32,
+    /// Users who have it.
+    pub(super) holders: u32,
+    /// Second of its newest event.
+    pub(super) last: u32,
+    pub(super) is_frequent: bool,
+    pub(super) is_trending: bool,
+}
+
+/// All items.
+#[derive(Clone)]
+pub(super) struct Items {
+    pub(super) names: Names,
+    pub(super) all: Vec<Item>,
+    pub(super) rows: Vec<Row>,
+    /// Users of each item that are compared, in the order they came.
+    pub(super) holders: Vec<Vec<Slot>>,
+    /// Neighbours over all rows.
+    pub(super) pairs: usize,
+    /// Pairs at which all rows are pruned.
+    pub(super) pairs_bound: usize,
+    /// First choices of an item by a user, unweighted.
+    pub(super) events: f64,
+    /// Second to which the trends refer; `None` before the first event.
+    pub(super) reference: Option<u32>,
+    pub(super) half_life: f64,
+    frequency_power: f32,
+    neighbours_max: usize,
+    pairs_max: usize,
+    pub(super) holders_max: usize,
+    pub(super) frequent: Board,
+    pub(super) trending: Board,
+}
+
+impl Items {
+    pub(super) fn new(settings: &RecommendSettings, seed: u64) -> Self {
+        Self {
+            names: Names::new(seed),
+            all: Vec::new(),
+            rows: Vec::new(),
+            holders: Vec::new(),
+            pairs: 0,
+            pairs_bound: settings.pairs_max,
+            events: 0.0,
+            reference: None,
+            half_life: settings.trend_half_life_hours * 3_600.0,
+            frequency_power: settings.frequency_power as f32,
+            neighbours_max: settings.neighbours_max,
+            pairs_max: settings.pairs_max,
+            holders_max: settings.holders_max,
+            frequent: Board::new(settings.candidates_max),
+            trending: Board::new(settings.candidates_max),
+        }
+    }
+
+    pub(super) fn get(&self, slot: Slot) -> Item {
+        self.all.get(slot as usize).copied().unwrap_or_default()
+    }
+
+    pub(super) fn row(&self, slot: Slot) -> Option<&Row> {
+        self.rows.get(slot as usize)
+    }
+
+    /// The slot of an id, a new one if need be.
+    pub(super) fn intern(&mut self, name: &str) -> Option<Slot> {
+        if let Some(slot) = self.names.find(name) {
+            return Some(slot);
+        }
+        let slot = self.names.add(name)?;
+        let width = self.names.width();
+        self.all.resize(width.max(self.all.len()), Item::default());
+        self.rows.resize(width.max(self.rows.len()), Row::default());
+        self.holders
+            .resize(width.max(self.holders.len()), Vec::new());
+        Some(slot)
+    }
+
+    /// What one event at this second adds to a trend, per weight; also the factor that brings trends which refer to that second
+    /// to this model's reference.
+    pub(super) fn trend_unit(&mut self, at: u32) -> f64 {
+        let reference = *self.reference.get_or_insert(at);
+        let half_lives = (f64::from(at) - f64::from(reference)) / self.half_life;
+        if half_lives <= HALF_LIVES_MAX {
+            return half_lives.exp2();
+        }
+        let factor = (-half_lives).exp2();
+        for item in &mut self.all {
+            item.trend *= factor;
+        }
+        self.trending.shrunk();
+        self.reference = Some(at);
+        1.0
+    }
+
+    /// Adds to the counts of an item.
+    pub(super) fn increase(&mut self, slot: Slot, count: f64, trend: f64, at: u32) {
+        let Some(item) = self.all.get_mut(slot as usize) else {
+            return;
+        };
+        item.count += count;
+        item.trend += trend;
+        item.last = item.last.max(at);
+        item.damp = if item.count > 0.0 {
+            (item.count as f32).powf(-self.frequency_power)
+        } else {
+            0.0
+        };
+        let item = *item;
+        if !item.is_frequent && item.count > 0.0 {
+            let entry = self
+                .frequent
+                .offer(slot, item.count, |slot| of(&self.all, slot).count);
+            enter(&mut self.all, slot, &entry, |item, is| {
+                item.is_frequent = is;
+            });
+        }
+        if !item.is_trending && item.trend > 0.0 {
+            let entry = self
+                .trending
+                .offer(slot, item.trend, |slot| of(&self.all, slot).trend);
+            enter(&mut self.all, slot, &entry, |item, is| {
+                item.is_trending = is;
+            });
+        }
+    }
+
+    /// Adds to a pair, in both rows.
+    pub(super) fn pair(&mut self, one: Slot, other: Slot, by: f32) {
+        self.add(one, other, by);
+        self.add(other, one, by);
+    }
+
+    /// Adds to one row only.
+    pub(super) fn add(&mut self, to: Slot, slot: Slot, by: f32) {
+        if self.pairs >= self.pairs_bound {
+            self.prune_all();
+        }
+        let Some(row) = self.rows.get_mut(to as usize) else {
+            return;
+        };
+        if row.increase(slot, by) {
+            return;
+        }
+        if row.len() >= self.neighbours_max {
+            self.pairs -= row.prune(self.neighbours_max - self.neighbours_max / 8);
+        }
+        if self.pairs < self.pairs_max {
+            row.insert(slot, by);
+            self.pairs += 1;
+        }
+    }
+
+    /// Every item of 8 neighbours or more loses an eighth. If that frees less than a sixteenth of the bound, the next try
+    /// waits until as many were freed elsewhere: a full table must not be searched at each event.
+    fn prune_all(&mut self) {
+        for row in &mut self.rows {
+            self.pairs -= row.prune(row.len() - row.len() / 8);
+        }
+        let enough = self.pairs + self.pairs_max / 16 <= self.pairs_max;
+        self.pairs_bound = if enough { self.pairs_max } else { usize::MAX };
+    }
+
+    /// The user has the item.
+    pub(super) fn hold(&mut self, item: Slot, user: Slot) {
+        if let Some(item) = self.all.get_mut(item as usize) {
+            item.holders += 1;
+        }
+        if let Some(holders) = self.holders.get_mut(item as usize) {
+            if holders.len() >= self.holders_max {
+                holders.drain(..(self.holders_max / 8).max(1));
+            }
+            holders.push(user);
+        }
+    }
+
+    /// The user is no longer compared by this item.
+    pub(super) fn let_go(&mut self, item: Slot, user: Slot) {
+        if let Some(holders) = self.holders.get_mut(item as usize) {
+            holders.retain(|holder| *holder != user);
+        }
+    }
+
+    /// Makes both boards from all items.
+    pub(super) fn rebuild_boards(&mut self, size: usize) {
+        for item in &mut self.all {
+            (item.is_frequent, item.is_trending) = (false, false);
+        }
+        let values = |value: fn(&Item) -> f64| {
+            (0..)
+                .zip(&self.all)
+                .map(move |(slot, item)| (value(item), slot))
+                .collect()
+        };
+        self.frequent = Board::of(size, values(|item| item.count));
+        self.trending = Board::of(size, values(|item| item.trend));
+        for slot in self.frequent.members() {
+            if let Some(item) = self.all.get_mut(*slot as usize) {
+                item.is_frequent = true;
+            }
+        }
+        for slot in self.trending.members() {
+            if let Some(item) = self.all.get_mut(*slot as usize) {
+                item.is_trending = true;
+            }
+        }
+    }
+
+    /// Removes items for which `gone` holds, wherever they occur here.
+    pub(super) fn remove(&mut self, gone: &dyn Fn(Slot) -> bool) {
+        for slot in 0..self.names.width() as Slot {
+            let Some(row) = self.rows.get_mut(slot as usize) else {
+                continue;
+            };
+            if !gone(slot) {
+                self.pairs -= row.remove(gone);
+                continue;
+            }
+            self.pairs -= std::mem::take(row).len();
+            if let Some(item) = self.all.get_mut(slot as usize) {
+                *item = Item::default();
+            }
+            if let Some(holders) = self.holders.get_mut(slot as usize) {
+                *holders = Vec::new();
+            }
+            self.names.remove(slot);
+        }
+        self.pairs_bound = self.pairs_max;
+    }
+}
+
+fn of(all: &[Item], slot: Slot) -> Item {
+    all.get(slot as usize).copied().unwrap_or_default()
+}
+
+/// Notes who is on a board now.
+fn enter(all: &mut [Item], slot: Slot, entry: &Entry, set: impl Fn(&mut Item, bool)) {
+    if let Entry::Instead(other) = entry
+        && let Some(item) = all.get_mut(*other as usize)
+    {
+        set(item, false);
+    }
+    if *entry != Entry::Refused
+        && let Some(item) = all.get_mut(slot as usize)
+    {
+        set(item, true);
+    }
+}

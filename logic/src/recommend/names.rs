@@ -1,0 +1,119 @@
+//! Ids as small numbers, their slots. A slot is given again once its id was removed.
+
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+
+/// Place of an item or a user in the tables of one model.
+pub(super) type Slot = u32;
+
+/// Ids and their slots. Hashed with a seed, so that ids cannot be made to collide from outside; no result depends on it.
+#[derive(Clone)]
+pub(super) struct Names {
+    /// Ids by slot, empty where the slot is free.
+    ids: Vec<Box<str>>,
+    slots: HashTable<Slot>,
+    free: Vec<Slot>,
+    hasher: FixedState,
+}
+
+impl Names {
+    pub(super) fn new(seed: u64) -> Self {
+        Self {
+            ids: Vec::new(),
+            slots: HashTable::new(),
+            free: Vec::new(),
+            hasher: FixedState::with_seed(seed),
+        }
+    }
+
+    /// Ids that have a slot.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Slots given so far, free ones among them.
+    pub(super) fn width(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(super) fn find(&self, name: &str) -> Option<Slot> {
+        self.slots
+            .find(self.hasher.hash_one(name), |slot| self.name(*slot) == name)
+            .copied()
+    }
+
+    /// The slot of this id, which has none yet. An empty id gets none.
+    pub(super) fn add(&mut self, name: &str) -> Option<Slot> {
+        if name.is_empty() {
+            return None;
+        }
+        let slot = if let Some(slot) = self.free.pop() {
+            *self.ids.get_mut(slot as usize)? = name.into();
+            slot
+        } else {
+            let slot = Slot::try_from(self.ids.len()).ok()?;
+            self.ids.push(name.into());
+            slot
+        };
+        let (ids, hasher) = (&self.ids, &self.hasher);
+        let hash = |slot: &Slot| hasher.hash_one(ids.get(*slot as usize).map_or("", |it| it));
+        self.slots.insert_unique(hasher.hash_one(name), slot, hash);
+        Some(slot)
+    }
+
+    /// Frees the slot.
+    pub(super) fn remove(&mut self, slot: Slot) {
+        let hash = self.hasher.hash_one(self.name(slot));
+        if let Ok(found) = self.slots.find_entry(hash, |one| *one == slot) {
+            found.remove();
+            if let Some(name) = self.ids.get_mut(slot as usize) {
+                *name = Box::default();
+            }
+            self.free.push(slot);
+        }
+    }
+
+    /// Empty for a free slot.
+    pub(super) fn name(&self, slot: Slot) -> &str {
+        self.ids.get(slot as usize).map_or("", |name| name)
+    }
+
+    /// Slots in use, in order.
+    pub(super) fn all(&self) -> impl Iterator<Item = (Slot, &str)> {
+        (0..)
+            .zip(&self.ids)
+            .map(|(slot, name)| (slot, &**name))
+            .filter(|(_, name)| !name.is_empty())
+    }
+
+    /// Bytes on the heap, without what the allocator adds.
+    pub(super) fn bytes(&self) -> usize {
+        self.ids.iter().map(|name| name.len()).sum::<usize>()
+            + self.ids.capacity() * size_of::<Box<str>>()
+            + self.slots.allocation_size()
+            + self.free.capacity() * size_of::<Slot>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_keeps_its_slot_until_it_is_removed() {
+        let mut names = Names::new(1);
+        let slots: Vec<Slot> = ["a", "b", "c"].map(|name| names.add(name).unwrap()).into();
+        assert_eq!(slots, [0, 1, 2]);
+        assert_eq!(names.find("b"), Some(1));
+        names.remove(1);
+        names.remove(1);
+        assert_eq!((names.find("b"), names.name(1), names.len()), (None, "", 2));
+        assert_eq!(names.add("d"), Some(1));
+        assert_eq!(names.find("d"), Some(1));
+        assert_eq!(names.add(""), None);
+        let all: Vec<&str> = names.all().map(|(_, name)| name).collect();
+        assert_eq!(all, ["a", "d", "c"]);
+    }
+}
