@@ -1,6 +1,18 @@
 //! The items with the largest values, kept up to date while values only grow.
 
+use std::cmp::Ordering;
+
 use super::names::Slot;
+
+/// A value, and what decides between equal ones: the smaller tie is ahead. So the members do not depend on who came first.
+pub(super) type Key = (f64, u32);
+
+fn order(one: &Key, other: &Key) -> Ordering {
+    one.0.total_cmp(&other.0).then(other.1.cmp(&one.1))
+}
+
+/// Below every value above zero.
+const NONE: Key = (0.0, 0);
 
 /// At most `size` members. A value that shrinks needs a new board.
 #[derive(Clone)]
@@ -8,7 +20,7 @@ pub(super) struct Board {
     members: Vec<Slot>,
     size: usize,
     /// At most the smallest value of a full board; values grow, so it stays a bound until the next search.
-    floor: f64,
+    floor: Key,
 }
 
 /// Who left the board for the newcomer.
@@ -27,16 +39,16 @@ impl Board {
         Self {
             members: Vec::new(),
             size: size.max(1),
-            floor: 0.0,
+            floor: NONE,
         }
     }
 
-    /// Those of `all` with the largest values, of equals the smaller slots.
-    pub(super) fn of(size: usize, mut all: Vec<(f64, Slot)>) -> Self {
+    /// Those of `all` with the largest values.
+    pub(super) fn of(size: usize, mut all: Vec<(Key, Slot)>) -> Self {
         let mut board = Self::new(size);
-        all.retain(|(value, _)| *value > 0.0);
-        let order = |one: &(f64, Slot), other: &(f64, Slot)| {
-            other.0.total_cmp(&one.0).then(one.1.cmp(&other.1))
+        all.retain(|(key, _)| key.0 > 0.0);
+        let order = |one: &(Key, Slot), other: &(Key, Slot)| {
+            order(&other.0, &one.0).then(one.1.cmp(&other.1))
         };
         if all.len() > board.size {
             all.select_nth_unstable_by(board.size, order);
@@ -53,39 +65,35 @@ impl Board {
 
     /// All values were multiplied by something smaller than 1.
     pub(super) fn shrunk(&mut self) {
-        self.floor = 0.0;
+        self.floor = NONE;
     }
 
     /// An item that is no member has this value now.
-    pub(super) fn offer(
-        &mut self,
-        slot: Slot,
-        value: f64,
-        value_of: impl Fn(Slot) -> f64,
-    ) -> Entry {
+    pub(super) fn offer(&mut self, slot: Slot, key: Key, key_of: impl Fn(Slot) -> Key) -> Entry {
         if self.members.len() < self.size {
             self.members.push(slot);
             return Entry::Free;
         }
-        if value <= self.floor {
+        let is_above = |other: &Key| order(&key, other) == Ordering::Greater;
+        if !is_above(&self.floor) {
             return Entry::Refused;
         }
-        let mut least = (f64::INFINITY, 0);
-        let mut second = f64::INFINITY;
+        let most = (f64::INFINITY, 0);
+        let (mut least, mut second) = ((most, 0), most);
         for (place, member) in self.members.iter().enumerate() {
-            let value = value_of(*member);
-            if value < least.0 {
+            let key = key_of(*member);
+            if order(&key, &least.0) == Ordering::Less {
                 second = least.0;
-                least = (value, place);
-            } else if value < second {
-                second = value;
+                least = (key, place);
+            } else if order(&key, &second) == Ordering::Less {
+                second = key;
             }
         }
-        if value <= least.0 {
+        if !is_above(&least.0) {
             self.floor = least.0;
             return Entry::Refused;
         }
-        self.floor = second.min(value);
+        self.floor = if is_above(&second) { second } else { key };
         match self.members.get_mut(least.1) {
             Some(place) => Entry::Instead(std::mem::replace(place, slot)),
             None => Entry::Refused,
@@ -104,31 +112,24 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever grows in whatever order, the members are those with the largest values.
+        /// Whatever grows in whatever order, the members are those with the largest values, of equals the smaller ties.
         #[test]
         fn the_members_have_the_largest_values(grows in prop::collection::vec((0_u32..30, 1_u32..5), 0..300)) {
             let mut values = [0.0_f64; 30];
-            let mut member = [false; 30];
             let mut board = Board::new(7);
+            let key = |values: &[f64; 30], slot: u32| (values[slot as usize], slot * 7 % 30);
             for (slot, by) in grows {
                 values[slot as usize] += f64::from(by);
-                if member[slot as usize] {
-                    continue;
+                if !board.members().contains(&slot) {
+                    board.offer(slot, key(&values, slot), |slot| key(&values, slot));
                 }
-                match board.offer(slot, values[slot as usize], |slot| values[slot as usize]) {
-                    Entry::Refused => continue,
-                    Entry::Free => {}
-                    Entry::Instead(other) => member[other as usize] = false,
-                }
-                member[slot as usize] = true;
             }
-            let least = board.members().iter().map(|slot| values[*slot as usize]).fold(f64::INFINITY, f64::min);
-            let above = values.iter().filter(|value| **value > least).count();
-            prop_assert!(board.members().len() <= 7 && above < 7.max(board.members().len() + 1));
-            for (slot, value) in values.iter().enumerate() {
-                prop_assert!(member[slot] == board.members().contains(&(slot as u32)));
-                prop_assert!(member[slot] || *value <= least || board.members().is_empty());
-            }
+            let all = (0..30).map(|slot| (key(&values, slot), slot)).collect();
+            let mut expected = Board::of(7, all).members().to_vec();
+            let mut found = board.members().to_vec();
+            expected.sort_unstable();
+            found.sort_unstable();
+            prop_assert_eq!(found, expected);
         }
     }
 }

@@ -45,6 +45,10 @@ impl Writer {
         self.number(length as u64);
     }
 
+    pub(super) fn position(&mut self, position: i64) {
+        self.number(u64::try_from(position).unwrap_or(0));
+    }
+
     pub(super) fn float(&mut self, float: f32) {
         self.0.extend_from_slice(&float.to_le_bytes());
     }
@@ -56,6 +60,10 @@ impl Writer {
     pub(super) fn text(&mut self, text: &str) {
         self.length(text.len());
         self.0.extend_from_slice(text.as_bytes());
+    }
+
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
     }
 
     pub(super) fn done(self) -> Vec<u8> {
@@ -119,6 +127,11 @@ impl<'a> Reader<'a> {
         Err(CodecError::Invalid(self.what))
     }
 
+    /// From 0.
+    pub(super) fn position(&mut self) -> Result<i64, CodecError> {
+        i64::try_from(self.number()?).map_err(|_| CodecError::Invalid(self.what))
+    }
+
     pub(super) fn small(&mut self) -> Result<u32, CodecError> {
         u32::try_from(self.number()?).map_err(|_| CodecError::Invalid(self.what))
     }
@@ -132,25 +145,34 @@ impl<'a> Reader<'a> {
         Ok(length)
     }
 
-    /// Finite and not below zero.
+    /// From zero to a trillion, so that many of them still have a finite sum.
     pub(super) fn float(&mut self) -> Result<f32, CodecError> {
         let float = f32::from_le_bytes(self.fixed()?);
-        self.plausible(float.is_finite() && float >= 0.0)?;
+        self.plausible((0.0..=1e12).contains(&float))?;
         Ok(float)
     }
 
-    /// Finite and not below zero.
+    /// From zero to what a trend can reach.
     pub(super) fn double(&mut self) -> Result<f64, CodecError> {
         let double = f64::from_le_bytes(self.fixed()?);
-        self.plausible(double.is_finite() && double >= 0.0)?;
+        self.plausible((0.0..=1e40).contains(&double))?;
         Ok(double)
+    }
+
+    /// What is left, for a part with a form of its own.
+    pub(super) const fn rest(self) -> &'a [u8] {
+        self.bytes
+    }
+
+    pub(super) fn text(&mut self) -> Result<&'a str, CodecError> {
+        let length = self.length(1)?;
+        let text = std::str::from_utf8(self.take(length)?);
+        text.map_err(|_| CodecError::Invalid(self.what))
     }
 
     /// An id.
     pub(super) fn id(&mut self) -> Result<&'a str, CodecError> {
-        let length = self.length(1)?;
-        let text = std::str::from_utf8(self.take(length)?);
-        let text = text.map_err(|_| CodecError::Invalid(self.what))?;
+        let text = self.text()?;
         self.plausible(super::is_id(text))?;
         Ok(text)
     }
@@ -176,7 +198,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(number: u64, double in 0.0..f64::MAX, float in 0.0..f32::MAX, text in "\\PC{1,60}") {
+        fn what_is_written_is_read(number: u64, double in 0.0..1e40_f64, float in 0.0..1e12_f32, text in "\\PC{1,60}") {
             let mut writer = Writer::begin(*b"TEST", 1);
             writer.number(number);
             writer.double(double);

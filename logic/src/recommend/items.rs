@@ -1,6 +1,6 @@
 //! What is known of items: counts, trend, neighbours, and the users who have them.
 
-use super::board::{Board, Entry};
+use super::board::{Board, Entry, Key};
 use super::names::{Names, Slot};
 use super::row::Row;
 use super::settings::RecommendSettings;
@@ -21,6 +21,9 @@ pub(super) struct Item {
     pub(super) holders: u32,
     /// Second of its newest event.
     pub(super) last: u32,
+    /// It was learned or merged, and counts for the bound on items. Others are only named by users: of a delta that is not
+    /// merged yet, or dropped at the bound.
+    pub(super) is_counted: bool,
     pub(super) is_frequent: bool,
     pub(super) is_trending: bool,
 }
@@ -33,10 +36,12 @@ pub(super) struct Items {
     pub(super) rows: Vec<Row>,
     /// Users of each item that are compared, in the order they came.
     pub(super) holders: Vec<Vec<Slot>>,
+    /// Items that are counted.
+    pub(super) counted: usize,
     /// Neighbours over all rows.
     pub(super) pairs: usize,
     /// Pairs at which all rows are pruned.
-    pub(super) pairs_bound: usize,
+    pairs_bound: usize,
     /// First choices of an item by a user, unweighted.
     pub(super) events: f64,
     /// Second to which the trends refer; `None` before the first event.
@@ -57,6 +62,7 @@ impl Items {
             all: Vec::new(),
             rows: Vec::new(),
             holders: Vec::new(),
+            counted: 0,
             pairs: 0,
             pairs_bound: settings.pairs_max,
             events: 0.0,
@@ -93,6 +99,16 @@ impl Items {
         Some(slot)
     }
 
+    /// The item counts for the bound from now on.
+    pub(super) fn count_in(&mut self, slot: Slot) {
+        if let Some(item) = self.all.get_mut(slot as usize)
+            && !item.is_counted
+        {
+            item.is_counted = true;
+            self.counted += 1;
+        }
+    }
+
     /// What one event at this second adds to a trend, per weight; also the factor that brings trends which refer to that second
     /// to this model's reference.
     pub(super) fn trend_unit(&mut self, at: u32) -> f64 {
@@ -124,18 +140,19 @@ impl Items {
             0.0
         };
         let item = *item;
-        if !item.is_frequent && item.count > 0.0 {
-            let entry = self
-                .frequent
-                .offer(slot, item.count, |slot| of(&self.all, slot).count);
+        let (all, names) = (&self.all, &self.names);
+        let count_of = |slot| (of(all, slot).count, names.tie(slot));
+        let trend_of = |slot| (of(all, slot).trend, names.tie(slot));
+        let is_new = !item.is_frequent && item.count > 0.0;
+        let frequent = is_new.then(|| self.frequent.offer(slot, count_of(slot), count_of));
+        let is_new = !item.is_trending && item.trend > 0.0;
+        let trending = is_new.then(|| self.trending.offer(slot, trend_of(slot), trend_of));
+        if let Some(entry) = frequent {
             enter(&mut self.all, slot, &entry, |item, is| {
                 item.is_frequent = is;
             });
         }
-        if !item.is_trending && item.trend > 0.0 {
-            let entry = self
-                .trending
-                .offer(slot, item.trend, |slot| of(&self.all, slot).trend);
+        if let Some(entry) = trending {
             enter(&mut self.all, slot, &entry, |item, is| {
                 item.is_trending = is;
             });
@@ -160,7 +177,8 @@ impl Items {
             return;
         }
         if row.len() >= self.neighbours_max {
-            self.pairs -= row.prune(self.neighbours_max - self.neighbours_max / 8);
+            let keep = self.neighbours_max - self.neighbours_max / 8;
+            self.pairs -= row.prune(keep, |slot| self.names.tie(slot));
         }
         if self.pairs < self.pairs_max {
             row.insert(slot, by);
@@ -172,17 +190,31 @@ impl Items {
     /// waits until as many were freed elsewhere: a full table must not be searched at each event.
     fn prune_all(&mut self) {
         for row in &mut self.rows {
-            self.pairs -= row.prune(row.len() - row.len() / 8);
+            self.pairs -= row.prune(row.len() - row.len() / 8, |slot| self.names.tie(slot));
         }
         let enough = self.pairs + self.pairs_max / 16 <= self.pairs_max;
         self.pairs_bound = if enough { self.pairs_max } else { usize::MAX };
     }
 
-    /// The user has the item.
-    pub(super) fn hold(&mut self, item: Slot, user: Slot) {
+    /// Whether the table of neighbours is so full that new ones are not kept.
+    pub(super) const fn is_full(&self) -> bool {
+        self.pairs_bound == usize::MAX
+    }
+
+    /// As it was before a restart.
+    pub(super) const fn fill(&mut self) {
+        self.pairs_bound = usize::MAX;
+    }
+
+    /// So many more users have the item.
+    pub(super) fn add_holders(&mut self, item: Slot, many: u32) {
         if let Some(item) = self.all.get_mut(item as usize) {
-            item.holders += 1;
+            item.holders = item.holders.saturating_add(many);
         }
+    }
+
+    /// The user is compared by this item from now on.
+    pub(super) fn hold(&mut self, item: Slot, user: Slot) {
         if let Some(holders) = self.holders.get_mut(item as usize) {
             if holders.len() >= self.holders_max {
                 holders.drain(..(self.holders_max / 8).max(1));
@@ -203,10 +235,10 @@ impl Items {
         for item in &mut self.all {
             (item.is_frequent, item.is_trending) = (false, false);
         }
-        let values = |value: fn(&Item) -> f64| {
+        let values = |value: fn(&Item) -> f64| -> Vec<(Key, Slot)> {
             (0..)
                 .zip(&self.all)
-                .map(move |(slot, item)| (value(item), slot))
+                .map(|(slot, item)| ((value(item), self.names.tie(slot)), slot))
                 .collect()
         };
         self.frequent = Board::of(size, values(|item| item.count));
@@ -223,8 +255,9 @@ impl Items {
         }
     }
 
-    /// Removes items for which `gone` holds, wherever they occur here.
-    pub(super) fn remove(&mut self, gone: &dyn Fn(Slot) -> bool) {
+    /// Removes items for which `gone` holds, wherever they occur here. Those for which `is_named` holds keep their id and
+    /// slot, and who has them.
+    pub(super) fn remove(&mut self, gone: &dyn Fn(Slot) -> bool, is_named: &dyn Fn(Slot) -> bool) {
         for slot in 0..self.names.width() as Slot {
             let Some(row) = self.rows.get_mut(slot as usize) else {
                 continue;
@@ -235,7 +268,11 @@ impl Items {
             }
             self.pairs -= std::mem::take(row).len();
             if let Some(item) = self.all.get_mut(slot as usize) {
+                self.counted -= usize::from(item.is_counted);
                 *item = Item::default();
+            }
+            if is_named(slot) {
+                continue;
             }
             if let Some(holders) = self.holders.get_mut(slot as usize) {
                 *holders = Vec::new();

@@ -1,4 +1,4 @@
-//! Learning from one interaction.
+//! Learning from one interaction: in the model itself, or apart, so that items gain by merging the delta alone.
 //!
 //! Rules beyond the recipe:
 //! - An interaction's weight scales all that it adds.
@@ -11,15 +11,35 @@
 
 use super::Model;
 use super::interaction::{Interaction, Learned, is_id, seconds};
+use super::items::Items;
 use super::names::Slot;
-use super::user::{Recent, User, with_distance};
+use super::user::{Recent, with_distance};
 
 /// Largest weight of one interaction; a larger one counts as this.
 const WEIGHT_MAX: f64 = 100.0;
 
+/// Where items gain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Into {
+    Items,
+    Delta,
+}
+
 impl Model {
     /// Learns from an interaction; `now_ms` is the time at which it arrived.
     pub fn learn(&mut self, interaction: &Interaction<'_>, now_ms: i64) -> Learned {
+        self.learn_into(Into::Items, interaction, now_ms)
+    }
+
+    /// Learns from an interaction in what is known of the user alone. What its items gain goes to the delta under way
+    /// ([`Model::take_delta`]), and is known here once that is merged, as in every other instance.
+    ///
+    /// New items that no delta has named yet are bounded: at the bound they are left out, until deltas are merged.
+    pub fn learn_apart(&mut self, interaction: &Interaction<'_>, now_ms: i64) -> Learned {
+        self.learn_into(Into::Delta, interaction, now_ms)
+    }
+
+    fn learn_into(&mut self, into: Into, interaction: &Interaction<'_>, now_ms: i64) -> Learned {
         let mut learned = Learned::default();
         if !is_id(interaction.user) {
             learned.left_out = interaction.items.len();
@@ -32,7 +52,8 @@ impl Model {
         let mut done: Vec<&str> = Vec::new();
         for item in interaction.items {
             let is_new = done.len() < self.settings.items_per_event_max && !done.contains(item);
-            if !is_new || !is_id(item) || !self.learn_one(interaction.user, item, weight, at) {
+            if !is_new || !is_id(item) || !self.learn_one(into, interaction.user, item, weight, at)
+            {
                 learned.left_out += 1;
                 continue;
             }
@@ -45,26 +66,27 @@ impl Model {
     }
 
     /// Learns from one item with a weight of its own, in the second `at` since 1970.
-    fn learn_one(&mut self, user: &str, item: &str, weight: f32, at: u32) -> bool {
-        let Some(user_slot) = self.intern_user(user) else {
-            return false;
+    fn learn_one(&mut self, into: Into, user: &str, item: &str, weight: f32, at: u32) -> bool {
+        let item = match into {
+            Into::Items => self.counted_item(item),
+            Into::Delta => self.named_item(item),
         };
-        let Some(item) = self.intern_item(item) else {
+        let Some((item, user_slot)) = item.zip(self.touch_user(user)) else {
             return false;
         };
         let Some(user) = self.users.get_mut(user_slot as usize) else {
             return false;
         };
-        user.last = user.last.max(at);
-        know(
-            &mut self.items,
-            self.settings.seen_max,
-            user,
-            user_slot,
-            item,
-            weight < 0.0,
-            &mut self.pending,
-        );
+        if user.know(item, weight < 0.0) {
+            self.items.hold(item, user_slot);
+            match into {
+                Into::Items => self.items.add_holders(item, 1),
+                Into::Delta => self.pending.holder(item),
+            }
+            for gone in user.make_room(self.settings.seen_max + 1) {
+                self.items.let_go(gone, user_slot);
+            }
+        }
         if weight < 0.0 {
             user.take(item);
             user.boosts.retain(|boost| boost.item != item);
@@ -97,45 +119,25 @@ impl Model {
             self.settings.history_max,
         );
         if gain > 0.0 {
-            self.count(item, gain, at, before.is_none());
+            let first = if before.is_none() { 1.0 } else { 0.0 };
+            match into {
+                Into::Items => self.items.event(item, gain, at, first, &self.pairs),
+                Into::Delta => self.pending.event(item, gain, at, first, &self.pairs),
+            }
         }
         true
     }
-
-    /// Adds an event to the counts, with the pairs collected.
-    fn count(&mut self, item: Slot, gain: f32, at: u32, is_first: bool) {
-        for (other, by) in &self.pairs {
-            self.items.pair(item, *other, *by);
-        }
-        let first = if is_first { 1.0 } else { 0.0 };
-        self.items.events += first;
-        let unit = self.items.trend_unit(at);
-        let gain = f64::from(gain);
-        self.items.increase(item, gain, gain * unit, at);
-        if let Some(pending) = &mut self.pending {
-            pending.event(item, gain, at, first, &self.pairs);
-        }
-    }
 }
 
-/// Marks an item as seen or unwanted.
-fn know(
-    items: &mut super::items::Items,
-    seen_max: usize,
-    user: &mut User,
-    user_slot: Slot,
-    item: Slot,
-    unwanted: bool,
-    pending: &mut Option<super::delta::Pending>,
-) {
-    if !user.know(item, unwanted) {
-        return;
-    }
-    items.hold(item, user_slot);
-    if let Some(pending) = pending {
-        pending.holder(item);
-    }
-    for gone in user.make_room(seen_max + 1) {
-        items.let_go(gone, user_slot);
+impl Items {
+    /// Adds an event to the counts, with its pairs.
+    fn event(&mut self, item: Slot, gain: f32, at: u32, first: f64, pairs: &[(Slot, f32)]) {
+        for (other, by) in pairs {
+            self.pair(item, *other, *by);
+        }
+        self.events += first;
+        let unit = self.trend_unit(at);
+        let gain = f64::from(gain);
+        self.increase(item, gain, gain * unit, at);
     }
 }

@@ -5,7 +5,8 @@
 //! trending. docs/recommendations.md has the formulas and measured quality.
 //!
 //! Pure: time and seed are arguments, and equal inputs give equal outputs. Everything is bounded ([`RecommendSettings`]).
-//! Models of instances whose users are disjoint are shared by [`Delta`]s, which add up to what one model would have learned.
+//! Instances whose users are disjoint share what items gain by [`Delta`]s, which add up to what one model would have learned;
+//! [`SharedModel`] applies those of a common log, in order.
 
 #![allow(
     clippy::cast_possible_truncation,
@@ -25,11 +26,15 @@ mod items;
 mod learn;
 mod memory;
 mod names;
+mod pending;
+mod record;
 mod row;
 mod score;
 mod settings;
+mod shared;
 mod similar;
 mod snapshot;
+mod taste;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -38,14 +43,17 @@ pub use codec::CodecError;
 pub use delta::{Delta, DeltaItem};
 pub use interaction::{ID_BYTES_MAX, Interaction, Learned, id_text, is_id};
 pub use memory::Memory;
+pub use record::ModelRecord;
 pub use score::{Reason, Recommendation, Request, Scratch};
 pub use settings::{RecommendSettings, SettingsError};
+pub use shared::{Outcome, Progress, SharedModel};
 pub use similar::Similar;
 pub use snapshot::RestoreError;
+pub use taste::{Taste, TasteError};
 
-use delta::Pending;
 use items::Items;
 use names::{Names, Slot};
+use pending::Pending;
 use user::User;
 
 /// All that was learned.
@@ -55,8 +63,10 @@ pub struct Model {
     items: Items,
     user_names: Names,
     users: Vec<User>,
-    /// What was learned since the last delta; `None` if deltas are not asked for.
-    pending: Option<Pending>,
+    /// Learned of and imported users so far.
+    touches: u64,
+    /// What was learned apart since the last delta.
+    pending: Pending,
     /// e^(-d / `learn_decay`) by distance.
     learn_decay: Vec<f32>,
     /// e^(-d / `score_decay`) by distance.
@@ -68,7 +78,7 @@ pub struct Model {
 /// How much a model knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Size {
-    /// Items known.
+    /// Items that were learned or merged.
     pub items: usize,
     /// Users known.
     pub users: usize,
@@ -94,7 +104,8 @@ impl Model {
             items: Items::new(&settings, seed),
             user_names: Names::new(seed),
             users: Vec::new(),
-            pending: None,
+            touches: 0,
+            pending: Pending::new(settings.trend_half_life_hours * 3_600.0),
             learn_decay: table(settings.learn_decay),
             score_decay: table(settings.score_decay),
             pairs: Vec::new(),
@@ -110,11 +121,16 @@ impl Model {
     /// How much is known.
     pub fn size(&self) -> Size {
         Size {
-            items: self.items.names.len(),
+            items: self.items.counted,
             users: self.user_names.len(),
             pairs: self.items.pairs,
             events: self.items.events,
         }
+    }
+
+    /// Whether the user is known here.
+    pub fn has_user(&self, user: &str) -> bool {
+        self.user_names.find(user).is_some()
     }
 
     /// Whether the user has seen the item, or does not want it.

@@ -13,6 +13,8 @@ pub(super) type Slot = u32;
 pub(super) struct Names {
     /// Ids by slot, empty where the slot is free.
     ids: Vec<Box<str>>,
+    /// By slot, what decides between equals: a hash of the id, the same in every instance.
+    ties: Vec<u32>,
     slots: HashTable<Slot>,
     free: Vec<Slot>,
     hasher: FixedState,
@@ -22,6 +24,7 @@ impl Names {
     pub(super) fn new(seed: u64) -> Self {
         Self {
             ids: Vec::new(),
+            ties: Vec::new(),
             slots: HashTable::new(),
             free: Vec::new(),
             hasher: FixedState::with_seed(seed),
@@ -51,10 +54,12 @@ impl Names {
         }
         let slot = if let Some(slot) = self.free.pop() {
             *self.ids.get_mut(slot as usize)? = name.into();
+            *self.ties.get_mut(slot as usize)? = fnv(name);
             slot
         } else {
             let slot = Slot::try_from(self.ids.len()).ok()?;
             self.ids.push(name.into());
+            self.ties.push(fnv(name));
             slot
         };
         let (ids, hasher) = (&self.ids, &self.hasher);
@@ -80,6 +85,11 @@ impl Names {
         self.ids.get(slot as usize).map_or("", |name| name)
     }
 
+    /// Decides between items with equal counts. Slots differ between instances, this does not.
+    pub(super) fn tie(&self, slot: Slot) -> u32 {
+        self.ties.get(slot as usize).copied().unwrap_or(u32::MAX)
+    }
+
     /// Slots in use, in order.
     pub(super) fn all(&self) -> impl Iterator<Item = (Slot, &str)> {
         (0..)
@@ -92,9 +102,17 @@ impl Names {
     pub(super) fn bytes(&self) -> usize {
         self.ids.iter().map(|name| name.len()).sum::<usize>()
             + self.ids.capacity() * size_of::<Box<str>>()
+            + self.ties.capacity() * size_of::<u32>()
             + self.slots.allocation_size()
             + self.free.capacity() * size_of::<Slot>()
     }
+}
+
+/// FNV-1a, on every machine and in every version the same.
+fn fnv(name: &str) -> u32 {
+    name.bytes().fold(0x811C_9DC5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+    })
 }
 
 #[cfg(test)]

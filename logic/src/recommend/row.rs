@@ -53,15 +53,16 @@ impl Row {
         all
     }
 
-    /// Keeps the `keep` largest counts, of equals those of the smaller slot. Says how many left.
-    pub(super) fn prune(&mut self, keep: usize) -> usize {
+    /// Keeps the `keep` largest counts, of equals those with the smaller tie. Says how many left.
+    pub(super) fn prune(&mut self, keep: usize, tie: impl Fn(Slot) -> u32) -> usize {
         let before = self.len();
         if before <= keep {
             return 0;
         }
         let mut all: Vec<(Slot, f32)> = self.iter().collect();
         let order = |one: &(Slot, f32), other: &(Slot, f32)| -> Ordering {
-            other.1.total_cmp(&one.1).then(one.0.cmp(&other.0))
+            let count = other.1.total_cmp(&one.1);
+            count.then_with(|| (tie(one.0), one.0).cmp(&(tie(other.0), other.0)))
         };
         let (_, first_out, _) = all.select_nth_unstable_by(keep, order);
         let first_out = *first_out;
@@ -87,16 +88,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_smallest_counts_leave_and_of_equals_the_larger_slot() {
+    fn the_smallest_counts_leave_and_of_equals_those_with_the_larger_tie() {
         let mut row = Row::default();
         for (slot, count) in [(1, 2.0), (2, 1.0), (3, 1.0), (4, 3.0), (5, 1.0)] {
             assert!(!row.increase(slot, 0.5));
             row.insert(slot, count);
         }
-        assert!(row.increase(2, 0.0));
-        assert_eq!(row.prune(3), 2);
-        assert_eq!(row.sorted(), [(1, 2.0), (2, 1.0), (4, 3.0)]);
-        assert_eq!(row.prune(3), 0);
+        assert!(row.increase(5, 0.0));
+        assert_eq!(row.prune(3, |slot| 9 - slot), 2);
+        assert_eq!(row.sorted(), [(1, 2.0), (4, 3.0), (5, 1.0)]);
+        assert_eq!(row.prune(3, |slot| slot), 0);
         assert_eq!(row.remove(|slot| slot == 4), 1);
         assert_eq!((row.get(4), row.get(1)), (None, Some(2.0)));
     }

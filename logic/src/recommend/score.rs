@@ -102,7 +102,7 @@ impl Scratch {
 }
 
 /// The user's items with what each counts.
-struct Taste {
+struct Interest {
     items: Vec<(Slot, f32)>,
     /// Sum of what they count.
     whole: f32,
@@ -137,21 +137,21 @@ impl Model {
                 user.recent.get(..place).unwrap_or_default()
             }
         };
-        let taste = self.taste(history, now);
+        let interest = self.interest(history, now);
         scratch.begin(self.items.names.width());
         for (item, unwanted) in user.known() {
             if unwanted || !self.settings.recommend_seen {
                 scratch.exclude(item);
             }
         }
-        self.collect(&taste, user, scratch);
-        let best = self.rank(&taste, user, now, request, scratch);
+        self.collect(&interest, user, scratch);
+        let best = self.rank(&interest, user, now, request, scratch);
         let name = |slot| self.items.names.name(slot);
         best.into_iter()
             .map(|scored| Recommendation {
                 item: name(scored.slot),
                 score: scored.score,
-                reason: match self.cause(&taste, &scored) {
+                reason: match self.cause(&interest, &scored) {
                     Some(item) => Reason::Chose(name(item)),
                     None if scored.trend >= scored.pairs => Reason::Trending,
                     None => Reason::Popular,
@@ -160,7 +160,7 @@ impl Model {
             .collect()
     }
 
-    fn taste(&self, history: &[Recent], now: u32) -> Taste {
+    fn interest(&self, history: &[Recent], now: u32) -> Interest {
         let idle_after = self.settings.idle_after_minutes * 60.0;
         let is_idle = |at: u32| f64::from(now.saturating_sub(at)) > idle_after;
         let skip = history.len().saturating_sub(self.settings.scored_max);
@@ -182,7 +182,7 @@ impl Model {
         } else {
             self.settings.idle_trend_weight
         };
-        Taste {
+        Interest {
             whole: items.iter().map(|(_, counts)| counts).sum(),
             items,
             trend_weight: trend_weight as f32,
@@ -191,19 +191,20 @@ impl Model {
     }
 
     /// Adds up what stored neighbours have beyond the prior, and names the other candidates.
-    fn collect(&self, taste: &Taste, user: &User, scratch: &mut Scratch) {
-        for (item, counts) in &taste.items {
+    fn collect(&self, interest: &Interest, user: &User, scratch: &mut Scratch) {
+        for (item, counts) in &interest.items {
             let Some(row) = self.items.row(*item) else {
                 continue;
             };
             for (other, count) in row.iter() {
-                let base = taste.base(&self.items, other);
+                let base = interest.base(&self.items, other);
                 let beyond = (base * base + count).sqrt() - base;
                 scratch.add(other, counts * beyond);
             }
         }
         let boards = [&self.items.frequent, &self.items.trending];
         let boosted = user.boosts.iter().map(|boost| boost.item);
+        let boosted = boosted.filter(|item| self.items.get(*item).is_counted);
         for other in boards
             .iter()
             .flat_map(|board| board.members().iter().copied())
@@ -215,7 +216,7 @@ impl Model {
 
     fn rank(
         &self,
-        taste: &Taste,
+        interest: &Interest,
         user: &User,
         now: u32,
         request: &Request<'_>,
@@ -229,8 +230,8 @@ impl Model {
             let Some(cell) = cell.filter(|cell| cell.sum > f32::NEG_INFINITY) else {
                 continue;
             };
-            let base = taste.prior * (item.count as f32).sqrt();
-            cell.sum = item.damp * (base * taste.whole + cell.sum);
+            let base = interest.prior * (item.count as f32).sqrt();
+            cell.sum = item.damp * (base * interest.whole + cell.sum);
             score_max = score_max.max(cell.sum);
             trend_max = trend_max.max(item.trend);
         }
@@ -240,7 +241,7 @@ impl Model {
             0.0
         };
         let trend_unit = if trend_max > 0.0 {
-            f64::from(taste.trend_weight) / trend_max
+            f64::from(interest.trend_weight) / trend_max
         } else {
             0.0
         };
@@ -288,13 +289,13 @@ impl Model {
     }
 
     /// The item of the user that contributes most, unless the trend contributes more than all.
-    fn cause(&self, taste: &Taste, scored: &Scored) -> Option<Slot> {
+    fn cause(&self, interest: &Interest, scored: &Scored) -> Option<Slot> {
         if scored.trend > scored.pairs {
             return None;
         }
-        let base = taste.base(&self.items, scored.slot);
+        let base = interest.base(&self.items, scored.slot);
         let mut most = (0.0, None);
-        for (item, counts) in &taste.items {
+        for (item, counts) in &interest.items {
             let Some(count) = self.items.row(*item).and_then(|row| row.get(scored.slot)) else {
                 continue;
             };
@@ -308,7 +309,7 @@ impl Model {
     }
 }
 
-impl Taste {
+impl Interest {
     /// Square root of the pairs that an item has with every other before any is seen.
     fn base(&self, items: &Items, slot: Slot) -> f32 {
         self.prior * (items.get(slot).count as f32).sqrt()

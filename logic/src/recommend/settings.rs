@@ -55,7 +55,7 @@ pub struct RecommendSettings {
     /// Items that are known. At the bound the eighth with the fewest events leaves, of equals the one quiet for longest.
     #[schemars(range(min = 8, max = 100_000_000), extend("default" = 1_000_000))]
     pub items_max: usize,
-    /// Users that are known. At the bound the eighth that is quiet for longest leaves; they start again as new users.
+    /// Users that are known. At the bound the eighth of which nothing came for longest leaves.
     #[schemars(range(min = 8, max = 100_000_000), extend("default" = 1_000_000))]
     pub users_max: usize,
     /// Items that a user has seen, so that they are not recommended. At the bound the eighth seen first leaves.

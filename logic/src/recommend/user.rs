@@ -32,8 +32,8 @@ pub(super) struct User {
     /// In the order first seen, with the mark.
     known: Vec<Slot>,
     pub(super) boosts: Vec<Boost>,
-    /// Second of the newest event.
-    pub(super) last: u32,
+    /// When it was last learned of or imported, in the model's own count: who has the smallest leaves first.
+    pub(super) touched: u64,
 }
 
 impl User {
@@ -44,6 +44,7 @@ impl User {
             .map(|known| (known & !UNWANTED, known & UNWANTED != 0))
     }
 
+    #[cfg(test)]
     pub(super) fn known_len(&self) -> usize {
         self.known.len()
     }

@@ -138,7 +138,7 @@ impl Recommender for Cosine {
                 };
                 if !row.increase(item, 1.0) {
                     if row.len() >= NEIGHBOURS_MAX {
-                        row.prune(NEIGHBOURS_MAX - NEIGHBOURS_MAX / 8);
+                        row.prune(NEIGHBOURS_MAX - NEIGHBOURS_MAX / 8, |slot| slot);
                     }
                     row.insert(item, 1.0);
                 }

@@ -10,11 +10,13 @@
 
 mod bounds;
 mod dense;
+mod fold;
 mod formula;
 mod rules;
 mod sharing;
 mod similarity;
 mod snapshots;
+mod tastes;
 
 use proptest::prelude::*;
 
@@ -61,14 +63,27 @@ pub(super) fn steps(users: u32, items: u32, most: usize) -> impl Strategy<Value 
 }
 
 pub(super) fn learn(model: &mut Model, step: &Step) {
-    let interaction = Interaction {
-        user: &step.user,
-        kind: step.kind,
-        weight: None,
-        items: &[&step.item],
-        time_ms: step.second * 1_000 + 321,
-    };
-    assert_eq!(model.learn(&interaction, NOW_S * 1_000).items, 1);
+    step.on(|interaction| {
+        assert_eq!(model.learn(interaction, NOW_S * 1_000).items, 1);
+    });
+}
+
+pub(super) fn learn_apart(model: &mut Model, step: &Step) {
+    step.on(|interaction| {
+        assert_eq!(model.learn_apart(interaction, NOW_S * 1_000).items, 1);
+    });
+}
+
+impl Step {
+    fn on(&self, act: impl FnOnce(&Interaction<'_>)) {
+        act(&Interaction {
+            user: &self.user,
+            kind: self.kind,
+            weight: None,
+            items: &[&self.item],
+            time_ms: self.second * 1_000 + 321,
+        });
+    }
 }
 
 pub(super) fn model(settings: &RecommendSettings) -> Model {

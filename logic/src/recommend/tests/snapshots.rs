@@ -1,4 +1,4 @@
-//! A model that went through bytes is the same model.
+//! What is known of items, through bytes.
 
 use proptest::prelude::*;
 
@@ -9,25 +9,19 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
-    fn a_restored_model_goes_on_as_the_one_before(steps in steps(6, 25, 200), cut: prop::sample::Index) {
-        let settings = RecommendSettings { items_max: 20, users_max: 8, ..RecommendSettings::default() };
-        let (before, after) = steps.split_at(cut.index(steps.len()));
-        let mut original = of(before, &settings);
-        original.boost("u1", ["i1", "i2"], 1.5, super::NOW_S * 1_000);
+    fn a_restored_model_knows_the_same_of_items(steps in steps(6, 25, 200), items_max in 8_usize..30) {
+        let settings = RecommendSettings { items_max, ..RecommendSettings::default() };
+        let original = of(&steps, &settings);
         let bytes = original.snapshot();
-        let mut restored = Model::restore(&bytes, settings, 99).unwrap();
+        let restored = Model::restore(&bytes, settings, 99).unwrap();
         prop_assert_eq!(&restored.snapshot(), &bytes);
-        for step in after {
-            learn(&mut original, step);
-            learn(&mut restored, step);
-        }
         let now = steps[steps.len() - 1].second;
-        prop_assert_eq!(restored.size(), original.size());
-        for user in ["u0", "u1", "u5", "stranger"] {
-            prop_assert_eq!(recommend(&restored, user, 50, now), recommend(&original, user, 50, now));
-            prop_assert_eq!(restored.similar_users(user, 0.0, 9), original.similar_users(user, 0.0, 9));
-        }
-        prop_assert_eq!(restored.similar_items("i1", 0.0, 9), original.similar_items("i1", 0.0, 9));
+        let found = |model| -> Vec<(String, f32)> {
+            let found = recommend(model, "stranger", 50, now);
+            found.iter().map(|one| (one.item.to_owned(), one.score)).collect()
+        };
+        prop_assert_eq!(found(&restored), found(&original));
+        prop_assert_eq!(restored.size().users, 0);
     }
 
     #[test]
