@@ -221,7 +221,7 @@ impl Executor {
         self.places.keep(used);
     }
 
-    fn bid(&self, start: Start, scope: &mut Scope<'_, Self>) {
+    fn bid(&mut self, start: Start, scope: &mut Scope<'_, Self>) {
         fail_point::pass(Point::BeforeStart);
         let (action, start_id) = (start.action_id, start.start_id);
         let state = self.context.view.read();
@@ -231,6 +231,9 @@ impl Executor {
             let appended = self.append(action, &Record::Start(start));
             return Self::report(action, start_id, appended, scope);
         };
+        if let Some(execution) = self.execution.as_mut() {
+            execution.asks(action, start_id);
+        }
         let context = self.context.clone();
         let resolved = async move { inquiry::resolve(&context, &order).await };
         scope.spawn(resolved, move |worker, (resolved, signal), scope| {
@@ -239,8 +242,15 @@ impl Executor {
                 // That was a request of its own.
                 worker.places.charge(action);
             }
+            let boot = worker.context.clock.boot();
+            let execution = worker.execution.as_mut();
+            let stands = execution.is_some_and(|one| one.absolute(action, start_id, boot));
             let params = match resolved {
-                Ok(params) => params,
+                Ok(params) if stands => params,
+                Ok(_) => {
+                    Self::report(action, start_id, std::future::ready(false), scope);
+                    return Ok(());
+                }
                 Err(reason) => {
                     if let Some(more) = NOT_RESOLVED.pass() {
                         tracing::warn!(%action, reason, more, "parameters cannot be made absolute; the action waits");

@@ -12,9 +12,6 @@ use crate::executor_context::ExecutorContext;
 use crate::ports::connector::Probe;
 use crate::request::{REQUEST_GRACE, binding, outgoing};
 
-/// Longest time to make parameters absolute: it is taken from the bid's deadline D.
-const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
-
 /// Asks whether an attempt had its effect (ledger-protocol §6); also what that says of the service. A connector's own word that
 /// there is no answer says nothing: it may be about the thing asked for.
 pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> (Probed, Signal) {
@@ -47,14 +44,18 @@ pub(crate) async fn resolve(context: &ExecutorContext, order: &Dispatch) -> (Res
         return (Ok(None), Signal::Nothing);
     };
     let outgoing = outgoing(order, binding, context);
-    let asked = guarded(RESOLVE_LIMIT, async {
+    // Nothing of the action has begun: neither the bid's deadline nor the lease of an attempt runs yet.
+    let asked = guarded(REQUEST_LIMIT + REQUEST_GRACE, async {
         binding.connector.resolve(outgoing).await
     });
     match asked.await {
         // Absolute already: there was nothing to ask.
         Ok(Ok(None)) => (Ok(None), Signal::Nothing),
         Ok(Ok(params)) => (Ok(params), Signal::Answered),
-        Ok(Err(reason)) => (Err(reason), Signal::Nothing),
+        Ok(Err(answer)) => {
+            let signal = answer.signal();
+            (Err(answer.detail), signal)
+        }
         Err(reason) => (Err(reason.to_owned()), Signal::Failed),
     }
 }

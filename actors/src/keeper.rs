@@ -4,6 +4,9 @@
 //!
 //! It works while the partition belongs to this instance, from the fold alone. An instance that takes the partition over, after a crash too,
 //! begins with every done action that the fold remembers. Calls are safe to repeat, so that nothing is written down.
+//!
+//! A call is a request like others: it takes a place at the gate of its connection, and waits while there is none. Nothing that waits
+//! is dropped, however long that takes.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,24 +14,24 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use homeostat_logic::ledger::change::ChangeKind;
-use homeostat_logic::ledger::execution::Execution;
+use homeostat_logic::ledger::execution::{Admission as _, Dispatch, Execution};
 use homeostat_logic::ledger::phase::Phase;
-use homeostat_logic::ledger::record::Id;
+use homeostat_logic::ledger::record::{Id, Millis};
 use homeostat_logic::ledger::state::ActionState;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
+use homeostat_logic::traffic::Signal;
 
 use crate::changes::{News, Reader};
 use crate::executor_context::ExecutorContext;
 use crate::ledger_view::{FoldProgress, State};
-use crate::ports::connector::{Tended, Tending};
+use crate::ports::connector::{Binding, Due, Order, Tended, Tending};
 use crate::ports::log::Epoch;
 use crate::request::{REQUEST_GRACE, binding, outgoing};
 use crate::supervision::{Failure, Scope, Worker};
+use crate::traffic::{Permit, Places};
 
-/// How often due calls are looked for.
-const TICK: Duration = Duration::from_secs(1);
-/// Calls under way at the same time; the others wait, the longest due first.
-const CALLS_MAX: usize = 16;
+/// How often due calls are looked for: more often than what waits at a gate is forgotten.
+const TICK: Duration = Duration::from_millis(250);
 /// Pause after a call that panicked or did not end in time.
 const PAUSE: Duration = Duration::from_mins(1);
 
@@ -40,7 +43,14 @@ pub struct Keeper {
     epoch: Option<Epoch>,
     /// Bound: the actions that the fold remembers.
     kept: BTreeMap<Id, Turn>,
-    under_way: usize,
+    /// At the gates of the connections, under a number that no executor has.
+    places: Places,
+}
+
+/// What waits for one connection at one look.
+struct Waiting {
+    count: usize,
+    since: Millis,
 }
 
 /// When an action is called.
@@ -57,10 +67,10 @@ impl Keeper {
     pub fn new(context: ExecutorContext) -> Self {
         Self {
             changes: context.view.changes().reader(),
+            places: Places::new(Arc::clone(&context.traffic), !context.view.partition),
             context,
             epoch: None,
             kept: BTreeMap::new(),
-            under_way: 0,
         }
     }
 
@@ -72,6 +82,7 @@ impl Keeper {
         let (Some(epoch), FoldProgress::Live) = (owner, &state.progress) else {
             self.epoch = None;
             self.kept.clear();
+            self.places.clear();
             return;
         };
         match news {
@@ -129,65 +140,67 @@ impl Keeper {
     }
 
     fn call_due(&mut self, scope: &mut Scope<'_, Self>) {
-        let now = self.context.clock.boot();
-        let mut due: Vec<(Duration, Id)> = self
-            .kept
-            .iter()
-            .filter_map(|(id, turn)| match turn {
-                Turn::Due(at) if *at <= now => Some((*at, *id)),
-                _ => None,
-            })
-            .collect();
-        due.sort_unstable();
-        for (_, id) in due
-            .into_iter()
-            .take(CALLS_MAX.saturating_sub(self.under_way))
-        {
-            self.call(id, scope);
-        }
-    }
-
-    fn call(&mut self, id: Id, scope: &mut Scope<'_, Self>) {
-        let state = self.context.view.read();
-        let found = Execution::done_order(&state.fold, id);
-        let tending = state.fold.action(id).and_then(|action| {
-            Some(Tending {
-                done_at: action.end?,
-                acknowledged: action.acknowledged,
-            })
-        });
-        drop(state);
-        let (Some(order), Some(tending)) = (found, tending) else {
-            self.kept.remove(&id);
-            return;
-        };
-        self.kept.insert(id, Turn::Calling { again: false });
-        self.under_way += 1;
         let context = self.context.clone();
-        let called = async move {
-            let in_force = context.live.load();
-            let Ok(binding) = binding(&in_force.connections, &order) else {
-                return Tended::Over;
-            };
-            let outgoing = outgoing(&order, binding, &context);
-            // A connector may panic before it returns a future as well.
-            let call = std::panic::AssertUnwindSafe(async {
-                binding.connector.tend(outgoing, tending).await
-            });
-            let called = tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, call.catch_unwind());
-            if let Ok(Ok(tended)) = called.await {
-                tended
-            } else {
-                tracing::warn!(action_id = %id, "the connector panicked or did not end in time while it tended an action");
-                Tended::Again(PAUSE)
-            }
-        };
-        scope.spawn(called, move |worker, tended, scope| {
-            worker.under_way = worker.under_way.saturating_sub(1);
-            worker.tended(id, tended);
-            worker.call_due(scope);
-            Ok(())
+        let (now, wall) = (context.clock.boot(), context.clock.now());
+        let due = self.kept.iter().filter_map(|(id, turn)| match turn {
+            Turn::Due(at) if *at <= now => Some((*at, *id)),
+            _ => None,
         });
+        let mut due: Vec<(Duration, Id)> = due.collect();
+        due.sort_unstable();
+        let in_force = context.live.load();
+        let mut admitting = self.places.admitting(&in_force.connections);
+        let mut waiting: BTreeMap<String, Waiting> = BTreeMap::new();
+        let mut admitted = Vec::new();
+        for (at, id) in due {
+            let Some((order, tending)) = found(&context, id) else {
+                self.kept.remove(&id);
+                continue;
+            };
+            let connection = &order.step.connector;
+            if let Some(waiting) = waiting.get_mut(connection) {
+                waiting.count += 1;
+                continue;
+            }
+            let Ok(binding) = binding(&in_force.connections, &order) else {
+                self.kept.remove(&id);
+                continue;
+            };
+            match due_of(binding, &outgoing(&order, binding, &context), tending) {
+                Due::Now => {}
+                Due::In(pause) => {
+                    let next = now.saturating_add(pause.max(TICK));
+                    self.kept.insert(id, Turn::Due(next));
+                    continue;
+                }
+                Due::Over => {
+                    self.kept.remove(&id);
+                    continue;
+                }
+            }
+            let waited = Millis::try_from(now.saturating_sub(at).as_millis());
+            let since = wall.saturating_sub(waited.unwrap_or(Millis::MAX));
+            if admitting.admit(connection, id, since) {
+                admitted.push((id, order, tending));
+            } else {
+                let first = Waiting { count: 1, since };
+                waiting.insert(connection.clone(), first);
+            }
+        }
+        for (connection, Waiting { count, since }) in waiting {
+            admitting.waits(&connection, count, since);
+        }
+        drop(admitting);
+        for (id, order, tending) in admitted {
+            let permit = self.places.take(id);
+            self.kept.insert(id, Turn::Calling { again: false });
+            let called = call(self.context.clone(), order, tending, permit);
+            scope.spawn(called, move |worker, tended, scope| {
+                worker.tended(id, tended);
+                worker.call_due(scope);
+                Ok(())
+            });
+        }
     }
 
     fn tended(&mut self, id: Id, tended: Tended) {
@@ -207,6 +220,52 @@ impl Keeper {
             (Some(Turn::Due(_)) | None, _) => {}
         }
     }
+}
+
+/// The order of a done action as its last attempt had it, and what is known of it since.
+fn found(context: &ExecutorContext, id: Id) -> Option<(Dispatch, Tending)> {
+    let state = context.view.read();
+    let order = Execution::done_order(&state.fold, id)?;
+    let action = state.fold.action(id)?;
+    let tending = Tending {
+        done_at: action.end?,
+        acknowledged: action.acknowledged,
+    };
+    Some((order, tending))
+}
+
+/// A connector that panics is asked again later.
+fn due_of(binding: &Binding, order: &Order, tending: Tending) -> Due {
+    let asked = std::panic::AssertUnwindSafe(|| binding.connector.due(order, tending));
+    std::panic::catch_unwind(asked).unwrap_or(Due::In(PAUSE))
+}
+
+/// Calls the connector once; its place at the gate comes back with the end of that, whatever it is.
+async fn call(
+    context: ExecutorContext,
+    order: Dispatch,
+    tending: Tending,
+    permit: Option<Permit>,
+) -> Tended {
+    let in_force = context.live.load();
+    let Ok(binding) = binding(&in_force.connections, &order) else {
+        return Tended::Over;
+    };
+    let outgoing = outgoing(&order, binding, &context);
+    // A connector may panic before it returns a future as well.
+    let call =
+        std::panic::AssertUnwindSafe(async { binding.connector.tend(outgoing, tending).await });
+    let called = tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, call.catch_unwind());
+    let (tended, signal) = if let Ok(Ok(called)) = called.await {
+        called
+    } else {
+        tracing::warn!(action_id = %order.action, "the connector panicked or did not end in time while it tended an action");
+        (Tended::Again(PAUSE), Signal::Failed)
+    };
+    if let Some(mut permit) = permit {
+        permit.hear(signal);
+    }
+    tended
 }
 
 impl Worker for Keeper {

@@ -76,7 +76,7 @@ async fn ask(request: impl Future<Output = connector::Answer>) -> (Answer, Signa
     let guarded = std::panic::AssertUnwindSafe(request).catch_unwind();
     match tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, guarded).await {
         Ok(Ok(answer)) => {
-            let signal = Signal::of(answer.outcome, answer.trouble, answer.retry_after_ms);
+            let signal = answer.signal();
             let answer = Answer {
                 outcome: answer.outcome,
                 detail: cut(answer.detail),

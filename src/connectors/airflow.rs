@@ -11,8 +11,6 @@ mod dags;
 use std::sync::Arc;
 
 use chrono::DateTime;
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
 use homeostat_logic::actions::Action;
 use schemars::JsonSchema;
@@ -20,9 +18,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::kind::Kind;
-use super::kit::exchange::{cut, either};
+use super::kit::exchange::cut;
 use super::kit::{
-    Compile, CredentialSettings, Plain, Purpose, Service, ServiceSettings, Template, refused,
+    Act, Acting, Compile, CredentialSettings, Plain, Purpose, Service, ServiceSettings, Template,
+    refused,
 };
 use crate::live::LiveSecret;
 use access::{Access, Version};
@@ -146,7 +145,7 @@ conf = '{"model": {{ target.name | tojson }}, "why": {{ reasons | tojson }}}'
         let conf = optional("conf", &with.conf, Purpose::Json);
         let note = optional("note", &with.note, Purpose::Plain);
         let run_after = optional("run_after", &with.run_after, Purpose::Plain);
-        Some(Arc::new(Runs {
+        Some(Acting::connector(Runs {
             service: Arc::clone(&self.service),
             access: Arc::clone(&self.access),
             dag: dag?,
@@ -181,6 +180,45 @@ struct Run {
     run_after: Option<String>,
 }
 
+impl Act for Runs {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
+        let run = self.run(order).map_err(refused)?;
+        let mut dag = self.dag(order).await?;
+        dag.fit(self.unpause).await?;
+        if run.run_after.is_some() && dag.version == Version::Two {
+            return Err(refused("with.run_after is unknown to Airflow 2; remove it, or let the rule wait for a window (scheduled)".to_owned()));
+        }
+        dag.trigger(&run).await
+    }
+
+    fn can_be_asked(&self) -> bool {
+        true
+    }
+
+    async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
+        let dag = self.dag(order).await?;
+        Ok(match dag.known().await? {
+            Known::Ours(said) => Probe::Found(said),
+            Known::Others(said) | Known::Unclear(said) => Probe::NoAnswer(said),
+            Known::Absent(said) => Probe::Absent(said),
+        })
+    }
+
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let mut findings = Vec::new();
+        if let Err(problem) = self.run(order) {
+            findings.push(Finding::wrong(problem, "correct the template"));
+        }
+        match self.dag(order).await {
+            Ok(mut dag) => {
+                findings.extend(dag.findings(self.unpause, self.run_after.is_some()).await);
+            }
+            Err(answer) => findings.push(Finding::unreachable(answer.detail)),
+        }
+        Ok(findings)
+    }
+}
+
 impl Runs {
     async fn dag<'a>(&'a self, order: &'a Order) -> Result<Dag<'a>, Answer> {
         let talk = self.service.talk(order, &self.secrets);
@@ -194,25 +232,6 @@ impl Runs {
             talk,
             id,
             version,
-        })
-    }
-
-    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
-        let run = self.run(order).map_err(refused)?;
-        let mut dag = self.dag(order).await?;
-        dag.fit(self.unpause).await?;
-        if run.run_after.is_some() && dag.version == Version::Two {
-            return Err(refused("with.run_after is unknown to Airflow 2; remove it, or let the rule wait for a window (scheduled)".to_owned()));
-        }
-        dag.trigger(&run).await
-    }
-
-    async fn looked_up(&self, order: &Order) -> Result<Probe, Answer> {
-        let dag = self.dag(order).await?;
-        Ok(match dag.known().await? {
-            Known::Ours(said) => Probe::Found(said),
-            Known::Others(said) | Known::Unclear(said) => Probe::NoAnswer(said),
-            Known::Absent(said) => Probe::Absent(said),
         })
     }
 
@@ -259,23 +278,6 @@ impl Runs {
             format!("the template `conf` did not render to a JSON object: {error}")
         })
     }
-
-    async fn findings(&self, order: &Order) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        if let Err(problem) = self.run(order) {
-            findings.push(Finding::wrong(problem, "correct the template"));
-        }
-        match self.dag(order).await {
-            Ok(mut dag) => {
-                findings.extend(dag.findings(self.unpause, self.run_after.is_some()).await);
-            }
-            Err(answer) => findings.push(Finding::wrong(
-                answer.detail,
-                "check url, network, certificates and proxy of the connection",
-            )),
-        }
-        findings
-    }
 }
 
 impl Run {
@@ -299,26 +301,4 @@ fn rendered(template: &Template, key: &str, order: &Order) -> Result<String, Str
 
 fn cut_characters(note: &str) -> String {
     note.chars().take(NOTE_MAX).collect()
-}
-
-impl Connector for Runs {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.carry_out(&order).await) }.boxed()
-    }
-
-    fn can_be_probed(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
-        async move {
-            let asked = self.looked_up(&order).await;
-            Some(asked.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
-        }
-        .boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move { self.findings(&order).await }.boxed()
-    }
 }

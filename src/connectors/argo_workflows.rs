@@ -10,20 +10,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
 use homeostat_logic::actions::Action;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::kind::Kind;
-use super::kit::exchange::either;
 use super::kit::kubernetes::meaning::refusal;
-use super::kit::kubernetes::rights::unanswered;
 use super::kit::kubernetes::workflow::{Cluster, Origin, Server, Submission};
 use super::kit::kubernetes::{ClusterSettings, Where, names};
-use super::kit::{Compile, Plain, Purpose, Service, ServiceSettings, Template, refused};
+use super::kit::{Act, Acting, Compile, Purpose, Service, ServiceSettings, Template, Texts};
 
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -100,33 +96,7 @@ connection = "pipelines"
 template = "train-{{ target.name }}"
 parameters = { reason = "{{ event_type }}", priority = "{{ params.priority }}" }
 "#;
-    const NOTES: &'static str = r#"With `url`, the Workflow is submitted to the Argo server (`Authorization: Bearer TOKEN` of a service account); without it, it is made
-through the Kubernetes API, which needs no Argo server. Its name is `ACTION-TARGET-` and the action's id, at most 63 characters. A name
-that exists already is the Workflow of an earlier attempt, and the action is done; if it does not carry this action's id (label
-`homeostat.dev/action-id`), the action is refused. In doubt, the Workflow is looked up by its name: let finished ones be kept for an
-hour at least (`ttlStrategy`). A dry run and `homeostat connections test NAME` let the cluster check the Workflow without keeping it.
-Done means that the Workflow was accepted, not that it succeeded: let it report its result as an event.
-
-The account needs, in the namespace of the Workflows (of `workflowtemplates` and `cronworkflows` what is used; a `ClusterRole` for
-`clusterworkflowtemplates`):
-
-```yaml
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: homeostat-workflow
-rules:
-  - apiGroups: ["argoproj.io"]
-    resources: ["workflows"]
-    verbs: ["create", "get"]
-  - apiGroups: ["argoproj.io"]
-    resources: ["workflowtemplates", "cronworkflows"]
-    verbs: ["get"]
-```
-
-Through the Kubernetes API tested against Kubernetes 1.34, November 2026, by the objects alone; the Argo server by a stub made after its
-published interface. Neither was tried with Argo's own controller.
-"#;
+    const NOTES: &'static str = include_str!("argo_workflows/notes.md");
     type Settings = Settings;
     type With = With;
 
@@ -187,17 +157,8 @@ published interface. Neither was tried with Argo's own controller.
         }
         let origin = Where::compile(with.namespace.as_deref(), &with.template, compile);
         let prefix = compile.template("name", &with.name, Purpose::Plain);
-        let parameters = compile.within("parameters", |compile| {
-            let parameters = with.parameters.iter();
-            let parameters: Option<Vec<(String, Template)>> = parameters
-                .map(|(name, text)| {
-                    let template = compile.template(name, text, Purpose::Plain)?;
-                    Some((name.clone(), template))
-                })
-                .collect();
-            parameters
-        });
-        Some(Arc::new(Workflows {
+        let parameters = Texts::compile("parameters", &with.parameters, compile);
+        Some(Acting::connector(Workflows {
             way: self.way.clone(),
             namespace: self.namespace.clone().unwrap_or_default(),
             kind: with.kind,
@@ -216,39 +177,12 @@ struct Workflows {
     kind: Origin,
     origin: Where,
     prefix: Template,
-    parameters: Vec<(String, Template)>,
+    parameters: Texts,
     service_account: Option<String>,
 }
 
-impl Workflows {
-    fn submission(&self, order: &Order, namespace: &str) -> Result<Submission, Answer> {
-        let prefix = self.prefix.render(&Plain::plain(order));
-        let prefix =
-            prefix.map_err(|error| refused(format!("the template `name` failed: {error}")))?;
-        let parameters = self.parameters.iter().map(|(name, template)| {
-            let value = template.render(&Plain::plain(order));
-            let value = value.map_err(|error| {
-                refused(format!("the template `parameters.{name}` failed: {error}"))
-            })?;
-            if value.contains("{{") {
-                return Err(refusal(
-                    format!("the parameter {name} holds {{{{, which Argo would expand"),
-                    "leave that field of the event out of it",
-                ));
-            }
-            Ok((name.clone(), value))
-        });
-        Ok(Submission {
-            origin: self.origin.find(&self.kind.resource(), order, namespace)?,
-            kind: self.kind,
-            name: names::with_id(&prefix, &order.action_id.to_string()),
-            action: order.action_id.to_string(),
-            parameters: parameters.collect::<Result<_, _>>()?,
-            service_account: self.service_account.clone(),
-        })
-    }
-
-    async fn submit(&self, order: &Order) -> Result<Answer, Answer> {
+impl Act for Workflows {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
         match &self.way {
             Way::Server(server) => {
                 let submission = self.submission(order, &self.namespace)?;
@@ -260,6 +194,10 @@ impl Workflows {
                 submission.create(&session).await
             }
         }
+    }
+
+    fn can_be_asked(&self) -> bool {
+        true
     }
 
     async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
@@ -291,28 +229,23 @@ impl Workflows {
     }
 }
 
-impl Connector for Workflows {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.submit(&order).await) }.boxed()
-    }
-
-    fn can_be_probed(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
-        async move {
-            let probe = self.ask(&order).await;
-            Some(probe.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
+impl Workflows {
+    fn submission(&self, order: &Order, namespace: &str) -> Result<Submission, Answer> {
+        let prefix = self.prefix.fill("name", order)?;
+        let parameters = self.parameters.fill(order)?;
+        if let Some((name, _)) = parameters.iter().find(|(_, value)| value.contains("{{")) {
+            return Err(refusal(
+                format!("the parameter {name} holds {{{{, which Argo would expand"),
+                "leave that field of the event out of it",
+            ));
         }
-        .boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let findings = self.look(&order).await;
-            findings.unwrap_or_else(|answer| vec![unanswered(answer)])
-        }
-        .boxed()
+        Ok(Submission {
+            origin: self.origin.find(&self.kind.resource(), order, namespace)?,
+            kind: self.kind,
+            name: names::with_id(&prefix, &order.action_id.to_string()),
+            action: order.action_id.to_string(),
+            parameters,
+            service_account: self.service_account.clone(),
+        })
     }
 }

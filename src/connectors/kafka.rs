@@ -7,8 +7,6 @@
 
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order};
 use homeostat_actors::ports::log::{EventLog, Header, NewRecord};
 use homeostat_logic::actions::Action;
@@ -18,9 +16,9 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::kind::Kind;
-use super::kit::exchange::{cut, done, either, failed, not_sent};
+use super::kit::exchange::{cut, done, failed, not_sent};
 use super::kit::notice::iso;
-use super::kit::{Compile, Context, refused};
+use super::kit::{Act, Acting, Compile, Context, refused};
 use super::log::{ORIGIN, appended};
 
 /// Prefix of the type of each event.
@@ -118,7 +116,7 @@ Verified against Apache Kafka 4.1 and the embedded log in November 2026, with `c
                 "use letters, digits, dots, hyphens and underscores",
             );
         }
-        Some(Arc::new(Orders {
+        Some(Acting::connector(Orders {
             topic,
             mode: with.mode,
             events: None,
@@ -183,6 +181,45 @@ fn record(topic: &str, mode: Mode, order: &Order) -> Result<NewRecord, Answer> {
     })
 }
 
+impl Act for Orders {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
+        let events = self.events.as_deref();
+        let events = events.ok_or_else(|| not_sent("there is no event log yet".to_owned()))?;
+        let record = record(&self.topic, self.mode, order)?;
+        self.partitions(events).await?;
+        if order.dry_run {
+            let value = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default());
+            let shown = cut(&value, SHOWN_BYTES_MAX);
+            return Ok(done(format!(
+                "dry run: would publish on {} {shown}",
+                self.topic
+            )));
+        }
+        let answers = events.append(vec![record]).await;
+        Ok(appended(&self.topic, answers.into_iter().next()))
+    }
+
+    async fn look(&self, _: &Order) -> Result<Vec<Finding>, Answer> {
+        let topic = &self.topic;
+        let Some(events) = self.events.as_deref() else {
+            let unsure = format!("the event log was not asked for topic {topic}");
+            return Ok(vec![Finding::Unsure(unsure)]);
+        };
+        Ok(vec![match self.partitions(events).await {
+            Ok(partitions) => Finding::Fine(format!("topic {topic}, {partitions} partitions")),
+            Err(answer) => Finding::wrong(answer.detail, "create the topic, or correct with.topic"),
+        }])
+    }
+
+    fn over(&self, events: &Arc<dyn EventLog>) -> Option<Self> {
+        Some(Self {
+            topic: self.topic.clone(),
+            mode: self.mode,
+            events: Some(Arc::clone(events)),
+        })
+    }
+}
+
 impl Orders {
     /// `Err` = the topic is not there, or it cannot be known.
     async fn partitions(&self, events: &dyn EventLog) -> Result<usize, Answer> {
@@ -203,54 +240,5 @@ impl Orders {
             failed(format!("topic {topic} does not exist; {mend}"))
         })?;
         Ok(found.partitions.len())
-    }
-
-    async fn publish(&self, order: &Order) -> Result<Answer, Answer> {
-        let events = self.events.as_deref();
-        let events = events.ok_or_else(|| not_sent("there is no event log yet".to_owned()))?;
-        let record = record(&self.topic, self.mode, order)?;
-        self.partitions(events).await?;
-        if order.dry_run {
-            let value = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default());
-            let shown = cut(&value, SHOWN_BYTES_MAX);
-            return Ok(done(format!(
-                "dry run: would publish on {} {shown}",
-                self.topic
-            )));
-        }
-        let answers = events.append(vec![record]).await;
-        Ok(appended(&self.topic, answers.into_iter().next()))
-    }
-}
-
-impl Connector for Orders {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.publish(&order).await) }.boxed()
-    }
-
-    fn examine(&self, _: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let Some(events) = self.events.as_deref() else {
-                let unsure = format!("the event log was not asked for topic {}", self.topic);
-                return vec![Finding::Unsure(unsure)];
-            };
-            vec![match self.partitions(events).await {
-                Ok(partitions) => {
-                    Finding::Fine(format!("topic {}, {partitions} partitions", self.topic))
-                }
-                Err(answer) => {
-                    Finding::wrong(answer.detail, "create the topic, or correct with.topic")
-                }
-            }]
-        }
-        .boxed()
-    }
-
-    fn over(&self, events: &Arc<dyn EventLog>) -> Option<Arc<dyn Connector>> {
-        Some(Arc::new(Self {
-            topic: self.topic.clone(),
-            mode: self.mode,
-            events: Some(Arc::clone(events)),
-        }))
     }
 }

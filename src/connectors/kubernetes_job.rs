@@ -10,32 +10,26 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
 use homeostat_logic::actions::Action;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+
+use self::made::ACTION_ID;
 
 use super::kind::Kind;
-use super::kit::exchange::either;
 use super::kit::kubernetes::manifest::Manifest;
 use super::kit::kubernetes::meaning::{done, refusal};
-use super::kit::kubernetes::object::{Fields as _, label, own};
-use super::kit::kubernetes::rights::{examined, unanswered};
+use super::kit::kubernetes::object::{Fields as _, label};
+use super::kit::kubernetes::rights::examined;
 use super::kit::kubernetes::{
     Cluster, ClusterSettings, Place, Resource, Right, Session, Where, names,
 };
-use super::kit::{Compile, Plain, Purpose, Template, refused};
+use super::kit::{Act, Acting, Compile, Purpose, Template, Texts, refused};
 use crate::secrets::{is_reference, resolve};
 
-/// Keys of `[connections.NAME]`.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(crate) struct Settings {
-    #[serde(flatten)]
-    cluster: ClusterSettings,
-}
+mod made;
 
 /// Keys of `[actions.ACTION.with]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -65,9 +59,7 @@ fn prefix() -> String {
 
 /// A connection of this kind.
 #[derive(Debug)]
-pub(crate) struct KubernetesJob {
-    cluster: Arc<Cluster>,
-}
+pub(crate) struct KubernetesJob(Arc<Cluster>);
 
 impl Kind for KubernetesJob {
     const NAME: &'static str = "kubernetes_job";
@@ -85,32 +77,8 @@ connection = "training"
 cronjob = "train-{{ target.name }}"
 env = { REASON = "{{ event_type }}", PRIORITY = "{{ params.priority }}" }
 "#;
-    const NOTES: &'static str = r#"The Job's name is `ACTION-TARGET-` and the action's id, at most 63 characters. A name that exists already is the Job of an earlier
-attempt, and the action is done; if that Job does not carry this action's id, the action is refused. In doubt, the Job is looked up by its
-name. So that it can be found, it is kept for an hour at least after its end (`ttlSecondsAfterFinished`), and it belongs to its CronJob,
-as with `kubectl create job --from`, only if that keeps finished Jobs. Labels and annotations `homeostat.dev/…` name action, target
-and event. A quota that is used up is tried again; a missing right, an unknown field and a namespace that is being deleted are not.
-Done means that the cluster accepted the Job, not that it succeeded: let the training report its result as an event.
-
-The account needs, in the namespace of the Jobs (`cronjobs` only with `with.cronjob`):
-
-```yaml
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: homeostat-job
-rules:
-  - apiGroups: ["batch"]
-    resources: ["jobs"]
-    verbs: ["create", "get"]
-  - apiGroups: ["batch"]
-    resources: ["cronjobs"]
-    verbs: ["get"]
-```
-
-Tested against Kubernetes 1.34, November 2026.
-"#;
-    type Settings = Settings;
+    const NOTES: &'static str = include_str!("kubernetes_job/notes.md");
+    type Settings = ClusterSettings;
     type With = With;
 
     fn carries(action: Action) -> bool {
@@ -121,9 +89,8 @@ Tested against Kubernetes 1.34, November 2026.
         Some("")
     }
 
-    fn connect(settings: Settings, compile: &mut Compile<'_>) -> Option<Self> {
-        let cluster = Arc::new(Cluster::new(&settings.cluster, compile)?);
-        Some(Self { cluster })
+    fn connect(settings: ClusterSettings, compile: &mut Compile<'_>) -> Option<Self> {
+        Some(Self(Arc::new(Cluster::new(&settings, compile)?)))
     }
 
     fn carry(
@@ -138,18 +105,9 @@ Tested against Kubernetes 1.34, November 2026.
         let cronjob = with.cronjob.as_deref().unwrap_or("none");
         let cronjob = Where::compile(namespace, cronjob, compile);
         let prefix = compile.template("name", &with.name, Purpose::Plain);
-        let env = compile.within("env", |compile| {
-            let env = with.env.iter();
-            let env: Option<Vec<(String, Template)>> = env
-                .map(|(name, text)| {
-                    let template = compile.template(name, text, Purpose::Plain)?;
-                    Some((name.clone(), template))
-                })
-                .collect();
-            env
-        });
-        Some(Arc::new(Jobs {
-            cluster: Arc::clone(&self.cluster),
+        let env = Texts::compile("env", &with.env, compile);
+        Some(Acting::connector(Jobs {
+            cluster: Arc::clone(&self.0),
             source: source?,
             cronjob: cronjob?,
             prefix: prefix?,
@@ -205,18 +163,12 @@ struct Jobs {
     source: Source,
     cronjob: Where,
     prefix: Template,
-    env: Vec<(String, Template)>,
+    env: Texts,
 }
 
-const ACTION_ID: &str = own!("action-id");
-/// Seconds for which a finished Job can be looked up.
-const KEPT_SECONDS: i64 = 3_600;
-/// What `kubectl create job --from` writes.
-const BY_HAND: &str = "cronjob.kubernetes.io/instantiate";
-
-impl Jobs {
-    async fn create(&self, order: &Order) -> Result<Answer, Answer> {
-        let session = Session::begin(&self.cluster, order).await?;
+impl Act for Jobs {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
+        let session = self.cluster.begin(order).await?;
         let (place, job) = self.job(&session, order).await?;
         let reply = session.create(&place, &job).await?;
         if reply.is_success() {
@@ -241,82 +193,12 @@ impl Jobs {
         Err(reply.not_made(&right("create")))
     }
 
-    /// The Job as it is sent, and where.
-    async fn job(&self, session: &Session<'_>, order: &Order) -> Result<(Place, Value), Answer> {
-        let mut place = self.place(session, order)?;
-        let mut job = match &self.source {
-            Source::Manifest(manifest) => manifest.render("manifest", order)?,
-            Source::CronJob => self.of_cronjob(session, order).await?,
-        };
-        if let Some(namespace) = job.at("/metadata/namespace").as_str()
-            && !self.cronjob.has_namespace()
-        {
-            names::namespace(namespace)
-                .map_err(|problem| refused(format!("manifest: {problem}")))?;
-            namespace.clone_into(&mut place.namespace);
-        }
-        complete(&mut job, &place, order).ok_or_else(|| {
-            refused("manifest: metadata, spec or a container is no object; correct it".to_owned())
-        })?;
-        let env: Result<Vec<(&str, String)>, Answer> = self
-            .env
-            .iter()
-            .map(|(name, template)| {
-                let value = template.render(&Plain::plain(order));
-                let value = value.map_err(|error| {
-                    refused(format!("the template `env.{name}` failed: {error}"))
-                })?;
-                Ok((&**name, value))
-            })
-            .collect();
-        give(&mut job, &env?);
-        Ok((place, job))
-    }
-
-    fn place(&self, session: &Session<'_>, order: &Order) -> Result<Place, Answer> {
-        let prefix = self.prefix.render(&Plain::plain(order));
-        let prefix =
-            prefix.map_err(|error| refused(format!("the template `name` failed: {error}")))?;
-        Ok(Place {
-            resource: Resource::JOB,
-            namespace: self.cronjob.namespace(order, session.namespace())?,
-            name: names::with_id(&prefix, &order.action_id.to_string()),
-        })
-    }
-
-    async fn of_cronjob(&self, session: &Session<'_>, order: &Order) -> Result<Value, Answer> {
-        let resource = Resource::CRON_JOB;
-        let place = self.cronjob.find(&resource, order, session.namespace())?;
-        let reply = session.get(&place, "").await?;
-        if !reply.is_success() {
-            return Err(reply.not_begun(&Right::on(&resource, "", "get")));
-        }
-        let cronjob = reply.body;
-        let template = cronjob.at("/spec/jobTemplate");
-        let mut metadata = Map::new();
-        for field in ["labels", "annotations"] {
-            if template.at(&format!("/metadata/{field}")).is_object() {
-                metadata.insert(
-                    field.to_owned(),
-                    template.at(&format!("/metadata/{field}")).clone(),
-                );
-            }
-        }
-        let kept = |field: &str| cronjob.at(&format!("/spec/{field}")).as_i64() != Some(0);
-        if kept("successfulJobsHistoryLimit") && kept("failedJobsHistoryLimit") {
-            let owner = json!([{
-                "apiVersion": "batch/v1", "kind": "CronJob", "controller": true,
-                "name": place.name, "uid": cronjob.at("/metadata/uid"),
-            }]);
-            metadata.insert("ownerReferences".to_owned(), owner);
-        }
-        let mut job = json!({ "metadata": metadata, "spec": template.at("/spec") });
-        set(&mut job, "annotations", BY_HAND, "manual");
-        Ok(job)
+    fn can_be_asked(&self) -> bool {
+        true
     }
 
     async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
-        let session = Session::begin(&self.cluster, order).await?;
+        let session = self.cluster.begin(order).await?;
         let mut place = self.place(&session, order)?;
         if let Source::Manifest(manifest) = &self.source
             && !self.cronjob.has_namespace()
@@ -338,7 +220,7 @@ impl Jobs {
     }
 
     async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
-        let session = Session::begin(&self.cluster, order).await?;
+        let session = self.cluster.begin(order).await?;
         let mut findings = vec![session.version().await];
         let place = self.place(&session, order)?;
         let mut rights = vec![right("create"), right("get")];
@@ -360,95 +242,48 @@ impl Jobs {
     }
 }
 
+impl Jobs {
+    /// The Job as it is sent, and where.
+    async fn job(&self, session: &Session<'_>, order: &Order) -> Result<(Place, Value), Answer> {
+        let mut place = self.place(session, order)?;
+        let mut job = match &self.source {
+            Source::Manifest(manifest) => manifest.render("manifest", order)?,
+            Source::CronJob => self.of_cronjob(session, order).await?,
+        };
+        if let Some(namespace) = job.at("/metadata/namespace").as_str()
+            && !self.cronjob.has_namespace()
+        {
+            names::namespace(namespace)
+                .map_err(|problem| refused(format!("manifest: {problem}")))?;
+            namespace.clone_into(&mut place.namespace);
+        }
+        made::complete(&mut job, &place, order).ok_or_else(|| {
+            refused("manifest: metadata, spec or a container is no object; correct it".to_owned())
+        })?;
+        made::give(&mut job, &self.env.fill(order)?);
+        Ok((place, job))
+    }
+
+    fn place(&self, session: &Session<'_>, order: &Order) -> Result<Place, Answer> {
+        let prefix = self.prefix.fill("name", order)?;
+        Ok(Place {
+            resource: Resource::JOB,
+            namespace: self.cronjob.namespace(order, session.namespace())?,
+            name: names::with_id(&prefix, &order.action_id.to_string()),
+        })
+    }
+
+    async fn of_cronjob(&self, session: &Session<'_>, order: &Order) -> Result<Value, Answer> {
+        let resource = Resource::CRON_JOB;
+        let place = self.cronjob.find(&resource, order, session.namespace())?;
+        let reply = session.get(&place, "").await?;
+        if !reply.is_success() {
+            return Err(reply.not_begun(&Right::on(&resource, "", "get")));
+        }
+        Ok(made::of_cronjob(&place, &reply.body))
+    }
+}
+
 fn right(verb: &'static str) -> Right {
     Right::on(&Resource::JOB, "", verb)
-}
-
-/// Sets a label or an annotation.
-fn set(job: &mut Value, field: &str, name: &str, value: &str) -> Option<()> {
-    let metadata = job.as_object_mut()?.entry("metadata");
-    let metadata = metadata.or_insert_with(|| json!({})).as_object_mut()?;
-    let table = metadata.entry(field).or_insert_with(|| json!({}));
-    table.as_object_mut()?.insert(name.to_owned(), value.into());
-    Some(())
-}
-
-/// What every Job of an action has.
-fn complete(job: &mut Value, place: &Place, order: &Order) -> Option<()> {
-    let fields = job.as_object_mut()?;
-    fields.insert("apiVersion".to_owned(), Resource::JOB.api_version().into());
-    fields.insert("kind".to_owned(), Resource::JOB.kind.into());
-    let id = order.action_id.to_string();
-    set(job, "labels", "app.kubernetes.io/managed-by", "homeostat")?;
-    set(job, "labels", ACTION_ID, &id)?;
-    set(job, "annotations", own!("action"), order.action.name())?;
-    set(
-        job,
-        "annotations",
-        own!("target"),
-        &order.target.to_string(),
-    )?;
-    set(job, "annotations", own!("event-type"), &order.event_type)?;
-    set(job, "annotations", own!("event-id"), &order.event_id)?;
-    let metadata = job.get_mut("metadata")?.as_object_mut()?;
-    metadata.remove("generateName");
-    metadata.insert("name".to_owned(), place.name.clone().into());
-    metadata.insert("namespace".to_owned(), place.namespace.clone().into());
-    let spec = job.get_mut("spec")?.as_object_mut()?;
-    if let Some(seconds) = spec.get_mut("ttlSecondsAfterFinished")
-        && seconds
-            .as_i64()
-            .is_some_and(|seconds| seconds < KEPT_SECONDS)
-    {
-        *seconds = KEPT_SECONDS.into();
-    }
-    Some(())
-}
-
-/// Gives every container these variables, in place of its own of that name.
-fn give(job: &mut Value, env: &[(&str, String)]) {
-    if env.is_empty() {
-        return;
-    }
-    for list in ["initContainers", "containers"] {
-        let containers = job.pointer_mut(&format!("/spec/template/spec/{list}"));
-        let containers = containers.and_then(Value::as_array_mut);
-        for container in containers.into_iter().flatten() {
-            let Some(container) = container.as_object_mut() else {
-                continue;
-            };
-            let own = container.entry("env").or_insert_with(|| json!([]));
-            if let Some(own) = own.as_array_mut() {
-                own.retain(|one| env.iter().all(|(name, _)| one.at("/name") != *name));
-                let given = env.iter();
-                own.extend(given.map(|(name, value)| json!({"name": name, "value": value})));
-            }
-        }
-    }
-}
-
-impl Connector for Jobs {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.create(&order).await) }.boxed()
-    }
-
-    fn can_be_probed(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
-        async move {
-            let probe = self.ask(&order).await;
-            Some(probe.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
-        }
-        .boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let findings = self.look(&order).await;
-            findings.unwrap_or_else(|answer| vec![unanswered(answer)])
-        }
-        .boxed()
-    }
 }

@@ -11,10 +11,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{
-    Answer, Connector, Finding, Order, Probe, Tended, Tending,
+    Answer, Connector, Due, Finding, Order, Probe, Tended, Tending,
 };
 use homeostat_logic::actions::Action;
 use schemars::JsonSchema;
@@ -22,23 +20,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use super::kit::exchange::either;
 use super::kit::kubernetes::meaning::{contested, done, refusal};
 use super::kit::kubernetes::object::{Fields as _, annotation, kept_by, own, version};
-use super::kit::kubernetes::rights::{examined, unanswered};
 use super::kit::kubernetes::session::Patch;
+use super::kit::kubernetes::subject::TRIES;
 use super::kit::kubernetes::watching::{Plan, Raised, Rhythm, time};
 use super::kit::kubernetes::{
-    Cluster, ClusterSettings, Place, Resolved, Resource, Right, Session, Where,
+    Cluster, ClusterSettings, Place, Resolved, Resource, Session, Subject, Where,
 };
-use super::kit::{Compile, refused};
-
-/// Keys of `[connections.NAME]`.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(crate) struct Settings {
-    #[serde(flatten)]
-    cluster: ClusterSettings,
-}
+use super::kit::{Act, Acting, Compile, refused};
 
 /// Keys of `[actions.ACTION.with]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -69,9 +59,7 @@ fn name() -> String {
 
 /// A connection of this kind.
 #[derive(Debug)]
-pub(crate) struct KubernetesMonitor {
-    cluster: Arc<Cluster>,
-}
+pub(crate) struct KubernetesMonitor(Arc<Cluster>);
 
 impl Kind for KubernetesMonitor {
     const NAME: &'static str = "kubernetes_monitor";
@@ -93,34 +81,8 @@ name = "drift-check-{{ target.name }}"
 interval_seconds = 300
 duration_minutes = 120
 "#;
-    const NOTES: &'static str = r#"`parameters.interval_seconds` and `duration_minutes` say how often and how long. A CronJob runs once a minute at most; a monitor's
-`interval` is not set below its `scrapeTimeout`. What is as frequent already is left as it is.
-
-What the object said is kept in the ledger before it is changed, and in its annotation `homeostat.dev/monitor` with the end. The instance
-that executes the action restores it within seconds of the end, after a crash or a takeover whichever instance executes the partition then;
-a person's acknowledgement of the action ends it at once. A second order while it lasts extends it, and never takes the raised value for
-the old one. If the object says something else than what was set, a person changed it: it is left as it is, and the annotation removed.
-An action whose outcome stays unknown is not tended: the next order for the object, or a person, ends what it left.
-
-The account needs, in the namespace of the objects (of the two rules, the one for the kind that is used):
-
-```yaml
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: homeostat-monitor
-rules:
-  - apiGroups: ["batch"]
-    resources: ["cronjobs"]
-    verbs: ["get", "patch"]
-  - apiGroups: ["monitoring.coreos.com"]
-    resources: ["servicemonitors", "podmonitors"]
-    verbs: ["get", "patch"]
-```
-
-Tested against Kubernetes 1.34, November 2026; monitors by their objects alone, without the Prometheus operator.
-"#;
-    type Settings = Settings;
+    const NOTES: &'static str = include_str!("kubernetes_monitor/notes.md");
+    type Settings = ClusterSettings;
     type With = With;
 
     fn carries(action: Action) -> bool {
@@ -131,9 +93,8 @@ Tested against Kubernetes 1.34, November 2026; monitors by their objects alone, 
         Some("")
     }
 
-    fn connect(settings: Settings, compile: &mut Compile<'_>) -> Option<Self> {
-        let cluster = Arc::new(Cluster::new(&settings.cluster, compile)?);
-        Some(Self { cluster })
+    fn connect(settings: ClusterSettings, compile: &mut Compile<'_>) -> Option<Self> {
+        Some(Self(Arc::new(Cluster::new(&settings, compile)?)))
     }
 
     fn carry(
@@ -151,84 +112,27 @@ Tested against Kubernetes 1.34, November 2026; monitors by their objects alone, 
                 Rhythm::Intervals("podMetricsEndpoints"),
             ),
         };
-        Some(Arc::new(Monitors {
-            cluster: Arc::clone(&self.cluster),
-            resource,
+        Some(Acting::connector(Monitors {
+            of: Subject {
+                cluster: Arc::clone(&self.0),
+                resource,
+                place: place?,
+                subresource: "",
+            },
             rhythm,
-            place: place?,
         }))
     }
 }
 
 const RAISED: &str = own!("monitor");
-/// Times that an object is read and written within one attempt, if others change it in between.
-const TRIES: usize = 4;
-/// Pause after the end could not be written, or was contested.
-const PAUSE: Duration = Duration::from_secs(30);
 
 /// One action over its connection.
 struct Monitors {
-    cluster: Arc<Cluster>,
-    resource: Resource,
+    of: Subject,
     rhythm: Rhythm,
-    place: Where,
 }
 
-impl Monitors {
-    fn right(&self, verb: &'static str) -> Right {
-        Right::on(&self.resource, "", verb)
-    }
-
-    async fn object(&self, session: &Session<'_>, place: &Place) -> Result<Value, Answer> {
-        let reply = session.get(place, "").await?;
-        if reply.is_success() {
-            Ok(reply.body)
-        } else {
-            Err(reply.not_begun(&self.right("get")))
-        }
-    }
-
-    async fn plan(&self, order: &Order) -> Result<Resolved<Plan>, Answer> {
-        let params = order.params.value();
-        let number = |name: &str| {
-            let number = params.get(name).and_then(Value::as_u64);
-            number.ok_or_else(|| {
-                refused(format!(
-                    "the order has no parameter `{name}`; set it in [actions.monitor.parameters]"
-                ))
-            })
-        };
-        let (seconds, minutes) = (number("interval_seconds")?, number("duration_minutes")?);
-        let session = Session::begin(&self.cluster, order).await?;
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
-        let object = self.object(&session, &place).await?;
-        if object.at("/spec/suspend") == true {
-            return Err(refusal(
-                format!("{place} is suspended"),
-                "resume it, and refire the action",
-            ));
-        }
-        let seen = self.rhythm.of(&object);
-        // Raised already, and by no person since.
-        let before = raised(&object).filter(|before| before.set == seen);
-        let closer = self.rhythm.closer(&object, seconds);
-        if closer.is_none() && before.is_none() {
-            return Ok(Resolved::Nothing {
-                because: format!("{place} is as frequent already: {}", shown(&seen)),
-            });
-        }
-        let minutes = i64::try_from(minutes).unwrap_or(i64::MAX);
-        Ok(Resolved::Plan(Plan {
-            object: place.to_string(),
-            was: before.map_or_else(|| seen.clone(), |before| before.was),
-            to: closer.unwrap_or_else(|| seen.clone()),
-            seen,
-            until: order.now.saturating_add(minutes.saturating_mul(60_000)),
-        }))
-    }
-
+impl Act for Monitors {
     async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
         let plan: Plan = Resolved::plan(order)?;
         let until = time(plan.until);
@@ -236,13 +140,10 @@ impl Monitors {
             let words = format!("the time of the closer watch, until {until}, is over");
             return Ok(done(order.dry_run, &words));
         }
-        let session = Session::begin(&self.cluster, order).await?;
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
+        let (session, place) = self.of.begin(order).await?;
         let id = order.action_id.to_string();
         for _ in 0..TRIES {
-            let object = self.object(&session, &place).await?;
+            let object = self.of.read(&session, &place).await?;
             let now = self.rhythm.of(&object);
             let before = raised(&object).filter(|before| before.set == now);
             if before.as_ref().is_some_and(|before| before.action == id) {
@@ -278,19 +179,20 @@ impl Monitors {
                 return Ok(reply.done(&words(&place, &object, (&now, &plan.to), &time(ends))));
             }
             if !reply.is_conflict() {
-                return Err(reply.not_made(&self.right("patch")));
+                return Err(reply.not_made(&self.of.right("patch")));
             }
         }
         Err(contested(&place))
     }
 
+    fn can_be_asked(&self) -> bool {
+        true
+    }
+
     async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
         let plan: Plan = Resolved::plan(order)?;
-        let session = Session::begin(&self.cluster, order).await?;
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
-        let object = self.object(&session, &place).await?;
+        let (session, place) = self.of.begin(order).await?;
+        let object = self.of.read(&session, &place).await?;
         let words = format!("{place} says {}", shown(&self.rhythm.of(&object)));
         let by = raised(&object).map(|raised| raised.action);
         // Others that extended it since wrote their own names; when its time is over, nothing of it is left to find.
@@ -305,19 +207,51 @@ impl Monitors {
         })
     }
 
-    /// Ends what is to end; `Ok` with the time until that.
-    async fn restore(&self, order: &Order, state: Tending) -> Result<Tended, Answer> {
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let found = async |_: &Session<'_>, place: &Place, object: Value| {
+            let says = shown(&self.rhythm.of(&object));
+            let words = match raised(&object) {
+                Some(raised) => {
+                    let end = time(raised.until());
+                    format!("{place} found, raised to {says} until {end}")
+                }
+                None => format!("{place} found, says {says}"),
+            };
+            Ok(vec![Finding::Fine(words)])
+        };
+        self.of.look(order, &[], found).await
+    }
+
+    async fn fix(&self, order: &Order) -> Result<Option<Value>, Answer> {
+        Resolved::keep(self.plan(order).await, order)
+    }
+
+    fn is_tended(&self) -> bool {
+        true
+    }
+
+    /// Others may have extended the watch, or ended it: that is seen when its own time is over.
+    fn due(&self, order: &Order, state: Tending) -> Due {
+        match Resolved::<Plan>::plan(order) {
+            Ok(_) if order.dry_run => Due::Over,
+            Ok(plan) if order.now < plan.until && !state.acknowledged => {
+                Due::In(until(plan.until, order))
+            }
+            Ok(_) => Due::Now,
+            Err(_) => Due::Over,
+        }
+    }
+
+    /// Ends what is to end.
+    async fn tend(&self, order: &Order, state: Tending) -> Result<Tended, Answer> {
         let plan: Plan = Resolved::plan(order)?;
-        let session = Session::begin(&self.cluster, order).await?;
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
+        let (session, place) = self.of.begin(order).await?;
         let reply = session.get(&place, "").await?;
         if reply.status == 404 {
             return Ok(Tended::Over);
         }
         if !reply.is_success() {
-            return Err(reply.not_begun(&self.right("get")));
+            return Err(reply.not_begun(&self.of.right("get")));
         }
         let object = reply.body;
         let Some(raised) = raised(&object) else {
@@ -341,7 +275,7 @@ impl Monitors {
             return Ok(Tended::Again(Duration::from_secs(1)));
         }
         if !reply.is_success() {
-            return Err(reply.not_made(&self.right("patch")));
+            return Err(reply.not_made(&self.of.right("patch")));
         }
         let was = shown(&raised.was);
         if untouched {
@@ -351,30 +285,45 @@ impl Monitors {
         }
         Ok(Tended::Over)
     }
+}
 
-    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
-        let session = Session::begin(&self.cluster, order).await?;
-        let mut findings = vec![session.version().await];
-        let namespace = self.place.namespace(order, session.namespace())?;
-        let rights = [self.right("get"), self.right("patch")];
-        findings.extend(session.rights(&namespace, &rights).await);
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
-        let reply = session.get(&place, "").await?;
-        findings.push(if reply.is_success() {
-            let says = shown(&self.rhythm.of(&reply.body));
-            match raised(&reply.body) {
-                Some(raised) => {
-                    let end = time(raised.until());
-                    Finding::Fine(format!("{place} found, raised to {says} until {end}"))
-                }
-                None => Finding::Fine(format!("{place} found, says {says}")),
-            }
-        } else {
-            examined(&reply, &self.right("get"))
-        });
-        Ok(findings)
+impl Monitors {
+    async fn plan(&self, order: &Order) -> Result<Resolved<Plan>, Answer> {
+        let params = order.params.value();
+        let number = |name: &str| {
+            let number = params.get(name).and_then(Value::as_u64);
+            number.ok_or_else(|| {
+                refused(format!(
+                    "the order has no parameter `{name}`; set it in [actions.monitor.parameters]"
+                ))
+            })
+        };
+        let (seconds, minutes) = (number("interval_seconds")?, number("duration_minutes")?);
+        let (session, place) = self.of.begin(order).await?;
+        let object = self.of.read(&session, &place).await?;
+        if object.at("/spec/suspend") == true {
+            return Err(refusal(
+                format!("{place} is suspended"),
+                "resume it, and refire the action",
+            ));
+        }
+        let seen = self.rhythm.of(&object);
+        // Raised already, and by no person since.
+        let before = raised(&object).filter(|before| before.set == seen);
+        let closer = self.rhythm.closer(&object, seconds);
+        if closer.is_none() && before.is_none() {
+            return Ok(Resolved::Nothing {
+                because: format!("{place} is as frequent already: {}", shown(&seen)),
+            });
+        }
+        let minutes = i64::try_from(minutes).unwrap_or(i64::MAX);
+        Ok(Resolved::Plan(Plan {
+            object: place.to_string(),
+            was: before.map_or_else(|| seen.clone(), |before| before.was),
+            to: closer.unwrap_or_else(|| seen.clone()),
+            seen,
+            until: order.now.saturating_add(minutes.saturating_mul(60_000)),
+        }))
     }
 }
 
@@ -414,51 +363,4 @@ fn words(place: &Place, object: &Value, (from, to): (&Value, &Value), until: &st
         words = format!("{words}; {tool} keeps this object, and may set it back before");
     }
     words
-}
-
-impl Connector for Monitors {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.carry_out(&order).await) }.boxed()
-    }
-
-    fn can_be_probed(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
-        async move {
-            let probe = self.ask(&order).await;
-            Some(probe.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
-        }
-        .boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let findings = self.look(&order).await;
-            findings.unwrap_or_else(|answer| vec![unanswered(answer)])
-        }
-        .boxed()
-    }
-
-    fn is_tended(&self) -> bool {
-        true
-    }
-
-    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, Tended> {
-        async move {
-            if order.dry_run || Resolved::<Plan>::plan(&order).is_err() {
-                return Tended::Over;
-            }
-            self.restore(&order, state).await.unwrap_or_else(|answer| {
-                tracing::warn!(detail = answer.detail, "a closer watch cannot be ended yet");
-                Tended::Again(PAUSE)
-            })
-        }
-        .boxed()
-    }
-
-    fn resolve(&self, order: Order) -> BoxFuture<'_, Result<Option<Value>, String>> {
-        async move { Resolved::keep(self.plan(&order).await, &order) }.boxed()
-    }
 }

@@ -9,8 +9,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
 use homeostat_logic::actions::Action;
 use schemars::JsonSchema;
@@ -18,23 +16,17 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use super::kit::exchange::{either, not_sent};
+use super::kit::act::unanswered;
+use super::kit::exchange::not_sent;
 use super::kit::kubernetes::meaning::{contested, done, refusal};
 use super::kit::kubernetes::object::{Fields as _, annotation, is_observed, kept_by, own};
 use super::kit::kubernetes::revisions::{self, Known, Plan, Wanted};
-use super::kit::kubernetes::rights::{examined, unanswered};
 use super::kit::kubernetes::session::Patch;
+use super::kit::kubernetes::subject::TRIES;
 use super::kit::kubernetes::{
-    Cluster, ClusterSettings, Place, Resolved, Resource, Right, Session, Where,
+    Cluster, ClusterSettings, Place, Resolved, Resource, Right, Session, Subject, Where,
 };
-use super::kit::{Compile, Plain, Purpose, Template, refused};
-
-/// Keys of `[connections.NAME]`.
-#[derive(Debug, Deserialize, JsonSchema)]
-pub(crate) struct Settings {
-    #[serde(flatten)]
-    cluster: ClusterSettings,
-}
+use super::kit::{Act, Acting, Compile, Purpose, Template};
 
 /// Keys of `[actions.ACTION.with]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -80,9 +72,7 @@ fn name() -> String {
 
 /// A connection of this kind.
 #[derive(Debug)]
-pub(crate) struct KubernetesRollout {
-    cluster: Arc<Cluster>,
-}
+pub(crate) struct KubernetesRollout(Arc<Cluster>);
 
 impl Kind for KubernetesRollout {
     const NAME: &'static str = "kubernetes_rollout";
@@ -100,40 +90,8 @@ connection = "serving"
 kind = "Rollout"
 name = "fraud"
 "#;
-    const NOTES: &'static str = r#"The revision is chosen once, before the first attempt, and kept in the ledger with the one that ran then: from → to, by the names of
-their ReplicaSets (ControllerRevisions of a StatefulSet), since going back gives a revision a new number. An attempt that is sent again
-finds the workload at that revision, and changes nothing; if the workload is at neither of the two, someone else rolled something out,
-and the action is refused. A change names the version that was read; if others changed the object in between, it is read again.
-
-The previous revision is the newest other one. It is not one that only differs by `kubectl rollout restart`, nor one that Homeostat
-rolled back from before (annotation `homeostat.dev/rolled-back`): after 3 → 2 the next rollback goes to 1, not to 3. A second order
-for the same event changes nothing (`homeostat.dev/rollback-event`). Of an Argo Rollout whose update is under way, it is the stable one.
-A rollback of a Rollout to another revision than the stable one goes through its canary steps.
-
-A paused workload is refused, and one that Argo CD or Flux keeps (`with.gitops`). In doubt, the workload is read.
-
-The account needs, in the namespace of the workloads:
-
-```yaml
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata:
-  name: homeostat-rollout
-rules:
-  - apiGroups: ["apps"]
-    resources: ["deployments", "statefulsets"]
-    verbs: ["get", "patch"]
-  - apiGroups: ["argoproj.io"]
-    resources: ["rollouts"]
-    verbs: ["get", "patch"]
-  - apiGroups: ["apps"]
-    resources: ["replicasets", "controllerrevisions"]
-    verbs: ["list"]
-```
-
-Tested against Kubernetes 1.34 and Argo Rollouts 1.9, November 2026.
-"#;
-    type Settings = Settings;
+    const NOTES: &'static str = include_str!("kubernetes_rollout/notes.md");
+    type Settings = ClusterSettings;
     type With = With;
 
     fn carries(action: Action) -> bool {
@@ -144,9 +102,8 @@ Tested against Kubernetes 1.34 and Argo Rollouts 1.9, November 2026.
         Some("")
     }
 
-    fn connect(settings: Settings, compile: &mut Compile<'_>) -> Option<Self> {
-        let cluster = Arc::new(Cluster::new(&settings.cluster, compile)?);
-        Some(Self { cluster })
+    fn connect(settings: ClusterSettings, compile: &mut Compile<'_>) -> Option<Self> {
+        Some(Self(Arc::new(Cluster::new(&settings, compile)?)))
     }
 
     fn carry(
@@ -158,14 +115,17 @@ Tested against Kubernetes 1.34 and Argo Rollouts 1.9, November 2026.
         let place = Where::compile(with.namespace.as_deref(), &with.name, compile);
         let revision = with.revision.as_ref();
         let revision = revision.map(|text| compile.template("revision", text, Purpose::Plain));
-        Some(Arc::new(Rollbacks {
-            cluster: Arc::clone(&self.cluster),
-            resource: match with.kind {
-                Workload::Deployment => Resource::DEPLOYMENT,
-                Workload::StatefulSet => Resource::STATEFUL_SET,
-                Workload::Rollout => Resource::ROLLOUT,
+        Some(Acting::connector(Rollbacks {
+            of: Subject {
+                cluster: Arc::clone(&self.0),
+                resource: match with.kind {
+                    Workload::Deployment => Resource::DEPLOYMENT,
+                    Workload::StatefulSet => Resource::STATEFUL_SET,
+                    Workload::Rollout => Resource::ROLLOUT,
+                },
+                place: place?,
+                subresource: "",
             },
-            place: place?,
             revision: match revision {
                 Some(revision) => Some(revision?),
                 None => None,
@@ -175,8 +135,6 @@ Tested against Kubernetes 1.34 and Argo Rollouts 1.9, November 2026.
     }
 }
 
-/// Times that an object is read and written within one attempt, if others change it in between.
-const TRIES: usize = 4;
 /// Revisions that are remembered as rolled back from, the newest.
 const AVOIDED_MAX: usize = 20;
 /// Times and pause in which an Argo Rollout is looked at after a change.
@@ -189,25 +147,98 @@ const ACTION: &str = own!("action-id");
 
 /// One action over its connection.
 struct Rollbacks {
-    cluster: Arc<Cluster>,
-    resource: Resource,
-    place: Where,
+    of: Subject,
     revision: Option<Template>,
     gitops: GitOps,
 }
 
-impl Rollbacks {
-    fn right(&self, verb: &'static str) -> Right {
-        Right::on(&self.resource, "", verb)
+impl Act for Rollbacks {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
+        let plan: Plan = Resolved::plan(order)?;
+        let (session, place) = self.of.begin(order).await?;
+        let Plan { from, to, .. } = &plan;
+        for _ in 0..TRIES {
+            let workload = self.workload(&session, &place).await?;
+            let all = revisions::read(&session, &place, &workload).await?;
+            let present = revisions::present(&place, &workload, &all)?;
+            if present.name == to.name {
+                let words = format!("{place} is at {} already", Known::from(present));
+                return Ok(done(order.dry_run, &words));
+            }
+            if present.name != from.name {
+                return Err(refusal(
+                    format!(
+                        "{place} was to go from {from} to {to}, and is at {} now: another version was rolled out in between",
+                        Known::from(present)
+                    ),
+                    "look whether it works, and order the action again if not",
+                ));
+            }
+            let Some(target) = all.iter().find(|one| one.name == to.name) else {
+                return Err(refusal(
+                    format!("{to} of {place} is gone"),
+                    "raise revisionHistoryLimit, and deploy a version that works",
+                ));
+            };
+            let patch =
+                revisions::patch(&workload, &target.template, &marks(order, &workload, from));
+            let reply = session.patch(&place, "", Patch::Json, &patch).await?;
+            if reply.is_success() {
+                if self.of.resource == Resource::ROLLOUT && !order.dry_run {
+                    self.make_seen(&session, &place).await;
+                }
+                return Ok(reply.done(&words(&place, &plan, &workload)));
+            }
+            if !reply.is_conflict() {
+                return Err(reply.not_made(&self.of.right("patch")));
+            }
+        }
+        Err(contested(&place))
     }
 
+    fn can_be_asked(&self) -> bool {
+        true
+    }
+
+    async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
+        let plan: Plan = Resolved::plan(order)?;
+        let (session, place) = self.of.begin(order).await?;
+        let workload = self.of.read(&session, &place).await?;
+        let all = revisions::read(&session, &place, &workload).await?;
+        let present = revisions::present(&place, &workload, &all)?;
+        let words = format!("{place} is at {}", Known::from(present));
+        Ok(if present.name == plan.to.name {
+            Probe::Found(words)
+        } else {
+            Probe::Absent(words)
+        })
+    }
+
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let kept = Right::on(&revisions::kept_in(&self.of.resource), "", "list");
+        let found = async |_: &Session<'_>, place: &Place, _| {
+            Ok(vec![match self.plan(order).await {
+                Ok(Resolved::Plan(plan)) => Finding::Fine(format!(
+                    "{place} found, at {}; would go to {}",
+                    plan.from, plan.to
+                )),
+                Ok(Resolved::Nothing { because }) => Finding::Fine(because),
+                Ok(Resolved::Refused { because }) => Finding::Unsure(because),
+                Err(answer) => unanswered(answer),
+            }])
+        };
+        self.of.look(order, &[kept], found).await
+    }
+
+    async fn fix(&self, order: &Order) -> Result<Option<Value>, Answer> {
+        Resolved::keep(self.plan(order).await, order)
+    }
+}
+
+impl Rollbacks {
     /// The workload, which may be rolled back.
     async fn workload(&self, session: &Session<'_>, place: &Place) -> Result<Value, Answer> {
-        let reply = session.get(place, "").await?;
-        if !reply.is_success() {
-            return Err(reply.not_begun(&self.right("get")));
-        }
-        let workload = reply.body;
+        let workload = self.of.read(session, place).await?;
         if workload.at("/spec/paused") == true {
             return Err(refusal(
                 format!("{place} is paused"),
@@ -226,10 +257,7 @@ impl Rollbacks {
     }
 
     async fn plan(&self, order: &Order) -> Result<Resolved<Plan>, Answer> {
-        let session = Session::begin(&self.cluster, order).await?;
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
+        let (session, place) = self.of.begin(order).await?;
         let workload = self.workload(&session, &place).await?;
         if annotation(&workload, EVENT) == Some(&*order.event_id)
             && annotation(&workload, ACTION) != Some(&*order.action_id.to_string())
@@ -264,9 +292,7 @@ impl Rollbacks {
         let Some(template) = &self.revision else {
             return Ok(None);
         };
-        let text = template
-            .render(&Plain::plain(order))
-            .map_err(|error| refused(format!("the template `revision` failed: {error}")))?;
+        let text = template.fill("revision", order)?;
         match text.trim() {
             "" | "0" | "none" => Ok(None),
             number => number.parse().map(Some).map_err(|_| {
@@ -276,52 +302,6 @@ impl Rollbacks {
                 )
             }),
         }
-    }
-
-    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
-        let session = Session::begin(&self.cluster, order).await?;
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
-        let Plan { from, to, .. } = &plan;
-        for _ in 0..TRIES {
-            let workload = self.workload(&session, &place).await?;
-            let all = revisions::read(&session, &place, &workload).await?;
-            let present = revisions::present(&place, &workload, &all)?;
-            if present.name == to.name {
-                let words = format!("{place} is at {} already", Known::from(present));
-                return Ok(done(order.dry_run, &words));
-            }
-            if present.name != from.name {
-                return Err(refusal(
-                    format!(
-                        "{place} was to go from {from} to {to}, and is at {} now: another version was rolled out in between",
-                        Known::from(present)
-                    ),
-                    "look whether it works, and order the action again if not",
-                ));
-            }
-            let Some(target) = all.iter().find(|one| one.name == to.name) else {
-                return Err(refusal(
-                    format!("{to} of {place} is gone"),
-                    "raise revisionHistoryLimit, and deploy a version that works",
-                ));
-            };
-            let patch =
-                revisions::patch(&workload, &target.template, &marks(order, &workload, from));
-            let reply = session.patch(&place, "", Patch::Json, &patch).await?;
-            if reply.is_success() {
-                if self.resource == Resource::ROLLOUT && !order.dry_run {
-                    self.make_seen(&session, &place).await;
-                }
-                return Ok(reply.done(&words(&place, &plan, &workload)));
-            }
-            if !reply.is_conflict() {
-                return Err(reply.not_made(&self.right("patch")));
-            }
-        }
-        Err(contested(&place))
     }
 
     /// Argo Rollouts misses a change that falls into one of its own, until the next one comes: one is made then. The rollback itself
@@ -340,53 +320,6 @@ impl Rollbacks {
                 tracing::debug!(detail = answer.detail, "a Rollout was not touched");
             }
         }
-    }
-
-    async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
-        let session = Session::begin(&self.cluster, order).await?;
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
-        let reply = session.get(&place, "").await?;
-        if !reply.is_success() {
-            return Err(reply.not_begun(&self.right("get")));
-        }
-        let all = revisions::read(&session, &place, &reply.body).await?;
-        let present = revisions::present(&place, &reply.body, &all)?;
-        let words = format!("{place} is at {}", Known::from(present));
-        Ok(if present.name == plan.to.name {
-            Probe::Found(words)
-        } else {
-            Probe::Absent(words)
-        })
-    }
-
-    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
-        let session = Session::begin(&self.cluster, order).await?;
-        let mut findings = vec![session.version().await];
-        let namespace = self.place.namespace(order, session.namespace())?;
-        let kept = Right::on(&revisions::kept_in(&self.resource), "", "list");
-        let rights = [self.right("get"), self.right("patch"), kept];
-        findings.extend(session.rights(&namespace, &rights).await);
-        let place = self
-            .place
-            .find(&self.resource, order, session.namespace())?;
-        let reply = session.get(&place, "").await?;
-        if !reply.is_success() {
-            findings.push(examined(&reply, &self.right("get")));
-            return Ok(findings);
-        }
-        findings.push(match self.plan(order).await {
-            Ok(Resolved::Plan(plan)) => Finding::Fine(format!(
-                "{place} found, at {}; would go to {}",
-                plan.from, plan.to
-            )),
-            Ok(Resolved::Nothing { because }) => Finding::Fine(because),
-            Ok(Resolved::Refused { because }) => Finding::Unsure(because),
-            Err(answer) => unanswered(answer),
-        });
-        Ok(findings)
     }
 }
 
@@ -425,34 +358,4 @@ fn words(place: &Place, plan: &Plan, workload: &Value) -> String {
         words = format!("{words}; {tool} keeps this object, and may put it back");
     }
     words
-}
-
-impl Connector for Rollbacks {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.carry_out(&order).await) }.boxed()
-    }
-
-    fn can_be_probed(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
-        async move {
-            let probe = self.ask(&order).await;
-            Some(probe.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
-        }
-        .boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let findings = self.look(&order).await;
-            findings.unwrap_or_else(|answer| vec![unanswered(answer)])
-        }
-        .boxed()
-    }
-
-    fn resolve(&self, order: Order) -> BoxFuture<'_, Result<Option<Value>, String>> {
-        async move { Resolved::keep(self.plan(&order).await, &order) }.boxed()
-    }
 }

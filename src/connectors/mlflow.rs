@@ -6,13 +6,12 @@
 )]
 
 mod choice;
+mod record;
 mod registry;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::{BoxFuture, join, join3};
+use futures_util::future::join;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
 use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::FinishOutcome;
@@ -23,20 +22,13 @@ use serde_json::Value;
 use super::kind::Kind;
 use super::kit::exchange::{done, either, not_sent};
 use super::kit::{
-    Compile, CredentialSettings, Credentials, Purpose, Service, ServiceSettings, Template, refused,
+    Act, Acting, Compile, CredentialSettings, Credentials, Purpose, Service, ServiceSettings,
+    Template, refused,
 };
 use crate::live::LiveSecret;
 use choice::Move;
-use registry::{Aliased, Registry, said};
-
-/// Tag of a version: the version that was in use before it.
-const PREVIOUS_TAG: &str = "homeostat.previous";
-/// Value of the stable tag on a version that was rolled back.
-const ROLLED_BACK: &str = "rolled_back";
-/// Tags of a model: what the last rollback was. The action is written last: with it, all are written.
-const LAST_MOVE: &str = "last_rollback";
-const LAST_EVENT: &str = "last_rollback_event";
-const LAST_ACTION: &str = "last_rollback_action";
+use record::LAST_ACTION;
+use registry::{Aliased, Registry};
 
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -154,7 +146,7 @@ alias = "champion"
                 return None;
             }
         }
-        Some(Arc::new(Rollback {
+        Some(Acting::connector(Rollback {
             service: Arc::clone(&self.service),
             credentials: self.credentials.clone(),
             model: match model {
@@ -183,14 +175,7 @@ struct Rollback {
     secrets: Vec<LiveSecret>,
 }
 
-impl Rollback {
-    fn registry<'a>(&'a self, order: &'a Order) -> Registry<'a> {
-        Registry {
-            talk: self.service.talk(order, &self.secrets),
-            credentials: &self.credentials,
-        }
-    }
-
+impl Act for Rollback {
     async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
         let registry = self.registry(order);
         let Some(fixed) = Move::of(order) else {
@@ -205,6 +190,101 @@ impl Rollback {
             )));
         };
         self.moved(&registry, &fixed).await
+    }
+
+    fn can_be_asked(&self) -> bool {
+        true
+    }
+
+    async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
+        let registry = self.registry(order);
+        let Some(fixed) = Move::of(order) else {
+            return Ok(Probe::Absent(
+                "no version was fixed for this order, so that nothing was sent".to_owned(),
+            ));
+        };
+        let Move {
+            model,
+            alias,
+            from,
+            to,
+            ..
+        } = &fixed;
+        let current = match registry.alias(model, alias).await? {
+            Aliased::Version(version) => version.version,
+            Aliased::NoAlias(said) => {
+                return Ok(Probe::Absent(format!(
+                    "alias {alias} of {model} was removed by others: {said}"
+                )));
+            }
+        };
+        if current == *to {
+            return Ok(Probe::Found(format!(
+                "alias {alias} of {model} leads to version {to}; its tags may be missing"
+            )));
+        }
+        if self.is_recorded(&registry, model).await? {
+            return Ok(Probe::Found(format!(
+                "tag {LAST_ACTION} of {model} names this action; since then others moved the alias to version {current}"
+            )));
+        }
+        // Another attempt compares before it moves, so that nothing of others is overwritten.
+        Ok(Probe::Absent(format!(
+            "alias {alias} of {model} leads to version {current}; it was to go from {from} to {to}"
+        )))
+    }
+
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let registry = self.registry(order);
+        let mut findings = Vec::new();
+        match registry.server().await {
+            Ok(reply) if reply.is_success() => {
+                let text = reply.text();
+                let is_version =
+                    text.len() < 40 && text.starts_with(|letter: char| letter.is_ascii_digit());
+                findings.push(if is_version {
+                    Finding::Fine(format!("MLflow {}", text.trim()))
+                } else {
+                    Finding::Unsure(format!(
+                        "the service does not say its version as MLflow does: {}",
+                        reply.detail
+                    ))
+                });
+            }
+            Ok(reply) => findings.push(reply.finding(String::new)),
+            Err(answer) => {
+                return Ok(vec![Finding::unreachable(answer.detail)]);
+            }
+        }
+        findings.push(match self.choose(&registry).await {
+            Ok(chosen) => Finding::Fine(format!("would move {chosen}")),
+            Err(answer) => Finding::wrong(
+                answer.detail,
+                "see what it says; a rollback of another model may be possible",
+            ),
+        });
+        Ok(findings)
+    }
+
+    /// The move, beside the parameters. What cannot be mended is said by the attempt, as its outcome.
+    async fn fix(&self, order: &Order) -> Result<Option<Value>, Answer> {
+        if Move::of(order).is_some() {
+            return Ok(None);
+        }
+        match self.choose(&self.registry(order)).await {
+            Ok(chosen) => chosen.beside(&order.params).map(Some),
+            Err(answer) if answer.permanent => Ok(None),
+            Err(answer) => Err(answer),
+        }
+    }
+}
+
+impl Rollback {
+    fn registry<'a>(&'a self, order: &'a Order) -> Registry<'a> {
+        Registry {
+            talk: self.service.talk(order, &self.secrets),
+            credentials: &self.credentials,
+        }
     }
 
     async fn moved(&self, registry: &Registry<'_>, fixed: &Move) -> Result<Answer, Answer> {
@@ -297,176 +377,5 @@ impl Rollback {
                 fixed.alias, fixed.model
             ))),
         }
-    }
-
-    /// Records a move in tags. The alias decides: what cannot be written is said, and changes nothing else.
-    async fn recorded(&self, registry: &Registry<'_>, fixed: &Move, detail: String) -> String {
-        let Move {
-            model, from, to, ..
-        } = fixed;
-        let order = registry.talk.order;
-        let change = format!("{from} -> {to}");
-        // At once, as far as one does not say that the others are written.
-        let (versions, last_move, last_event) = join3(
-            async {
-                // One after the other: they change the same row of the registry.
-                let status = registry.tag_version(model, from, &self.stable_tag, ROLLED_BACK);
-                let status = status.await;
-                let previous = registry.tag_version(model, from, PREVIOUS_TAG, to);
-                [(&*self.stable_tag, status), (PREVIOUS_TAG, previous.await)]
-            },
-            registry.tag_model(model, LAST_MOVE, &change),
-            registry.tag_model(model, LAST_EVENT, &order.event_id),
-        )
-        .await;
-        let action = order.action_id.to_string();
-        let last_action = registry.tag_model(model, LAST_ACTION, &action).await;
-        let mut written = BTreeMap::from(versions);
-        written.insert(LAST_MOVE, last_move);
-        written.insert(LAST_EVENT, last_event);
-        written.insert(LAST_ACTION, last_action);
-        match said(written) {
-            None => detail,
-            Some(failed) => format!("{detail}; these tags were not written: {failed}"),
-        }
-    }
-
-    /// As [`Rollback::recorded`], unless it was recorded before: by now people may have given the version another status.
-    async fn recorded_again(
-        &self,
-        registry: &Registry<'_>,
-        fixed: &Move,
-        detail: String,
-    ) -> String {
-        match self.is_recorded(registry, &fixed.model).await {
-            Ok(false) if fixed.from != fixed.to && !registry.talk.order.dry_run => {
-                self.recorded(registry, fixed, detail).await
-            }
-            Ok(_) => detail,
-            Err(answer) => format!("{detail}; its tags were not looked at: {}", answer.detail),
-        }
-    }
-
-    async fn is_recorded(&self, registry: &Registry<'_>, model: &str) -> Result<bool, Answer> {
-        let action = registry.talk.order.action_id.to_string();
-        let model = registry.model(model).await?;
-        Ok(model.tag(LAST_ACTION) == Some(&*action))
-    }
-
-    async fn looked_up(&self, order: &Order) -> Result<Probe, Answer> {
-        let registry = self.registry(order);
-        let Some(fixed) = Move::of(order) else {
-            return Ok(Probe::Absent(
-                "no version was fixed for this order, so that nothing was sent".to_owned(),
-            ));
-        };
-        let Move {
-            model,
-            alias,
-            from,
-            to,
-            ..
-        } = &fixed;
-        let current = match registry.alias(model, alias).await? {
-            Aliased::Version(version) => version.version,
-            Aliased::NoAlias(said) => {
-                return Ok(Probe::Absent(format!(
-                    "alias {alias} of {model} was removed by others: {said}"
-                )));
-            }
-        };
-        if current == *to {
-            return Ok(Probe::Found(format!(
-                "alias {alias} of {model} leads to version {to}; its tags may be missing"
-            )));
-        }
-        if self.is_recorded(&registry, model).await? {
-            return Ok(Probe::Found(format!(
-                "tag {LAST_ACTION} of {model} names this action; since then others moved the alias to version {current}"
-            )));
-        }
-        // Another attempt compares before it moves, so that nothing of others is overwritten.
-        Ok(Probe::Absent(format!(
-            "alias {alias} of {model} leads to version {current}; it was to go from {from} to {to}"
-        )))
-    }
-
-    async fn findings(&self, order: &Order) -> Vec<Finding> {
-        let registry = self.registry(order);
-        let mut findings = Vec::new();
-        match registry.server().await {
-            Ok(reply) if reply.is_success() => {
-                let text = reply.text();
-                let is_version =
-                    text.len() < 40 && text.starts_with(|letter: char| letter.is_ascii_digit());
-                findings.push(if is_version {
-                    Finding::Fine(format!("MLflow {}", text.trim()))
-                } else {
-                    Finding::Unsure(format!(
-                        "the service does not say its version as MLflow does: {}",
-                        reply.detail
-                    ))
-                });
-            }
-            Ok(reply) => findings.push(reply.finding(String::new)),
-            Err(answer) => {
-                return vec![Finding::wrong(
-                    answer.detail,
-                    "check url, network, certificates and proxy of the connection",
-                )];
-            }
-        }
-        findings.push(match self.choose(&registry).await {
-            Ok(chosen) => Finding::Fine(format!("would move {chosen}")),
-            Err(answer) => Finding::wrong(
-                answer.detail,
-                "see what it says; a rollback of another model may be possible",
-            ),
-        });
-        findings
-    }
-}
-
-impl Connector for Rollback {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.carry_out(&order).await) }.boxed()
-    }
-
-    fn can_be_probed(&self) -> bool {
-        true
-    }
-
-    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
-        async move {
-            let asked = self.looked_up(&order).await;
-            Some(asked.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
-        }
-        .boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move { self.findings(&order).await }.boxed()
-    }
-
-    /// The move, beside the parameters. What cannot be mended is said by the attempt, as its outcome.
-    fn resolve(&self, order: Order) -> BoxFuture<'_, Result<Option<Value>, String>> {
-        async move {
-            if Move::of(&order).is_some() {
-                return Ok(None);
-            }
-            match self.choose(&self.registry(&order)).await {
-                Ok(chosen) => {
-                    let mut params = order.params.value();
-                    let fixed = serde_json::to_value(chosen).map_err(|error| error.to_string())?;
-                    if let (Value::Object(params), Value::Object(fixed)) = (&mut params, fixed) {
-                        params.extend(fixed);
-                    }
-                    Ok(Some(params))
-                }
-                Err(answer) if answer.permanent => Ok(None),
-                Err(answer) => Err(answer.detail),
-            }
-        }
-        .boxed()
     }
 }

@@ -6,13 +6,10 @@
 )]
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
-use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Tended, Tending};
+use homeostat_actors::ports::connector::{Answer, Connector, Due, Finding, Order, Tended, Tending};
 use homeostat_logic::actions::Action;
-use homeostat_logic::ledger::record::{FinishOutcome, Millis};
+use homeostat_logic::ledger::record::FinishOutcome;
 use homeostat_logic::severity::Severity;
 use reqwest::Method;
 use schemars::JsonSchema;
@@ -21,9 +18,10 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::kind::Kind;
+use super::kit::act::{once, with_texts};
 use super::kit::exchange::either;
-use super::kit::notice::{Link, Notice, NoticeSettings, is_for_people, iso, shortened};
-use super::kit::{Call, Compile, Reply, Service, ServiceSettings};
+use super::kit::notice::{Link, Notice, NoticeSettings, followed, is_for_people, iso, shortened};
+use super::kit::{Act, Acting, Call, Compile, Reply, Service, ServiceSettings};
 use crate::live::LiveSecret;
 
 const EVENTS: &str = "https://events.pagerduty.com";
@@ -32,11 +30,6 @@ const SUMMARY_LETTERS_MAX: usize = 1_024;
 const DEDUP_BYTES_MAX: usize = 255;
 /// Bytes of the event in the details; an event of PagerDuty may have 512 KB in all.
 const EVENT_BYTES_MAX: usize = 256 * 1024;
-/// How long an acknowledgement still resolves the incident, in milliseconds: within the ledger's memory of eight days.
-const FOLLOWED_MS: Millis = 7 * 24 * 60 * 60 * 1000;
-/// Pause between two looks at whether that is over, and between attempts to resolve.
-const LOOK: Duration = Duration::from_hours(1);
-const RESOLVE_AGAIN: Duration = Duration::from_mins(1);
 
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -130,7 +123,7 @@ against PagerDuty itself.
         with: With,
         compile: &mut Compile<'_>,
     ) -> Option<Arc<dyn Connector>> {
-        Some(Arc::new(Incidents {
+        Some(Acting::connector(Incidents {
             service: Arc::clone(&self.service),
             routing_key: self.routing_key.clone(),
             link: self.link.clone(),
@@ -155,6 +148,38 @@ struct Incidents {
 #[derive(Deserialize)]
 struct Accepted {
     status: String,
+}
+
+impl Act for Incidents {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
+        let notice = Notice::of(order, &self.link)?;
+        self.enqueue(order, &self.trigger(&notice)).await
+    }
+
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let reached = match self.service.talk(order, &self.secrets).reach().await {
+            Ok(_) => Finding::Unsure(
+                "PagerDuty answers; whether it knows the routing key is only seen with the first event".to_owned(),
+            ),
+            Err(answer) => Finding::unreachable(answer.detail),
+        };
+        Ok(with_texts(reached, Notice::of(order, &self.link)))
+    }
+
+    fn is_tended(&self) -> bool {
+        self.dedup == Dedup::Action
+    }
+
+    fn due(&self, order: &Order, state: Tending) -> Due {
+        followed(order, state, !order.dry_run && self.dedup == Dedup::Action)
+    }
+
+    /// Resolves the incident of an alert that a person acknowledged.
+    async fn tend(&self, order: &Order, _: Tending) -> Result<Tended, Answer> {
+        once(either(
+            self.enqueue(order, &self.event("resolve", order)).await,
+        ))
+    }
 }
 
 impl Incidents {
@@ -227,32 +252,6 @@ impl Incidents {
             .await?;
         Ok(judged(reply))
     }
-
-    async fn send_one(&self, order: &Order) -> Result<Answer, Answer> {
-        let notice = Notice::of(order, &self.link)?;
-        self.enqueue(order, &self.trigger(&notice)).await
-    }
-
-    async fn look_after(&self, order: &Order, state: Tending) -> Tended {
-        let left = state.done_at.saturating_add(FOLLOWED_MS) - order.now;
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-        if order.dry_run || self.dedup == Dedup::Target || left.is_zero() {
-            return Tended::Over;
-        }
-        if !state.acknowledged {
-            return Tended::Again(LOOK.min(left));
-        }
-        let answer = either(self.enqueue(order, &self.event("resolve", order)).await);
-        if answer.outcome == FinishOutcome::Done || answer.permanent {
-            return Tended::Over;
-        }
-        tracing::warn!(
-            action_id = %order.action_id,
-            detail = answer.detail,
-            "the incident of an acknowledged alert could not be resolved; it is tried again"
-        );
-        Tended::Again(RESOLVE_AGAIN)
-    }
 }
 
 /// Only what PagerDuty itself says is done: a proxy may answer 200 as well.
@@ -280,34 +279,5 @@ const fn severity(severity: Severity) -> &'static str {
         Severity::Medium => "warning",
         Severity::High => "error",
         Severity::Critical => "critical",
-    }
-}
-
-impl Connector for Incidents {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.send_one(&order).await) }.boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let notice = Notice::of(&order, &self.link);
-            let shown = notice.err().map(|answer| Finding::wrong(answer.detail, "correct the template"));
-            let reached = match self.service.talk(&order, &self.secrets).reach().await {
-                Ok(_) => Finding::Unsure(
-                    "PagerDuty answers; whether it knows the routing key is only seen with the first event".to_owned(),
-                ),
-                Err(answer) => Finding::unreachable(answer.detail),
-            };
-            std::iter::once(reached).chain(shown).collect()
-        }
-        .boxed()
-    }
-
-    fn is_tended(&self) -> bool {
-        self.dedup == Dedup::Action
-    }
-
-    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, Tended> {
-        async move { self.look_after(&order, state).await }.boxed()
     }
 }

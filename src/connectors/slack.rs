@@ -6,11 +6,8 @@
 )]
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
-use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Tended, Tending};
+use homeostat_actors::ports::connector::{Answer, Connector, Due, Finding, Order, Tended, Tending};
 use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::{FinishOutcome, Millis};
 use reqwest::Method;
@@ -19,25 +16,23 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::answers::{Said, hooked, judged};
 use self::message::{acknowledged, message};
 use self::threads::{Posted, Threads};
 use super::kind::Kind;
+use super::kit::act::{once, with_texts};
 use super::kit::exchange::either;
-use super::kit::notice::{Link, Notice, NoticeSettings, is_for_people};
-use super::kit::{Call, Compile, Reply, Service, ServiceSettings, Talk, refused};
+use super::kit::notice::{Link, Notice, NoticeSettings, followed, is_for_people};
+use super::kit::{Act, Acting, Call, Compile, Service, ServiceSettings, Talk, refused};
 use crate::live::LiveSecret;
 
+mod answers;
 mod message;
 mod threads;
 
 const API: &str = "https://slack.com/api";
 /// Longest thread of a target.
 const THREAD_MINUTES_MAX: u32 = 7 * 24 * 60;
-/// How long an acknowledgement still changes the message, in milliseconds: within the ledger's memory of eight days.
-const FOLLOWED_MS: Millis = 7 * 24 * 60 * 60 * 1000;
-/// Pause between two looks at whether that is over, and between attempts to change the message.
-const LOOK: Duration = Duration::from_hours(1);
-const CHANGE_AGAIN: Duration = Duration::from_mins(1);
 
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -91,23 +86,7 @@ policy = "at_most_once"
 [actions.alert.with]
 channel = "C0123456789"
 "#;
-    const NOTES: &'static str = "\
-Needs: either an app with an incoming webhook, whose address is the credential (`url = \"env:SLACK_WEBHOOK_URL\"`, never shown), or an
-app with the bot's scope `chat:write` that is a member of the channel (`token`, and `with.channel`). GovSlack: `url =
-\"https://slack-gov.com/api\"`.
-
-In doubt: Slack knows no key by which it would recognise a repeated attempt. `policy = \"at_most_once\"` is the default of this kind: an
-alert without a clear answer is not sent again, and a person decides. With `policy = \"idempotent\"` it is, perhaps twice.
-
-Threads: which message belongs to which target is kept in memory, for the last 1024 messages. After a restart, or on another
-instance, the next alert begins a thread, and an acknowledgement (`homeostat override acknowledge ID --reason WHY`) no longer changes the messages from
-before. The ledger keeps each message's `ts` in the detail of the attempt.
-
-Slack takes about one message a second per channel; when it asks for a pause, that pause is kept.
-
-Verified in November 2026 against a stub that the client `slack-sdk` 3.48.0 of PyPI accepts, with the same requests as that client; not
-against Slack itself.
-";
+    const NOTES: &'static str = include_str!("slack/notes.md");
     const POLICY: Option<&'static str> = Some("at_most_once");
     type Settings = Settings;
     type With = With;
@@ -176,7 +155,7 @@ against Slack itself.
             }
             _ => {}
         }
-        Some(Arc::new(Messages {
+        Some(Acting::connector(Messages {
             service: Arc::clone(&self.service),
             token: self.token.clone(),
             link: self.link.clone(),
@@ -204,23 +183,8 @@ struct Messages {
     secrets: Vec<LiveSecret>,
 }
 
-/// What the Web API answers.
-#[derive(Deserialize)]
-struct Said {
-    ok: bool,
-    error: Option<String>,
-    ts: Option<String>,
-    channel: Option<String>,
-    team: Option<String>,
-    user: Option<String>,
-}
-
-impl Messages {
-    fn talk<'a>(&'a self, order: &'a Order) -> Talk<'a> {
-        self.service.talk(order, &self.secrets)
-    }
-
-    async fn post(&self, order: &Order) -> Result<Answer, Answer> {
+impl Act for Messages {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
         let notice = Notice::of(order, &self.link)?;
         let mut message = message(&notice);
         if self.token.is_none() {
@@ -249,6 +213,35 @@ impl Messages {
         Ok(answer)
     }
 
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let reached = self.reached(order).await;
+        let reached = reached.unwrap_or_else(|answer| Finding::unreachable(answer.detail));
+        Ok(with_texts(reached, Notice::of(order, &self.link)))
+    }
+
+    fn is_tended(&self) -> bool {
+        self.token.is_some()
+    }
+
+    fn due(&self, order: &Order, state: Tending) -> Due {
+        let known = !order.dry_run && self.threads.find(order.action_id).is_some();
+        followed(order, state, known)
+    }
+
+    /// Shows in the message that a person acknowledged the alert.
+    async fn tend(&self, order: &Order, _: Tending) -> Result<Tended, Answer> {
+        let Some(posted) = self.threads.find(order.action_id) else {
+            return Ok(Tended::Over);
+        };
+        once(either(self.mark(order, &posted).await))
+    }
+}
+
+impl Messages {
+    fn talk<'a>(&'a self, order: &'a Order) -> Talk<'a> {
+        self.service.talk(order, &self.secrets)
+    }
+
     fn method(&self, path: &str, body: &Value) -> Result<Call, Answer> {
         let token = self.token.as_ref().map(LiveSecret::current);
         let token = token.as_ref().map_or("", |token| token.expose());
@@ -258,31 +251,6 @@ impl Messages {
         Ok(call(Some(path), body, Some(token)))
     }
 
-    async fn look_after(&self, order: &Order, state: Tending) -> Tended {
-        let left = state.done_at.saturating_add(FOLLOWED_MS) - order.now;
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-        let Some(posted) = self.threads.find(order.action_id) else {
-            return Tended::Over;
-        };
-        if order.dry_run || left.is_zero() {
-            return Tended::Over;
-        }
-        if !state.acknowledged {
-            return Tended::Again(LOOK.min(left));
-        }
-        let answer = either(self.mark(order, &posted).await);
-        if answer.outcome == FinishOutcome::Done || answer.permanent {
-            return Tended::Over;
-        }
-        tracing::warn!(
-            action_id = %order.action_id,
-            detail = answer.detail,
-            "the message of an acknowledged alert could not be changed; it is tried again"
-        );
-        Tended::Again(CHANGE_AGAIN)
-    }
-
-    /// Shows in the message that a person acknowledged the alert.
     async fn mark(&self, order: &Order, posted: &Posted) -> Result<Answer, Answer> {
         let notice = Notice::of(order, &self.link)?;
         let mut message = acknowledged(&notice);
@@ -296,7 +264,7 @@ impl Messages {
         Ok(judged(reply, said.as_ref()))
     }
 
-    async fn look(&self, order: &Order) -> Result<Finding, Answer> {
+    async fn reached(&self, order: &Order) -> Result<Finding, Answer> {
         if self.token.is_none() {
             self.talk(order).reach().await?;
             let unsure = "Slack answers; whether the webhook's address is still valid is only seen with the first message";
@@ -341,73 +309,5 @@ fn call(path: Option<&str>, body: &Value, token: Option<HeaderValue>) -> Call {
 fn set(object: &mut Value, name: &str, value: Value) {
     if let Some(object) = object.as_object_mut() {
         object.insert(name.to_owned(), value);
-    }
-}
-
-const NOT_SLACK: &str = ": this is no answer of Slack; check the url";
-
-/// An incoming webhook says `ok` when it took the message. A proxy may answer 200 as well.
-fn hooked(reply: Reply) -> Answer {
-    if !reply.is_success() || reply.text().trim() == "ok" {
-        return reply.outcome();
-    }
-    let mut answer = reply.answer(FinishOutcome::Failed, false);
-    answer.detail.push_str(NOT_SLACK);
-    answer
-}
-
-/// The Web API says 200 and puts the error into the body.
-fn judged(reply: Reply, said: Option<&Said>) -> Answer {
-    if !reply.is_success() {
-        return reply.outcome();
-    }
-    let Some(said) = said else {
-        let mut answer = reply.answer(FinishOutcome::Failed, false);
-        answer.detail.push_str(NOT_SLACK);
-        return answer;
-    };
-    let (outcome, permanent) = match (said.ok, said.error.as_deref().unwrap_or_default()) {
-        (true, _) => (FinishOutcome::Done, false),
-        (
-            _,
-            "ratelimited"
-            | "rate_limited"
-            | "message_limit_exceeded"
-            | "service_unavailable"
-            | "team_added_to_org",
-        ) => (FinishOutcome::Failed, false),
-        // Slack's documentation says of these that some part may have been done.
-        (_, "internal_error" | "fatal_error" | "request_timeout") => {
-            (FinishOutcome::Unknown, false)
-        }
-        _ => (FinishOutcome::Failed, true),
-    };
-    reply.answer(outcome, permanent)
-}
-
-impl Connector for Messages {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.post(&order).await) }.boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let notice = Notice::of(&order, &self.link);
-            let shown = notice
-                .err()
-                .map(|answer| Finding::wrong(answer.detail, "correct the template"));
-            let looked = self.look(&order).await;
-            let looked = looked.unwrap_or_else(|answer| Finding::unreachable(answer.detail));
-            std::iter::once(looked).chain(shown).collect()
-        }
-        .boxed()
-    }
-
-    fn is_tended(&self) -> bool {
-        self.token.is_some()
-    }
-
-    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, Tended> {
-        async move { self.look_after(&order, state).await }.boxed()
     }
 }

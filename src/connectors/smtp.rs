@@ -8,8 +8,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order};
 use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
@@ -21,11 +19,12 @@ use serde::Deserialize;
 use self::mail::Mail;
 use self::session::{Login, Server};
 use super::kind::Kind;
-use super::kit::Compile;
+use super::kit::act::with_texts;
 use super::kit::addresses::is_loopback_host;
 use super::kit::client::install_tls;
-use super::kit::exchange::{cut, done, either};
+use super::kit::exchange::{cut, done};
 use super::kit::notice::{Link, Notice, NoticeSettings, is_for_people};
+use super::kit::{Act, Acting, Compile};
 use crate::live::{Derived, LiveSecret};
 use crate::secrets::{Secret, is_reference};
 
@@ -196,7 +195,7 @@ Verified in November 2026 against `aiosmtpd` 1.4.6 of PyPI: STARTTLS, TLS from t
             .iter()
             .map(|address| mailbox("to", address, compile));
         let to: Vec<Option<Mailbox>> = to.collect();
-        Some(Arc::new(Mails {
+        Some(Acting::connector(Mails {
             server: Arc::clone(&self.server),
             from: self.from.clone(),
             to: to.into_iter().collect::<Option<_>>()?,
@@ -287,8 +286,8 @@ struct Mails {
     link: Link,
 }
 
-impl Mails {
-    async fn send_one(&self, order: &Order) -> Result<Answer, Answer> {
+impl Act for Mails {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
         let notice = Notice::of(order, &self.link)?;
         let mail = Mail::of(&notice, &self.from, &self.to)?;
         if order.dry_run {
@@ -302,23 +301,9 @@ impl Mails {
         }
         Ok(self.server.deliver(&mail).await)
     }
-}
 
-impl Connector for Mails {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.send_one(&order).await) }.boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let notice = Notice::of(&order, &self.link);
-            let shown = notice
-                .err()
-                .map(|answer| Finding::wrong(answer.detail, "correct the template"));
-            std::iter::once(self.server.look().await)
-                .chain(shown)
-                .collect()
-        }
-        .boxed()
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let reached = self.server.look().await;
+        Ok(with_texts(reached, Notice::of(order, &self.link)))
     }
 }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order};
 use homeostat_logic::actions::Action;
 use homeostat_logic::severity::Severity;
@@ -14,9 +12,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::kind::Kind;
-use super::kit::exchange::either;
+use super::kit::act::with_texts;
 use super::kit::notice::{Link, Notice, NoticeSettings, is_for_people, shortened};
-use super::kit::{Call, Compile, Reply, Service, ServiceSettings, headers};
+use super::kit::{Act, Acting, Call, Compile, Reply, Service, ServiceSettings, headers};
 use crate::live::LiveSecret;
 
 /// A message of Teams may have 28 KB in all, and a letter four bytes.
@@ -87,7 +85,7 @@ itself.
     }
 
     fn carry(&self, _: Action, _: With, compile: &mut Compile<'_>) -> Option<Arc<dyn Connector>> {
-        Some(Arc::new(Cards {
+        Some(Acting::connector(Cards {
             service: Arc::clone(&self.service),
             link: self.link.clone(),
             secrets: compile.secrets(),
@@ -102,8 +100,8 @@ struct Cards {
     secrets: Vec<LiveSecret>,
 }
 
-impl Cards {
-    async fn post(&self, order: &Order) -> Result<Answer, Answer> {
+impl Act for Cards {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
         let notice = Notice::of(order, &self.link)?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(headers::JSON));
@@ -115,6 +113,17 @@ impl Cards {
         };
         let talk = self.service.talk(order, &self.secrets);
         talk.change(call).await.map(Reply::outcome)
+    }
+
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let reached = match self.service.talk(order, &self.secrets).reach().await {
+            Ok(_) => Finding::Unsure(
+                "the workflow's host answers; whether the address is still valid is only seen with the first message"
+                    .to_owned(),
+            ),
+            Err(answer) => Finding::unreachable(answer.detail),
+        };
+        Ok(with_texts(reached, Notice::of(order, &self.link)))
     }
 }
 
@@ -203,28 +212,5 @@ const fn colour(severity: Severity) -> &'static str {
         Severity::Low | Severity::Medium => "default",
         Severity::High => "warning",
         Severity::Critical => "attention",
-    }
-}
-
-impl Connector for Cards {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.post(&order).await) }.boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let notice = Notice::of(&order, &self.link);
-            let shown = notice.err().map(|answer| Finding::wrong(answer.detail, "correct the template"));
-            let reached = self.service.talk(&order, &self.secrets).reach().await;
-            let reached = match reached {
-                Ok(_) => Finding::Unsure(
-                    "the workflow's host answers; whether the address is still valid is only seen with the first message"
-                        .to_owned(),
-                ),
-                Err(answer) => Finding::unreachable(answer.detail),
-            };
-            std::iter::once(reached).chain(shown).collect()
-        }
-        .boxed()
     }
 }

@@ -8,8 +8,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
-use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order, Probe};
 use homeostat_logic::actions::Action;
 use reqwest::Method;
@@ -18,10 +16,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::kind::Kind;
-use super::kit::exchange::either;
+use super::kit::act::with_texts;
 use super::kit::{
-    Call, Compile, Context, Headers, Plain, Purpose, Reply, Service, ServiceSettings, Signer, Talk,
-    Template, headers, json_fault, refused,
+    Act, Acting, Call, Compile, Context, Headers, Plain, Purpose, Reply, Service, ServiceSettings,
+    Signer, Talk, Template, headers, json_fault, refused,
 };
 use crate::live::{Derived, LiveSecret};
 
@@ -138,7 +136,7 @@ probe.path = "/runs/{{ action_id }}"
                 Some((self.path(&probe.path, compile)?, headers))
             })
         });
-        Some(Arc::new(Hook {
+        Some(Acting::connector(Hook {
             service: Arc::clone(&self.service),
             signer: self.signer.clone(),
             method: match with.method {
@@ -187,6 +185,39 @@ struct Hook {
     body: Option<Template>,
     probe: Option<(Template, Headers)>,
     secrets: Vec<LiveSecret>,
+}
+
+impl Act for Hook {
+    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
+        let talk = self.talk(order);
+        let request = self.request(&talk)?;
+        talk.change(request).await.map(Reply::outcome)
+    }
+
+    fn can_be_asked(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
+        let Some((path, headers)) = &self.probe else {
+            return Ok(Probe::NoAnswer(String::new()));
+        };
+        let talk = self.talk(order);
+        let mut call = Call::get(talk.path(path)?);
+        call.headers = headers.map();
+        let reply = talk.ask(call).await?;
+        Ok(probed(reply.status, reply.detail))
+    }
+
+    /// Whether the service is there at all: its root is asked for, which no webhook minds.
+    async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
+        let talk = self.talk(order);
+        let reached = match talk.reach().await {
+            Ok(reply) => Finding::Fine(format!("the service answers ({})", reply.status)),
+            Err(answer) => Finding::unreachable(answer.detail),
+        };
+        Ok(with_texts(reached, self.request(&talk)))
+    }
 }
 
 impl Hook {
@@ -243,33 +274,6 @@ impl Hook {
         }
         Ok(body)
     }
-
-    async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
-        let talk = self.talk(order);
-        let request = self.request(&talk)?;
-        talk.change(request).await.map(Reply::outcome)
-    }
-
-    async fn ask(
-        &self,
-        path: &Template,
-        headers: &Headers,
-        order: &Order,
-    ) -> Result<Probe, Answer> {
-        let talk = self.talk(order);
-        let mut call = Call::get(talk.path(path)?);
-        call.headers = headers.map();
-        let reply = talk.ask(call).await?;
-        Ok(probed(reply.status, reply.detail))
-    }
-
-    /// Whether the service is there at all: its root is asked for, which no webhook minds.
-    async fn reachable(&self, order: &Order) -> Finding {
-        match self.talk(order).reach().await {
-            Ok(reply) => Finding::Fine(format!("the service answers ({})", reply.status)),
-            Err(answer) => Finding::unreachable(answer.detail),
-        }
-    }
 }
 
 /// What a status says of the thing asked for. What is neither yes nor no says nothing.
@@ -278,37 +282,6 @@ const fn probed(status: u16, evidence: String) -> Probe {
         200..=299 => Probe::Found(evidence),
         404 | 410 => Probe::Absent(evidence),
         _ => Probe::NoAnswer(evidence),
-    }
-}
-
-impl Connector for Hook {
-    fn send(&self, order: Order) -> BoxFuture<'_, Answer> {
-        async move { either(self.carry_out(&order).await) }.boxed()
-    }
-
-    fn can_be_probed(&self) -> bool {
-        self.probe.is_some()
-    }
-
-    fn probe(&self, order: Order) -> BoxFuture<'_, Option<Probe>> {
-        async move {
-            let (path, headers) = self.probe.as_ref()?;
-            let asked = self.ask(path, headers, &order).await;
-            Some(asked.unwrap_or_else(|answer| Probe::NoAnswer(answer.detail)))
-        }
-        .boxed()
-    }
-
-    fn examine(&self, order: Order) -> BoxFuture<'_, Vec<Finding>> {
-        async move {
-            let shown = match self.request(&self.talk(&order)) {
-                Ok(_) => Vec::new(),
-                Err(answer) => vec![Finding::wrong(answer.detail, "correct the template")],
-            };
-            let reachable = self.reachable(&order).await;
-            std::iter::once(reachable).chain(shown).collect()
-        }
-        .boxed()
     }
 }
 

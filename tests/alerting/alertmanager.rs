@@ -9,7 +9,7 @@ use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
 use serde_json::{Value, json};
 
-use crate::bench::{NOW, Stub, connector, faults, json_of, order, said, texts};
+use crate::bench::{NOW, Stub, connector, faults, json_of, order, said, tend, texts};
 
 const MINUTE: i64 = 60_000;
 
@@ -94,7 +94,7 @@ async fn an_alert_that_lasts_is_posted_each_minute_and_never_beyond_its_hold() {
     alerts.send(at(NOW)).await;
     let mut ends = Vec::new();
     let mut now = NOW;
-    while let Tended::Again(pause) = alerts.tend(at(now), tending(NOW, false)).await {
+    while let Tended::Again(pause) = tend(&*alerts, at(now), tending(NOW, false)).await {
         now += i64::try_from(pause.as_millis()).unwrap();
         assert!(
             pause <= Duration::from_mins(1) && pause > Duration::ZERO,
@@ -125,17 +125,17 @@ async fn an_acknowledgement_ends_an_alert_unless_another_action_holds_it() {
         ..second(now)
     };
     for order in [at(NOW), second(NOW), third(NOW)] {
-        alerts.tend(order, tending(NOW, false)).await;
+        tend(&*alerts, order, tending(NOW, false)).await;
     }
     stub.taken();
     let later = NOW + 2 * MINUTE;
     assert_eq!(
-        alerts.tend(at(later), tending(NOW, true)).await,
+        tend(&*alerts, at(later), tending(NOW, true)).await,
         Tended::Over
     );
     assert!(stub.taken().is_empty(), "the second action holds the alert");
     assert_eq!(
-        alerts.tend(second(later), tending(NOW, true)).await,
+        tend(&*alerts, second(later), tending(NOW, true)).await,
         Tended::Over
     );
     let [end] = &stub.taken()[..] else { panic!() };
@@ -144,7 +144,7 @@ async fn an_acknowledgement_ends_an_alert_unless_another_action_holds_it() {
     let over = NOW + 61 * MINUTE;
     for acknowledged in [true, false] {
         assert_eq!(
-            alerts.tend(at(over), tending(NOW, acknowledged)).await,
+            tend(&*alerts, at(over), tending(NOW, acknowledged)).await,
             Tended::Over
         );
     }
@@ -152,7 +152,7 @@ async fn an_acknowledgement_ends_an_alert_unless_another_action_holds_it() {
         dry_run: true,
         ..at(later)
     };
-    assert_eq!(alerts.tend(dry, tending(NOW, false)).await, Tended::Over);
+    assert_eq!(tend(&*alerts, dry, tending(NOW, false)).await, Tended::Over);
     assert!(stub.taken().is_empty());
 }
 
@@ -160,7 +160,7 @@ async fn an_acknowledgement_ends_an_alert_unless_another_action_holds_it() {
 async fn an_end_that_could_not_be_posted_is_posted_later() {
     let stub = member(503, "starting").await;
     let alerts = connector(&table(&stub), "", &[]);
-    let again = alerts.tend(at(NOW), tending(NOW, true)).await;
+    let again = tend(&*alerts, at(NOW), tending(NOW, true)).await;
     assert_eq!(again, Tended::Again(Duration::from_mins(1)));
 }
 
@@ -387,7 +387,7 @@ async fn a_real_alertmanager_merges_repeats_has_the_alert_back_after_a_restart_a
 
     real.restart_empty(program).await;
     assert!(real.alerts().await.is_empty());
-    let tended = alerts.tend(at(now + MINUTE), tending(now, false)).await;
+    let tended = tend(&*alerts, at(now + MINUTE), tending(now, false)).await;
     assert_eq!(tended, Tended::Again(Duration::from_mins(1)));
     let [alert] = &real.alerts().await[..] else {
         panic!("the alert did not come back")
@@ -406,7 +406,10 @@ async fn a_real_alertmanager_merges_repeats_has_the_alert_back_after_a_restart_a
         "another severity is another alert"
     );
     // The present of the machine, or the alert would end in the future.
-    assert_eq!(alerts.tend(at(now), tending(now, true)).await, Tended::Over);
+    assert_eq!(
+        tend(&*alerts, at(now), tending(now, true)).await,
+        Tended::Over
+    );
     let left = real.alerts().await;
     let severities: Vec<&Value> = left
         .iter()

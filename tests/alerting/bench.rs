@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use homeostat::configuration::load;
-use homeostat_actors::ports::connector::{Connector, Order};
+use homeostat_actors::ports::connector::{Connector, Due, Order, Tended, Tending};
 use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::Id;
 use homeostat_logic::severity::Severity;
@@ -91,6 +91,15 @@ pub(crate) fn faults(connection: &str, with: &str, environment: &[(&str, &str)])
     loaded(connection, with, environment)
         .err()
         .unwrap_or_else(|| panic!("{connection}\n{with} loads"))
+}
+
+/// What the service does of a done action at this moment.
+pub(crate) async fn tend(connector: &dyn Connector, order: Order, state: Tending) -> Tended {
+    match connector.due(&order, state) {
+        Due::Now => connector.tend(order, state).await.0,
+        Due::In(pause) => Tended::Again(pause),
+        Due::Over => Tended::Over,
+    }
 }
 
 /// An answer of a stub.

@@ -8,7 +8,7 @@ use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
 use serde_json::{Value, json};
 
-use crate::bench::{NOW, Said, Stub, connector, faults, json_of, korean, order, said};
+use crate::bench::{NOW, Said, Stub, connector, faults, json_of, korean, order, said, tend};
 use crate::python::{client, python};
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -94,7 +94,7 @@ async fn the_vendors_client_and_we_send_the_same_events_and_both_are_accepted() 
     for order in [order(), korean()] {
         let answer = alerts.send(order.clone()).await;
         assert_eq!(answer.outcome, FinishOutcome::Done, "{}", answer.detail);
-        assert_eq!(alerts.tend(order, ended).await, Tended::Over);
+        assert_eq!(tend(&*alerts, order, ended).await, Tended::Over);
     }
     let ours = stub.taken();
     assert_eq!(ours.len(), 4);
@@ -164,7 +164,7 @@ async fn an_acknowledgement_resolves_the_incident_within_a_week() {
         acknowledged,
     };
     assert_eq!(
-        alerts.tend(order(), state(false)).await,
+        tend(&*alerts, order(), state(false)).await,
         Tended::Again(Duration::from_hours(1))
     );
     let late = Order {
@@ -173,17 +173,17 @@ async fn an_acknowledgement_resolves_the_incident_within_a_week() {
     };
     for acknowledged in [true, false] {
         assert_eq!(
-            alerts.tend(late.clone(), state(acknowledged)).await,
+            tend(&*alerts, late.clone(), state(acknowledged)).await,
             Tended::Over
         );
     }
     assert!(stub.taken().is_empty());
-    assert_eq!(alerts.tend(order(), state(true)).await, Tended::Over);
+    assert_eq!(tend(&*alerts, order(), state(true)).await, Tended::Over);
     assert_eq!(json_of(&stub.taken()[0])["event_action"], "resolve");
     let down = Stub::start(|_| said(503, "")).await;
     let alerts = connector(&keys(&down), "", &ENVIRONMENT);
     assert_eq!(
-        alerts.tend(order(), state(true)).await,
+        tend(&*alerts, order(), state(true)).await,
         Tended::Again(Duration::from_mins(1))
     );
 }

@@ -9,7 +9,7 @@ use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
 use serde_json::{Value, json};
 
-use crate::bench::{NOW, Said, Stub, connector, faults, json_of, korean, order, said};
+use crate::bench::{NOW, Said, Stub, connector, faults, json_of, korean, order, said, tend};
 use crate::python::{client, python};
 use crate::server::Received;
 
@@ -138,7 +138,7 @@ async fn the_vendors_client_and_we_send_the_same_message_and_both_are_accepted()
         done_at: NOW,
         acknowledged: true,
     };
-    assert_eq!(by_bot.tend(order(), ended).await, Tended::Over);
+    assert_eq!(tend(&*by_bot, order(), ended).await, Tended::Over);
     let sent = stub.taken().pop().unwrap();
     let mut given = json_of(&sent);
     given["token"] = TOKEN.into();
@@ -229,17 +229,17 @@ async fn an_acknowledgement_changes_the_message_once_and_only_one_that_is_known(
         acknowledged,
     };
     assert_eq!(
-        alerts.tend(order(), state(false)).await,
+        tend(&*alerts, order(), state(false)).await,
         Tended::Over,
         "of another process"
     );
     alerts.send(order()).await;
     stub.taken();
     assert_eq!(
-        alerts.tend(order(), state(false)).await,
+        tend(&*alerts, order(), state(false)).await,
         Tended::Again(Duration::from_hours(1))
     );
-    assert_eq!(alerts.tend(order(), state(true)).await, Tended::Over);
+    assert_eq!(tend(&*alerts, order(), state(true)).await, Tended::Over);
     let [change] = &stub.taken()[..] else {
         panic!()
     };

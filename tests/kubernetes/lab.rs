@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use homeostat::configuration::load;
-use homeostat_actors::ports::connector::{Answer, Connector, Finding, Order};
+use homeostat_actors::ports::connector::{Answer, Connector, Due, Finding, Order, Tended, Tending};
 use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::{FinishOutcome, Id};
 use homeostat_logic::severity::Severity;
@@ -222,6 +222,15 @@ pub(crate) fn template(image: &str) -> Value {
         "metadata": {"labels": {"app": "web"}},
         "spec": {"containers": [{"name": "main", "image": format!("registry.example/{image}")}]},
     })
+}
+
+/// What the service does of a done action at this moment.
+pub(crate) async fn tend(connector: &dyn Connector, order: Order, state: Tending) -> Tended {
+    match connector.due(&order, state) {
+        Due::Now => connector.tend(order, state).await.0,
+        Due::In(pause) => Tended::Again(pause),
+        Due::Over => Tended::Over,
+    }
 }
 
 /// An action over a connection; both tables as they are written.

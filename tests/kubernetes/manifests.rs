@@ -4,7 +4,7 @@ use homeostat_actors::ports::connector::{Tended, Tending};
 use homeostat_logic::actions::Action;
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, connector, is_done, order, resolved, send, template, wrong};
+use crate::lab::{Lab, connector, is_done, order, resolved, send, template, tend, wrong};
 
 /// The manifest of a kind, as it is printed.
 fn manifest(kind: &str) -> Value {
@@ -123,7 +123,7 @@ async fn the_rights_on_the_page_are_enough_for_a_closer_watch() {
         done_at: 0,
         acknowledged: false,
     };
-    assert_eq!(monitor.tend(order, state).await, Tended::Over);
+    assert_eq!(tend(&*monitor, order, state).await, Tended::Over);
     let path = lab.path("batch/v1", "cronjobs/web");
     assert_eq!(lab.get(&path).await["spec"]["schedule"], "0 3 * * *");
 }

@@ -9,7 +9,7 @@ use homeostat_logic::ledger::record::FinishOutcome;
 use serde_json::{Value, json};
 
 use crate::between::{Next, between};
-use crate::lab::{Lab, connector, is_done, is_refused, order, resolved, send, wrong};
+use crate::lab::{Lab, connector, is_done, is_refused, order, resolved, send, tend, wrong};
 
 const MINUTE: i64 = 60_000;
 const LASTS: Tending = Tending {
@@ -92,15 +92,15 @@ async fn a_cronjob_runs_more_often_for_a_while_and_then_as_before() {
         Some(Probe::Found(_))
     ));
     assert!(connector.is_tended());
-    let soon = connector.tend(later(&order, 90), LASTS).await;
+    let soon = tend(&*connector, later(&order, 90), LASTS).await;
     assert_eq!(soon, Tended::Again(Duration::from_mins(30)));
     assert_eq!(schedule(&lab, &path).await, "*/5 * * * *");
     // Another instance, after a crash: it knows the order and no more.
     let other = monitor(&lab, "");
-    assert_eq!(other.tend(later(&order, 120), LASTS).await, Tended::Over);
+    assert_eq!(tend(&*other, later(&order, 120), LASTS).await, Tended::Over);
     assert_eq!(schedule(&lab, &path).await, "17 3 * * *");
     assert_eq!(annotation(&lab, &path).await, Value::Null);
-    assert_eq!(other.tend(later(&order, 121), LASTS).await, Tended::Over);
+    assert_eq!(tend(&*other, later(&order, 121), LASTS).await, Tended::Over);
     // An attempt that comes after its time raises nothing any more.
     let late = Order {
         attempt: 2,
@@ -129,14 +129,14 @@ async fn a_second_order_extends_the_first_and_keeps_what_was_before_it() {
         "from */5 * * * * to * * * * *",
     );
     // The first one's time is over, the second one's is not.
-    let tended = connector.tend(later(&first, 120), LASTS).await;
+    let tended = tend(&*connector, later(&first, 120), LASTS).await;
     assert_eq!(tended, Tended::Again(Duration::from_hours(1)));
     assert_eq!(schedule(&lab, &path).await, "* * * * *");
     // A third one that asks for less keeps the closer watch, for longer.
     let third = resolved(&connector, &later(&an_order(600), 90)).await;
     is_done(&connector.send(third.clone()).await, "stays at * * * * *");
     assert_eq!(
-        connector.tend(later(&third, 120), LASTS).await,
+        tend(&*connector, later(&third, 120), LASTS).await,
         Tended::Over
     );
     assert_eq!(schedule(&lab, &path).await, "0 * * * *");
@@ -161,7 +161,7 @@ async fn what_a_person_changes_meanwhile_is_never_overwritten() {
     lab.patch(&path, &json!({"spec": {"schedule": "*/10 * * * *"}}))
         .await;
     assert_eq!(
-        connector.tend(later(&order, 120), LASTS).await,
+        tend(&*connector, later(&order, 120), LASTS).await,
         Tended::Over
     );
     assert_eq!(schedule(&lab, &path).await, "*/10 * * * *");
@@ -174,7 +174,7 @@ async fn what_a_person_changes_meanwhile_is_never_overwritten() {
         ..LASTS
     };
     assert_eq!(
-        connector.tend(later(&order, 1), acknowledged).await,
+        tend(&*connector, later(&order, 1), acknowledged).await,
         Tended::Over
     );
     assert_eq!(schedule(&lab, &path).await, "*/10 * * * *");
@@ -192,7 +192,7 @@ async fn what_is_as_frequent_already_is_left_and_what_is_suspended_is_refused() 
         &connector.send(order.clone()).await,
         "is as frequent already",
     );
-    assert_eq!(connector.tend(order, LASTS).await, Tended::Over);
+    assert_eq!(tend(&*connector, order, LASTS).await, Tended::Over);
     lab.patch(&path, &json!({"spec": {"suspend": true}})).await;
     is_refused(&send(&connector, &an_order(60)).await, "is suspended");
     lab.delete(&path).await;
@@ -224,7 +224,7 @@ async fn an_answer_that_was_lost_is_found_by_asking() {
         "by an earlier attempt",
     );
     assert_eq!(
-        connector.tend(later(&order, 120), LASTS).await,
+        tend(&*connector, later(&order, 120), LASTS).await,
         Tended::Over
     );
     assert_eq!(schedule(&lab, &path).await, "0 * * * *");
@@ -259,7 +259,7 @@ async fn the_scraping_of_each_endpoint_is_shortened_and_given_back() {
             .collect();
         assert_eq!(intervals, ["20s", "15s", "5s"]);
         assert_eq!(
-            connector.tend(later(&order, 120), LASTS).await,
+            tend(&*connector, later(&order, 120), LASTS).await,
             Tended::Over
         );
         assert_eq!(lab.get(&path).await["spec"], object["spec"]);

@@ -10,7 +10,7 @@ use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use homeostat_logic::params::Params;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::Target;
-use homeostat_logic::traffic::Limits;
+use homeostat_logic::traffic::{Limits, Signal};
 
 use super::log::EventLog;
 
@@ -60,6 +60,11 @@ pub struct Answer {
 impl Answer {
     /// Longest detail kept on the ledger, in bytes; longer ones are cut by the executor.
     pub const DETAIL_BYTES_MAX: usize = homeostat_logic::ledger::limits::DETAIL_BYTES_MAX;
+
+    /// What it says of the service.
+    pub fn signal(&self) -> Signal {
+        Signal::of(self.outcome, self.trouble, self.retry_after_ms)
+    }
 }
 
 /// What the target says about an attempt in doubt (ledger-protocol §6).
@@ -116,6 +121,17 @@ pub struct Tending {
     pub acknowledged: bool,
 }
 
+/// Whether a done action needs a request now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// It does: [`Connector::tend`] is called as soon as the connection lets a request through.
+    Now,
+    /// Not before this time is over, unless a person acknowledges the action.
+    In(Duration),
+    /// Nothing is left to do.
+    Over,
+}
+
 /// What comes after a call of [`Connector::tend`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tended {
@@ -148,16 +164,22 @@ pub trait Connector: Send + Sync + 'static {
     }
 
     /// Whether something remains to be done after an action was carried out, such as posting an alert again while it lasts, or
-    /// restoring what was changed for a time: [`Connector::tend`] is then called for each action that ended as done.
+    /// restoring what was changed for a time: [`Connector::due`] is then asked about each action that ended as done.
     fn is_tended(&self) -> bool {
         false
     }
 
-    /// Does what is due of a done action, and says when to call again. Called on the instance that executes the action's ledger
-    /// partition, after a restart or takeover again for every action of the last eight days: it must be safe to repeat, and
-    /// answer [`Tended::Over`] at once where nothing is left. Bounded in time as [`Connector::send`] is.
-    fn tend(&self, _order: Order, _state: Tending) -> BoxFuture<'_, Tended> {
-        Box::pin(std::future::ready(Tended::Over))
+    /// Whether a request is due of a done action. Asks nothing and changes nothing outside: looks that find nothing to do take no
+    /// place at the connection.
+    fn due(&self, _order: &Order, _state: Tending) -> Due {
+        Due::Over
+    }
+
+    /// Does what is due of a done action, and says when to call again and what the request said of the service. Called on the
+    /// instance that executes the action's ledger partition, after a restart or takeover again for every action of the last eight
+    /// days for which [`Connector::due`] says so: it must be safe to repeat. Bounded in time as [`Connector::send`] is.
+    fn tend(&self, _order: Order, _state: Tending) -> BoxFuture<'_, (Tended, Signal)> {
+        Box::pin(std::future::ready((Tended::Over, Signal::Nothing)))
     }
 
     /// This connector with the service's event log, for one that publishes on it; `None`: it needs none.
@@ -168,9 +190,11 @@ pub trait Connector: Send + Sync + 'static {
     /// Turns a relative order into absolute parameters before the first bid (`+2 replicas` into `5 replicas`), so that
     /// every attempt means the same. `Ok(None)`: they are absolute already. Asks only, changes nothing.
     ///
+    /// Bounded in time as [`Connector::send`] is.
+    ///
     /// # Errors
     /// Why the target could not say; the bid is tried again later.
-    fn resolve(&self, _order: Order) -> BoxFuture<'_, Result<Option<serde_json::Value>, String>> {
+    fn resolve(&self, _order: Order) -> BoxFuture<'_, Result<Option<serde_json::Value>, Answer>> {
         Box::pin(std::future::ready(Ok(None)))
     }
 }

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use homeostat_actors::ports::connector::{Answer, Probe};
 use homeostat_logic::ledger::record::{Finish, FinishOutcome, Record, Via};
 use serde_json::json;
+use tokio::sync::watch;
 
 use crate::bench::{Bench, Plan, drift, ledger, until};
 use crate::doubles::{Probing, done};
@@ -119,10 +120,13 @@ async fn g4_a_relative_order_is_made_absolute_once_and_every_attempt_carries_the
             async { answer }.boxed()
         }),
         // It fails twice, in both ways; then it answers, each time something else.
-        resolve: Box::new(move |_| match count.fetch_add(1, Ordering::SeqCst) {
-            0 => panic!("the connector trips"),
-            1 => Err("the service cannot be reached".to_owned()),
-            replicas => Ok(Some(json!({ "replicas": replicas }))),
+        resolve: Box::new(move |_| {
+            let resolved = match count.fetch_add(1, Ordering::SeqCst) {
+                0 => panic!("the connector trips"),
+                1 => Err(unknown()),
+                replicas => Ok(Some(json!({ "replicas": replicas }))),
+            };
+            async { resolved }.boxed()
         }),
         ..Plan::default()
     };
@@ -145,5 +149,40 @@ async fn g4_a_relative_order_is_made_absolute_once_and_every_attempt_carries_the
     let params: Vec<_> = received.try_iter().collect();
     assert_eq!(params, [json!({"replicas": 2}), json!({"replicas": 2})]);
     assert_eq!(asked.load(Ordering::SeqCst), 3);
+    bench.end().await;
+}
+
+#[actix::test]
+async fn an_order_may_take_as_long_as_a_request_to_be_made_absolute_and_its_bid_has_its_whole_time_after_that()
+ {
+    let (open, partition) = (watch::Sender::new(false), place(DRIFT, 0));
+    let (asked, switch) = (Arc::new(AtomicU32::new(0)), open.subscribe());
+    let count = Arc::clone(&asked);
+    let plan = Plan {
+        resolve: Box::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+            let mut switch = switch.clone();
+            async move {
+                switch.wait_for(|open| *open).await.unwrap();
+                Ok(Some(json!({ "replicas": 5 })))
+            }
+            .boxed()
+        }),
+        ..Plan::default()
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    bench.log.produce(&partition, drift("m"));
+    until("it is asked", || asked.load(Ordering::SeqCst) == 1).await;
+    // Longer than a bid may take from its append to its request.
+    bench.clock.advance_boot(Duration::from_secs(11));
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    open.send_replace(true);
+    until("its outcome is there", || !finishes(&bench).is_empty()).await;
+    assert_eq!(finishes(&bench)[0].outcome, FinishOutcome::Done);
+    assert_eq!(
+        (bench.orders().len(), asked.load(Ordering::SeqCst)),
+        (1, 1),
+        "no attempt was spent on waiting"
+    );
     bench.end().await;
 }

@@ -105,7 +105,7 @@ impl Default for Plan {
             changed: Box::new(|_| {}),
             send: Box::new(|_| async { done() }.boxed()),
             probe: Box::new(|_| None),
-            resolve: Box::new(|_| Ok(None)),
+            resolve: Box::new(|_| async { Ok(None) }.boxed()),
             tend: None,
             policy: "idempotent",
             fresh_id,

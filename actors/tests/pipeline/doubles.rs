@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use homeostat_actors::kinds::responder::Judge;
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::connector::{Answer, Connector, Order, Probe, Tended, Tending};
+use homeostat_actors::ports::connector::{Answer, Connector, Due, Order, Probe, Tended, Tending};
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_logic::actions::Action;
 use homeostat_logic::decide::judge::{Verdict, judge};
@@ -18,6 +18,7 @@ use homeostat_logic::ledger::change::Change;
 use homeostat_logic::ledger::fold::Fold;
 use homeostat_logic::ledger::record::{FinishOutcome, Id, Millis};
 use homeostat_logic::rules::Rules;
+use homeostat_logic::traffic::Signal;
 use homeostat_logic::view::EventView;
 
 /// A Monday at noon, UTC: inside working hours.
@@ -70,13 +71,14 @@ pub(crate) type Sending = Box<dyn Fn(Order) -> BoxFuture<'static, Answer> + Send
 pub(crate) type Probing = Box<dyn Fn(&Order) -> Option<Probe> + Send + Sync>;
 
 /// Absolute parameters, or why there are none.
-pub(crate) type Resolved = Result<Option<serde_json::Value>, String>;
+pub(crate) type Resolved = Result<Option<serde_json::Value>, Answer>;
 
 /// What it makes of relative parameters.
-pub(crate) type Resolving = Box<dyn Fn(&Order) -> Resolved + Send + Sync>;
+pub(crate) type Resolving = Box<dyn Fn(&Order) -> BoxFuture<'static, Resolved> + Send + Sync>;
 
 /// What it does of a done action.
-pub(crate) type Tend = Box<dyn Fn(Id, Tending) -> Tended + Send + Sync>;
+pub(crate) type Tend =
+    Box<dyn Fn(Id, Tending) -> BoxFuture<'static, (Tended, Signal)> + Send + Sync>;
 
 /// Notes every order, then does what the test asks for.
 pub(crate) struct Recording {
@@ -103,15 +105,17 @@ impl Connector for Recording {
         self.tend.is_some()
     }
 
-    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, Tended> {
-        let tend = self.tend.as_ref();
-        let tended = tend.map_or(Tended::Over, |tend| tend(order.action_id, state));
-        async move { tended }.boxed()
+    fn due(&self, _: &Order, _: Tending) -> Due {
+        Due::Now
+    }
+
+    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, (Tended, Signal)> {
+        let tend = self.tend.as_ref().unwrap();
+        tend(order.action_id, state)
     }
 
     fn resolve(&self, order: Order) -> BoxFuture<'_, Resolved> {
-        let resolved = (self.resolve)(&order);
-        async { resolved }.boxed()
+        (self.resolve)(&order)
     }
 }
 

@@ -1,20 +1,37 @@
 //! What remains of done actions: connectors are called again until nothing is left, and at once when a person acknowledges.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use homeostat_actors::ports::connector::{Tended, Tending};
 use homeostat_actors::ports::log::{EventLog as _, NewRecord};
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::record::{Id, Override, OverrideOrder, Record};
 use homeostat_logic::topic::LEDGER;
+use homeostat_logic::traffic::{BreakerLimits, BreakerState, Limits, Signal};
+use tokio::sync::watch;
 
 use crate::bench::{Bench, Plan, until};
 use crate::memory_log::place;
 
 const ALERTS: &str = "system.alerts";
 const HOUR: Duration = Duration::from_hours(1);
+/// Alerts over a connection of their own.
+const PEOPLE: &[(&str, &str)] = &[("alert", "people")];
+const COUNT: usize = 20;
+const LIMITS: Limits = Limits {
+    concurrency_max: 4,
+    rate_per_minute: None,
+    pause_max: Duration::from_mins(1),
+    breaker: Some(BreakerLimits {
+        failures: 3,
+        open: Duration::from_secs(5),
+        open_max: Duration::from_secs(5),
+    }),
+};
 
 type Calls = Arc<Mutex<Vec<(Id, bool)>>>;
 
@@ -24,11 +41,12 @@ fn hourly() -> (Calls, Plan) {
     let noted = Arc::clone(&calls);
     let tend = move |action: Id, state: Tending| {
         noted.lock().unwrap().push((action, state.acknowledged));
-        if state.acknowledged {
+        let tended = if state.acknowledged {
             Tended::Over
         } else {
             Tended::Again(HOUR)
-        }
+        };
+        async move { (tended, Signal::Answered) }.boxed()
     };
     let plan = Plan {
         tend: Some(Box::new(tend)),
@@ -88,5 +106,105 @@ async fn a_done_action_is_tended_until_a_person_acknowledges_it_and_never_before
         "one that is not due is not called, and neither is one that is over"
     );
     assert_eq!(bench.orders().len(), 1, "it was sent once");
+    bench.end().await;
+}
+
+/// What the service does with what is tended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mood {
+    Well,
+    Hangs,
+    Fails,
+}
+
+/// So many done alerts, each tended every minute in the mood of the time; which were called, in order.
+async fn lasting(mood: &watch::Sender<Mood>) -> (Bench, Arc<Mutex<Vec<Id>>>) {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let (noted, moods) = (Arc::clone(&calls), mood.subscribe());
+    let tend = move |action: Id, _: Tending| {
+        noted.lock().unwrap().push(action);
+        let now = *moods.borrow();
+        let mut moods = moods.clone();
+        async move {
+            let signal = match now {
+                Mood::Well => Signal::Answered,
+                Mood::Fails => Signal::Failed,
+                Mood::Hangs => {
+                    moods.wait_for(|mood| *mood == Mood::Well).await.unwrap();
+                    Signal::Answered
+                }
+            };
+            (Tended::Again(Duration::from_mins(1)), signal)
+        }
+        .boxed()
+    };
+    let plan = Plan {
+        tend: Some(Box::new(tend)),
+        over: PEOPLE,
+        limits: LIMITS,
+        ..Plan::default()
+    };
+    let partition = place(ALERTS, 0);
+    let bench = Bench::start(plan, &[&partition]).await;
+    for number in 0..COUNT {
+        let event = format!(
+            "{{\"event_type\":\"disk_full\",\"service\":\"s{number}\",\"severity\":\"high\"}}"
+        );
+        bench.log.produce(&partition, event);
+    }
+    until("all are tended", || calls.lock().unwrap().len() == COUNT).await;
+    (bench, calls)
+}
+
+#[actix::test]
+async fn a_service_that_hangs_collects_no_more_calls_than_its_connection_takes() {
+    let mood = watch::Sender::new(Mood::Well);
+    let (bench, calls) = lasting(&mood).await;
+    mood.send_replace(Mood::Hangs);
+    bench.clock.advance_boot(Duration::from_mins(1));
+    let health = || bench.connection("people").health;
+    until("as many hang as may", || health().in_flight == 4).await;
+    until("the others wait", || health().waiting == COUNT - 4).await;
+    // Many looks of the keepers later.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(calls.lock().unwrap().len(), COUNT + 4);
+    mood.send_replace(Mood::Well);
+    until("all were called", || {
+        calls.lock().unwrap().len() == 2 * COUNT
+    })
+    .await;
+    until("nothing waits", || {
+        health().waiting + health().in_flight == 0
+    })
+    .await;
+    bench.end().await;
+}
+
+#[actix::test]
+async fn an_open_connection_holds_calls_back_and_drops_none() {
+    let mood = watch::Sender::new(Mood::Well);
+    let (bench, calls) = lasting(&mood).await;
+    mood.send_replace(Mood::Fails);
+    bench.clock.advance_boot(Duration::from_mins(1));
+    let health = || bench.connection("people").health;
+    until("it is open", || health().state == BreakerState::Open).await;
+    until("what was under way has ended", || health().in_flight == 0).await;
+    let failed = calls.lock().unwrap().len() - COUNT;
+    assert!(
+        (3..3 + LIMITS.concurrency_max).contains(&failed),
+        "{failed}"
+    );
+    until("the others wait", || health().waiting == COUNT - failed).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(calls.lock().unwrap().len(), COUNT + failed);
+    mood.send_replace(Mood::Well);
+    bench.clock.advance_boot(Duration::from_secs(5));
+    until("all others were called", || {
+        calls.lock().unwrap().len() == 2 * COUNT
+    })
+    .await;
+    let called: BTreeSet<Id> = calls.lock().unwrap().split_off(COUNT).into_iter().collect();
+    assert_eq!(called.len(), COUNT, "each once");
+    assert_eq!(health().state, BreakerState::Closed);
     bench.end().await;
 }

@@ -6,6 +6,7 @@
 //! | idle | the fold says ready, it is due, and its connection has room | append a Start with a fresh id: bidding |
 //! | bidding | read back as winner, and report is success, and within D, and still Started | send: sending |
 //! | bidding | read back as void | idle, again a second later at the earliest |
+//! | bidding | the order is made absolute before the append | D counts from the end of that |
 //! | bidding | D over, append failed, or revoked | given up: idle once the report is there |
 //! | any | a bid given up is read back as winner | append `Finish(not_sent)` |
 //! | sending | answer, error or timeout | append Finish: idle |
@@ -58,7 +59,8 @@ impl<F: FnMut(&str, Id) -> bool> Admission for F {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// Append it once, without repeating it, and call [`Execution::reported`] with the delivery report, whatever it says:
-    /// until then the action is not bid for again.
+    /// until then the action is not bid for again. Where [`Execution::first_order`] names an order that is to be made absolute before,
+    /// say so by [`Execution::asks`] and [`Execution::absolute`].
     AppendStart(Start),
     /// Send the request now and call [`Execution::answered`] with what came of it.
     Send(Box<Dispatch>),
@@ -139,7 +141,7 @@ pub struct Moment {
 struct Bid {
     attempt: u32,
     start_id: Id,
-    /// Boot time before the append.
+    /// Boot time before the append; the end of all time while its order is made absolute.
     since: Duration,
     /// The append was acknowledged.
     reported: bool,

@@ -1,6 +1,7 @@
 //! What connections over HTTP share: a checked client, an address guard, secrets and their masking, templates, signatures, and
 //! what an answer means. A kind of connection is written on top of it, in one file.
 
+pub(crate) mod act;
 pub(crate) mod addresses;
 mod answer;
 pub(crate) mod client;
@@ -17,8 +18,10 @@ pub(crate) mod samples;
 pub(crate) mod service;
 mod signature;
 mod template;
+mod texts;
 mod trial;
 
+pub(crate) use act::{Act, Acting};
 pub(crate) use answer::refused;
 pub(crate) use compile::Compile;
 pub use compile::Problem;
@@ -29,4 +32,5 @@ pub(crate) use headers::Headers;
 pub(crate) use service::{Service, ServiceSettings};
 pub(crate) use signature::Signer;
 pub(crate) use template::{Purpose, Template};
+pub(crate) use texts::Texts;
 pub(crate) use trial::json_fault;

@@ -5,8 +5,10 @@
     reason = "the comments of keys are read in TOML, by people who are not used to backticks"
 )]
 
+use std::time::Duration;
+
 use chrono::{DateTime, SecondsFormat};
-use homeostat_actors::ports::connector::{Answer, Order};
+use homeostat_actors::ports::connector::{Answer, Due, Order, Tending};
 use homeostat_logic::actions::Action;
 use homeostat_logic::language::Language;
 use homeostat_logic::ledger::record::Millis;
@@ -21,6 +23,10 @@ use super::template::{Purpose, Template};
 
 /// Letters of a title; those of events are a line.
 const TITLE_LETTERS_MAX: usize = 250;
+/// How long an acknowledgement still changes what people see, in milliseconds: within the ledger's memory of eight days.
+const FOLLOWED_MS: Millis = 7 * 24 * 60 * 60 * 1000;
+/// Longest time between two looks at whether that is over.
+const LOOK: Duration = Duration::from_hours(1);
 /// Where a text was cut.
 const CUT: char = '…';
 
@@ -68,6 +74,17 @@ impl Compile<'_> {
 /// Kinds that reach people carry alerts; another action is no text.
 pub(crate) fn is_for_people(action: Action) -> bool {
     action == Action::Alert
+}
+
+/// Whether the service is to hear that a person acknowledged an alert; `known`: it would know which one.
+pub(crate) fn followed(order: &Order, state: Tending, known: bool) -> Due {
+    let left = state.done_at.saturating_add(FOLLOWED_MS) - order.now;
+    let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+    match (known && !left.is_zero(), state.acknowledged) {
+        (false, _) => Due::Over,
+        (true, true) => Due::Now,
+        (true, false) => Due::In(LOOK.min(left)),
+    }
 }
 
 impl<'a> Notice<'a> {

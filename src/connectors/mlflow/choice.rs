@@ -2,10 +2,13 @@
 //! that is delivered again moves to the same version, not one further back.
 
 use homeostat_actors::ports::connector::{Answer, Order};
+use homeostat_logic::params::Params;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::Rollback;
+use super::record::{PREVIOUS_TAG, ROLLED_BACK};
 use super::registry::{Aliased, Registry, StableTag, Version};
-use super::{PREVIOUS_TAG, ROLLED_BACK, Rollback};
 use crate::connectors::kit::refused;
 
 /// A move of an alias, fixed before the first attempt; fields of the order's parameters.
@@ -32,6 +35,16 @@ impl Move {
             to: text("to").filter(|to| number(to).is_some())?,
             chosen_by: text("chosen_by").unwrap_or_default(),
         })
+    }
+
+    /// Parameters with this move beside them.
+    pub(super) fn beside(self, params: &Params) -> Result<Value, Answer> {
+        let fixed = serde_json::to_value(self).map_err(|error| refused(error.to_string()))?;
+        let mut params = params.value();
+        if let (Value::Object(params), Value::Object(fixed)) = (&mut params, fixed) {
+            params.extend(fixed);
+        }
+        Ok(params)
     }
 }
 
@@ -63,8 +76,8 @@ fn named(order: &Order) -> Option<String> {
     let mut texts = fields.filter_map(|field| {
         let value = order.params.value();
         match value.get(field)? {
-            serde_json::Value::String(text) => Some(text.trim().to_owned()),
-            serde_json::Value::Number(number) => Some(number.to_string()),
+            Value::String(text) => Some(text.trim().to_owned()),
+            Value::Number(number) => Some(number.to_string()),
             _ => None,
         }
     });
@@ -84,9 +97,7 @@ impl Rollback {
             }
             return Ok(order.target.name.clone());
         };
-        let model = template.render(&crate::connectors::kit::Plain::plain(order));
-        let model =
-            model.map_err(|error| refused(format!("the template `model` failed: {error}")))?;
+        let model = template.fill("model", order)?;
         if model.trim().is_empty() {
             return Err(refused(
                 "the template `model` rendered to nothing".to_owned(),

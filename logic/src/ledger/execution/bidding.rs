@@ -128,6 +128,28 @@ impl Execution {
         })
     }
 
+    /// The order of this bid is being made absolute. That may take as long as a request: D counts from its end.
+    pub fn asks(&mut self, action: Id, start_id: Id) {
+        if let Some(bid) = self.bid_of(action, start_id) {
+            bid.since = Duration::MAX;
+        }
+    }
+
+    /// The order of this bid is absolute, and its Start is about to be appended. `false`: the bid was given up meanwhile; append
+    /// nothing, and report that.
+    pub fn absolute(&mut self, action: Id, start_id: Id, boot: Duration) -> bool {
+        let bid = self.bid_of(action, start_id).filter(|bid| !bid.over);
+        bid.is_some_and(|bid| {
+            bid.since = boot;
+            true
+        })
+    }
+
+    fn bid_of(&mut self, action: Id, start_id: Id) -> Option<&mut Bid> {
+        let bid = self.bids.get_mut(&action);
+        bid.filter(|bid| bid.start_id == start_id)
+    }
+
     /// The order of a done action as its last attempt had it.
     pub fn done_order(fold: &Fold, action: Id) -> Option<Dispatch> {
         let state = fold

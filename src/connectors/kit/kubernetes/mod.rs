@@ -17,6 +17,7 @@ pub(crate) mod rights;
 pub(crate) mod scaling;
 pub(crate) mod session;
 pub(crate) mod settings;
+pub(crate) mod subject;
 pub(crate) mod watching;
 pub(crate) mod workflow;
 
@@ -26,3 +27,4 @@ pub(crate) use resolved::Resolved;
 pub(crate) use right::Right;
 pub(crate) use session::Session;
 pub(crate) use settings::ClusterSettings;
+pub(crate) use subject::Subject;

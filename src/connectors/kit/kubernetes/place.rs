@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use homeostat_actors::ports::connector::{Answer, Order};
 
 use super::names;
-use crate::connectors::kit::{Compile, Plain, Purpose, Template, refused};
+use crate::connectors::kit::{Compile, Purpose, Template, refused};
 
 /// A resource of the API, with all that is in its address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,9 +222,7 @@ pub(crate) fn rendered(
     order: &Order,
     check: fn(&str) -> Result<(), String>,
 ) -> Result<String, Answer> {
-    let text = template
-        .render(&Plain::plain(order))
-        .map_err(|error| refused(format!("the template `{key}` failed: {error}")))?;
+    let text = template.fill(key, order)?;
     check(&text).map_err(|problem| {
         refused(format!(
             "the template `{key}` rendered to no usable name: {problem}; write `{key}` for this target, [targets.NAME.actions.ACTION.with]"

@@ -37,15 +37,15 @@ impl<T: Serialize + DeserializeOwned> Resolved<T> {
     pub(crate) fn keep(
         found: Result<Self, Answer>,
         order: &Order,
-    ) -> Result<Option<serde_json::Value>, String> {
+    ) -> Result<Option<serde_json::Value>, Answer> {
         let found = match found {
             Ok(found) => found,
             Err(answer) if answer.permanent => Self::Refused {
                 because: answer.detail,
             },
-            Err(answer) => return Err(answer.detail),
+            Err(answer) => return Err(answer),
         };
-        let found = serde_json::to_value(found).map_err(|error| error.to_string())?;
+        let found = serde_json::to_value(found).map_err(|error| refused(error.to_string()))?;
         let mut params = order.params.clone();
         params.set(KEY, &found);
         Ok(Some(params.value()))

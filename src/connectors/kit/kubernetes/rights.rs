@@ -1,6 +1,6 @@
 //! Examinations: whether the cluster answers, and whether the connection's account has the rights that its actions need.
 
-use homeostat_actors::ports::connector::{Answer, Finding};
+use homeostat_actors::ports::connector::Finding;
 use k8s_openapi::api::authorization::v1::{
     ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
 };
@@ -10,6 +10,7 @@ use super::object::Fields as _;
 use super::place::Resource;
 use super::right::Right;
 use super::session::Session;
+use crate::connectors::kit::act::unanswered;
 
 const REVIEWS: &str = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews";
 
@@ -82,14 +83,5 @@ pub(crate) fn examined(reply: &Reply, right: &Right) -> Finding {
     match reply.status {
         401 | 403 | 404 => Finding::wrong(reply.detail(), reply.remedy(right)),
         _ => Finding::Unsure(reply.detail()),
-    }
-}
-
-/// A question that found no answer, or could not be put.
-pub(crate) fn unanswered(answer: Answer) -> Finding {
-    if answer.permanent {
-        Finding::wrong(answer.detail, "correct it")
-    } else {
-        Finding::Unsure(answer.detail)
     }
 }
