@@ -46,6 +46,8 @@ pub(super) enum Shape {
     },
     /// A whole number in a range, both ends included.
     Whole(i64, i64),
+    /// A list of whole numbers in a range, both ends included.
+    Wholes(i64, i64),
     /// A number in a range, both ends included.
     Number(f64, f64),
     /// A word out of a closed list.
@@ -85,6 +87,9 @@ impl Shape {
             ("array", "time-intervals") => Self::Intervals,
             ("array", _) => match schema.get("items") {
                 Some(items) if text(items, "format") == "host" => Self::Hosts,
+                Some(items) if let Self::Whole(min, max) = Self::of_schema(items) => {
+                    Self::Wholes(min, max)
+                }
                 items => Self::Words(items.map(self::words).unwrap_or_default()),
             },
             ("boolean", _) => Self::Flag,
@@ -281,6 +286,10 @@ impl Shape {
                     wrong(format!("{number} is out of range"))
                 }
             }
+            (Self::Wholes(min, max), Value::Array(items)) => {
+                let item = Self::Whole(*min, *max);
+                items.iter().try_for_each(|value| item.check_leaf(value))
+            }
             (Self::Number(min, max), Value::Integer(_) | Value::Float(_)) => {
                 // A NaN is in no range.
                 match number(value) {
@@ -339,6 +348,7 @@ impl Shape {
             Self::Text { empty: true } | Self::Anything => "text in quotes".to_owned(),
             Self::Text { empty: false } => "text in quotes, not empty".to_owned(),
             Self::Whole(min, max) => format!("a whole number from {min} to {max}"),
+            Self::Wholes(min, max) => format!("a list of whole numbers from {min} to {max}"),
             Self::Number(min, max) => format!("a number from {min} to {max}"),
             Self::OneOf(words) => format!("one of {}", words.join(", ")),
             Self::Zone => "an IANA time zone such as \"Europe/Berlin\"".to_owned(),

@@ -124,7 +124,7 @@ parameters = { reason = "{{ event_type }}", priority = "{{ params.priority }}" }
                 settings.kubeconfig,
                 settings.context,
                 settings.namespace,
-                &settings.service.client,
+                &settings.service,
             );
             Way::Cluster(Arc::new(Cluster::new(&cluster, compile)?))
         } else {

@@ -52,6 +52,22 @@ that make an order absolute, count like requests. `GET /api/v1/connections` and 
 connection, `/readyz` warns of one that is open, and `homeostat_connection_*` in [metrics](metrics.md) count. The state is kept per
 instance and ends with it. The connection `log` has none of these bounds but 1,024 actions at the same time.
 
+What the status of an answer means for an attempt:
+
+| status | outcome | sent again |
+| --- | --- | --- |
+| 2xx | done, where the answer is the service's own (Slack, PagerDuty, Airflow and MLflow are recognised by their content) | |
+| 429 | failed: nothing was done | yes, after the pause |
+| 408, 409, 425, 5xx | unknown: it may have been done, or be under way | as the action's `policy` says |
+| other | failed | no: people are alerted at once |
+
+`retry_statuses` and `reject_statuses` of a connection over HTTP change that for the statuses that they list, from 400 to 599; a status
+in both is refused by `homeostat check`. One in `retry_statuses` is sent again; of 408, 409, 425 and 5xx it stays unknown what was done.
+One in `reject_statuses` means that nothing was done and never will be, and is no failure of the service: it opens no breaker. A kind's
+own knowledge goes before both lists: a 409 that stands for this very action's run, Job or Workflow is done, a conflict of versions in
+Kubernetes is read again within the attempt, and MLflow's 404 of a version says that it was deleted. Errors that Slack answers with
+200 keep their own classes.
+
 Secrets are references, `env:NAME` or `file:PATH`. A file is read again when it changes, so that a rotated credential is used from
 the next request on; a new value that cannot be used is logged, and the last good one stays in use.
 ";

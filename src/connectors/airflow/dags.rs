@@ -126,10 +126,7 @@ impl Dag<'_> {
         let id = self.id.clone();
         let reply = self.ask().await?;
         if reply.status == 404 {
-            return Err(refused(format!(
-                "Airflow has no DAG {id}; correct with.dag, or add the DAG: {}",
-                reply.detail
-            )));
+            return Err(self.missing(reply).not_begun());
         }
         if !reply.is_success() {
             return Err(reply.not_begun());
@@ -145,6 +142,14 @@ impl Dag<'_> {
                 "DAG {id} cannot run; nothing was sent: {what}"
             ))),
         }
+    }
+
+    fn missing(&self, reply: Reply) -> Reply {
+        let words = format!(
+            "Airflow has no DAG {}; correct with.dag, or add the DAG: {}",
+            self.id, reply.detail
+        );
+        reply.in_words(words)
     }
 
     async fn unpause(&self) -> Result<(), Answer> {
@@ -174,10 +179,7 @@ impl Dag<'_> {
                     .answer(FinishOutcome::Unknown, false),
             }),
             409 => self.repeated(reply).await,
-            404 => Ok(refused(format!(
-                "Airflow has no DAG {}; correct with.dag, or add the DAG: {}",
-                self.id, reply.detail
-            ))),
+            404 => Ok(self.missing(reply).outcome()),
             400 | 422 => {
                 let remedy = "correct with.conf, or the params of the DAG";
                 Ok(reply.with_remedy(remedy).outcome())

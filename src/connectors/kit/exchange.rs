@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::answer;
+use super::answer::{self, Class};
 use super::context::Plain;
 use super::headers;
 use super::rehearsal::{self, Shown};
@@ -100,7 +100,8 @@ pub(crate) struct Reply {
     pub(crate) detail: String,
     /// Pause that it asked for.
     pub(crate) retry_after_ms: Option<Millis>,
-    /// A refusal that may end by itself, whatever its status.
+    class: Class,
+    /// A refusal that may end by itself, unless the connection says something of its status.
     may_mend: bool,
     /// `None` = larger than what is read.
     body: Option<Vec<u8>>,
@@ -242,6 +243,7 @@ impl Talk<'_> {
             status: status.as_u16(),
             detail: format!("{line}: {status}: {}", cut(text.trim(), ANSWER_BYTES_KEPT)),
             retry_after_ms: pause,
+            class: self.service.statuses.class(status.as_u16()),
             may_mend: false,
             body: (body.len() <= ANSWER_BYTES_READ).then_some(body),
         }
@@ -347,6 +349,12 @@ impl Reply {
         String::from_utf8_lossy(self.body.as_deref().unwrap_or_default()).into_owned()
     }
 
+    /// In other words.
+    pub(crate) fn in_words(mut self, detail: String) -> Self {
+        self.detail = detail;
+        self
+    }
+
     /// With what to do about it.
     pub(crate) fn with_remedy(mut self, remedy: &str) -> Self {
         self.detail = format!("{}; {remedy}", self.detail);
@@ -359,17 +367,21 @@ impl Reply {
         self
     }
 
-    /// The outcome of a change by the table of statuses ([`answer::of_status`]).
+    /// The outcome of a change by the table of statuses ([`Class::outcome`]).
     pub(crate) fn outcome(self) -> Answer {
-        let (outcome, permanent) = answer::of_status(self.status);
-        let permanent = permanent && !self.may_mend;
+        let (outcome, permanent) = self.meaning();
         self.answer(outcome, permanent)
+    }
+
+    fn meaning(&self) -> (FinishOutcome, bool) {
+        let (outcome, permanent) = self.class.outcome();
+        let by_kind = permanent && !self.may_mend;
+        (outcome, self.class.is_permanent(by_kind))
     }
 
     /// The answer to a question that was no success: the change was not asked for.
     pub(crate) fn not_begun(self) -> Answer {
-        let (_, permanent) = answer::of_status(self.status);
-        let permanent = permanent && !self.may_mend;
+        let (_, permanent) = self.meaning();
         let outcome = if permanent {
             FinishOutcome::Failed
         } else {
@@ -387,7 +399,7 @@ impl Reply {
                 .retry_after_ms
                 .filter(|_| outcome != FinishOutcome::Done && !permanent),
             permanent,
-            trouble: self.status >= 500,
+            trouble: self.class.is_trouble(),
         }
     }
 

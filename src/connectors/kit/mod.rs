@@ -22,7 +22,7 @@ mod texts;
 mod trial;
 
 pub(crate) use act::{Act, Acting};
-pub(crate) use answer::refused;
+pub(crate) use answer::{Statuses, Written, refused};
 pub(crate) use compile::Compile;
 pub use compile::Problem;
 pub(crate) use context::{Context, NAMES, Plain};

@@ -13,10 +13,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::addresses::{Reach, is_loopback_host, literal};
+use super::answer::Statuses;
 use super::client::ClientSettings;
 use super::compile::Compile;
 use super::headers::Headers;
 use super::template::{Purpose, Template};
+use crate::connectors::common::StatusSettings;
 use crate::live::{Derived, LiveSecret};
 use crate::secrets::is_reference;
 
@@ -35,6 +37,8 @@ pub(crate) struct ServiceSettings {
     pub(crate) headers: BTreeMap<String, String>,
     #[serde(flatten)]
     pub(crate) client: ClientSettings,
+    #[serde(flatten)]
+    pub(crate) statuses: StatusSettings,
 }
 
 /// A service, ready to be asked. Scheme, host and port are fixed here; nothing of an event can change them.
@@ -49,6 +53,8 @@ pub(crate) struct Service {
     pub(super) secrets: Vec<LiveSecret>,
     pub(super) client: Derived<Client>,
     pub(super) timeout: Duration,
+    /// What it says of statuses.
+    pub(super) statuses: Statuses,
 }
 
 /// Where a service is.
@@ -69,6 +75,7 @@ impl Service {
         let headers = compile.headers(&settings.headers);
         let reach = address.as_ref().map(|address| address.current().reach);
         let client = compile.client(&settings.client, reach.unwrap_or(Reach::Public));
+        let statuses = settings.statuses.compile(compile);
         Some(Self {
             address: address?,
             path_is_public: !is_reference(&settings.url),
@@ -76,6 +83,7 @@ impl Service {
             secrets: compile.secrets(),
             client: client?,
             timeout: Duration::from_millis(settings.client.timeout_ms),
+            statuses,
         })
     }
 

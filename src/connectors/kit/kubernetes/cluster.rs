@@ -9,6 +9,7 @@ use kube::config::{Config, KubeConfigOptions, Kubeconfig};
 use parking_lot::Mutex;
 use reqwest::header::HeaderValue;
 
+use crate::connectors::kit::Statuses;
 use crate::live::LiveSecret;
 
 /// How long the client of a credential plugin is kept: to run one takes seconds. The crate runs it again when its token ends.
@@ -45,6 +46,8 @@ pub(crate) struct Cluster {
     /// Of a whole order.
     pub(super) limit: Duration,
     secrets: Vec<LiveSecret>,
+    /// What it says of statuses.
+    pub(super) statuses: Statuses,
     plugin: Mutex<Option<Kept>>,
 }
 
@@ -83,6 +86,7 @@ impl Cluster {
         namespace: Option<String>,
         (connect, limit): (Duration, Duration),
         secrets: Vec<LiveSecret>,
+        statuses: Statuses,
     ) -> Self {
         Self {
             source,
@@ -91,6 +95,7 @@ impl Cluster {
             connect,
             limit,
             secrets,
+            statuses,
             plugin: Mutex::new(None),
         }
     }

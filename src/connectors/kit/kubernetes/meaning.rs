@@ -10,6 +10,8 @@
 //! | 409 of a version | failed; the object is read again | |
 //! | 429 | failed, with the pause that it asks for | not sent |
 //! | 408, 5xx | unknown | not sent |
+//!
+//! What the connection says of a status goes before that (`retry_statuses`, `reject_statuses`).
 
 use homeostat_actors::ports::connector::Answer;
 use homeostat_logic::ledger::record::{FinishOutcome, Millis};
@@ -17,6 +19,7 @@ use serde_json::Value;
 
 use super::object::Fields as _;
 use super::right::Right;
+use crate::connectors::kit::answer::Class;
 use crate::connectors::kit::exchange::{cut, failed, not_sent};
 use crate::connectors::kit::refused;
 
@@ -27,6 +30,7 @@ const MESSAGE_BYTES_KEPT: usize = 1_024;
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
+    pub(super) class: Class,
     /// Method and address.
     pub(super) line: String,
     /// `null` if it could not be read.
@@ -112,15 +116,21 @@ impl Reply {
     }
 
     fn answer(&self, outcome: FinishOutcome, right: &Right) -> Answer {
-        let permanent = match self.status {
+        let by_kind = match self.status {
             401 | 408 | 409 | 425 | 429 => false,
             403 => !self.is_quota(),
             400..=499 => true,
             _ => false,
         };
+        let permanent = self.class.is_permanent(by_kind);
         let remedy = self.remedy(right);
         Answer {
-            outcome,
+            // What is refused for good was not done.
+            outcome: if permanent {
+                FinishOutcome::Failed
+            } else {
+                outcome
+            },
             detail: if remedy.is_empty() {
                 self.detail()
             } else {
@@ -128,7 +138,7 @@ impl Reply {
             },
             retry_after_ms: self.retry_after_ms.filter(|_| !permanent),
             permanent,
-            trouble: self.status >= 500,
+            trouble: self.class.is_trouble(),
         }
     }
 
@@ -198,10 +208,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::connectors::kit::{Statuses, Written};
 
     fn reply(status: u16, reason: &str, message: &str) -> Reply {
         Reply {
             status,
+            class: Statuses::default().class(status),
             line: "POST /apis/batch/v1/namespaces/ml/jobs".to_owned(),
             body: json!({"kind": "Status", "reason": reason, "message": message}),
             retry_after_ms: Some(7),
@@ -291,6 +303,31 @@ mod tests {
                 ..reply
             };
             assert_eq!(dry.not_made(&right).outcome, Failed, "{status}");
+        }
+    }
+
+    #[test]
+    fn what_the_connection_says_of_a_status_goes_before_the_cluster_s_table() {
+        use FinishOutcome::{Failed, Unknown};
+        let mut statuses = Statuses::default();
+        statuses.write(404, Written::Retry);
+        statuses.write(500, Written::Reject);
+        statuses.write(401, Written::Reject);
+        let right = Right::on(&super::super::Resource::JOB, "", "create");
+        let table = [
+            (404, (Failed, false, false)),
+            (500, (Failed, true, false)),
+            (401, (Failed, true, false)),
+            (503, (Unknown, false, true)),
+        ];
+        for (status, expected) in table {
+            let reply = Reply {
+                class: statuses.class(status),
+                ..reply(status, "", "")
+            };
+            let answer = reply.not_made(&right);
+            let said = (answer.outcome, answer.permanent, answer.trouble);
+            assert_eq!(said, expected, "{status}");
         }
     }
 }

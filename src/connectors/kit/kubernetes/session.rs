@@ -212,6 +212,7 @@ impl<'a> Session<'a> {
             .unwrap_or_default();
         Ok(Reply {
             status,
+            class: self.cluster.statuses.class(status),
             line,
             body: serde_json::from_slice(&body).unwrap_or_default(),
             retry_after_ms: pause,

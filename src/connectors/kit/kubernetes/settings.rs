@@ -15,8 +15,9 @@ use serde::Deserialize;
 
 use super::cluster::{Cluster, Source};
 use super::names;
-use crate::connectors::kit::Compile;
-use crate::connectors::kit::client::{ClientSettings, install_tls};
+use crate::connectors::common::StatusSettings;
+use crate::connectors::kit::client::install_tls;
+use crate::connectors::kit::{Compile, ServiceSettings};
 use crate::live::LiveSecret;
 
 /// The request limit T of ledger-protocol §7 in milliseconds.
@@ -57,6 +58,8 @@ pub(crate) struct ClusterSettings {
     /// Limit of connecting in milliseconds; without it 2000, or half of timeout_ms if that is less.
     #[schemars(range(min = 1, max = REQUEST_MS_MAX))]
     connect_timeout_ms: Option<u64>,
+    #[serde(flatten)]
+    statuses: StatusSettings,
 }
 
 const fn timeout_ms() -> u64 {
@@ -69,8 +72,9 @@ impl ClusterSettings {
         kubeconfig: Option<String>,
         context: Option<String>,
         namespace: Option<String>,
-        client: &ClientSettings,
+        service: &ServiceSettings,
     ) -> Self {
+        let client = &service.client;
         Self {
             kubeconfig,
             context,
@@ -81,6 +85,7 @@ impl ClusterSettings {
             namespace,
             timeout_ms: client.timeout_ms,
             connect_timeout_ms: client.connect_timeout_ms,
+            statuses: service.statuses.clone(),
         }
     }
 }
@@ -118,6 +123,7 @@ impl Cluster {
                 Duration::from_millis(settings.timeout_ms),
             ),
             compile.secrets(),
+            settings.statuses.compile(compile),
         ))
     }
 }
