@@ -288,7 +288,8 @@ impl Shape {
             }
             (Self::Wholes(min, max), Value::Array(items)) => {
                 let item = Self::Whole(*min, *max);
-                items.iter().try_for_each(|value| item.check_leaf(value))
+                let checked = items.iter().try_for_each(|value| item.check_leaf(value));
+                checked.map_err(|(problem, _)| (problem, format!("write {}", self.wanted())))
             }
             (Self::Number(min, max), Value::Integer(_) | Value::Float(_)) => {
                 // A NaN is in no range.

@@ -6,7 +6,7 @@ use homeostat_logic::traffic::{BreakerLimits, Limits};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::kit::{Compile, Statuses, Written};
+use super::kit::Compile;
 
 /// Requests at the same time that can be written.
 const CONCURRENCY_WRITTEN_MAX: u32 = 256;
@@ -55,49 +55,6 @@ struct Breaker {
     #[serde(default = "open_max_ms")]
     #[schemars(range(min = 100, max = HOUR_MS))]
     open_max_ms: u64,
-}
-
-/// Which statuses of answers can be classed.
-const STATUSES: std::ops::RangeInclusive<u16> = 400..=599;
-
-/// Keys of every connection over HTTP: what statuses mean of a service that uses them in its own way.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-pub(crate) struct StatusSettings {
-    /// Statuses from 400 to 599 after which an attempt is sent again, besides 408, 409, 425, 429 and 5xx. Such as [404] where a proxy
-    /// answers so while the service is being deployed.
-    #[serde(default)]
-    #[schemars(inner(range(min = 400, max = 599)), length(max = 200))]
-    retry_statuses: Vec<u16>,
-    /// Statuses from 400 to 599 that refuse an order for good, besides other 4xx. Such as [500] of a service that answers so to a
-    /// wrong order. The service then counts as working.
-    #[serde(default)]
-    #[schemars(inner(range(min = 400, max = 599)), length(max = 200))]
-    reject_statuses: Vec<u16>,
-}
-
-impl StatusSettings {
-    /// Checks them, and makes them ready.
-    pub(crate) fn compile(&self, compile: &mut Compile<'_>) -> Statuses {
-        let lists = [
-            ("retry_statuses", &self.retry_statuses, Written::Retry),
-            ("reject_statuses", &self.reject_statuses, Written::Reject),
-        ];
-        let mut statuses = Statuses::default();
-        for (key, list, written) in lists {
-            for status in list {
-                if !STATUSES.contains(status) {
-                    let problem = format!("has {status}, which is no status from 400 to 599");
-                    compile.problem(key, problem, "remove it");
-                } else if statuses.write(*status, written) == Some(Written::Retry)
-                    && written == Written::Reject
-                {
-                    let problem = format!("has {status}, which is in retry_statuses too");
-                    compile.problem(key, problem, "remove it from one of the two");
-                }
-            }
-        }
-        statuses
-    }
 }
 
 const fn concurrency_max() -> u32 {
@@ -179,8 +136,6 @@ impl Common {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     #[test]
@@ -203,38 +158,5 @@ mod tests {
             breaker: None,
         };
         assert_eq!(written.limits(), expected);
-    }
-
-    /// What is wrong with both lists.
-    fn faults(retry: &[u16], reject: &[u16]) -> Vec<(String, String)> {
-        let settings = StatusSettings {
-            retry_statuses: retry.to_vec(),
-            reject_statuses: reject.to_vec(),
-        };
-        let environment = BTreeMap::new();
-        let mut compile = Compile::new(&environment);
-        settings.compile(&mut compile);
-        let faults = compile.problems.into_iter();
-        faults
-            .map(|fault| (fault.key.concat(), fault.problem))
-            .collect()
-    }
-
-    #[test]
-    fn a_status_has_one_class_and_is_one_of_a_refusal_or_failure() {
-        assert_eq!(faults(&[404, 404, 599], &[400, 500]), []);
-        for wrong in [0, 200, 302, 399, 600, u16::MAX] {
-            let [(key, problem)] = &faults(&[wrong], &[])[..] else {
-                panic!("{wrong}");
-            };
-            assert_eq!(key, "retry_statuses");
-            assert!(problem.contains(&wrong.to_string()), "{problem}");
-            assert_eq!(faults(&[], &[wrong])[0].0, "reject_statuses");
-        }
-        let [(key, problem)] = &faults(&[404, 503], &[503])[..] else {
-            panic!();
-        };
-        assert_eq!(key, "reject_statuses");
-        assert!(problem.contains("503"), "{problem}");
     }
 }

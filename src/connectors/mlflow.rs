@@ -30,6 +30,11 @@ use choice::Move;
 use record::LAST_ACTION;
 use registry::{Aliased, Registry};
 
+/// Tag of a version: the version that was in use before it.
+const PREVIOUS_TAG: &str = "homeostat.previous";
+/// Value of the stable tag on a version that was rolled back.
+const ROLLED_BACK: &str = "rolled_back";
+
 /// Keys of `[connections.NAME]`.
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(crate) struct Settings {

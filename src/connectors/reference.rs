@@ -47,8 +47,9 @@ with the same address: give a path that hangs now and then a connection of its o
 | `breaker.failures` requests in a row fail: not reached, no answer in time, or a failure of the service itself (5xx) | the connection is open: nothing is sent for `breaker.open_ms`, then one request tries. If it is answered, the connection closes; if it fails, it stays open for twice as long as before, at most `breaker.open_max_ms` |
 
 A refusal, such as 400 or 404, is an answer: the order is at fault and the connection is not. Actions that wait spend no attempt; one
-that waits beyond its time expires as it does during an outage, and people are alerted. Questions about attempts in doubt, and those
-that make an order absolute, count like requests. `GET /api/v1/connections` and `homeostat connections list` show the state of each
+that waits beyond its time expires as it does during an outage, and people are alerted. Questions about attempts in doubt, those
+that make an order absolute, and what remains of done actions (alerts that are posted again, changes that are restored) count like
+requests; what remains waits as long as it must, and is never dropped. `GET /api/v1/connections` and `homeostat connections list` show the state of each
 connection, `/readyz` warns of one that is open, and `homeostat_connection_*` in [metrics](metrics.md) count. The state is kept per
 instance and ends with it. The connection `log` has none of these bounds but 1,024 actions at the same time.
 

@@ -30,6 +30,18 @@ fn each_fault_of_a_connection_is_at_its_line() {
             "template in scheme, host or port",
         ),
         (
+            "url = \"https://e.org/\"\nretry_statuses = [404, 200]",
+            "site.toml:4: connections.jobs.retry_statuses: 200 is out of range; write a list of whole numbers from 400 to 599",
+        ),
+        (
+            "url = \"https://e.org/\"\nretry_statuses = [\"404\"]",
+            "connections.jobs.retry_statuses: is text",
+        ),
+        (
+            "url = \"https://e.org/\"\nretry_statuses = [404, 503]\nreject_statuses = [500, 503]",
+            "site.toml:5: connections.jobs.reject_statuses: has 503, which is in retry_statuses too; remove it from one of the two",
+        ),
+        (
             "url = \"https://10.0.0.1/\"",
             "10.0.0.1 is not a public address; write allow_private_addresses",
         ),

@@ -67,6 +67,29 @@ async fn each_status_of_a_server_has_its_outcome_and_pause() {
 }
 
 #[tokio::test]
+async fn a_connection_can_say_what_statuses_of_its_service_mean() {
+    use FinishOutcome::{Done, Failed, Unknown};
+    let keys = "retry_statuses = [404, 409, 503]\nreject_statuses = [408, 500]";
+    // Status, outcome, permanent, a failure of the service.
+    let table = [
+        ("200 OK", Done, false, false),
+        ("404 Not Found", Failed, false, false),
+        ("409 Conflict", Unknown, false, false),
+        ("503 Service Unavailable", Unknown, false, true),
+        ("408 Request Timeout", Failed, true, false),
+        ("500 Internal Server Error", Failed, true, false),
+        ("502 Bad Gateway", Unknown, false, true),
+        ("403 Forbidden", Failed, true, false),
+    ];
+    for (status, outcome, permanent, trouble) in table {
+        let server = Server::responding(status, "", "why").await;
+        let answer = send_to(&server, keys).await;
+        let said = (answer.outcome, answer.permanent, answer.trouble);
+        assert_eq!(said, (outcome, permanent, trouble), "{status}");
+    }
+}
+
+#[tokio::test]
 async fn without_an_answer_the_outcome_is_unknown_once_bytes_have_left() {
     for (behaviour, detail) in [
         (Behaviour::Close, "the connection broke"),

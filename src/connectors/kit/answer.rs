@@ -1,7 +1,5 @@
-//! What an answer means: the outcome classes of ledger-protocol §3, narrowed by the contract of the webhook, and by what a connection
-//! says of its service's statuses.
+//! What the lack of an answer means: the outcome classes of ledger-protocol §3; and the pauses that answers ask for.
 
-use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::time::{Duration, SystemTime};
 
@@ -16,70 +14,6 @@ const RETRY_AFTER_MS_MAX: Millis = 60 * 60 * 1000;
 
 /// Pause of the whole connection behind a 429 that asks for none: it is too much for the service all the same.
 pub(crate) const TOO_MANY_PAUSE_MS: Millis = 1_000;
-
-/// What a connection says of a status.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Written {
-    /// It may end by itself.
-    Retry,
-    /// It is a refusal for good.
-    Reject,
-}
-
-/// The statuses of which a connection says something.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Statuses(BTreeMap<u16, Written>);
-
-impl Statuses {
-    /// Notes what is said of a status; answers what was said before.
-    pub(crate) fn write(&mut self, status: u16, written: Written) -> Option<Written> {
-        self.0.insert(status, written)
-    }
-
-    /// What an answer with a status means here.
-    pub(crate) fn class(&self, status: u16) -> Class {
-        Class {
-            status,
-            written: self.0.get(&status).copied(),
-        }
-    }
-}
-
-/// What an answer's status means on its connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Class {
-    status: u16,
-    written: Option<Written>,
-}
-
-impl Class {
-    /// The outcome, and whether no repetition can mend it. A 429 means, by the webhook's contract, that nothing was done. 409 and 425
-    /// say that the request, or one before it, may be under way: to write that they are tried again does not make that known.
-    pub(crate) const fn outcome(self) -> (FinishOutcome, bool) {
-        let (outcome, permanent) = match self.status {
-            200..=299 => (FinishOutcome::Done, false),
-            429 => (FinishOutcome::Failed, false),
-            300..=407 | 410..=424 | 426..=428 | 430..=499 => (FinishOutcome::Failed, true),
-            _ => (FinishOutcome::Unknown, false),
-        };
-        match self.written {
-            None => (outcome, permanent),
-            Some(Written::Retry) => (outcome, false),
-            Some(Written::Reject) => (FinishOutcome::Failed, true),
-        }
-    }
-
-    /// Whether no repetition can mend it, where a kind knows better than the table and the connection says nothing.
-    pub(crate) fn is_permanent(self, by_kind: bool) -> bool {
-        self.written
-            .map_or(by_kind, |written| written == Written::Reject)
-    }
-
-    /// Whether the service failed itself.
-    pub(crate) fn is_trouble(self) -> bool {
-        self.status >= 500 && self.written != Some(Written::Reject)
-    }
-}
 
 /// What a request without answer means. Only an error while connecting proves that no byte of the request left.
 pub(crate) fn of_error(error: &reqwest::Error) -> Answer {
@@ -163,64 +97,6 @@ mod tests {
             "{}",
             answer.detail
         );
-    }
-
-    #[test]
-    fn each_status_has_its_class() {
-        use FinishOutcome::{Done, Failed, Unknown};
-        let table = [
-            (&[200, 201, 202, 204, 299][..], (Done, false)),
-            (&[429], (Failed, false)),
-            (&[301, 302, 304, 307, 308], (Failed, true)),
-            (
-                &[
-                    400, 401, 403, 404, 405, 410, 413, 422, 424, 426, 428, 430, 499,
-                ],
-                (Failed, true),
-            ),
-            (&[408, 409, 425], (Unknown, false)),
-            (&[500, 501, 502, 503, 504, 599, 100, 600], (Unknown, false)),
-        ];
-        for (statuses, class) in table {
-            for status in statuses {
-                let said = Statuses::default().class(*status);
-                assert_eq!(said.outcome(), class, "{status}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_connection_can_class_statuses_in_its_own_way() {
-        use FinishOutcome::{Failed, Unknown};
-        let mut statuses = Statuses::default();
-        for status in [400, 404, 409, 429, 503] {
-            statuses.write(status, Written::Retry);
-        }
-        for status in [401, 408, 425, 500] {
-            statuses.write(status, Written::Reject);
-        }
-        let table = [
-            (&[400, 404, 429][..], (Failed, false), false),
-            // Whether something was done is not known by writing that it is tried again.
-            (&[409], (Unknown, false), false),
-            (&[503], (Unknown, false), true),
-            (&[401, 408, 425, 500], (Failed, true), false),
-            // Not written: as everywhere.
-            (&[403, 422], (Failed, true), false),
-            (&[502, 504], (Unknown, false), true),
-        ];
-        for (list, outcome, trouble) in table {
-            for status in list {
-                let class = statuses.class(*status);
-                assert_eq!(class.outcome(), outcome, "{status}");
-                assert_eq!(class.is_trouble(), trouble, "{status}");
-            }
-        }
-        for by_kind in [true, false] {
-            assert!(!statuses.class(404).is_permanent(by_kind));
-            assert!(statuses.class(401).is_permanent(by_kind));
-            assert_eq!(statuses.class(403).is_permanent(by_kind), by_kind);
-        }
     }
 
     #[test]

@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::answer::{self, Class};
+use super::answer;
 use super::context::Plain;
 use super::headers;
 use super::rehearsal::{self, Shown};
 use super::service::Service;
+use super::statuses::Class;
 use super::template::{ENCODED, Template};
 use crate::live::LiveSecret;
 

@@ -13,12 +13,11 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::addresses::{Reach, is_loopback_host, literal};
-use super::answer::Statuses;
 use super::client::ClientSettings;
 use super::compile::Compile;
 use super::headers::Headers;
+use super::statuses::{StatusSettings, Statuses};
 use super::template::{Purpose, Template};
-use crate::connectors::common::StatusSettings;
 use crate::live::{Derived, LiveSecret};
 use crate::secrets::is_reference;
 

@@ -6,9 +6,8 @@ use homeostat_logic::params::Params;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Rollback;
-use super::record::{PREVIOUS_TAG, ROLLED_BACK};
 use super::registry::{Aliased, Registry, StableTag, Version};
+use super::{PREVIOUS_TAG, ROLLED_BACK, Rollback};
 use crate::connectors::kit::refused;
 
 /// A move of an alias, fixed before the first attempt; fields of the order's parameters.

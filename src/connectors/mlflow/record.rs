@@ -5,14 +5,10 @@ use std::collections::BTreeMap;
 use futures_util::future::join3;
 use homeostat_actors::ports::connector::Answer;
 
-use super::Rollback;
 use super::choice::Move;
 use super::registry::{Registry, said};
+use super::{PREVIOUS_TAG, ROLLED_BACK, Rollback};
 
-/// Tag of a version: the version that was in use before it.
-pub(super) const PREVIOUS_TAG: &str = "homeostat.previous";
-/// Value of the stable tag on a version that was rolled back.
-pub(super) const ROLLED_BACK: &str = "rolled_back";
 /// Tags of a model: what the last rollback was. The action is written last: with it, all are written.
 const LAST_MOVE: &str = "last_rollback";
 const LAST_EVENT: &str = "last_rollback_event";

@@ -19,9 +19,8 @@ use serde_json::Value;
 
 use super::object::Fields as _;
 use super::right::Right;
-use crate::connectors::kit::answer::Class;
 use crate::connectors::kit::exchange::{cut, failed, not_sent};
-use crate::connectors::kit::refused;
+use crate::connectors::kit::{Class, refused};
 
 /// Bytes of the API server's message that are kept.
 const MESSAGE_BYTES_KEPT: usize = 1_024;
@@ -208,7 +207,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::connectors::kit::{Statuses, Written};
+    use crate::connectors::kit::Statuses;
+    use crate::connectors::kit::statuses::Written;
 
     fn reply(status: u16, reason: &str, message: &str) -> Reply {
         Reply {

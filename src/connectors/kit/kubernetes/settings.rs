@@ -15,9 +15,8 @@ use serde::Deserialize;
 
 use super::cluster::{Cluster, Source};
 use super::names;
-use crate::connectors::common::StatusSettings;
 use crate::connectors::kit::client::install_tls;
-use crate::connectors::kit::{Compile, ServiceSettings};
+use crate::connectors::kit::{Compile, ServiceSettings, StatusSettings};
 use crate::live::LiveSecret;
 
 /// The request limit T of ledger-protocol §7 in milliseconds.
