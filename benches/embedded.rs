@@ -44,6 +44,7 @@ fn open(directory: &std::path::Path) -> Arc<dyn EventLog> {
         replication_factor: 1,
         retention: None,
         append_time,
+        compacted: false,
     };
     let topics = vec![
         topic(TOPIC, 2, false),

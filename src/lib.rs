@@ -5,6 +5,7 @@
 
 mod addressed_event;
 mod authority;
+pub mod catalog;
 pub mod clock;
 pub mod command;
 pub mod configuration;
@@ -20,3 +21,4 @@ mod random;
 mod schema;
 pub mod secrets;
 pub mod service;
+mod tables;

@@ -7,3 +7,8 @@ pub(crate) fn fresh_id() -> Id {
     let (first, second) = (uuid::Uuid::new_v4(), uuid::Uuid::new_v4());
     Id::hash(&[first.as_bytes(), second.as_bytes()])
 }
+
+/// Bits of the seed that protects tables in memory from ids made to collide.
+pub(crate) fn seed() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().0
+}

@@ -10,7 +10,10 @@ const PERIOD: Duration = Duration::from_secs(5);
 
 /// One kind of warning.
 #[derive(Debug)]
-pub struct Throttle(Mutex<State>);
+pub struct Throttle {
+    period: Duration,
+    state: Mutex<State>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -21,10 +24,18 @@ struct State {
 impl Throttle {
     /// A kind of warning that was never logged.
     pub const fn new() -> Self {
-        Self(Mutex::new(State {
-            logged: None,
-            left_out: 0,
-        }))
+        Self::every(PERIOD)
+    }
+
+    /// As [`Self::new`], with another period.
+    pub const fn every(period: Duration) -> Self {
+        Self {
+            period,
+            state: Mutex::new(State {
+                logged: None,
+                left_out: 0,
+            }),
+        }
     }
 
     /// Whether to log this one; with the number of those left out since the last one logged.
@@ -33,8 +44,8 @@ impl Throttle {
     }
 
     fn pass_at(&self, now: Instant) -> Option<u64> {
-        let mut state = self.0.lock();
-        let recent = |logged: Instant| now.saturating_duration_since(logged) < PERIOD;
+        let mut state = self.state.lock();
+        let recent = |logged: Instant| now.saturating_duration_since(logged) < self.period;
         if state.logged.is_some_and(recent) {
             state.left_out += 1;
             return None;

@@ -2,11 +2,12 @@
 //!
 //! Works on the text: unknown fields, number formats and the order of keys come out byte for byte as they came in.
 
+use crate::catalog;
 use crate::envelope;
 use crate::event::Names;
 use crate::event_text::{as_text, object_fields, position_in, quote};
 use crate::ledger::times::Millis;
-use crate::topic::{SOURCE, Topic};
+use crate::topic::{SOURCE, Topic, Use};
 
 pub use crate::event_text::{DEPTH_MAX, EVENT_BYTES_MAX, EventError, syntax_error};
 
@@ -26,8 +27,8 @@ pub struct Enriched {
     pub text: String,
     /// Its id: its own, else the stamp's. An own id that is no string is given as its JSON text.
     pub event_id: String,
-    /// Key that the event names itself ([`envelope::cloud_events::BareEvent::key`]); for the record unless the caller
-    /// names one.
+    /// Key that the event names itself: the id of its item, or that of its envelope
+    /// ([`envelope::cloud_events::BareEvent::key`]); for the record unless the caller names one.
     pub key: Option<String>,
 }
 
@@ -90,6 +91,15 @@ pub fn enrich_for(topic: &Topic, event: &[u8], stamp: Stamp<'_>) -> Result<Enric
             ..enrich(bare.text.as_bytes(), stamp)?
         },
     };
+    if topic.usage == Use::Hold {
+        // Without the right key nothing of it could be compacted.
+        let key = catalog::key_of(&enriched.text);
+        let key = key.map_err(|fault| EventError::Undecidable(fault.to_string()))?;
+        return Ok(Enriched {
+            key: Some(key),
+            ..enriched
+        });
+    }
     let text = Some(enriched.text.as_bytes());
     match envelope::decode_record(text, &[], topic, &mut Names::default()) {
         Ok(_) => Ok(enriched),

@@ -42,6 +42,8 @@ pub enum Use {
     DecideByType,
     /// A stream of traffic: decoded, checked and counted; no decision is recorded for it.
     Observe,
+    /// What every instance holds in memory: it is compacted, and all of it is read at the start.
+    Hold,
     /// Of another tool: `[ingest.NAME]` says what its records mean.
     Ingest,
     /// Written by the service or by others for others; not consumed.
@@ -77,8 +79,11 @@ pub const DEAD_LETTERS: &str = "homeostat.dead-letters";
 /// Where alerts go, and one of the topics consumed.
 pub const SYSTEM_ALERTS: &str = "system.alerts";
 
-/// Every topic of SPEC §1, in its order.
-pub const TOPICS: [Topic; 20] = [
+/// The items that are recommended; the newest record of each is kept.
+pub const CATALOG_ITEMS: &str = "catalog.items";
+
+/// Every topic of SPEC §1, in its order, and the catalog's.
+pub const TOPICS: [Topic; 21] = [
     topic(
         "data.ingested",
         3,
@@ -179,6 +184,7 @@ pub const TOPICS: [Topic; 20] = [
         "recommendations_update",
         Use::Produce,
     ),
+    topic(CATALOG_ITEMS, 3, "catalog_item", Use::Hold),
 ];
 
 /// The topic of that name, if it is one of SPEC §1.

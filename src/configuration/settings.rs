@@ -15,6 +15,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
 use crate::authority::Authority;
+use crate::catalog::CatalogSection;
 use crate::schema;
 use crate::secrets::{InboundSecrets, Secret};
 use homeostat_actors::ports::connector::Connections;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub consumer: Consumer,
     /// Events that cannot be handled.
     pub dead_letters: DeadLetters,
+    /// Items that are recommended.
+    pub catalog: CatalogSection,
     /// Restarts of actors, and the watchdog.
     pub supervision: Supervision,
     /// The service's own log.

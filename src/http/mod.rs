@@ -7,6 +7,7 @@
 
 mod answers;
 mod body;
+mod catalog;
 mod connection_list;
 mod connection_traffic;
 mod connections;
@@ -40,6 +41,7 @@ mod topics;
 
 pub use crate::authority::{Authority, NoAuthority};
 pub use body::BODY_BYTES_MAX;
+pub use catalog::CatalogItems;
 pub use connections::CONNECTIONS_MAX;
 pub use control::Control;
 pub use cooldowns::Cooldowns;

@@ -8,6 +8,7 @@ use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::traffic::Traffic;
 
+use super::catalog::CatalogItems;
 use super::connection_list::InUse;
 use super::control::{self, Control};
 use super::cooldowns::Cooldowns;
@@ -36,6 +37,8 @@ pub struct ApiParts {
     pub decisions: Arc<dyn Decisions>,
     /// Where cooldowns and budgets are kept.
     pub cooldowns: Arc<dyn Cooldowns>,
+    /// Where items are kept.
+    pub catalog: Arc<dyn CatalogItems>,
     /// Whether the service does its work.
     pub health: Arc<dyn Health>,
     /// The supervision tree.
@@ -73,6 +76,7 @@ impl ApiParts {
             admission: Data::new(publish::Admission::new()),
         });
         let (decisions, cooldowns) = (Data::from(self.decisions), Data::from(self.cooldowns));
+        let catalog = Data::from(self.catalog);
         let (health, tree) = (Data::from(self.health), Data::from(self.tree));
         let stopped = Data::from(self.stopped);
         let in_use = Data::new(InUse {
@@ -92,6 +96,7 @@ impl ApiParts {
                 .app_data(reading.clone())
                 .app_data(decisions.clone())
                 .app_data(cooldowns.clone())
+                .app_data(catalog.clone())
                 .app_data(health.clone())
                 .app_data(tree.clone())
                 .app_data(stopped.clone())

@@ -27,6 +27,8 @@ pub enum Kind {
     UnknownDecision,
     /// No dead letter of this id.
     UnknownDeadLetter,
+    /// No item of this id.
+    UnknownItem,
     /// The body is no event.
     MalformedEvent,
     /// An event in an envelope or a form that is recognised and cannot be read.
@@ -103,6 +105,7 @@ impl Kind {
                 "unknown dead letter",
                 Code::NOT_FOUND,
             ),
+            Self::UnknownItem => ("unknown-item", "unknown item", Code::NOT_FOUND),
             Self::MalformedEvent => ("malformed-event", "malformed event", Code::BAD_REQUEST),
             Self::UnreadableForm => (
                 "unreadable-form",

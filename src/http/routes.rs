@@ -6,8 +6,8 @@ use actix_web::{HttpResponse, Resource};
 use super::problem::{Kind, Problem};
 use super::route::Route;
 use super::{
-    connection_list, control, cooldowns, dead_letters, decisions, document, inbound, index, ledger,
-    probes, publish, publish_lines, topics,
+    catalog, connection_list, control, cooldowns, dead_letters, decisions, document, inbound,
+    index, ledger, probes, publish, publish_lines, topics,
 };
 
 /// Every route.
@@ -27,6 +27,7 @@ pub fn table() -> Vec<Route> {
         dead_letters::resumption(),
         dead_letters::one(),
         cooldowns::route(),
+        catalog::route(),
         connection_list::route(),
         ledger::route(),
         topics::listing(),

@@ -117,6 +117,7 @@ pub fn usage(name: &str) -> String {
         Some(Use::Decide(role)) => format!("decided by {}", role.name()),
         Some(Use::DecideByType) => "decided by event type".to_owned(),
         Some(Use::Observe) => "observed".to_owned(),
+        Some(Use::Hold) => "held by every instance".to_owned(),
         Some(Use::Ingest) => "read by [ingest]".to_owned(),
         Some(Use::Produce) => "produced".to_owned(),
         None => "the service's own".to_owned(),

@@ -102,6 +102,14 @@ families! {
         "Entries that the fold of the ledger holds in memory, by kind.";
     ledger_voids = Counter "ledger_voids_total" ["reason"]
         "Ledger records without effect, by reason.";
+    catalog_items = Gauge "catalog_items" ["state"]
+        "Items of the catalog: known, or removed and remembered.";
+    catalog_bytes = Gauge "catalog_bytes" []
+        "Memory that the catalog takes, in bytes.";
+    catalog_records = Counter "catalog_records_total" ["outcome"]
+        "Records of catalog.items that were read, by what became of them: taken, removed, refused (the catalog is full), unreadable.";
+    catalog_left_out = Counter "catalog_left_out_total" ["what"]
+        "What the catalog did not take for its bounds: items, further fields of items, genres.";
     watchdog_steps = Counter "watchdog_steps_total" ["step"]
         "Steps taken by the watchdog to restart what made no progress.";
     publish_requests = Counter "publish_requests_total" ["outcome"]

@@ -29,13 +29,14 @@ use super::connections_now::ConnectionsNow;
 use super::observation::Observation;
 use super::state::ServiceState;
 use super::vitals::Vitals;
+use crate::catalog::CatalogNow;
 use crate::clock::SystemClock;
 use crate::configuration::{Configuration, Settings};
 use crate::http::{ACKNOWLEDGE_LIMIT, ApiParts, Control, Health};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
-use crate::random::fresh_id;
+use crate::random::{fresh_id, seed};
 
 /// Decisions kept in memory (SPEC §4); the ledger keeps them all.
 const DECISIONS_MAX: usize = 1_000;
@@ -121,6 +122,7 @@ impl Assembly {
             .collect();
         let longest = Duration::from_millis(settings.supervision.stall_max_ms);
         let state = ServiceState::new(Arc::clone(&clock), Arc::clone(&history), views)
+            .holding(CatalogNow::new(settings.catalog.bounds(), seed()))
             .on(Arc::clone(&log))
             .tells_of_held_beyond(longest);
         let (state, under_way) = (Arc::new(state), Arc::default());
@@ -162,6 +164,7 @@ impl Assembly {
             metrics: Arc::clone(&self.metrics),
             decisions: self.state(),
             cooldowns: self.state(),
+            catalog: self.state(),
             health: Arc::clone(&self.vitals) as Arc<dyn Health>,
             tree: self.state(),
             stopped: self.state(),

@@ -2,6 +2,7 @@
 //! the reverse order.
 
 mod assembly;
+mod catalog;
 mod connections_now;
 mod consumption;
 mod execution;
@@ -176,6 +177,10 @@ async fn start(
     tokio::select! {
         () = signals.any() => return Ok(Started::Interrupted),
         ready = prepare_topics(settings, log, &state) => ready?,
+    }
+    tokio::select! {
+        () = signals.any() => return Ok(Started::Interrupted),
+        read = catalog::read(settings, log, &state) => read?,
     }
     let roster = assembly.start_actors()?;
     state.running(roster.supervisor().clone(), Arc::clone(roster.partitions()));

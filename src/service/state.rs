@@ -9,6 +9,7 @@ use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::{EventLog, PartitionStatus};
 use homeostat_actors::supervision::Supervisor;
+use homeostat_logic::catalog::{CatalogItem, CatalogSettings};
 use homeostat_logic::history::{DecisionStory, Filter, Page, of_state};
 use homeostat_logic::ledger::listing::{ActiveBudget, ActiveCooldown};
 use homeostat_logic::ledger::record::{Id, Millis};
@@ -18,7 +19,8 @@ use super::execution::ExecutionGroup;
 use super::held::Held;
 use super::ledger_health::LedgerHealth;
 use super::unread::Unread;
-use crate::http::{Cooldowns, Decisions, Stopped, Tree};
+use crate::catalog::{CatalogNow, Followed};
+use crate::http::{CatalogItems, Cooldowns, Decisions, Stopped, Tree};
 
 /// Reasons against readiness that are set, beside those that are looked up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub(super) struct ServiceState {
     unread: Arc<Unread>,
     held: Held,
     log: Option<Arc<dyn EventLog>>,
+    catalog: Arc<CatalogNow>,
+    followed: OnceLock<Followed>,
 }
 
 /// The parts that exist once the actors run.
@@ -73,12 +77,20 @@ impl ServiceState {
             unread: Arc::default(),
             held: Held::default(),
             log: None,
+            catalog: Arc::new(CatalogNow::new(CatalogSettings::default(), 0)),
+            followed: OnceLock::new(),
         }
     }
 
     /// With the log that is asked why it cannot be reached.
     pub(super) fn on(mut self, log: Arc<dyn EventLog>) -> Self {
         self.log = Some(log);
+        self
+    }
+
+    /// With the catalog that it holds.
+    pub(super) fn holding(mut self, catalog: CatalogNow) -> Self {
+        self.catalog = Arc::new(catalog);
         self
     }
 
@@ -175,6 +187,21 @@ impl ServiceState {
         &self.held
     }
 
+    /// What is known of items.
+    pub(super) const fn catalog(&self) -> &Arc<CatalogNow> {
+        &self.catalog
+    }
+
+    /// The topic of items is read, for as long as the service runs.
+    pub(super) fn following(&self, followed: Followed) {
+        self.followed.get_or_init(|| followed);
+    }
+
+    /// How far the topic of items is read, once that began.
+    pub(super) fn followed(&self) -> Option<&Followed> {
+        self.followed.get()
+    }
+
     /// What time it is.
     pub(super) fn clock(&self) -> &dyn Clock {
         &*self.clock
@@ -244,5 +271,11 @@ impl Stopped for ServiceState {
             tracing::warn!(?resumed, "stopped partitions resumed by an operator");
         }
         resumed
+    }
+}
+
+impl CatalogItems for ServiceState {
+    fn item(&self, id: &str) -> Option<CatalogItem> {
+        self.catalog.read().get(id)
     }
 }

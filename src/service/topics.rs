@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homeostat_actors::ports::log::{EventLog, LogError, TopicSettings};
-use homeostat_logic::topic::{DEAD_LETTERS, LEDGER, TOPICS};
+use homeostat_logic::topic::{DEAD_LETTERS, LEDGER, TOPICS, Use};
 
 use super::ledger_health::Lost;
 use super::ledger_topic;
@@ -69,14 +69,21 @@ pub fn topics(settings: &Settings) -> Vec<TopicSettings> {
         replication_factor: settings.kafka.replication_factor,
         retention,
         append_time: false,
+        compacted: false,
     };
     // A fold of a truncated ledger is another fold (ledger-protocol V8), so age alone removes nothing of it.
     let ledger = TopicSettings {
         retention: None,
         append_time: true,
+        compacted: false,
         ..topic(LEDGER, settings.ledger.partitions)
     };
-    let specified = TOPICS.iter().map(|one| topic(one.name, one.partitions));
+    // Of what every instance holds, the newest record of each key is all that there is.
+    let specified = TOPICS.iter().map(|one| TopicSettings {
+        retention: retention.filter(|_| one.usage != Use::Hold),
+        compacted: one.usage == Use::Hold,
+        ..topic(one.name, one.partitions)
+    });
     specified
         .chain([ledger, topic(DEAD_LETTERS, DEAD_LETTER_PARTITIONS)])
         .collect()

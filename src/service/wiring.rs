@@ -13,6 +13,7 @@ use homeostat_logic::target::Target;
 
 use super::assembly::{kafka_settings, log_directory};
 use super::{exit, open_log, run, topics};
+use crate::catalog::{self, FileError};
 use crate::clock::SystemClock;
 use crate::command::{Checked, ConfiguredLog, Decides, IfMissing, OpenError, Wiring};
 use crate::configuration::{
@@ -65,7 +66,11 @@ impl Wiring for Service {
     fn check(&self, files: &[PathBuf]) -> Checked {
         let examined = examine(files, of_process());
         let warnings = examined.warnings.iter().map(ToString::to_string).collect();
-        let configuration = with_rules(examined.configuration);
+        let configuration = with_rules(examined.configuration).and_then(|configuration| {
+            let files = catalog::check(&configuration.settings.catalog);
+            let lines = |faults: Vec<FileError>| faults.iter().map(ToString::to_string).collect();
+            files.map(|()| configuration).map_err(lines)
+        });
         Checked {
             effective: configuration.map(|configuration| effective(&configuration)),
             warnings,

@@ -104,7 +104,9 @@ fn look(client: &BaseConsumer, partitions: &[(String, i32)], seen: &Seen) {
 
 /// Every partition that the service consumes.
 pub(crate) fn consumed() -> Vec<(String, i32)> {
-    let consumed = TOPICS.iter().filter(|topic| topic.usage != Use::Produce);
+    let consumed = TOPICS
+        .iter()
+        .filter(|topic| !matches!(topic.usage, Use::Produce | Use::Hold));
     consumed
         .flat_map(|topic| (0..topic.partitions).map(|partition| (topic.name.to_owned(), partition)))
         .collect()

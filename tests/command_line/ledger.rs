@@ -61,6 +61,7 @@ fn cut_ledger(folder: &Path, kept: Duration) {
             replication_factor: 1,
             retention: Some(kept),
             append_time: true,
+            compacted: false,
         };
         log.ensure_topics(vec![settings]).await.unwrap();
         let tick = NewRecord {

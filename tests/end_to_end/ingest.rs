@@ -38,6 +38,7 @@ fn payloads_of_tools_on_their_own_topics_are_decided() {
         replication_factor: 1,
         retention: None,
         append_time: false,
+        compacted: false,
     });
     run(log.ensure_topics(topics.to_vec())).unwrap();
     let service = Launch::new()

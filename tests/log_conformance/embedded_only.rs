@@ -294,7 +294,7 @@ fn records_older_than_the_retention_go_and_readers_go_on_at_the_low_watermark() 
 }
 
 #[test]
-fn beyond_the_size_limit_the_oldest_records_go_but_never_the_ledgers() {
+fn beyond_the_size_limit_the_oldest_records_go_but_never_the_ledgers_or_those_kept_by_key() {
     let directory = tempfile::tempdir().unwrap();
     let settings = EmbeddedSettings {
         max_bytes: Some(10_000),
@@ -308,6 +308,11 @@ fn beyond_the_size_limit_the_oldest_records_go_but_never_the_ledgers() {
             append_time: true,
             ..topic("ledger", 1)
         },
+        TopicSettings {
+            compacted: true,
+            retention: Some(Duration::from_millis(1)),
+            ..topic("items", 1)
+        },
     ]))
     .unwrap();
     let value = "x".repeat(1000);
@@ -316,8 +321,10 @@ fn beyond_the_size_limit_the_oldest_records_go_but_never_the_ledgers() {
             .map(|_| record("plain", partition, value.clone()))
             .collect();
         assert!(run(log.append(records)).iter().all(Result::is_ok));
-        let records = (0..5).map(|_| record("ledger", 0, value.clone())).collect();
-        assert!(run(log.append(records)).iter().all(Result::is_ok));
+        for kept in ["ledger", "items"] {
+            let records = (0..5).map(|_| record(kept, 0, value.clone())).collect();
+            assert!(run(log.append(records)).iter().all(Result::is_ok));
+        }
     }
     let marks = |name: &str| {
         run(log.describe_topics(vec![name.to_owned()]))
@@ -338,6 +345,7 @@ fn beyond_the_size_limit_the_oldest_records_go_but_never_the_ledgers() {
         .collect();
     assert_eq!(kept, [5, 5], "the oldest went, and no more than had to");
     assert_eq!(marks("ledger")[0].low, 0);
+    assert_eq!(marks("items")[0].low, 0, "neither by size nor by age");
 }
 
 #[test]

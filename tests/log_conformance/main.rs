@@ -45,6 +45,7 @@ conformance! {
     an_unknown_topic_or_partition_is_denied_and_its_neighbours_are_not
     a_record_that_is_too_large_is_refused
     topics_are_created_once_and_described
+    a_topic_that_is_kept_by_key_is_compacted
     a_topic_of_the_ledgers_kind_is_stamped_by_the_log_and_not_compacted
     a_member_gets_every_partition_and_every_record_in_order
     settled_records_are_not_delivered_again_after_a_restart_and_others_are

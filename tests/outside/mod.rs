@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+mod answers;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use homeostat::http::{
-    ApiParts, Authority, Control, Cooldowns, Decisions, Health, Readiness, Server, Stopped, Tree,
+    ApiParts, Authority, Control, Cooldowns, Decisions, Health, Readiness, Server, Tree,
 };
 use homeostat::metrics::Metrics;
 use homeostat::secrets::{InboundSecrets, Secret};
@@ -291,14 +293,6 @@ impl Tree for Answers {
     }
 }
 
-impl Stopped for Answers {
-    fn resume_stopped(&self, topic: Option<&str>) -> Vec<String> {
-        let stopped = ["data.ingested/0", "system.health/1"].into_iter();
-        let wanted = |one: &&str| topic.is_none_or(|topic| one.starts_with(topic));
-        stopped.filter(wanted).map(str::to_owned).collect()
-    }
-}
-
 impl Health for Answers {
     fn readiness(&self) -> Readiness {
         let reasons = self.not_ready.lock().unwrap().clone();
@@ -402,6 +396,7 @@ pub(crate) fn parts(
         metrics: metrics.clone(),
         decisions: answers.clone(),
         cooldowns: answers.clone(),
+        catalog: answers.clone(),
         health: answers.clone(),
         tree: answers.clone(),
         stopped: answers.clone(),

@@ -76,6 +76,7 @@ pub(crate) fn topic(name: &str, partitions: i32) -> TopicSettings {
         replication_factor: 1,
         retention: None,
         append_time: false,
+        compacted: false,
     }
 }
 

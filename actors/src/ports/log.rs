@@ -148,6 +148,9 @@ pub struct TopicSettings {
     /// (`cleanup.policy=delete`), never removes by size, and loses no acknowledged record as far as the number of copies
     /// allows: what the ledger needs.
     pub append_time: bool,
+    /// Of each key the newest record is kept, and age removes nothing: `cleanup.policy=compact`. The embedded log keeps
+    /// every record of such a topic, whatever its age, and none of them counts for its size.
+    pub compacted: bool,
 }
 
 /// What a topic is.

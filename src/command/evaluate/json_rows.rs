@@ -1,44 +1,26 @@
 //! JSON Lines: an object in each line, or the lines of `homeostat publish`, whose event is in `value`.
 
-use std::io::{BufRead, Read as _};
+use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
-use super::cell::Cell;
 use super::columns::Wanted;
 use super::sink::{Cells, Sink};
+use crate::tables::{Cell, Rows as _, each_line, json_cell};
 
-/// Longest line, in bytes.
-const LINE_MAX: u64 = 4 << 20;
-
-pub(super) fn read(mut text: impl BufRead, wanted: &Wanted, sink: &mut Sink) -> Result<(), String> {
+pub(super) fn read(text: impl BufRead, wanted: &Wanted, sink: &mut Sink<'_>) -> Result<(), String> {
     let mut names: Option<[Option<String>; 5]> = None;
-    let mut line = Vec::new();
-    for number in 1_u64.. {
-        line.clear();
-        let length = (&mut text)
-            .take(LINE_MAX)
-            .read_until(b'\n', &mut line)
-            .map_err(|error| error.to_string())?;
-        if length == 0 {
-            break;
-        }
-        if length as u64 == LINE_MAX {
-            return Err(format!("line {number} is longer than 4 MiB"));
-        }
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
+    each_line(text, |number, line| {
         let place = format_args!("line {number}");
-        let object = match serde_json::from_slice::<Value>(&line) {
+        let object = match serde_json::from_slice::<Value>(line) {
             Ok(Value::Object(object)) => event(object),
             Ok(_) => {
                 sink.fault(&place, "it is no JSON object");
-                continue;
+                return Ok(true);
             }
             Err(error) => {
                 sink.fault(&place, &format!("it is not JSON: {error}"));
-                continue;
+                return Ok(true);
             }
         };
         let names = match &mut names {
@@ -48,11 +30,11 @@ pub(super) fn read(mut text: impl BufRead, wanted: &Wanted, sink: &mut Sink) -> 
         let cells: Cells = std::array::from_fn(|place| {
             let name = names.get(place).and_then(Option::as_deref);
             let value = name.and_then(|name| object.get(name));
-            value.map_or(Cell::Missing, cell)
+            value.map_or(Cell::Missing, json_cell)
         });
-        sink.row(&place, &cells);
-    }
-    Ok(())
+        sink.take(&place, &cells);
+        Ok(true)
+    })
 }
 
 /// By the keys of the first object; type and weight can come later, so they are sought by their names in each.
@@ -75,19 +57,4 @@ fn event(mut object: Map<String, Value>) -> Map<String, Value> {
         return std::mem::take(event);
     }
     object
-}
-
-fn cell(value: &Value) -> Cell {
-    match value {
-        Value::Null => Cell::Missing,
-        Value::String(text) if text.trim().is_empty() => Cell::Missing,
-        Value::String(text) => Cell::Text(text.clone()),
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => Cell::Whole(number),
-            None => number.as_f64().map_or(Cell::Other("a number"), Cell::Real),
-        },
-        Value::Array(values) => Cell::List(values.iter().map(cell).collect()),
-        Value::Bool(_) => Cell::Other("true or false"),
-        Value::Object(_) => Cell::Other("an object"),
-    }
 }

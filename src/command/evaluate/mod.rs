@@ -1,10 +1,7 @@
 //! `homeostat evaluate FILE`: how good recommendations would have been on interactions of the past.
 
-mod cell;
 mod columns;
-mod csv_rows;
 mod json_rows;
-mod parquet_rows;
 mod report;
 mod sink;
 mod sweep;
@@ -212,18 +209,19 @@ fn read(arguments: &Arguments) -> Result<Dataset, Failure> {
     };
     let read = table::read(&arguments.file, &wanted).map_err(Failure::Failed)?;
     let name = arguments.file.display();
-    if read.unreadable > 0 {
-        let rest = read.unreadable.saturating_sub(read.shown.len() as u64);
+    let faults = &read.faults;
+    if faults.count > 0 {
+        let rest = faults.count.saturating_sub(faults.shown.len() as u64);
         let more = if rest > 0 {
             format!("\nand {rest} more")
         } else {
             String::new()
         };
-        let plural = if read.unreadable == 1 { "" } else { "s" };
+        let plural = if faults.count == 1 { "" } else { "s" };
         let found = format!(
             "{name}: {} row{plural} cannot be read:\n{}{more}",
-            read.unreadable,
-            super::text::printable(&read.shown.join("\n"))
+            faults.count,
+            super::text::printable(&faults.shown.join("\n"))
         );
         if !arguments.skip_unreadable {
             return Err(Failure::Failed(format!(

@@ -5,11 +5,9 @@ use std::fmt::Display;
 
 use homeostat_logic::recommend::evaluation::{Builder, Dataset, Row};
 
-use super::cell::Cell;
-use super::columns::USES;
+use super::columns::{USES, Wanted};
+use crate::tables::{Cell, Faults, Rows};
 
-/// Faults of rows that are shown.
-const SHOWN_MAX: usize = 5;
 /// A row that names more items than this is not read.
 const ITEMS_MAX: usize = 10_000;
 
@@ -17,55 +15,69 @@ const ITEMS_MAX: usize = 10_000;
 pub(super) type Cells = [Cell; 5];
 
 /// Takes rows as the readers find them.
-pub(super) struct Sink {
+pub(super) struct Sink<'a> {
+    wanted: &'a Wanted,
     builder: Builder,
-    in_order: bool,
     rows: u64,
-    unreadable: u64,
-    shown: Vec<String>,
+    faults: Faults,
+    /// Which of the cells of a row has which use.
+    places: [Option<usize>; 5],
 }
 
 /// What was read.
 pub(super) struct Read {
     pub(super) data: Dataset,
     /// Rows that could not be read.
-    pub(super) unreadable: u64,
-    /// What is wrong with the first of them, one line each.
-    pub(super) shown: Vec<String>,
+    pub(super) faults: Faults,
 }
 
-impl Sink {
-    pub(super) fn new(in_order: bool) -> Self {
+impl Rows for Sink<'_> {
+    fn columns(&mut self, present: &[String]) -> Result<Option<Vec<usize>>, String> {
+        let found = self.wanted.resolve(present)?;
+        let mut chosen = Vec::new();
+        self.places = found.map(|column| {
+            chosen.push(column?);
+            Some(chosen.len() - 1)
+        });
+        Ok(Some(chosen))
+    }
+
+    fn row(&mut self, place: &dyn Display, cells: &mut [Cell]) {
+        let cells = self.places.map(|place| {
+            let cell = place.and_then(|place| cells.get_mut(place));
+            cell.map_or(Cell::Missing, |cell| std::mem::replace(cell, Cell::Missing))
+        });
+        self.take(place, &cells);
+    }
+
+    fn fault(&mut self, place: &dyn Display, problem: &str) {
+        self.faults.add(place, problem);
+    }
+}
+
+impl<'a> Sink<'a> {
+    pub(super) fn new(wanted: &'a Wanted) -> Self {
         Self {
+            wanted,
             builder: Builder::default(),
-            in_order,
             rows: 0,
-            unreadable: 0,
-            shown: Vec::new(),
+            faults: Faults::default(),
+            places: [None; 5],
         }
     }
 
     pub(super) fn done(self) -> Read {
         Read {
             data: self.builder.build(),
-            unreadable: self.unreadable,
-            shown: self.shown,
+            faults: self.faults,
         }
     }
 
-    /// A row; `place` says where it is ("line 7").
-    pub(super) fn row(&mut self, place: &dyn Display, cells: &Cells) {
+    /// The cells of a row; `place` says where it is ("line 7").
+    pub(super) fn take(&mut self, place: &dyn Display, cells: &Cells) {
         self.rows += 1;
         if let Err(problem) = self.add(cells) {
-            self.fault(place, &problem);
-        }
-    }
-
-    /// Something that is no row.
-    pub(super) fn fault(&mut self, place: &dyn Display, problem: &str) {
-        self.unreadable += 1;
-        if self.shown.len() < SHOWN_MAX {
-            self.shown.push(format!("{place}: {problem}"));
+            self.faults.add(place, &problem);
         }
     }
 
@@ -80,7 +92,7 @@ impl Sink {
                 .ok_or_else(|| wrong(place, cell, "an id of 1 to 256 bytes"))
         };
         let user = id(0, user)?;
-        let time_ms = if self.in_order {
+        let time_ms = if self.wanted.in_order {
             i64::try_from(self.rows).unwrap_or(i64::MAX / 1_000) * 1_000
         } else {
             time.millis().ok_or_else(|| {

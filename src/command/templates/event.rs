@@ -110,8 +110,9 @@ fn topic_named(name: &str) -> Result<&'static Topic, String> {
 /// The topic that fixes the type, or the one on which any type may come.
 fn topic_of(event_type: &str) -> &'static Topic {
     let mut topics = TOPICS.iter();
-    let fixed =
-        topics.find(|topic| topic.event_type == event_type && !matches!(topic.usage, Use::Produce));
+    let fixed = topics.find(|topic| {
+        topic.event_type == event_type && !matches!(topic.usage, Use::Produce | Use::Hold)
+    });
     fixed.unwrap_or_else(alerts)
 }
 

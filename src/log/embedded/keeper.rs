@@ -47,7 +47,7 @@ fn run(shared: &Shared) {
 fn enforce_retention(shared: &Shared) -> Result<(), LogError> {
     let topics = shared.topics.all();
     let now = shared.now();
-    for topic in &topics {
+    for topic in topics.iter().filter(|topic| !topic.compacted) {
         let Some(retention) = topic.retention else {
             continue;
         };
@@ -62,12 +62,12 @@ fn enforce_retention(shared: &Shared) -> Result<(), LogError> {
     }
 }
 
-/// Trims the partition with the oldest record until the rest fits. Topics of the ledger's kind are left alone: a fold
-/// of a truncated log would decide differently.
+/// Trims the partition with the oldest record until the rest fits. Topics of the ledger's kind are left alone, because a fold
+/// of a truncated log would decide differently, and those that hold the newest record of each key.
 fn enforce_size(shared: &Shared, topics: &[Arc<Topic>], max_bytes: u64) -> Result<(), LogError> {
     let partitions: Vec<_> = topics
         .iter()
-        .filter(|topic| !topic.append_time)
+        .filter(|topic| !topic.append_time && !topic.compacted)
         .flat_map(|topic| &topic.partitions)
         .collect();
     loop {

@@ -47,7 +47,7 @@ use super::{MAX_RECORD_BYTES, blocking, partition_of_key, payload_size};
 pub struct EmbeddedSettings {
     /// Directory of the log; created when missing.
     pub directory: PathBuf,
-    /// Bytes of key, value and headers kept at most, over all topics without `append_time`; beyond it the oldest
+    /// Bytes of key, value and headers kept at most, over all topics without `append_time` that are not compacted; beyond it the oldest
     /// records go. `None` = unlimited.
     pub max_bytes: Option<u64>,
     /// How often retention is enforced.
@@ -203,9 +203,9 @@ impl EventLog for EmbeddedLog {
                 .iter()
                 .map(|partition| partition.extent().watermarks())
                 .collect(),
-            // This log stamps every record and never compacts.
+            // This log stamps every record.
             append_time: Some(true),
-            cleanup_policy: Some("delete".to_owned()),
+            cleanup_policy: Some(if topic.compacted { "compact" } else { "delete" }.to_owned()),
             retention_ms: Some(topic.retention.map_or(-1, |keep| {
                 i64::try_from(keep.as_millis()).unwrap_or(i64::MAX)
             })),

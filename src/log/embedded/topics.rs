@@ -22,6 +22,9 @@ pub(super) struct TopicRecord {
     partitions: u32,
     retention_ms: Option<u64>,
     append_time: bool,
+    /// Absent in logs of before there were such topics.
+    #[serde(default)]
+    compacted: bool,
 }
 
 /// Where a partition begins and ends.
@@ -85,6 +88,8 @@ pub(super) struct Topic {
     pub(super) retention: Option<Duration>,
     /// The ledger's kind: trimmed by age alone, never by size, since its fold needs all of its window.
     pub(super) append_time: bool,
+    /// What is there by key: nothing of it is removed, by age or by size, since its readers need all of it.
+    pub(super) compacted: bool,
     pub(super) partitions: Vec<Partition>,
 }
 
@@ -193,6 +198,7 @@ impl TopicRecord {
                 .retention
                 .map(|retention| u64::try_from(retention.as_millis()).unwrap_or(u64::MAX)),
             append_time: settings.append_time,
+            compacted: settings.compacted,
         })
     }
 
@@ -208,6 +214,7 @@ impl TopicRecord {
             name: name.to_owned(),
             retention: self.retention_ms.map(Duration::from_millis),
             append_time: self.append_time,
+            compacted: self.compacted,
             partitions: (0..self.partitions).map(partition).collect(),
         }
     }

@@ -32,6 +32,9 @@ const SETTINGS: Duration = Duration::from_secs(2);
 /// Brokers count a whole batch with its framing: the largest record and a little.
 const MAX_MESSAGE_BYTES: &str = "1310720";
 
+/// Brokers compact what is behind the newest segment: without this it would be a week old before that.
+const SEGMENT_MS: &str = "86400000";
+
 /// Pause before a topic just created is looked for again.
 const PROPAGATION: Duration = Duration::from_millis(20);
 
@@ -350,9 +353,14 @@ fn new_topic<'a>(topic: &'a TopicSettings, retention: &'a str) -> NewTopic<'a> {
         topic.partitions,
         TopicReplication::Fixed(topic.replication_factor),
     )
-    .set("cleanup.policy", "delete")
     .set("max.message.bytes", MAX_MESSAGE_BYTES)
     .set("retention.ms", retention);
+    let new = if topic.compacted {
+        new.set("cleanup.policy", "compact")
+            .set("segment.ms", SEGMENT_MS)
+    } else {
+        new.set("cleanup.policy", "delete")
+    };
     if !topic.append_time {
         return new;
     }

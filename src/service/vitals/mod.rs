@@ -3,6 +3,7 @@
 
 mod actors;
 mod alerts;
+mod catalog;
 mod connections;
 mod consumption;
 mod execution;
@@ -50,6 +51,7 @@ impl Vitals {
             Box::new(actors::Actors(state())),
             Box::new(alerts::Alerts(state())),
             Box::new(held::HeldPartitions::new(state())),
+            Box::new(catalog::Items(state())),
         ];
         Self {
             parts,

@@ -181,6 +181,19 @@ pub(crate) fn topics_are_created_once_and_described(world: &World) {
     assert_eq!(described[0].partitions, [marks(0), marks(5), marks(0)]);
 }
 
+pub(crate) fn a_topic_that_is_kept_by_key_is_compacted(world: &World) {
+    let log = world.open();
+    let name = unique("items");
+    run(log.ensure_topics(vec![TopicSettings {
+        compacted: true,
+        ..topic(&name, 1)
+    }]))
+    .unwrap();
+    fill(&log, &name, 0, 0, 1);
+    let described = run(log.describe_topics(vec![name])).unwrap();
+    assert_eq!(described[0].cleanup_policy.as_deref(), Some("compact"));
+}
+
 pub(crate) fn a_topic_of_the_ledgers_kind_is_stamped_by_the_log_and_not_compacted(world: &World) {
     let log = world.open();
     let name = unique("ledger");

@@ -7,17 +7,21 @@ use parquet::file::reader::{FileReader as _, SerializedFileReader};
 use parquet::record::Field;
 use parquet::schema::types::Type;
 
-use super::cell::Cell;
-use super::columns::Wanted;
-use super::sink::{Cells, Sink};
+use super::{Cell, Rows};
 
-pub(super) fn read(file: File, wanted: &Wanted, sink: &mut Sink) -> Result<(), String> {
+/// Reads the whole table.
+///
+/// # Errors
+/// It cannot be read on, or its columns are of no use.
+pub(crate) fn read(file: File, rows: &mut dyn Rows) -> Result<(), String> {
     let reader = SerializedFileReader::new(file).map_err(|error| error.to_string())?;
     let schema = reader.metadata().file_metadata().schema();
     let fields = schema.get_fields();
     let present: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
-    let columns = wanted.resolve(&present)?;
-    let mut needed: Vec<usize> = columns.iter().flatten().copied().collect();
+    let Some(columns) = rows.columns(&present)? else {
+        return Ok(());
+    };
+    let mut needed = columns.clone();
     needed.sort_unstable();
     needed.dedup();
     let chosen = needed
@@ -28,23 +32,30 @@ pub(super) fn read(file: File, wanted: &Wanted, sink: &mut Sink) -> Result<(), S
         .with_fields(chosen.collect())
         .build()
         .map_err(|error| error.to_string())?;
-    let places = columns.map(|column| needed.iter().position(|one| Some(*one) == column));
-    let rows = reader
+    let places = columns.iter();
+    let places: Vec<Option<usize>> = places
+        .map(|column| needed.iter().position(|one| one == column))
+        .collect();
+    let read = reader
         .get_row_iter(Some(projection))
         .map_err(|error| error.to_string())?;
-    for (number, row) in (1_u64..).zip(rows) {
+    for (number, row) in (1_u64..).zip(read) {
         let row = row.map_err(|error| format!("row {number}: {error}"))?;
         let found: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
-        let cells: Cells = places.map(|place| {
-            let field = place.and_then(|place| found.get(place));
-            field.map_or(Cell::Missing, |field| cell(field))
-        });
-        sink.row(&format_args!("row {number}"), &cells);
+        let mut cells: Vec<Cell> = places
+            .iter()
+            .map(|place| {
+                let field = place.and_then(|place| found.get(place));
+                field.map_or(Cell::Missing, |field| cell(field))
+            })
+            .collect();
+        rows.row(&format_args!("row {number}"), &mut cells);
     }
     Ok(())
 }
 
 fn cell(field: &Field) -> Cell {
+    let other = |kind| Cell::Other(kind, field.to_string());
     match field {
         Field::Null => Cell::Missing,
         Field::Byte(number) => Cell::Whole((*number).into()),
@@ -55,7 +66,7 @@ fn cell(field: &Field) -> Cell {
         Field::UShort(number) => Cell::Whole((*number).into()),
         Field::UInt(number) => Cell::Whole((*number).into()),
         Field::ULong(number) => {
-            i64::try_from(*number).map_or(Cell::Other("a number beyond 2^63"), Cell::Whole)
+            i64::try_from(*number).map_or_else(|_| other("a number beyond 2^63"), Cell::Whole)
         }
         Field::Float(number) => Cell::Real((*number).into()),
         Field::Double(number) => Cell::Real(*number),
@@ -63,15 +74,23 @@ fn cell(field: &Field) -> Cell {
         Field::Str(text) => Cell::Text(text.clone()),
         Field::Bytes(bytes) => match std::str::from_utf8(bytes.data()) {
             Ok(text) => Cell::Text(text.to_owned()),
-            Err(_) => Cell::Other("bytes"),
+            Err(_) => other("bytes"),
         },
         Field::Date(days) => Cell::Millis(i64::from(*days) * 86_400_000),
         Field::TimestampMillis(millis) => Cell::Millis(*millis),
         Field::TimestampMicros(micros) => Cell::Millis(micros.div_euclid(1_000)),
         Field::ListInternal(list) => Cell::List(list.elements().iter().map(cell).collect()),
-        Field::Bool(_) => Cell::Other("true or false"),
-        Field::Float16(_) | Field::Decimal(_) => Cell::Other("a decimal number"),
-        Field::TimeMillis(_) | Field::TimeMicros(_) => Cell::Other("a time of day"),
-        Field::Group(_) | Field::MapInternal(_) => Cell::Other("an object"),
+        Field::Bool(flag) => Cell::Flag(*flag),
+        Field::Float16(_) | Field::Decimal(_) => other("a decimal number"),
+        Field::TimeMillis(_) | Field::TimeMicros(_) => other("a time of day"),
+        Field::Group(row) => {
+            let fields = row.get_column_iter();
+            Cell::Object(
+                fields
+                    .map(|(name, field)| (name.clone(), cell(field)))
+                    .collect(),
+            )
+        }
+        Field::MapInternal(_) => other("a map"),
     }
 }

@@ -4,11 +4,13 @@ use std::io::BufRead;
 
 use csv::{ReaderBuilder, StringRecord};
 
-use super::cell::Cell;
-use super::columns::Wanted;
-use super::sink::{Cells, Sink};
+use super::{Cell, Rows};
 
-pub(super) fn read(mut text: impl BufRead, wanted: &Wanted, sink: &mut Sink) -> Result<(), String> {
+/// Reads the whole table; every cell is text, an empty one is missing.
+///
+/// # Errors
+/// It cannot be read on, has no header, or its columns are of no use.
+pub(crate) fn read(mut text: impl BufRead, rows: &mut dyn Rows) -> Result<(), String> {
     let start = text.fill_buf().map_err(|error| error.to_string())?;
     let header = start
         .split(|byte| *byte == b'\n')
@@ -41,20 +43,24 @@ pub(super) fn read(mut text: impl BufRead, wanted: &Wanted, sink: &mut Sink) -> 
             present.join(", ")
         ));
     }
-    let columns = wanted.resolve(&present)?;
+    let Some(columns) = rows.columns(&present)? else {
+        return Ok(());
+    };
+    let mut cells = vec![Cell::Missing; columns.len()];
     let mut record = StringRecord::new();
     loop {
         let line = reader.position().line();
         match reader.read_record(&mut record) {
             Ok(false) => return Ok(()),
             Ok(true) => {
-                let cells: Cells = columns.map(|column| {
-                    let text = column.and_then(|column| record.get(column));
-                    text.filter(|text| !text.trim().is_empty())
-                        .map_or(Cell::Missing, |text| Cell::Text(text.to_owned()))
-                });
+                for (cell, column) in cells.iter_mut().zip(&columns) {
+                    let text = record.get(*column);
+                    *cell = text
+                        .filter(|text| !text.trim().is_empty())
+                        .map_or(Cell::Missing, |text| Cell::Text(text.to_owned()));
+                }
                 let line = record.position().map_or(line, csv::Position::line);
-                sink.row(&format_args!("line {line}"), &cells);
+                rows.row(&format_args!("line {line}"), &mut cells);
             }
             Err(error) => {
                 let line = error.position().map_or(line, csv::Position::line);
@@ -65,7 +71,7 @@ pub(super) fn read(mut text: impl BufRead, wanted: &Wanted, sink: &mut Sink) -> 
                     csv::ErrorKind::Utf8 { .. } => "it is not UTF-8".to_owned(),
                     _ => return Err(error.to_string()),
                 };
-                sink.fault(&format_args!("line {line}"), &problem);
+                rows.fault(&format_args!("line {line}"), &problem);
             }
         }
     }

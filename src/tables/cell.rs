@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat};
+use serde_json::Value;
 
 /// A value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Cell {
+pub(crate) enum Cell {
     /// There is none.
     Missing,
     /// Text.
@@ -19,13 +20,17 @@ pub(super) enum Cell {
     Millis(i64),
     /// Several values.
     List(Vec<Self>),
-    /// Something else, named.
-    Other(&'static str),
+    /// True or false.
+    Flag(bool),
+    /// Named values.
+    Object(Vec<(String, Self)>),
+    /// Something else: what it is, and how it is written.
+    Other(&'static str, String),
 }
 
 impl Cell {
     /// What is shown of it in a message.
-    pub(super) fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         match self {
             Self::Missing => "nothing".to_owned(),
             Self::Text(text) => {
@@ -36,12 +41,14 @@ impl Cell {
             Self::Real(number) => number.to_string(),
             Self::Millis(millis) => format!("the time {millis}"),
             Self::List(_) => "a list".to_owned(),
-            Self::Other(kind) => (*kind).to_owned(),
+            Self::Flag(flag) => flag.to_string(),
+            Self::Object(_) => "an object".to_owned(),
+            Self::Other(kind, _) => (*kind).to_owned(),
         }
     }
 
     /// As an id: 7, 7.0 and "7" are one.
-    pub(super) fn id(&self) -> Option<Cow<'_, str>> {
+    pub(crate) fn id(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text.trim())),
             Self::Whole(number) => Some(Cow::Owned(number.to_string())),
@@ -52,7 +59,7 @@ impl Cell {
     }
 
     /// As milliseconds since 1970. A number's unit follows from its size: seconds, milliseconds, microseconds or nanoseconds.
-    pub(super) fn millis(&self) -> Option<i64> {
+    pub(crate) fn millis(&self) -> Option<i64> {
         match self {
             Self::Millis(millis) => Some(*millis),
             Self::Whole(number) => Some(scaled(*number)),
@@ -62,8 +69,29 @@ impl Cell {
         }
     }
 
+    /// As a value of JSON: a time as RFC 3339, what JSON has no form for as text.
+    pub(crate) fn json(&self) -> Value {
+        match self {
+            Self::Missing => Value::Null,
+            Self::Text(text) | Self::Other(_, text) => Value::from(text.as_str()),
+            Self::Whole(number) => Value::from(*number),
+            Self::Real(number) => Value::from(*number),
+            Self::Millis(millis) => DateTime::from_timestamp_millis(*millis).map_or_else(
+                || Value::from(*millis),
+                |time| Value::from(time.to_rfc3339_opts(SecondsFormat::Millis, true)),
+            ),
+            Self::Flag(flag) => Value::from(*flag),
+            Self::List(cells) => cells.iter().map(Self::json).collect(),
+            Self::Object(fields) => {
+                let fields = fields.iter();
+                let fields = fields.map(|(name, cell)| (name.clone(), cell.json()));
+                Value::Object(fields.collect())
+            }
+        }
+    }
+
     /// As a weight; a number, also as text.
-    pub(super) fn weight(&self) -> Option<f64> {
+    pub(crate) fn weight(&self) -> Option<f64> {
         let weight = match self {
             Self::Whole(number) => *number as f64,
             Self::Real(number) => *number,
@@ -175,7 +203,9 @@ mod tests {
         for cell in [
             Cell::Missing,
             Cell::Text(String::new()),
-            Cell::Other("an object"),
+            Cell::Flag(true),
+            Cell::Object(Vec::new()),
+            Cell::Other("a time of day", "12:00".to_owned()),
         ] {
             assert_eq!(cell.id(), None, "{cell:?}");
         }
