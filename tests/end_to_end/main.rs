@@ -12,6 +12,7 @@
 )]
 
 mod bulkheads;
+mod catalog;
 mod census;
 mod crash;
 mod dead_letters;
