@@ -20,3 +20,4 @@ mod random;
 mod schema;
 pub mod secrets;
 pub mod service;
+pub mod store;

@@ -17,6 +17,7 @@ use serde::{Deserialize, Deserializer};
 use crate::authority::Authority;
 use crate::schema;
 use crate::secrets::{InboundSecrets, Secret};
+use crate::store::{Store, StoreSettings};
 use homeostat_actors::ports::connector::Connections;
 
 /// A day in milliseconds: the bound of pauses and limits that are not part of the ledger.
@@ -47,6 +48,8 @@ pub struct Settings {
     pub ledger: Ledger,
     /// Reading events.
     pub consumer: Consumer,
+    /// Where users are kept.
+    pub store: Store,
     /// Events that cannot be handled.
     pub dead_letters: DeadLetters,
     /// Restarts of actors, and the watchdog.
@@ -65,6 +68,9 @@ pub struct Settings {
     /// The connections, and which actions they carry out.
     #[serde(skip)]
     pub connections: Connections,
+    /// Where users are kept, references resolved.
+    #[serde(skip)]
+    pub user_store: StoreSettings,
 }
 
 /// Section `[http]`.
