@@ -22,3 +22,4 @@ mod schema;
 pub mod secrets;
 pub mod service;
 mod tables;
+pub mod store;

@@ -13,11 +13,13 @@ use super::layers::Entry;
 use super::security::Security;
 use super::settings::Settings;
 use super::{Trials, connections, layers, schema};
+use crate::connectors::kit::Compile;
 use crate::connectors::kit::samples::Samples;
 use crate::log::kafka::options;
 use crate::secrets::{
     InboundSecrets, Secret, SecretError, is_quoted, is_reference, resolve, resolve_word,
 };
+use crate::store::{self, Store, StoreSettings};
 
 /// What building needs, and the faults it finds.
 pub(super) struct Build<'a> {
@@ -57,12 +59,14 @@ impl Build<'_> {
         let inbound_secrets = self.inbound();
         let kafka_options = self.client_options();
         let connections = self.connections(samples);
+        let user_store = self.user_store()?;
         let table = self.sections(&schema::keys_of::<Settings>());
         Some(Settings {
             operator_token,
             inbound_secrets,
             kafka_options,
             connections,
+            user_store,
             ..self.typed(table)?
         })
     }
@@ -128,6 +132,17 @@ impl Build<'_> {
                 .filter_map(|key| self.word("inbound", key))
                 .collect(),
         }
+    }
+
+    fn user_store(&mut self) -> Option<StoreSettings> {
+        let entry = self.root.at(&["store"])?;
+        let section: Store = self.typed(entry.to_value().try_into().ok()?)?;
+        let mut compile = Compile::new(self.environment);
+        let compiled = store::settings::compile(&section, &mut compile);
+        let placed = |problem| connections::placed(problem, entry, "store");
+        self.faults.extend(compile.problems.into_iter().map(placed));
+        self.warnings.extend(compile.doubts.into_iter().map(placed));
+        compiled
     }
 
     fn client_options(&mut self) -> BTreeMap<String, Secret> {

@@ -35,7 +35,7 @@ pub(crate) use faults::nearest;
 pub use faults::{Fault, Origin};
 pub use schema::published as json_schema;
 pub use settings::{
-    Consumer, Durability, Http, Ingest, Kafka, Ledger, Log, LogFormat, LogOutput, Settings,
+    Consumer, Durability, Http, Ingest, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Store,
     Supervision,
 };
 

@@ -18,6 +18,7 @@ use crate::authority::Authority;
 use crate::catalog::CatalogSection;
 use crate::schema;
 use crate::secrets::{InboundSecrets, Secret};
+use crate::store::{Store, StoreSettings};
 use homeostat_actors::ports::connector::Connections;
 
 /// A day in milliseconds: the bound of pauses and limits that are not part of the ledger.
@@ -48,6 +49,8 @@ pub struct Settings {
     pub ledger: Ledger,
     /// Reading events.
     pub consumer: Consumer,
+    /// Where users are kept.
+    pub store: Store,
     /// Events that cannot be handled.
     pub dead_letters: DeadLetters,
     /// Items that are recommended.
@@ -68,6 +71,9 @@ pub struct Settings {
     /// The connections, and which actions they carry out.
     #[serde(skip)]
     pub connections: Connections,
+    /// Where users are kept, references resolved.
+    #[serde(skip)]
+    pub user_store: StoreSettings,
 }
 
 /// Section `[http]`.

@@ -19,5 +19,6 @@ mod loading;
 mod mistakes;
 mod reference;
 mod relations;
+mod store;
 mod texts;
 mod values;

@@ -1,0 +1,44 @@
+//! The user store adapters behind [`homeostat_actors::ports::user_store::UserStore`]: [`embedded`] (no server, one instance) and
+//! [`redis`] (shared by all instances). docs/store.md says what they keep and how.
+
+pub mod embedded;
+mod folded;
+pub mod redis;
+pub(crate) mod settings;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use homeostat_actors::ports::user_store::UserStore;
+
+pub use self::settings::{Store, StoreSettings};
+
+/// Folder of the embedded store, below `data_dir`.
+const FOLDER: &str = "users";
+
+/// Why a user store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The embedded one.
+    #[error(transparent)]
+    Embedded(#[from] embedded::OpenError),
+    /// No thread could be started for Redis.
+    #[error("the user store cannot start: {0}; raise the limit of threads of this user")]
+    Thread(std::io::Error),
+}
+
+/// Opens the user store of a configuration (`Settings::user_store`, `Settings::data_dir`). The embedded one is read here, which
+/// blocks. Redis is connected to in the background: while it is away, calls answer `Unavailable`.
+///
+/// # Errors
+/// The embedded store is damaged or in use by another process.
+pub fn open(settings: &StoreSettings, data_dir: &Path) -> Result<Arc<dyn UserStore>, OpenError> {
+    let lifetimes = settings.lifetimes;
+    Ok(match &settings.redis {
+        Some(redis) => Arc::new(redis::RedisStore::start(redis.clone(), lifetimes)?),
+        None => {
+            let directory = data_dir.join(FOLDER);
+            Arc::new(embedded::EmbeddedStore::open(&directory, lifetimes)?)
+        }
+    })
+}
