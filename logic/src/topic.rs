@@ -76,6 +76,8 @@ pub const LEDGER: &str = "homeostat.ledger";
 pub const DEAD_LETTERS: &str = "homeostat.dead-letters";
 /// Where alerts go, and one of the topics consumed.
 pub const SYSTEM_ALERTS: &str = "system.alerts";
+/// Updates of recommendations, which every instance hands to the users who are connected to it.
+pub const PUSH_RECOMMENDATIONS: &str = "push.recommendations";
 
 /// Every topic of SPEC §1, in its order.
 pub const TOPICS: [Topic; 20] = [
@@ -174,7 +176,7 @@ pub const TOPICS: [Topic; 20] = [
         Use::Produce,
     ),
     topic(
-        "push.recommendations",
+        PUSH_RECOMMENDATIONS,
         3,
         "recommendations_update",
         Use::Produce,

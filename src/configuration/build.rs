@@ -18,6 +18,7 @@ use crate::log::kafka::options;
 use crate::secrets::{
     InboundSecrets, Secret, SecretError, is_quoted, is_reference, resolve, resolve_word,
 };
+use crate::user_secret::UserSecret;
 
 /// What building needs, and the faults it finds.
 pub(super) struct Build<'a> {
@@ -55,12 +56,14 @@ impl Build<'_> {
     fn settings(&mut self, samples: Option<&Samples>) -> Option<Settings> {
         let operator_token = self.word("http", "operator_token");
         let inbound_secrets = self.inbound();
+        let user_secret = self.user_secret();
         let kafka_options = self.client_options();
         let connections = self.connections(samples);
         let table = self.sections(&schema::keys_of::<Settings>());
         Some(Settings {
             operator_token,
             inbound_secrets,
+            user_secret,
             kafka_options,
             connections,
             ..self.typed(table)?
@@ -128,6 +131,24 @@ impl Build<'_> {
                 .filter_map(|key| self.word("inbound", key))
                 .collect(),
         }
+    }
+
+    /// Empty = users need no token.
+    fn user_secret(&mut self) -> UserSecret {
+        let path = ["recommendations", "push_secret"];
+        let Some(entry) = self.root.at(&path) else {
+            return UserSecret::default();
+        };
+        let reference = entry.leaf().and_then(Value::as_str).unwrap_or_default();
+        UserSecret::resolve(reference, self.environment).unwrap_or_else(|error| {
+            self.faults.push(Fault {
+                origin: entry.origin.clone(),
+                key: path.join("."),
+                problem: error.to_string(),
+                remedy: error.remedy().to_owned(),
+            });
+            UserSecret::default()
+        })
     }
 
     fn client_options(&mut self) -> BTreeMap<String, Secret> {

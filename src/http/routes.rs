@@ -7,7 +7,7 @@ use super::problem::{Kind, Problem};
 use super::route::Route;
 use super::{
     connection_list, control, cooldowns, dead_letters, decisions, document, inbound, index, ledger,
-    probes, publish, publish_lines, topics,
+    probes, publish, publish_lines, topics, users,
 };
 
 /// Every route.
@@ -29,6 +29,8 @@ pub fn table() -> Vec<Route> {
         cooldowns::route(),
         connection_list::route(),
         ledger::route(),
+        users::stream::route(),
+        users::websocket::route(),
         topics::listing(),
         topics::one(),
         control::route(),

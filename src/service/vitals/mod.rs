@@ -8,6 +8,7 @@ mod consumption;
 mod execution;
 mod held;
 mod ledger;
+mod push;
 mod start;
 mod vital;
 
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 use homeostat_actors::supervision::{RunningWatchdog, Supervisor, Watch, Watchdog};
 use tokio::sync::watch;
 
+pub(super) use self::push::Pushing;
 use self::vital::{Vital, Watching, end_process};
 use super::connections_now::ConnectionsNow;
 use super::state::ServiceState;
@@ -39,6 +41,7 @@ impl Vitals {
         state: &Arc<ServiceState>,
         under_way: &Arc<AtomicUsize>,
         connections: ConnectionsNow,
+        pushing: Pushing,
     ) -> Self {
         let state = || Arc::clone(state);
         let parts: Vec<Box<dyn Vital>> = vec![
@@ -50,6 +53,7 @@ impl Vitals {
             Box::new(actors::Actors(state())),
             Box::new(alerts::Alerts(state())),
             Box::new(held::HeldPartitions::new(state())),
+            Box::new(pushing),
         ];
         Self {
             parts,
