@@ -36,6 +36,7 @@ pub mod naming;
 pub mod offsets;
 pub mod params;
 pub mod payload_fault;
+pub mod push;
 pub mod raw_json;
 pub mod recommend;
 pub mod rules;

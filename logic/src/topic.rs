@@ -78,6 +78,8 @@ pub const LEDGER: &str = "homeostat.ledger";
 pub const DEAD_LETTERS: &str = "homeostat.dead-letters";
 /// Where alerts go, and one of the topics consumed.
 pub const SYSTEM_ALERTS: &str = "system.alerts";
+/// Updates of recommendations, which every instance hands to the users who are connected to it.
+pub const PUSH_RECOMMENDATIONS: &str = "push.recommendations";
 
 /// The items that are recommended; the newest record of each is kept.
 pub const CATALOG_ITEMS: &str = "catalog.items";
@@ -179,7 +181,7 @@ pub const TOPICS: [Topic; 21] = [
         Use::Produce,
     ),
     topic(
-        "push.recommendations",
+        PUSH_RECOMMENDATIONS,
         3,
         "recommendations_update",
         Use::Produce,

@@ -16,6 +16,7 @@ mod suggested;
 mod templates;
 mod text;
 mod topics;
+mod users;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -34,6 +35,7 @@ use homeostat_logic::target::Target;
 
 use crate::configuration::json_schema;
 use crate::connectors::Examined;
+use crate::secrets::Secret;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,6 +52,7 @@ Examples:
   homeostat pause --reason release                   hold every action back until resume
   homeostat override cancel ID --reason later        an order about one action
   homeostat evaluate interactions.csv                how good recommendations would have been
+  homeostat users token 4711 --valid 8h              a token with which a user gets his updates
   homeostat topics list --url http://127.0.0.1:8470  partitions and offsets, of a running service
 
 Configuration: built-in defaults, then each --config FILE in order, then the environment
@@ -141,6 +144,8 @@ enum Command {
     Ledger(ledger::Arguments),
     /// Measure recommendations on interactions of the past, beside popularity and item-kNN.
     Evaluate(evaluate::Arguments),
+    /// Print a token with which a user reads his recommendations.
+    Users(users::Arguments),
     /// Print a completion script for a shell.
     #[command(
         after_help = "Example: homeostat completions bash > ~/.local/share/bash-completion/completions/homeostat"
@@ -172,6 +177,12 @@ pub trait Wiring {
     /// # Errors
     /// Faults of the configuration; templates are compiled and not tried.
     fn decides(&self, files: &[PathBuf]) -> Result<Decides, Vec<String>>;
+
+    /// The secret that signs users' tokens; `None`: users need no token.
+    ///
+    /// # Errors
+    /// Faults of the configuration.
+    fn user_secret(&self, files: &[PathBuf]) -> Result<Option<Secret>, Vec<String>>;
 
     /// Every fault and warning of the configuration.
     fn check(&self, files: &[PathBuf]) -> Checked;
@@ -322,6 +333,7 @@ pub fn main(wiring: &dyn Wiring) -> ExitCode {
         Command::Override(arguments) => block_on(control::order(&arguments)),
         Command::Ledger(arguments) => block_on(ledger::ledger(&arguments, wiring, files)),
         Command::Evaluate(arguments) => evaluate::run(&arguments),
+        Command::Users(arguments) => users::users(&arguments, wiring, files),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "homeostat", &mut script);

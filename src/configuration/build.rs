@@ -20,6 +20,7 @@ use crate::secrets::{
     InboundSecrets, Secret, SecretError, is_quoted, is_reference, resolve, resolve_word,
 };
 use crate::store::{self, Store, StoreSettings};
+use crate::user_secret::UserSecret;
 
 /// What building needs, and the faults it finds.
 pub(super) struct Build<'a> {
@@ -57,6 +58,7 @@ impl Build<'_> {
     fn settings(&mut self, samples: Option<&Samples>) -> Option<Settings> {
         let operator_token = self.word("http", "operator_token");
         let inbound_secrets = self.inbound();
+        let user_secret = self.user_secret();
         let kafka_options = self.client_options();
         let connections = self.connections(samples);
         let user_store = self.user_store()?;
@@ -64,6 +66,7 @@ impl Build<'_> {
         Some(Settings {
             operator_token,
             inbound_secrets,
+            user_secret,
             kafka_options,
             connections,
             user_store,
@@ -143,6 +146,24 @@ impl Build<'_> {
         self.faults.extend(compile.problems.into_iter().map(placed));
         self.warnings.extend(compile.doubts.into_iter().map(placed));
         compiled
+    }
+
+    /// Empty = users need no token.
+    fn user_secret(&mut self) -> UserSecret {
+        let path = ["recommendations", "push_secret"];
+        let Some(entry) = self.root.at(&path) else {
+            return UserSecret::default();
+        };
+        let reference = entry.leaf().and_then(Value::as_str).unwrap_or_default();
+        UserSecret::resolve(reference, self.environment).unwrap_or_else(|error| {
+            self.faults.push(Fault {
+                origin: entry.origin.clone(),
+                key: path.join("."),
+                problem: error.to_string(),
+                remedy: error.remedy().to_owned(),
+            });
+            UserSecret::default()
+        })
     }
 
     fn client_options(&mut self) -> BTreeMap<String, Secret> {

@@ -16,6 +16,7 @@ mod files;
 mod intervals;
 mod kind;
 mod layers;
+mod recommendations;
 mod relations;
 mod schema;
 mod security;
@@ -33,6 +34,7 @@ pub use effective::effective;
 pub use environment::{PREFIX, of_process};
 pub(crate) use faults::nearest;
 pub use faults::{Fault, Origin};
+pub use recommendations::{Push, Recommendations};
 pub use schema::published as json_schema;
 pub use settings::{
     Consumer, Durability, Http, Ingest, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Store,

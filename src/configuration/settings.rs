@@ -14,11 +14,13 @@ use homeostat_logic::ledger::record::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
 
+use super::recommendations::Recommendations;
 use crate::authority::Authority;
 use crate::catalog::CatalogSection;
 use crate::schema;
 use crate::secrets::{InboundSecrets, Secret};
 use crate::store::{Store, StoreSettings};
+use crate::user_secret::UserSecret;
 use homeostat_actors::ports::connector::Connections;
 
 /// A day in milliseconds: the bound of pauses and limits that are not part of the ledger.
@@ -57,6 +59,8 @@ pub struct Settings {
     pub catalog: CatalogSection,
     /// Restarts of actors, and the watchdog.
     pub supervision: Supervision,
+    /// Recommendations to users.
+    pub recommendations: Recommendations,
     /// The service's own log.
     pub log_output: LogOutput,
     /// The operator's token, resolved; `None` = no orders are accepted.
@@ -65,6 +69,9 @@ pub struct Settings {
     /// What senders of other tools' payloads have to show, resolved.
     #[serde(skip)]
     pub inbound_secrets: InboundSecrets,
+    /// The secret of users' tokens, resolved.
+    #[serde(skip)]
+    pub user_secret: UserSecret,
     /// Options of the Kafka client by librdkafka's names, references resolved. Never printed.
     #[serde(skip)]
     pub kafka_options: BTreeMap<String, Secret>,

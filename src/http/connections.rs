@@ -4,6 +4,7 @@
 //!   one is always let in.
 //! - At most half as many requests run at once; further ones are answered 503. Probes and metrics are exempt, so there is
 //!   always a connection that may be closed.
+//! - A connection over which a user is pushed updates leaves the table: the hub bounds those ([`crate::push`]).
 //! - A connection on which no request begins for [`IDLE_LIMIT`] is closed, also when its client sends a byte now and then:
 //!   actix itself limits the time of the first head only.
 
@@ -65,8 +66,9 @@ pub(super) struct Underway {
 }
 
 impl Connections {
-    /// As many as the process may open files for, at most [`CONNECTIONS_MAX`].
-    pub(super) fn within_file_limit() -> Arc<Self> {
+    /// As many as the process may open files for, at most [`CONNECTIONS_MAX`]; and how many connections of users there are
+    /// files for beside them.
+    pub(super) fn within_file_limit() -> (Arc<Self>, usize) {
         let files = raise_file_limit();
         let limit = connections_for(files);
         if limit < CONNECTIONS_MAX {
@@ -76,7 +78,7 @@ impl Connections {
                 "the process may open few files, so the API takes {limit} connections at once instead of {CONNECTIONS_MAX}; allow it {needed} files (`ulimit -n {needed}`, or LimitNOFILE={needed} in a systemd unit)"
             );
         }
-        Self::new(limit)
+        (Self::new(limit), beside(files, limit))
     }
 
     fn new(limit: usize) -> Arc<Self> {
@@ -183,6 +185,12 @@ impl Connection {
             is_counted: !is_exempt,
         })
     }
+
+    /// Leaves the table: from now on it is bounded elsewhere. Its socket, unless it gave way already.
+    pub(super) fn leave(&self) -> Option<TcpStream> {
+        let left = self.all.table().open.remove(&self.id);
+        left.map(|open| open.socket)
+    }
 }
 
 impl Drop for Connection {
@@ -220,6 +228,14 @@ fn raise_file_limit() -> u64 {
         Ok(()) => wanted,
         Err(_) => current,
     }
+}
+
+/// Connections of users beside so many others.
+fn beside(files: u64, limit: usize) -> usize {
+    let room = files.saturating_sub(FILES_RESERVED) / FILES_EACH;
+    usize::try_from(room)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(limit)
 }
 
 fn connections_for(files: u64) -> usize {
@@ -339,6 +355,20 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_leaves_is_neither_counted_nor_closed_any_more() {
+        let mut house = House::new(2);
+        house.connect();
+        let underway = house.connections[0].begin(true);
+        let socket = house.connections[0].leave();
+        drop(underway);
+        house.connect();
+        house.connect();
+        house.all.close_idle(house.now, Duration::ZERO);
+        assert!(socket.is_some() && house.connections[0].leave().is_none());
+        assert_eq!(house.closed(), [1]);
+    }
+
+    #[test]
     fn connections_fit_into_the_files_that_the_process_may_open() {
         for (files, connections) in [
             (0, 16),
@@ -349,6 +379,9 @@ mod tests {
             (u64::MAX, 512),
         ] {
             assert_eq!(connections_for(files), connections, "{files}");
+        }
+        for (files, users) in [(0, 0), (1_280, 0), (1_282, 1), (65_536, 32_128)] {
+            assert_eq!(beside(files, connections_for(files)), users, "{files}");
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use actix_web::HttpRequest;
-use actix_web::web::{Data, Json, Path};
+use actix_web::web::{Data, Json, Path, Payload};
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value, json};
@@ -182,6 +182,9 @@ fn without_null(schema: &mut Value) {
 impl<T: ?Sized> Describe for Data<T> {}
 
 impl Describe for HttpRequest {}
+
+/// The bytes of a connection that was upgraded.
+impl Describe for Payload {}
 
 impl<T: JsonSchema> Describe for Path<T> {
     fn describe(operation: &mut Operation<'_>) {

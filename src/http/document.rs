@@ -13,6 +13,7 @@ const ABOUT: &str = "Publishes events and shows what was decided about them and 
 const TOKEN: &str = "The token that `http.operator_token` refers to. Where none is configured no orders are taken (403), and dead letters are replayed and resumed without one.";
 
 const SENDERS: &str = "The token that `inbound.token` refers to, as a bearer token or as the password of any user; none is needed where none is configured.";
+const USERS: &str = "A JSON Web Token of the user, signed by HS256 with the secret that `recommendations.push_secret` refers to, with `sub` = the user's id and `exp` at most 24 hours ahead; also as the query parameter `token`. None is needed where no secret is configured. The operator's token is accepted, too.";
 
 /// The document of these routes.
 pub(super) fn document(routes: &[Route]) -> Value {
@@ -46,6 +47,7 @@ pub(super) fn document(routes: &[Route]) -> Value {
             "schemas": schemas.into_named(),
             "securitySchemes": {
                 "operatorToken": {"type": "http", "scheme": "bearer", "description": TOKEN},
+                "userToken": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": USERS},
                 "inboundToken": {"type": "http", "scheme": "bearer", "description": SENDERS},
                 "inboundPassword": {"type": "http", "scheme": "basic", "description": SENDERS},
             },

@@ -6,15 +6,15 @@ use std::panic::AssertUnwindSafe;
 use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Version;
+use actix_web::dev::{ResourceDef, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
     ORIGIN, X_CONTENT_TYPE_OPTIONS,
 };
+use actix_web::http::{Uri, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, ResponseError as _};
+use actix_web::{Error, HttpRequest, ResponseError as _};
 use futures_util::FutureExt as _;
 
 use super::connections::{Connection, Underway};
@@ -24,7 +24,14 @@ use crate::authority::Authority;
 use crate::metrics::Metrics;
 
 /// Paths that are answered even when too many requests are under way.
-pub(super) struct Exempt(pub(super) Vec<&'static str>);
+pub(super) struct Exempt(ResourceDef);
+
+impl Exempt {
+    /// Of routes with these patterns.
+    pub(super) fn of(patterns: impl Iterator<Item = &'static str>) -> Self {
+        Self(ResourceDef::new(patterns.collect::<Vec<_>>()))
+    }
+}
 
 /// Headers of every answer whose route has no other word for it.
 const STRICT: [(HeaderName, &str); 3] = [
@@ -123,7 +130,7 @@ fn begin(request: &ServiceRequest) -> Result<Option<Underway>, Problem> {
     };
     let path = request.path().trim_end_matches('/');
     let exempt = request.app_data::<Data<Exempt>>();
-    let underway = connection.begin(exempt.is_some_and(|exempt| exempt.0.contains(&path)));
+    let underway = connection.begin(exempt.is_some_and(|exempt| exempt.0.is_match(path)));
     let underway = underway.ok_or_else(|| {
         let detail = "too many requests in progress; try again";
         Problem::new(Kind::Busy, detail)
@@ -133,12 +140,7 @@ fn begin(request: &ServiceRequest) -> Result<Option<Underway>, Problem> {
 
 /// Whether the request is meant for this service, and not sent by a page of another site (see [`super::hosts`]).
 fn check_sender(hosts: &Hosts, request: &ServiceRequest) -> Result<(), Problem> {
-    let host = host(hosts, request)?;
-    // A target in absolute form names the host as well, and goes before the header (RFC 9112 §3.2.2).
-    let target = request.uri().authority();
-    let target = target
-        .map(|target| authority(target.as_str()))
-        .transpose()?;
+    let (host, target) = (host(hosts, request)?, target(request.uri())?);
     for authority in [&host, &target].into_iter().flatten() {
         if !hosts.takes_host(&authority.1) {
             return Err(misdirected(hosts, &authority.0));
@@ -147,11 +149,28 @@ fn check_sender(hosts: &Hosts, request: &ServiceRequest) -> Result<(), Problem> 
     if request.method().is_safe() {
         return Ok(());
     }
+    let asked = target.or(host);
     check_origin(
         hosts,
-        request,
-        target.or(host).as_ref().map(|(_, host)| host),
+        request.headers(),
+        asked.as_ref().map(|(_, host)| host),
+        "write",
     )
+}
+
+/// A target in absolute form names the host as well, and goes before the header (RFC 9112 §3.2.2).
+fn target(uri: &Uri) -> Result<Option<Named>, Problem> {
+    let target = uri.authority();
+    target.map(|target| authority(target.as_str())).transpose()
+}
+
+/// Whether no page of another site asks, for what a page may read without the browser's leave: handshakes of WebSockets are
+/// outside the same-origin policy.
+pub(super) fn check_reader(hosts: &Hosts, request: &HttpRequest) -> Result<(), Problem> {
+    let host = single(request.headers(), HOST).ok().flatten();
+    let host = host.and_then(|host| Authority::parse(host).ok());
+    let asked = target(request.uri())?.map(|(_, target)| target).or(host);
+    check_origin(hosts, request.headers(), asked.as_ref(), "read this")
 }
 
 type Named = (String, Authority);
@@ -193,10 +212,11 @@ fn misdirected(hosts: &Hosts, host: &str) -> Problem {
 /// Browsers send `Origin` with every write of a page, and without any preflight if the body looks like a form.
 fn check_origin(
     hosts: &Hosts,
-    request: &ServiceRequest,
+    headers: &HeaderMap,
     host: Option<&Authority>,
+    purpose: &str,
 ) -> Result<(), Problem> {
-    let origin = match single(request.headers(), ORIGIN) {
+    let origin = match single(headers, ORIGIN) {
         Ok(None) => return Ok(()),
         Ok(Some(origin)) if hosts.takes_origin(origin, host) => return Ok(()),
         Ok(Some(origin)) => origin,
@@ -204,7 +224,7 @@ fn check_origin(
     };
     let origin: String = origin.chars().take(ECHO_CHARS_MAX).collect();
     let detail = format!(
-        "pages of another site ({origin}) may not write; send the request without an Origin header, or add the origin's host and port to http.allowed_hosts and restart"
+        "pages of another site ({origin}) may not {purpose}; send the request without an Origin header, or add the origin's host and port to http.allowed_hosts and restart"
     );
     Err(Problem::new(Kind::CrossSite, detail))
 }

@@ -38,6 +38,7 @@ mod server;
 mod target;
 mod token;
 mod topics;
+mod users;
 
 pub use crate::authority::{Authority, NoAuthority};
 pub use body::BODY_BYTES_MAX;

@@ -50,6 +50,13 @@ impl<T: DeserializeOwned> Parameters<T> {
             .map_err(|error| self.refused(&error))
     }
 
+    /// Reads them beside one that another argument of the handler reads.
+    pub(super) fn read_beside(&self, other: &str) -> Result<T, Problem> {
+        let is_own = |pair: &&str| pair.split('=').next() != Some(other);
+        let own: Vec<&str> = self.0.split('&').filter(is_own).collect();
+        Self(own.join("&"), PhantomData).read()
+    }
+
     /// Which parameter is not what its field takes: the one that cannot be read alone either.
     fn refused(&self, error: &QueryPayloadError) -> Problem {
         let alone = |pair: &str| {

@@ -20,7 +20,9 @@ use super::publish::{self, Publishing};
 use super::token::Token;
 use crate::authority::Authority;
 use crate::metrics::Metrics;
+use crate::push::Hub;
 use crate::secrets::{InboundSecrets, Secret};
+use crate::user_secret::UserSecret;
 
 /// The time that SPEC §2 gives.
 pub const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(10);
@@ -53,6 +55,10 @@ pub struct ApiParts {
     pub operator_token: Option<Secret>,
     /// What senders of other tools' payloads have to show.
     pub inbound: InboundSecrets,
+    /// Who is connected for updates.
+    pub push: Arc<Hub>,
+    /// The secret by which tokens of users are signed; without one users need none.
+    pub users: UserSecret,
     /// Publishers learn within this time whether the log acknowledged; see [`ACKNOWLEDGE_LIMIT`].
     pub acknowledge_limit: Duration,
     /// Names that the service goes by besides its own: `http.allowed_hosts`.
@@ -87,6 +93,7 @@ impl ApiParts {
         let orders = Data::new(control::Admission::new());
         let token = Data::new(Token(self.operator_token));
         let inbound = Data::new(self.inbound);
+        let (push, users) = (Data::from(self.push), Data::new(self.users));
         move |application| {
             application
                 .app_data(log.clone())
@@ -104,7 +111,9 @@ impl ApiParts {
                 .app_data(control.clone())
                 .app_data(orders.clone())
                 .app_data(token.clone())
-                .app_data(inbound.clone());
+                .app_data(inbound.clone())
+                .app_data(push.clone())
+                .app_data(users.clone());
         }
     }
 }

@@ -1,7 +1,9 @@
 //! Errors as problem documents (RFC 9457).
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    ALLOW, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use actix_web::{HttpResponse, ResponseError};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -63,6 +65,16 @@ pub enum Kind {
     NoInboundSecret,
     /// The sender of a payload did not show what it must, or showed something else.
     UnknownSender,
+    /// What is a user's needs his token, and the request has none.
+    NoUserToken,
+    /// The token of a user is not valid.
+    WrongUserToken,
+    /// The token is another user's.
+    OtherUser,
+    /// No further connection of a user is held.
+    NoPlace,
+    /// The path takes handshakes of WebSockets only.
+    UpgradeRequired,
     /// An order without a usable key.
     BadIdempotencyKey,
     /// The key was used for another order.
@@ -151,6 +163,23 @@ impl Kind {
                 Code::FORBIDDEN,
             ),
             Self::UnknownSender => ("unknown-sender", "sender not known", Code::UNAUTHORIZED),
+            Self::NoUserToken => ("no-user-token", "user's token needed", Code::UNAUTHORIZED),
+            Self::WrongUserToken => (
+                "wrong-user-token",
+                "user's token not valid",
+                Code::UNAUTHORIZED,
+            ),
+            Self::OtherUser => ("other-user", "token of another user", Code::FORBIDDEN),
+            Self::NoPlace => (
+                "no-place",
+                "too many connections of users",
+                Code::SERVICE_UNAVAILABLE,
+            ),
+            Self::UpgradeRequired => (
+                "upgrade-required",
+                "WebSocket handshake needed",
+                Code::UPGRADE_REQUIRED,
+            ),
             Self::BadIdempotencyKey => (
                 "bad-idempotency-key",
                 "bad Idempotency-Key",
@@ -290,12 +319,23 @@ impl ResponseError for Problem {
         ) {
             response.insert_header((RETRY_AFTER, "1"));
         }
+        match self.kind {
+            // Places become free as users leave, not at once.
+            Kind::NoPlace => {
+                response.insert_header((RETRY_AFTER, "10"));
+            }
+            Kind::UpgradeRequired => {
+                response.insert_header((UPGRADE, "websocket"));
+                response.insert_header((SEC_WEBSOCKET_VERSION, "13"));
+            }
+            _ => {}
+        }
         // RFC 6750 §3: without credentials no error is named.
         match self.kind {
-            Kind::Unauthorized | Kind::UnknownSender => {
+            Kind::Unauthorized | Kind::UnknownSender | Kind::NoUserToken => {
                 response.insert_header((WWW_AUTHENTICATE, "Bearer"));
             }
-            Kind::WrongToken => {
+            Kind::WrongToken | Kind::WrongUserToken => {
                 response.insert_header((WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#));
             }
             _ => {}

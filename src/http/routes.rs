@@ -7,7 +7,7 @@ use super::problem::{Kind, Problem};
 use super::route::Route;
 use super::{
     catalog, connection_list, control, cooldowns, dead_letters, decisions, document, inbound,
-    index, ledger, probes, publish, publish_lines, topics,
+    index, ledger, probes, publish, publish_lines, topics, users,
 };
 
 /// Every route.
@@ -30,6 +30,8 @@ pub fn table() -> Vec<Route> {
         catalog::route(),
         connection_list::route(),
         ledger::route(),
+        users::stream::route(),
+        users::websocket::route(),
         topics::listing(),
         topics::one(),
         control::route(),

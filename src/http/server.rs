@@ -20,6 +20,7 @@ use super::index::Served;
 use super::parts::ApiParts;
 use super::route::Route;
 use super::{guard, routes};
+use crate::push::Hub;
 
 /// Connections that wait to be taken; the kernel drops further ones, and their clients try again after a second.
 const BACKLOG: i32 = 4_096;
@@ -134,12 +135,14 @@ fn serve(
         .map(|route| format!("{} {}", route.method(), route.path()));
     let index = Data::new(Served(routes.collect()));
     let exempt = table.iter().filter(|route| route.is_exempt());
-    let exempt = Data::new(guard::Exempt(exempt.map(Route::path).collect()));
+    let exempt = Data::new(guard::Exempt::of(exempt.map(Route::path)));
     actix_rt::System::new().block_on(async move {
         let hosts = Data::new(hosts);
-        let connections = Connections::within_file_limit();
-        let connections_max = connections.limit() + CONNECTIONS_ENDING;
-        let idle = close_idle(Arc::clone(&connections));
+        let (connections, users_max) = Connections::within_file_limit();
+        let hub = Arc::clone(&parts.push);
+        make_room(&hub, users_max);
+        let connections_max = connections.limit() + CONNECTIONS_ENDING + hub.places();
+        let idle = close_idle(Arc::clone(&connections), hub);
         let install_parts = parts.installer();
         let server = HttpServer::new(move || {
             App::new()
@@ -184,9 +187,21 @@ fn admit(connections: &Arc<Connections>, stream: &dyn Any, data: &mut Extensions
     }
 }
 
-async fn close_idle(connections: Arc<Connections>) -> Infallible {
+async fn close_idle(connections: Arc<Connections>, hub: Arc<Hub>) -> Infallible {
     loop {
         tokio::time::sleep(IDLE_CHECK).await;
         connections.close_idle(Instant::now(), IDLE_LIMIT);
+        hub.look();
+    }
+}
+
+/// No more connections of users than the process has files for.
+fn make_room(hub: &Hub, room: usize) {
+    let wanted = hub.places();
+    if room < wanted {
+        tracing::warn!(
+            "the process may open too few files, so {room} connections of users are held instead of {wanted} (recommendations.push.total_max); raise its limit of open files (`ulimit -n`, or LimitNOFILE= in a systemd unit)"
+        );
+        hub.has_room_for(room);
     }
 }

@@ -116,6 +116,18 @@ families! {
         "Requests to publish events over HTTP, by outcome.";
     published_events = Counter "published_events_total" ["topic"]
         "Events acknowledged to publishers over HTTP.";
+    push_users = Gauge "push_users" []
+        "Users who are connected for updates of their recommendations.";
+    push_connections = Gauge "push_connections" ["channel"]
+        "Connections of users, by channel.";
+    push_updates = Counter "push_updates_total" ["channel"]
+        "Updates sent to connections of users; one that is replaced before it is read is not counted.";
+    push_closed = Counter "push_closed_total" ["channel", "reason"]
+        "Connections of users that ended, by reason: slow for a client that did not read, silent for one that answered no ping.";
+    push_refused = Counter "push_refused_total" ["reason"]
+        "Connections of users that were refused for want of a place, or because the service ends.";
+    user_token_refusals = Counter "user_token_refusals_total" ["reason"]
+        "Requests refused for the token of a user, by reason.";
     http_requests = Counter "http_requests_total" ["route", "status"]
         "HTTP requests, by route and status class.";
     http_duration = Histogram "http_request_duration_seconds" ["route"]

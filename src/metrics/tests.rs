@@ -55,6 +55,7 @@ fn used() -> Metrics {
     metrics.ledger_fold_entries.set(["actions"], 5);
     metrics.ledger_voids.add(["duplicate"], 1);
     metrics.published("data.ingested", Published::Accepted, 1);
+    metrics.user_token_refusals.add(["expired"], 1);
     metrics.watchdog_steps.raise_to(["actor"], 1);
     metrics.http_request("/livez", 200, Duration::from_millis(3));
     metrics.actors(&[ActorSample {

@@ -5,6 +5,9 @@ use homeostat_logic::actions::Action;
 use homeostat_logic::event::Reject;
 use homeostat_logic::ledger::reason::{Suppression, VoidReason};
 use homeostat_logic::ledger::record::FinishOutcome;
+use homeostat_logic::push::ending::{Channel, End};
+use homeostat_logic::push::places::REFUSED as PUSH_REFUSED;
+use homeostat_logic::push::token::Refusal;
 use homeostat_logic::topic;
 use strum::VariantNames as _;
 
@@ -49,6 +52,24 @@ impl Metrics {
             self.publish_requests.add([outcome.name()], 0);
         }
         self.actions_in_flight.set([], 0);
+        self.users_at_zero();
+    }
+
+    fn users_at_zero(&self) {
+        self.push_users.set([], 0);
+        for channel in Channel::ALL {
+            self.push_connections.set([channel.name()], 0);
+            self.push_updates.add([channel.name()], 0);
+            for reason in End::VARIANTS {
+                self.push_closed.add([channel.name(), reason], 0);
+            }
+        }
+        for reason in PUSH_REFUSED {
+            self.push_refused.add([reason], 0);
+        }
+        for reason in Refusal::VARIANTS {
+            self.user_token_refusals.add([reason], 0);
+        }
     }
 
     /// A route exists, by its pattern: its counters start at 0.

@@ -23,12 +23,14 @@ use homeostat_actors::supervision::{Backoff, GroupSpec, Intensity, StartError};
 use homeostat_actors::traffic::Traffic;
 use homeostat_logic::dead_letters::breaker::BreakerSettings;
 use homeostat_logic::history::History;
+use homeostat_logic::push::latest::Keep;
+use homeostat_logic::push::places::Limits;
 use homeostat_logic::rules::Rules;
 
 use super::connections_now::ConnectionsNow;
 use super::observation::Observation;
 use super::state::ServiceState;
-use super::vitals::Vitals;
+use super::vitals::{Pushing, Vitals};
 use crate::catalog::CatalogNow;
 use crate::clock::SystemClock;
 use crate::configuration::{Configuration, Settings};
@@ -36,6 +38,8 @@ use crate::http::{ACKNOWLEDGE_LIMIT, ApiParts, Control, Health};
 use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
+use crate::push::tail::{Following, Troubles, follow};
+use crate::push::{Hub, HubSettings};
 use crate::random::{fresh_id, seed};
 
 /// Decisions kept in memory (SPEC §4); the ledger keeps them all.
@@ -92,6 +96,9 @@ pub(super) struct Assembly {
     /// Requests sent and outcomes not yet written.
     under_way: Arc<AtomicUsize>,
     traffic: Arc<Traffic>,
+    /// Users who are connected.
+    push: Arc<Hub>,
+    push_troubles: Arc<Troubles>,
 }
 
 impl Assembly {
@@ -129,11 +136,19 @@ impl Assembly {
         let live = InForce::begin(rules, connections);
         let traffic = Traffic::new(Arc::clone(&clock));
         let connections = ConnectionsNow::new(Arc::clone(&traffic), Arc::clone(&live));
-        let vitals = Arc::new(Vitals::of(&state, &under_way, connections));
+        let metrics = Arc::new(metrics);
+        let push = Hub::new(
+            hub_settings(&settings),
+            Arc::clone(&clock),
+            Arc::clone(&metrics),
+        );
+        let push_troubles = Arc::<Troubles>::default();
+        let pushing = Pushing::new(Arc::clone(&push), Arc::clone(&push_troubles));
+        let vitals = Arc::new(Vitals::of(&state, &under_way, connections, pushing));
         Ok(Self {
             log,
             clock,
-            metrics: Arc::new(metrics),
+            metrics,
             live,
             history,
             settings,
@@ -142,6 +157,8 @@ impl Assembly {
             vitals,
             under_way,
             traffic,
+            push,
+            push_troubles,
         })
     }
 
@@ -155,6 +172,17 @@ impl Assembly {
 
     pub(super) const fn vitals(&self) -> &Arc<Vitals> {
         &self.vitals
+    }
+
+    /// Users who are connected.
+    pub(super) fn push(&self) -> Arc<Hub> {
+        Arc::clone(&self.push)
+    }
+
+    /// Hands updates to connected users from now on.
+    pub(super) fn follow_updates(&self) -> std::io::Result<Following> {
+        let (log, troubles) = (Arc::clone(&self.log), Arc::clone(&self.push_troubles));
+        follow(log, self.push(), troubles)
     }
 
     pub(super) fn api(&self) -> ApiParts {
@@ -176,6 +204,8 @@ impl Assembly {
             },
             operator_token: self.settings.operator_token.clone(),
             inbound: self.settings.inbound_secrets.clone(),
+            push: self.push(),
+            users: self.settings.user_secret.clone(),
             acknowledge_limit: ACKNOWLEDGE_LIMIT,
             allowed_hosts: self.settings.http.allowed_hosts.clone(),
         }
@@ -268,5 +298,19 @@ pub fn roster_settings(settings: &Settings) -> RosterSettings {
             first: Duration::from_millis(consumer.retry_first_ms),
             max: Duration::from_millis(consumer.retry_max_ms),
         },
+    }
+}
+
+/// How connections of users are held.
+fn hub_settings(settings: &Settings) -> HubSettings {
+    let push = &settings.recommendations.push;
+    HubSettings {
+        limits: Limits {
+            per_user: push.per_user_max,
+            total: push.total_max,
+        },
+        heartbeat: Duration::from_secs(push.heartbeat_seconds),
+        patience: Duration::from_secs(push.unread_seconds),
+        keep: Keep::DEFAULT,
     }
 }

@@ -30,6 +30,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::configuration::{Configuration, Settings};
 use crate::http::Server;
+use crate::push::Hub;
+use crate::push::tail::Following;
 use assembly::Assembly;
 use consumption::Consumption;
 use execution::ExecutionGroup;
@@ -48,6 +50,8 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 const REQUESTS_LIMIT: Duration = Duration::from_secs(3);
 /// And for leaving the executor's group, in which nothing has to be drained.
 const LEAVE_LIMIT: Duration = Duration::from_millis(500);
+/// And for the last words to connected users; who does not read them by then is cut off.
+const FAREWELL_LIMIT: Duration = Duration::from_millis(500);
 /// Pause before the log is asked again at the start, and between two looks at whether the ledger is still there.
 const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two looks at the ledger's progress.
@@ -110,7 +114,7 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
     let settings = configuration.settings.clone();
     let log = open_log(&settings)?;
     let assembly = Assembly::new(&configuration, Arc::clone(&log))?;
-    let state = assembly.state();
+    let (state, push) = (assembly.state(), assembly.push());
     let server = Server::start(&settings.http.listen.to_string(), assembly.api())?;
     announce(&server, &*log);
     let end = match start(assembly, &settings, &log, &mut signals).await? {
@@ -128,12 +132,22 @@ async fn serve(configuration: Configuration) -> anyhow::Result<End> {
             end
         }
     };
+    farewell(&push).await;
     let stop = tokio::task::spawn_blocking(move || server.stop(Duration::from_secs(1)));
     // The server ends with the process whether or not it ended in time.
     stop.await.unwrap_or_default();
     tokio::task::spawn_blocking(move || log.close()).await?;
     tracing::info!("ended");
     Ok(end)
+}
+
+/// Connected users hear that the service ends. Last of all: until then they would come back to this instance.
+async fn farewell(push: &Hub) {
+    push.end();
+    let until = tokio::time::Instant::now() + FAREWELL_LIMIT;
+    while push.open() > 0 && tokio::time::Instant::now() < until {
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// Where the API is, for people and for scripts.
@@ -164,6 +178,7 @@ struct Running {
     hopeless: tokio::sync::watch::Receiver<Option<String>>,
     _watched: vitals::Watched,
     _asking: [ledger_health::Asking; 2],
+    _updates: Following,
 }
 
 /// Topics, ledger, actors, group: each waits for the one before. The log may be away: it is asked until it answers.
@@ -182,6 +197,7 @@ async fn start(
         () = signals.any() => return Ok(Started::Interrupted),
         read = catalog::read(settings, log, &state) => read?,
     }
+    let updates = assembly.follow_updates()?;
     let roster = assembly.start_actors()?;
     state.running(roster.supervisor().clone(), Arc::clone(roster.partitions()));
     state.waiting_for("the ledger is being folded".to_owned());
@@ -229,6 +245,7 @@ async fn start(
         hopeless: hopeless.subscribe(),
         _watched: watched,
         _asking: [ledger, unread],
+        _updates: updates,
     })))
 }
 

@@ -23,6 +23,7 @@ use crate::configuration::{
 use crate::connectors::{self, Examined};
 use crate::log::embedded;
 use crate::log::kafka::KafkaLog;
+use crate::secrets::Secret;
 
 /// Exit code of usage and configuration errors.
 const USAGE: u8 = 2;
@@ -61,6 +62,10 @@ impl Wiring for Service {
                 .collect(),
             now: SystemClock.now(),
         })
+    }
+
+    fn user_secret(&self, files: &[PathBuf]) -> Result<Option<Secret>, Vec<String>> {
+        configured(files).map(|configuration| configuration.settings.user_secret.current())
     }
 
     fn check(&self, files: &[PathBuf]) -> Checked {

@@ -31,6 +31,7 @@ mod odd_headers;
 mod open_actions;
 mod openapi;
 mod operators;
+mod push;
 mod raw_records;
 mod reaching_people;
 mod rules_over_api;

@@ -19,6 +19,7 @@ mod publishing;
 mod reading;
 mod routes;
 mod serving;
+mod users;
 
 #[path = "../outside/mod.rs"]
 mod outside;

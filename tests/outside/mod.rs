@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 mod answers;
+pub(crate) mod users;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,10 +15,11 @@ use homeostat::http::{
     ApiParts, Authority, Control, Cooldowns, Decisions, Health, Readiness, Server, Tree,
 };
 use homeostat::metrics::Metrics;
+use homeostat::push::HubSettings;
 use homeostat::secrets::{InboundSecrets, Secret};
+use homeostat::user_secret::UserSecret;
 use homeostat_actors::in_force::InForce;
 use homeostat_actors::ledger_view::{FoldProgress, LedgerView};
-use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::connector::Connections;
 use homeostat_actors::ports::log::*;
 use homeostat_actors::traffic::Traffic;
@@ -32,6 +34,8 @@ use homeostat_logic::rules::Rules;
 use homeostat_logic::severity::Severity;
 use homeostat_logic::target::TargetKind;
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
+
+use users::Still;
 
 /// 2026-01-01T00:00:00Z.
 pub(crate) const NOW: Millis = 1_767_225_600_000;
@@ -221,18 +225,6 @@ impl EventLog for MemoryLog {
     fn close(&self) {}
 }
 
-struct Still;
-
-impl Clock for Still {
-    fn now(&self) -> Millis {
-        NOW
-    }
-
-    fn boot(&self) -> Duration {
-        Duration::ZERO
-    }
-}
-
 /// Answers as ordered, and remembers what it was asked.
 #[derive(Default)]
 pub(crate) struct Answers {
@@ -404,6 +396,8 @@ pub(crate) fn parts(
         control: control(Vec::new(), Duration::from_secs(1)),
         operator_token: None,
         inbound: InboundSecrets::default(),
+        push: users::hub(metrics, HubSettings::default()),
+        users: UserSecret::default(),
         acknowledge_limit: Duration::from_secs(1),
         allowed_hosts: Vec::new(),
     }

@@ -9,6 +9,7 @@ mod consumption;
 mod execution;
 mod held;
 mod ledger;
+mod push;
 mod start;
 mod vital;
 
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use homeostat_actors::supervision::{RunningWatchdog, Supervisor, Watch, Watchdog};
 use tokio::sync::watch;
 
+pub(super) use self::push::Pushing;
 use self::vital::{Vital, Watching, end_process};
 use super::connections_now::ConnectionsNow;
 use super::state::ServiceState;
@@ -40,6 +42,7 @@ impl Vitals {
         state: &Arc<ServiceState>,
         under_way: &Arc<AtomicUsize>,
         connections: ConnectionsNow,
+        pushing: Pushing,
     ) -> Self {
         let state = || Arc::clone(state);
         let parts: Vec<Box<dyn Vital>> = vec![
@@ -52,6 +55,7 @@ impl Vitals {
             Box::new(alerts::Alerts(state())),
             Box::new(held::HeldPartitions::new(state())),
             Box::new(catalog::Items(state())),
+            Box::new(pushing),
         ];
         Self {
             parts,
