@@ -170,6 +170,16 @@ impl Counts {
         }
     }
 
+    /// None, under the same bounds.
+    #[must_use]
+    pub fn emptied(&self) -> Self {
+        Self {
+            counters_max: self.counters_max,
+            days_max: self.days_max,
+            ..Self::new(&StatisticsSettings::default())
+        }
+    }
+
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.days.is_empty() && self.cells.is_empty() && self.arms.is_empty()

@@ -14,10 +14,20 @@ pub const JSON_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Counters of a shard. As JSON its first member is `position`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ShardCounts {
-    /// Position of the last event that is counted; -1 before the first.
+    /// Position of the last event that is counted; [`BEFORE_FIRST`] before it.
     position: i64,
     counts: Counts,
+    /// Position behind which the next delta counts.
+    #[serde(skip, default = "before_first")]
+    sent: i64,
 }
+
+const fn before_first() -> i64 {
+    BEFORE_FIRST
+}
+
+/// The position before that of the first event.
+pub const BEFORE_FIRST: i64 = -1;
 
 /// Why stored or received counters cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,10 +43,30 @@ pub enum ShardError {
 impl ShardCounts {
     /// None, before the first event.
     pub fn new(settings: &StatisticsSettings) -> Self {
+        Self::behind(BEFORE_FIRST, settings)
+    }
+
+    /// None, behind an event that is counted already: for a shard that sends deltas and goes on where they end.
+    pub fn behind(position: i64, settings: &StatisticsSettings) -> Self {
         Self {
-            position: -1,
+            position,
             counts: Counts::new(settings),
+            sent: position,
         }
+    }
+
+    /// What was counted since the last delta, which then counts no longer here. `None` if no event came.
+    pub fn take_delta(&mut self, shard: u32, token: u64) -> Option<CountsDelta> {
+        let (from, to) = (self.sent, self.position);
+        self.sent = to;
+        let empty = self.counts.emptied();
+        (to > from).then(|| CountsDelta {
+            shard,
+            token,
+            from,
+            to,
+            counts: std::mem::replace(&mut self.counts, empty),
+        })
     }
 
     /// Position of the last event that is counted.
@@ -82,8 +112,8 @@ impl ShardCounts {
         let read: Result<Self, _> = serde_json::from_str(text);
         let read = read.map_err(|problem| ShardError::Form(problem.to_string()))?;
         Ok(Self {
-            position: read.position,
             counts: read.counts.bounded(settings),
+            ..read
         })
     }
 }
@@ -130,7 +160,7 @@ pub struct AllCounts {
 pub struct Progress {
     /// Its newest owner's fence.
     pub token: u64,
-    /// Position up to which it is counted; -1 before the first.
+    /// Position up to which it is counted; [`BEFORE_FIRST`] before the first.
     pub to: i64,
 }
 
@@ -145,10 +175,10 @@ impl AllCounts {
 
     /// A later owner takes a shard: deltas of earlier ones are left out from now on.
     pub fn claim(&mut self, shard: u32, token: u64) {
-        let progress = self
-            .shards
-            .entry(shard)
-            .or_insert(Progress { token, to: -1 });
+        let progress = self.shards.entry(shard).or_insert(Progress {
+            token,
+            to: BEFORE_FIRST,
+        });
         progress.token = progress.token.max(token);
     }
 
@@ -156,7 +186,7 @@ impl AllCounts {
     pub fn apply(&mut self, delta: &CountsDelta) -> Outcome {
         let progress = self.shards.entry(delta.shard).or_insert(Progress {
             token: delta.token,
-            to: -1,
+            to: BEFORE_FIRST,
         });
         if delta.token < progress.token {
             return Outcome::Fenced;

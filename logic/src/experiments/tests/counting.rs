@@ -138,6 +138,60 @@ fn deltas_count_once_in_order_and_of_the_newest_owner() {
 }
 
 #[test]
+fn a_shard_that_sends_deltas_goes_on_where_they_end() {
+    let settings = StatisticsSettings::default();
+    let mut all = AllCounts::new(&settings);
+    let mut viewer = Viewer::default();
+    let mut shard = ShardCounts::new(&settings);
+    for position in 0..30_i64 {
+        let event = event(1, position as usize, position, false);
+        if position == 17 {
+            // Another owner, that counts what no delta holds; the user's state was stored before it.
+            let to = all.progress(4).unwrap().to;
+            shard = ShardCounts::behind(to, &settings);
+            assert_eq!(to, 14);
+            viewer = Viewer::default();
+            for again in 0..17_i64 {
+                let event = self::event(1, again as usize, again, false);
+                let mut counted = Counts::new(&settings);
+                let counts = shard.at(again).unwrap_or(&mut counted);
+                viewer.apply(again, &event, MONDAY + DAY, &settings, counts);
+            }
+        }
+        viewer.apply(
+            position,
+            &event,
+            MONDAY + DAY,
+            &settings,
+            shard.at(position).unwrap(),
+        );
+        if position % 5 == 4 {
+            let delta = shard.take_delta(4, 1 + u64::from(position > 16)).unwrap();
+            assert_eq!(
+                all.apply(&delta),
+                Outcome::Added,
+                "{} {}",
+                delta.from,
+                delta.to
+            );
+            assert_eq!(shard.take_delta(4, 1), None);
+        }
+    }
+    let lists: u64 = all.total().days.values().map(|day| day.lists).sum();
+    let users: f64 = all
+        .total()
+        .arms
+        .values()
+        .map(|[clicks, ..]| clicks.users)
+        .sum();
+    assert_eq!(
+        (lists, users),
+        (30, 2.0),
+        "one user, of everything and of an arm"
+    );
+}
+
+#[test]
 fn old_days_are_added_up_and_totals_stay() {
     let settings = StatisticsSettings {
         days_max: 8,
