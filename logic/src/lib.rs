@@ -24,6 +24,7 @@ pub mod event;
 pub mod event_text;
 pub mod event_time;
 pub mod events;
+pub mod experiments;
 pub mod field;
 pub mod form;
 mod formats;

@@ -10,6 +10,7 @@
 
 mod age;
 mod decoding;
+mod degraded;
 mod envelopes;
 mod hours;
 mod intervals;
