@@ -435,7 +435,7 @@ fn targets(name: Option<&str>) -> Vec<Option<Target>> {
 }
 
 /// A problem of a table, at the key that has it.
-fn placed(problem: Problem, table: &Entry, path: &str) -> Fault {
+pub(super) fn placed(problem: Problem, table: &Entry, path: &str) -> Fault {
     let names: Vec<&str> = problem
         .key
         .iter()

@@ -32,6 +32,7 @@ mod openapi;
 mod operators;
 mod raw_records;
 mod reaching_people;
+mod registry;
 mod rules_over_api;
 mod secured;
 mod support;

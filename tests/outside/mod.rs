@@ -410,6 +410,7 @@ pub(crate) fn parts(
         operator_token: None,
         inbound: InboundSecrets::default(),
         acknowledge_limit: Duration::from_secs(1),
+        ingested: vec!["reports-of-a-tool"],
         allowed_hosts: Vec::new(),
     }
 }
