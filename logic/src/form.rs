@@ -13,13 +13,26 @@ pub enum FormError {
     Foreign(String),
     /// Confluent's prefix without JSON after it.
     #[error(
-        "after Confluent's five-byte prefix (schema id {schema_id}) there is {found}; of the formats with this prefix Homeostat reads JSON only"
+        "after Confluent's five-byte prefix (schema id {schema_id}) there is {found}; this topic is read as JSON, and [ingest.NAME] with form = \"registry\" reads Avro and Protobuf"
     )]
     Confluent {
         /// The id in the schema registry.
         schema_id: u32,
         /// What is there.
         found: String,
+    },
+    /// A record without a schema where each must have one.
+    #[error(
+        "the record names no schema: neither Confluent's prefix nor the header __value_schema_id is there; form = \"registry\" reads records of serializers that use a schema registry"
+    )]
+    Undescribed,
+    /// A record that its schema in a registry does not describe.
+    #[error("the record has the schema {schema}: {problem}")]
+    Described {
+        /// Its id, and a subject that has it.
+        schema: String,
+        /// What is wrong.
+        problem: String,
     },
     /// Connect's envelope without an object.
     #[error(

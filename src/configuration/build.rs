@@ -2,12 +2,14 @@
 //! found at load, not at the first action.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use homeostat_actors::ports::connector::Connections;
 use homeostat_logic::rules::{RuleSettings, Rules};
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
+use super::connections::placed;
 use super::faults::{Fault, join};
 use super::layers::Entry;
 use super::security::Security;
@@ -15,6 +17,8 @@ use super::settings::Settings;
 use super::{Trials, connections, layers, schema};
 use crate::connectors::kit::Compile;
 use crate::connectors::kit::samples::Samples;
+use crate::forms_of_topics::REGISTRY;
+use crate::ingest::registry::{Registry, RegistrySettings};
 use crate::log::kafka::options;
 use crate::secrets::{
     InboundSecrets, Secret, SecretError, is_quoted, is_reference, resolve, resolve_word,
@@ -63,6 +67,7 @@ impl Build<'_> {
         let connections = self.connections(samples);
         let user_store = self.user_store()?;
         let table = self.sections(&schema::keys_of::<Settings>());
+        let settings: Settings = self.typed(table)?;
         Some(Settings {
             operator_token,
             inbound_secrets,
@@ -70,7 +75,8 @@ impl Build<'_> {
             kafka_options,
             connections,
             user_store,
-            ..self.typed(table)?
+            registries: self.registries(&settings),
+            ..settings
         })
     }
 
@@ -219,6 +225,36 @@ impl Build<'_> {
             }
         }
         taken
+    }
+
+    /// The registry of each table of the form `registry`: its own, else the common one.
+    fn registries(&mut self, settings: &Settings) -> BTreeMap<String, Arc<Registry>> {
+        let mut common = None;
+        if let Some(registry) = &settings.registry {
+            common = self.registry(registry, &["registry"]);
+        }
+        let tables = settings.ingest.iter();
+        let described = tables.filter(|(_, table)| table.form == REGISTRY);
+        let registries = described.filter_map(|(name, table)| {
+            let registry = match &table.registry {
+                Some(own) => self.registry(own, &["ingest", name, "registry"]),
+                None => common.clone(),
+            };
+            Some((name.clone(), registry?))
+        });
+        registries.collect()
+    }
+
+    fn registry(&mut self, settings: &RegistrySettings, path: &[&str]) -> Option<Arc<Registry>> {
+        let entry = self.root.at(path)?;
+        let mut compile = Compile::new(self.environment);
+        let registry = Registry::new(settings, &mut compile);
+        let key = path.join(".");
+        let is_usable = compile.problems.is_empty();
+        let found = compile.problems.into_iter();
+        self.faults
+            .extend(found.map(|problem| placed(problem, entry, &key)));
+        registry.filter(|_| is_usable).map(Arc::new)
     }
 
     /// A password may hold anything, so quotes around one are only a warning.

@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use homeostat_logic::ledger::record::Millis;
 use schemars::JsonSchema;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Deserializer};
 use super::recommendations::Recommendations;
 use crate::authority::Authority;
 use crate::catalog::CatalogSection;
+use crate::ingest::registry::{Registry, RegistrySettings};
 use crate::schema;
 use crate::secrets::{InboundSecrets, Secret};
 use crate::store::{Store, StoreSettings};
@@ -43,6 +45,8 @@ pub struct Settings {
     pub inbound: Inbound,
     /// Topics whose records other tools write, by a name of yours.
     pub ingest: BTreeMap<String, Ingest>,
+    /// The schema registry of topics of the form `registry`.
+    pub(crate) registry: Option<RegistrySettings>,
     /// The Kafka cluster.
     pub kafka: Kafka,
     /// Topics that the service creates, and the embedded log.
@@ -72,6 +76,9 @@ pub struct Settings {
     /// The secret of users' tokens, resolved.
     #[serde(skip)]
     pub user_secret: UserSecret,
+    /// The schema registry of each table of `ingest` that has the form `registry`; equal ones are one.
+    #[serde(skip)]
+    pub(crate) registries: BTreeMap<String, Arc<Registry>>,
     /// Options of the Kafka client by librdkafka's names, references resolved. Never printed.
     #[serde(skip)]
     pub kafka_options: BTreeMap<String, Secret>,
@@ -126,16 +133,18 @@ pub struct Ingest {
     /// The topic in Kafka. It is never created; while it is missing, that is logged and looked for again.
     #[schemars(length(min = 1))]
     pub topic: String,
-    /// What its records are: the payloads of a tool (docs/inbound.md), or `event` = events of the topic in `to`, also in
-    /// envelopes.
+    /// What its records are: the payloads of a tool (docs/inbound.md), `event` = events of the topic in `to`, also in envelopes,
+    /// or `registry` = Avro, Protobuf or JSON that a schema registry describes.
     #[schemars(schema_with = "schema::ingest_form")]
     pub form: String,
-    /// The topic of the platform whose events these are, for the form `event`.
+    /// The topic of the platform whose events these are, for the forms `event` and `registry`.
     pub to: Option<String>,
     /// Model of payloads that name none: "fraud", "fraud@3".
     pub model: Option<String>,
     /// Service of payloads that name none.
     pub service: Option<String>,
+    /// The schema registry of this topic, in place of that in `[registry]`.
+    pub(crate) registry: Option<RegistrySettings>,
 }
 
 /// Section `[kafka]`.

@@ -12,7 +12,7 @@ use super::catalog::CatalogItems;
 use super::connection_list::InUse;
 use super::control::{self, Control};
 use super::cooldowns::Cooldowns;
-use super::dead_letters::{Reading, Stopped};
+use super::dead_letters::{Ingested, Reading, Stopped};
 use super::decisions::Decisions;
 use super::log::Log;
 use super::probes::{Health, Tree};
@@ -61,6 +61,8 @@ pub struct ApiParts {
     pub users: UserSecret,
     /// Publishers learn within this time whether the log acknowledged; see [`ACKNOWLEDGE_LIMIT`].
     pub acknowledge_limit: Duration,
+    /// Topics that `[ingest]` reads beside the platform's.
+    pub ingested: Vec<&'static str>,
     /// Names that the service goes by besides its own: `http.allowed_hosts`.
     pub allowed_hosts: Vec<Authority>,
 }
@@ -69,6 +71,7 @@ impl ApiParts {
     /// Hands each part to the handlers that name it.
     pub(super) fn installer(self) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static {
         let reading = Data::new(Reading::of(&self.log));
+        let ingested = Data::new(Ingested(self.ingested));
         let log = Data::new(Log {
             log: self.log,
             limit: self.acknowledge_limit,
@@ -101,6 +104,7 @@ impl ApiParts {
                 .app_data(metrics.clone())
                 .app_data(publishing.clone())
                 .app_data(reading.clone())
+                .app_data(ingested.clone())
                 .app_data(decisions.clone())
                 .app_data(cooldowns.clone())
                 .app_data(catalog.clone())

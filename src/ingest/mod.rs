@@ -1,6 +1,7 @@
 //! `[ingest.NAME]`: topics whose records other tools write, and what their records mean.
 
 mod own;
+pub(crate) mod registry;
 mod tool;
 
 use std::sync::Arc;
@@ -10,22 +11,28 @@ use homeostat_logic::forms;
 use homeostat_logic::topic::{self, Topic, Use};
 
 use crate::configuration::{Ingest, Settings};
-use crate::forms_of_topics::EVENT;
+use crate::forms_of_topics::{EVENT, REGISTRY};
 
 /// The topics that the configuration names; none without Kafka, because nothing writes them to the embedded log.
 pub fn sources(settings: &Settings) -> Arc<[Source]> {
     if settings.kafka.bootstrap_servers.is_none() {
         return Arc::default();
     }
-    settings.ingest.values().filter_map(source).collect()
+    let tables = settings.ingest.iter();
+    let sources = tables.filter_map(|(name, ingest)| {
+        let registry = settings.registries.get(name);
+        source(ingest, registry)
+    });
+    sources.collect()
 }
 
 /// `None` where the checks of the configuration would have refused it.
-fn source(ingest: &Ingest) -> Option<Source> {
+fn source(ingest: &Ingest, registry: Option<&Arc<registry::Registry>>) -> Option<Source> {
     let own = topic::find(&ingest.topic);
     let to = ingest.to.as_deref().and_then(topic::find).or(own);
     let translator: Arc<dyn Translator> = match ingest.form.as_str() {
         EVENT => Arc::new(own::Events(to?)),
+        REGISTRY => Arc::new(registry::Described::new(Arc::clone(registry?), to?)),
         name => Arc::new(tool::Tool::new(forms::find(name)?, ingest)),
     };
     Some(Source {

@@ -120,8 +120,7 @@ impl Assembly {
         let types = rules.event_types().map(str::to_owned);
         let metrics = Metrics::new(types, clock.now()).context("the metrics are inconsistent")?;
         let sources = crate::ingest::sources(&settings);
-        let further = sources.iter().filter(|source| !source.is_own);
-        metrics.label_further_topics(further.map(|source| source.topic.name).collect());
+        metrics.label_further_topics(ingested(&sources));
         let connections = crate::connectors::with_log(&settings.connections, &log);
         let history = Arc::new(RwLock::new(History::new(DECISIONS_MAX)));
         let views = (0..settings.ledger.partitions)
@@ -207,8 +206,14 @@ impl Assembly {
             push: self.push(),
             users: self.settings.user_secret.clone(),
             acknowledge_limit: ACKNOWLEDGE_LIMIT,
+            ingested: self.ingested(),
             allowed_hosts: self.settings.http.allowed_hosts.clone(),
         }
+    }
+
+    /// Topics of other tools that it reads.
+    pub(super) fn ingested(&self) -> Vec<&'static str> {
+        ingested(&self.sources)
     }
 
     /// Topics that the service reads.
@@ -264,6 +269,12 @@ impl Assembly {
         };
         Roster::start(context, roster_settings(&self.settings))
     }
+}
+
+/// Those of these topics that are not the platform's.
+fn ingested(sources: &[Source]) -> Vec<&'static str> {
+    let further = sources.iter().filter(|source| !source.is_own);
+    further.map(|source| source.topic.name).collect()
 }
 
 /// How the actors are supervised and bounded.

@@ -9,6 +9,7 @@ mod execution;
 mod exit;
 mod founding;
 mod held;
+mod ingested;
 mod ledger_health;
 mod ledger_topic;
 mod observation;
@@ -177,7 +178,7 @@ struct Running {
     /// Set when the watchdog has no smaller step left.
     hopeless: tokio::sync::watch::Receiver<Option<String>>,
     _watched: vitals::Watched,
-    _asking: [ledger_health::Asking; 2],
+    _asking: [ledger_health::Asking; 3],
     _updates: Following,
 }
 
@@ -240,11 +241,12 @@ async fn start(
     let watched = vitals.watch(roster.supervisor(), stall_max, &hopeless)?;
     vitals.show(assembly.metrics());
     tracing::info!("ready");
+    let ingested = ingested::look_for(Arc::clone(log), assembly.ingested());
     Ok(Started::Running(Box::new(Running {
         roster,
         hopeless: hopeless.subscribe(),
         _watched: watched,
-        _asking: [ledger, unread],
+        _asking: [ledger, unread, ingested],
         _updates: updates,
     })))
 }

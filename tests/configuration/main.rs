@@ -13,6 +13,7 @@ mod cluster;
 mod connections;
 mod defaults;
 mod effective;
+mod ingest;
 mod intervals;
 mod layers;
 mod loading;

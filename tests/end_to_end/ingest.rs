@@ -5,6 +5,7 @@ use homeostat::log::kafka::{KafkaLog, KafkaSettings};
 use homeostat_actors::ports::log::{EventLog, NewRecord, TopicSettings};
 use serde_json::json;
 
+use crate::dead_letters::dead_letters;
 use crate::support::broker::Broker;
 use crate::support::client::run;
 use crate::support::service::Launch;
@@ -15,6 +16,17 @@ const ALERTS: &str = "alerts-of-prometheus";
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("tests/data/inbound/{name}.json")).unwrap()
+}
+
+fn topic(name: &str) -> TopicSettings {
+    TopicSettings {
+        name: name.to_owned(),
+        partitions: 1,
+        replication_factor: 1,
+        retention: None,
+        append_time: false,
+        compacted: false,
+    }
 }
 
 fn record(topic: &str, value: Vec<u8>) -> NewRecord {
@@ -32,23 +44,15 @@ fn payloads_of_tools_on_their_own_topics_are_decided() {
     };
     let address = broker.start();
     let log = KafkaLog::open(KafkaSettings::new(&address)).unwrap();
-    let topics = [REPORTS, ALERTS].map(|name| TopicSettings {
-        name: name.to_owned(),
-        partitions: 1,
-        replication_factor: 1,
-        retention: None,
-        append_time: false,
-        compacted: false,
-    });
-    run(log.ensure_topics(topics.to_vec())).unwrap();
-    let service = Launch::new()
+    run(log.ensure_topics(vec![topic(REPORTS), topic(ALERTS)])).unwrap();
+    let launch = Launch::new()
         .with("KAFKA__BOOTSTRAP_SERVERS", &address)
         .overlay(
             "[ingest.reports]\ntopic = \"evidently-reports\"\nform = \"evidently\"\nmodel = \"ingested@3\"\n\
              [ingest.alerts]\ntopic = \"alerts-of-prometheus\"\nform = \"alertmanager\"\n\
-             [ingest.missing]\ntopic = \"not-there-yet\"\nform = \"nannyml\"\nmodel = \"m\"\n",
-        )
-        .start();
+             [ingest.missing]\ntopic = \"not-there-yet\"\nform = \"evidently\"\nmodel = \"late@1\"\n",
+        );
+    let service = launch.start();
     let group = json!({"status": "firing", "alerts": [
         {"labels": {"alertname": "ModelDrift", "model": "ingested-a"}, "fingerprint": "1"},
         {"labels": {"alertname": "ModelDrift", "model": "ingested-b"}, "fingerprint": "2"},
@@ -93,6 +97,28 @@ fn payloads_of_tools_on_their_own_topics_are_decided() {
         (&letter["topic"], &letter["reason"]),
         (&json!(REPORTS), &json!("unreadable_form"))
     );
+    let replayed = dead_letters(
+        &launch,
+        &service,
+        &["replay", letter["id"].as_str().unwrap()],
+    );
+    assert_eq!(replayed[0]["outcome"], "replayed", "{replayed:?}");
+    wait_until("the replayed record is a dead letter again", || {
+        let page = service.get("/api/v1/dead-letters").json();
+        page["items"][0]["replay_of"] == letter["id"]
+    });
+    // A topic that is not there is named, and read once it is.
+    assert!(
+        service.said().contains("not-there-yet"),
+        "{}",
+        service.said()
+    );
+    run(log.ensure_topics(vec![topic("not-there-yet")])).unwrap();
+    let late = vec![record("not-there-yet", fixture("evidently-drift"))];
+    run(log.append(late)).pop().unwrap().unwrap();
+    wait_until("the record of the late topic is decided", || {
+        !of("late").is_empty()
+    });
     let metrics = service.get("/metrics").text;
     assert!(metrics.contains("topic=\"evidently-reports\""), "{metrics}");
     service.stop();

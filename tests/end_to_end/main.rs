@@ -34,6 +34,7 @@ mod operators;
 mod push;
 mod raw_records;
 mod reaching_people;
+mod registry;
 mod rules_over_api;
 mod secured;
 mod support;

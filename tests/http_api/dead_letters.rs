@@ -200,6 +200,25 @@ async fn a_replay_of_a_replay_keeps_the_position_where_the_event_stood_first() {
 }
 
 #[tokio::test]
+async fn a_letter_of_another_tools_topic_is_replayed_there() {
+    let outside = Outside::start();
+    for topic in ["reports-of-a-tool", "another-topic"] {
+        outside
+            .log
+            .store(letter(topic, "unreadable_form", b"{}", &[]));
+    }
+    let asked = json!({"ids": ["0-0", "0-1"]}).to_string();
+    let (_, answer) = post(&outside, &format!("{LETTERS}/replay"), asked).await;
+    let results = &answer["results"];
+    assert_eq!(results[0]["replayed_to"], "reports-of-a-tool/0/0");
+    assert_eq!(results[1]["outcome"], "refused");
+    assert_eq!(
+        results[1]["detail"],
+        "another-topic: unknown topic; use one that `homeostat topics list` names"
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_replayed_is_refused_with_the_reason() {
     let outside = Outside::start();
     outside

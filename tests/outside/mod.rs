@@ -399,6 +399,7 @@ pub(crate) fn parts(
         push: users::hub(metrics, HubSettings::default()),
         users: UserSecret::default(),
         acknowledge_limit: Duration::from_secs(1),
+        ingested: vec!["reports-of-a-tool"],
         allowed_hosts: Vec::new(),
     }
 }

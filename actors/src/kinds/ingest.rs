@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_logic::dead_letters::replay_identity;
+use homeostat_logic::dead_letters::{first_position, replay_identity};
 use homeostat_logic::envelope::{Decoded, decode_record};
 use homeostat_logic::event::{Names, Reject};
 use homeostat_logic::topic::Topic;
@@ -215,7 +215,11 @@ impl Job {
         index: usize,
         record: RecordView<'_>,
     ) -> Option<Result<Vec<Translated>, Reject>> {
-        let position = format!("{}/{}", self.flight.partition, record.offset);
+        // Of a replay the first one: what it names must not change.
+        let position = first_position(record.text_headers()).map_or_else(
+            || format!("{}/{}", self.flight.partition, record.offset),
+            |first| first.to_string(),
+        );
         let mut pause = RETRY_FIRST;
         while !self.flight.ended() {
             // To blame if translating fails, and judging it afterwards.

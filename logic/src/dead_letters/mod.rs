@@ -80,6 +80,25 @@ pub fn replay_identity<'a>(
     headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     generation: u32,
 ) -> Option<Id> {
+    let (of, position) = replayed(headers)?;
+    Some(match position {
+        Some(first) => event_key(&first.topic, generation, first.partition, first.offset),
+        // Only the letter is known: its name is an identity as well.
+        None => Id::hash(&[b"replay", of]),
+    })
+}
+
+/// Where a replayed event stood first, if it is one and that is known.
+pub fn first_position<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Option<Position> {
+    replayed(headers)?.1
+}
+
+/// The letter that a record repeats, and where its event stood first; `None` for a record that is no replay.
+fn replayed<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Option<(&'a [u8], Option<Position>)> {
     let (mut of, mut position) = (None, None);
     for (name, value) in headers {
         match name {
@@ -90,12 +109,7 @@ pub fn replay_identity<'a>(
             _ => {}
         }
     }
-    let of = of?;
-    Some(match position {
-        Some(first) => event_key(&first.topic, generation, first.partition, first.offset),
-        // Only the letter is known: its name is an identity as well.
-        None => Id::hash(&[b"replay", of]),
-    })
+    Some((of?, position))
 }
 
 #[cfg(test)]
@@ -148,6 +162,15 @@ mod tests {
             identity(&[(REPLAY_OF_HEADER, "0-9"), first]),
             identity(&[of, first])
         );
+        let position = |headers: &[(&'static str, &'static str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (*name, value.as_bytes()));
+            first_position(headers).map(|position| position.to_string())
+        };
+        assert_eq!(position(&[of, first]).as_deref(), Some("t/1/2"));
+        assert_eq!(position(&[first]), None);
+        assert_eq!(position(&[of]), None);
         // No replay.
         assert_eq!(identity(&[first]), None);
         assert_eq!(identity(&[]), None);

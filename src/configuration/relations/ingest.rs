@@ -1,4 +1,4 @@
-//! `[ingest.NAME]`: what a table must name, and what it must not.
+//! `[ingest.NAME]` and its registry: what a table must name, and what it must not.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use homeostat_logic::topic::{self, INTERNAL_PREFIX};
 
 use super::Relations;
 use crate::configuration::layers::Entry;
-use crate::forms_of_topics::EVENT;
+use crate::forms_of_topics::{EVENT, REGISTRY};
 
 /// Tables at most: each is a topic that is read, and a label of metrics.
 const TABLES_MAX: usize = 32;
@@ -70,13 +70,14 @@ impl Relations<'_> {
             return None;
         }
         let own = topic::find(&topic);
-        if topic.starts_with(INTERNAL_PREFIX) || own.is_some() {
+        if topic.starts_with(INTERNAL_PREFIX) || (own.is_some() && form != REGISTRY) {
             let problem = format!("`{topic}` is read by the service itself");
-            let remedy = "name a topic that your tools write";
+            let remedy = "name a topic that your tools write; of the platform's topics only form = \"registry\" is read";
             self.fault(&["ingest", name, "topic"], problem, remedy);
             return None;
         }
-        self.target_of_ingest(name, &form);
+        self.target_of_ingest(name, &form, own.is_some());
+        self.registry_of_ingest(name, &form);
         if let Some(model) = text(self, "model")
             && model_reference::parse(&model).is_none()
         {
@@ -91,10 +92,10 @@ impl Relations<'_> {
     }
 
     /// `to` says which events the records are, where neither form nor topic does.
-    fn target_of_ingest(&mut self, name: &str, form: &str) {
+    fn target_of_ingest(&mut self, name: &str, form: &str, is_own: bool) {
         let to = self.text(&["ingest", name, "to"]);
         let path = ["ingest", name, "to"];
-        let needed = form == EVENT;
+        let needed = [EVENT, REGISTRY].contains(&form) && !is_own;
         match to {
             None if needed => {
                 let problem = format!(
@@ -115,6 +116,22 @@ impl Relations<'_> {
                 self.fault(&path, problem, "remove it");
             }
             _ => {}
+        }
+    }
+
+    /// The form `registry` needs one, and no other form asks it.
+    fn registry_of_ingest(&mut self, name: &str, form: &str) {
+        let own = ["ingest", name, "registry"];
+        let has_own = self.root.at(&own).is_some();
+        if form == REGISTRY {
+            if !has_own && self.root.at(&["registry"]).is_none() {
+                let problem = "needs a schema registry".to_owned();
+                let remedy = "write [registry] with its url";
+                self.fault(&["ingest", name, "form"], problem, remedy);
+            }
+        } else if has_own {
+            let problem = format!("has no effect: records of the form {form} have no schema");
+            self.fault(&own, problem, "remove it, or write form = \"registry\"");
         }
     }
 

@@ -45,10 +45,10 @@ pub(crate) struct ClientSettings {
     pub(crate) ca: Option<String>,
     /// This client's own certificate, for services that ask for one (mTLS): path of a PEM file, or a reference.
     #[schemars(length(min = 1))]
-    certificate: Option<String>,
+    pub(crate) certificate: Option<String>,
     /// Key of that certificate, likewise.
     #[schemars(length(min = 1))]
-    key: Option<String>,
+    pub(crate) key: Option<String>,
     /// Proxy for every request: http://HOST:PORT, or a reference if it holds a password. The proxy of the environment
     /// (HTTP_PROXY) is not used; write "env:HTTP_PROXY" for that. The proxy then decides which addresses are reached.
     #[schemars(length(min = 1))]

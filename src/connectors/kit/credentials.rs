@@ -17,7 +17,7 @@ use crate::live::LiveSecret;
 use crate::secrets::Secret;
 
 /// Keys of a connection.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 pub(crate) struct CredentialSettings {
     /// Token that each request carries as `Authorization: Bearer`: a reference. In place of username and password.
     #[schemars(length(min = 1))]

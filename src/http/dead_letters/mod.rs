@@ -23,7 +23,7 @@ use reader::{Filter, Page};
 use reading::{ID_PATTERN, bad_body, log_problem, time};
 
 pub(super) use reading::Reading;
-pub(super) use replay::route as replay;
+pub(super) use replay::{Ingested, route as replay};
 
 /// Partitions that stopped for too many dead letters. Called on the HTTP worker: answers at once.
 pub trait Stopped: Send + Sync + 'static {

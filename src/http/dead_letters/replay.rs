@@ -27,6 +27,9 @@ use crate::http::token::OperatorIfConfigured;
 /// Replays of one request begin within this time; what is not reached is refused and may be asked for again.
 const REPLAY_TIME: Duration = Duration::from_secs(15);
 
+/// Topics of other tools that the service reads: what stood on one is published there again.
+pub(in crate::http) struct Ingested(pub(in crate::http) Vec<&'static str>);
+
 /// The route.
 pub(in crate::http) fn route() -> Route {
     Route::post("/api/v1/dead-letters/replay", "replay_dead_letters", replay)
@@ -87,6 +90,7 @@ async fn replay(
     _: OperatorIfConfigured,
     log: Data<Log>,
     reading: Data<Reading>,
+    ingested: Data<Ingested>,
     body: Body<Request>,
 ) -> Result<Json<Replayed>, Problem> {
     let bytes = body.read().await?;
@@ -97,6 +101,7 @@ async fn replay(
     let Page { items: ids, next } = wanted(&request, &reader).await?;
     let replayer = Replayer {
         log: &*log.log,
+        ingested: &ingested.0,
         limit: log.limit,
         dry_run: request.dry_run,
     };
@@ -207,6 +212,7 @@ impl Outcome {
 /// One request's replays.
 struct Replayer<'a> {
     log: &'a dyn EventLog,
+    ingested: &'a [&'static str],
     limit: Duration,
     dry_run: bool,
 }
@@ -232,7 +238,7 @@ impl Replayer<'_> {
             }
             Replay::No => {}
         }
-        if let Some(why) = impossible(&letter) {
+        if let Some(why) = impossible(&letter, self.ingested) {
             return Ok(Outcome::Refused(why));
         }
         let left_out = letter.unreadable_headers();
@@ -279,11 +285,14 @@ fn without(left_out: &[String]) -> Option<String> {
     })
 }
 
-fn impossible(letter: &Letter) -> Option<String> {
+fn impossible(letter: &Letter, ingested: &[&str]) -> Option<String> {
     if let Some(part) = letter.omitted() {
         return Some(format!(
             "the letter does not hold the {part} of the record, which was too large; publish it again from its source position"
         ));
+    }
+    if ingested.contains(&letter.topic()) {
+        return None;
     }
     let refused = topic::publishable(letter.topic()).err()?;
     Some(format!("{}: {refused}", letter.topic()))

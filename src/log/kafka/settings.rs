@@ -250,7 +250,10 @@ impl KafkaSettings {
 
     /// For topics and their settings.
     pub(super) fn admin(&self) -> ClientConfig {
-        self.client("admin")
+        let mut config = self.client("admin");
+        // It asks for topics that may not be there, and brokers may create what a producer asks for.
+        config.set("allow.auto.create.topics", "false");
+        config
     }
 }
 
