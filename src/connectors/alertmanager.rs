@@ -269,7 +269,11 @@ impl Alerts {
         let posts = self.members.iter().map(|member| async move {
             let talk = member.talk(order, &self.secrets);
             let call = Call::json(Method::POST, "/api/v2/alerts", alert);
-            either(talk.change(call).await.map(super::kit::Reply::outcome))
+            either(
+                talk.change(call)
+                    .await
+                    .map(super::kit::Reply::outcome_unless_page),
+            )
         });
         together(join_all(posts).await)
     }

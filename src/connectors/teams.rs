@@ -112,7 +112,7 @@ impl Act for Cards {
             body: Some(message(&notice).to_string()),
         };
         let talk = self.service.talk(order, &self.secrets);
-        talk.change(call).await.map(Reply::outcome)
+        talk.change(call).await.map(Reply::outcome_unless_page)
     }
 
     async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {

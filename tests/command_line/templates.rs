@@ -222,3 +222,23 @@ fn the_list_names_source_and_variables() {
         "{shown}"
     );
 }
+
+#[test]
+fn the_alert_about_an_action_that_failed_is_previewed_too() {
+    let more = ["--topic", "data.drift.detected", "--escalation"];
+    let (code, shown, problem) = preview(SITE, "alert", &more, DRIFT);
+    assert_eq!(code, Some(0), "{problem}");
+    for words in [
+        "title       action failed: data drift: churn",
+        "message     retrain of model/churn ended failed after ",
+        "It was about: data of model churn drifted",
+    ] {
+        assert!(shown.contains(words), "{words}: {shown}");
+    }
+    let (code, shown, _) = preview("language = \"ko\"", "alert", &more, DRIFT);
+    assert_eq!(code, Some(0));
+    assert!(shown.contains("조치 실패: "), "{shown}");
+    let (code, _, problem) = preview(SITE, "retrain", &more, DRIFT);
+    assert_eq!(code, Some(2), "{problem}");
+    assert!(problem.contains("preview alert"), "{problem}");
+}

@@ -3,5 +3,6 @@
 mod contract;
 mod faults;
 mod lab;
+#[allow(dead_code, reason = "each test binary uses its part")]
 mod stand_in;
 mod version;

@@ -18,6 +18,7 @@ Examples:
   homeostat templates preview alert --event drift.json --topic data.drift.detected --config prod.toml
   echo '{\"event_type\":\"disk_full\",\"message\":\"97 %\"}' | homeostat templates preview alert --event -
   homeostat templates preview retrain --event drift.json --type data_drift_detected --target model/fraud
+  homeostat templates preview alert --event drift.json --topic data.drift.detected --escalation
 
 `preview` decides about the event by the configuration and shows what the action would send over its
 connection; nothing is changed outside. The event is bare JSON, an envelope (CloudEvents, Alertmanager,
@@ -56,6 +57,9 @@ struct Preview {
     /// Type of the event, in place of its own `event_type`.
     #[arg(long = "type", value_name = "TYPE", conflicts_with = "topic")]
     event_type: Option<String>,
+    /// Show the alert that people get when the action that the rules take for the event ends without success.
+    #[arg(long)]
+    escalation: bool,
     /// What the event is about, in place of what it names: model/NAME or service/NAME.
     #[arg(long, value_parser = target)]
     target: Option<Target>,

@@ -9,11 +9,16 @@ use super::event;
 use crate::connectors::preview::{Given, Preview, Sent, Shown, preview as previewed};
 
 pub(super) async fn preview(wanted: &super::Preview, decides: &Decides) -> Result<(), Failure> {
+    if wanted.escalation && wanted.action != Action::Alert {
+        let remedy = "--escalation shows an alert: write `homeostat templates preview alert`";
+        return Err(Failure::Usage(remedy.to_owned()));
+    }
     let placed = event::read(wanted, decides.now)?;
     let given = Given {
         topic: placed.topic,
         text: &placed.text,
         target: wanted.target.as_ref(),
+        escalation: wanted.escalation,
         now: decides.now,
         rules: &decides.rules,
     };

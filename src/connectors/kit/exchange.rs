@@ -350,6 +350,21 @@ impl Reply {
         String::from_utf8_lossy(self.body.as_deref().unwrap_or_default()).into_owned()
     }
 
+    /// A page of something before the service, such as a login, which no service of an API answers.
+    pub(crate) fn is_page(&self) -> bool {
+        self.is_success() && self.text().trim_start().starts_with('<')
+    }
+
+    /// The outcome of a change, but for a page: that is not the service's word.
+    pub(crate) fn outcome_unless_page(self) -> Answer {
+        if !self.is_page() {
+            return self.outcome();
+        }
+        let remedy = "this is a page of something before the service; check the url";
+        self.with_remedy(remedy)
+            .answer(FinishOutcome::Failed, false)
+    }
+
     /// In other words.
     pub(crate) fn in_words(mut self, detail: String) -> Self {
         self.detail = detail;

@@ -8,10 +8,13 @@ use homeostat_logic::decide::judge::{Verdict, judge};
 use homeostat_logic::decide::propose::{Context, propose};
 use homeostat_logic::envelope::decode_record;
 use homeostat_logic::event::{Event, Names, Reject};
+use homeostat_logic::language::Language;
+use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{Decision, Id, Millis, When};
 use homeostat_logic::naming::Naming;
 use homeostat_logic::rules::Rules;
 use homeostat_logic::target::{Target, TargetKind};
+use homeostat_logic::texts::{Failure, escalate};
 use homeostat_logic::topic::Topic;
 use homeostat_logic::view::EventView;
 
@@ -24,6 +27,8 @@ pub struct Given<'a> {
     pub text: &'a str,
     /// What it is about, in place of what it names.
     pub target: Option<&'a Target>,
+    /// The alert about the failure of the action that the rules take, in place of that action.
+    pub escalation: bool,
     /// The present.
     pub now: Millis,
     /// The rules.
@@ -79,7 +84,8 @@ pub(crate) fn order(given: &Given<'_>, action: Action) -> Result<Proposed, Rejec
     let proposal = decide(&verdict);
     let decision = proposal.decisions.first();
     let own = decision.and_then(|decision| {
-        let steps = decision.ladder.iter().chain([&decision.escalation]);
+        let ladder = decision.ladder.iter().filter(|_| !given.escalation);
+        let steps = ladder.chain([&decision.escalation]);
         steps.into_iter().find(|step| step.action == action)
     });
     let of_the_rules = own.is_some();
@@ -95,20 +101,35 @@ pub(crate) fn order(given: &Given<'_>, action: Action) -> Result<Proposed, Rejec
     let (Some(decision), Some(step)) = (decision, step) else {
         return Err(Reject::NoValue);
     };
+    let mut order = Order {
+        action_id: Id::hash(&[b"preview", given.text.as_bytes(), action.name().as_bytes()]),
+        attempt: 1,
+        action,
+        target: proposal.target.clone(),
+        severity: decision.severity,
+        event_type: proposal.event_type.clone(),
+        event_id: proposal.event_id.clone(),
+        params: step.params.clone(),
+        reasons: vec![decision.rule.clone(), decision.severity_reason.clone()],
+        now: given.now,
+        dry_run: true,
+    };
+    if let Some(failed) = decision.ladder.first().filter(|_| given.escalation) {
+        let id = order.action_id;
+        let attempts = usize::try_from(failed.max_attempts).unwrap_or(usize::MAX);
+        let failure = Failure {
+            action: failed.action,
+            target: &proposal.target,
+            phase: &Phase::Failed,
+            attempts,
+            attempts_max: failed.max_attempts,
+            id,
+        };
+        escalate(&mut order.params, &failure);
+        order.reasons.push(failure.sentence(Language::En));
+    }
     Ok(Proposed {
-        order: Order {
-            action_id: Id::hash(&[b"preview", given.text.as_bytes(), action.name().as_bytes()]),
-            attempt: 1,
-            action,
-            target: proposal.target.clone(),
-            severity: decision.severity,
-            event_type: proposal.event_type.clone(),
-            event_id: proposal.event_id.clone(),
-            params: step.params.clone(),
-            reasons: vec![decision.rule.clone(), decision.severity_reason.clone()],
-            now: given.now,
-            dry_run: true,
-        },
+        order,
         connection: step.connector.clone(),
         decision: decision.clone(),
         of_the_rules,

@@ -63,6 +63,7 @@ fn samples(rules: &Rules, action: Action) -> Vec<Sample> {
             topic: topic::find(event.topic)?,
             text: &event.text,
             target: None,
+            escalation: false,
             now: NOON,
             rules,
         };

@@ -46,6 +46,12 @@ impl Flow {
         }
     }
 
+    /// Ids of the runs so far.
+    pub(super) fn runs(&self) -> Vec<String> {
+        let runs = self.runs.lock().unwrap();
+        runs.keys().map(|(_, id)| id.clone()).collect()
+    }
+
     /// No token that was given out is taken any more.
     pub(super) fn expire(&self) {
         self.tokens.fetch_add(1, Ordering::SeqCst);

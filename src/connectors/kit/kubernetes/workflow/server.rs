@@ -28,6 +28,9 @@ impl Server {
         } else {
             talk.change(submit(submission, false)).await?
         };
+        if reply.is_page() {
+            return Err(reply.outcome_unless_page());
+        }
         if reply.is_success() {
             let of = &submission.origin;
             return Ok(done(if order.dry_run {
