@@ -24,14 +24,16 @@ use homeostat_actors::ports::log::{EventLog, GroupSettings, NewRecord, TopicSett
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
+use homeostat_logic::ledger::codec::encode;
 use homeostat_logic::ledger::fold::Fold;
-use homeostat_logic::ledger::record::{FinishOutcome, Millis};
+use homeostat_logic::ledger::record::{FinishOutcome, Genesis, Id, Millis, Record};
 use homeostat_logic::topic::LEDGER;
 
 use support::events::{drift, rules};
 use support::{compare, note, timed};
 
 const TOPIC: &str = "data.drift.detected";
+const LEDGER_PARTITIONS: i32 = 4;
 /// Longest wait for one decision.
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -49,7 +51,7 @@ fn open(directory: &std::path::Path) -> Arc<dyn EventLog> {
     let topics = vec![
         topic(TOPIC, 2, false),
         topic("system.alerts", 2, false),
-        topic(LEDGER, 4, true),
+        topic(LEDGER, LEDGER_PARTITIONS, true),
     ];
     runtime().block_on(log.ensure_topics(topics)).unwrap();
     log
@@ -137,10 +139,25 @@ impl Observer for Decided {
     fn answered(&self, _: Action, _: &str, _: FinishOutcome, _: Duration) {}
 }
 
+/// The Genesis of each partition, as the service appends it before it proposes anything.
+fn found(log: &dyn EventLog) {
+    let genesis = encode(&Record::Genesis(Genesis::new(Id([1; 16])))).unwrap();
+    let record = |partition| NewRecord {
+        topic: LEDGER.to_owned(),
+        partition: Some(partition),
+        value: Some(genesis.clone()),
+        ..NewRecord::default()
+    };
+    let records = (0..LEDGER_PARTITIONS).map(record).collect();
+    let answers = runtime().block_on(log.append(records));
+    assert!(answers.iter().all(Result::is_ok), "the ledger is founded");
+}
+
 /// One event at a time: append it, wait until its decision is in the fold.
 fn latency(criterion: &mut Criterion) {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let log = open(directory.path());
+    found(&*log);
     let (sender, decided) = sync_channel(1_024);
     let observer: Arc<dyn Observer> = Arc::new(Decided(Mutex::new(sender)));
     let (ready, is_ready) = sync_channel(1);
@@ -149,7 +166,7 @@ fn latency(criterion: &mut Criterion) {
         let log = Arc::clone(&log);
         std::thread::spawn(move || {
             System::new().block_on(async {
-                let roster = actors::start(&log, rules(""), &observer, 4);
+                let roster = actors::start(&log, rules(""), &observer, LEDGER_PARTITIONS);
                 let group = GroupSettings {
                     group: "bench".to_owned(),
                     topics: vec![TOPIC.to_owned()],
