@@ -22,6 +22,7 @@ mod random;
 mod schema;
 pub mod secrets;
 pub mod service;
-mod tables;
 pub mod store;
+mod tables;
 pub mod user_secret;
+pub mod users;

@@ -12,3 +12,14 @@ pub(crate) fn fresh_id() -> Id {
 pub(crate) fn seed() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().0
 }
+
+/// 64 random bits, never 0.
+pub(crate) fn fresh_number() -> u64 {
+    let (high, low) = uuid::Uuid::new_v4().as_u64_pair();
+    (high ^ low) | 1
+}
+
+/// An id for an event.
+pub(crate) fn fresh_event_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}

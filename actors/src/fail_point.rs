@@ -30,6 +30,12 @@ pub enum Point {
     AfterDeadLetter,
     /// The client has the offsets to commit and has not committed them.
     BeforeCommit,
+    /// Events of users are applied; nothing of that is on its way.
+    BeforeLearned,
+    /// What the model learned is acknowledged; users are not written yet.
+    AfterLearned,
+    /// Users are written; which records came already is not.
+    AfterUsers,
     /// Partitions are being taken away; nothing of them is drained.
     Revoking,
     /// Revoked partitions are drained and stored, and not committed.
@@ -38,7 +44,7 @@ pub enum Point {
 
 impl Point {
     /// Every place.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::BeforePropose,
         Self::AfterPropose,
         Self::AfterSettle,
@@ -51,6 +57,9 @@ impl Point {
         Self::BeforeDeadLetter,
         Self::AfterDeadLetter,
         Self::BeforeCommit,
+        Self::BeforeLearned,
+        Self::AfterLearned,
+        Self::AfterUsers,
         Self::Revoking,
         Self::BeforeRevokedCommit,
     ];
@@ -70,6 +79,9 @@ impl Point {
             Self::BeforeDeadLetter => "dead_letters::before_append",
             Self::AfterDeadLetter => "dead_letters::after_append",
             Self::BeforeCommit => "kafka::before_commit",
+            Self::BeforeLearned => "activity::before_learned",
+            Self::AfterLearned => "activity::after_learned",
+            Self::AfterUsers => "activity::after_users",
             Self::Revoking => "kafka::revoking",
             Self::BeforeRevokedCommit => "kafka::before_revoked_commit",
         }

@@ -67,6 +67,8 @@ pub type Decoder =
 pub struct Incoming<'a> {
     /// Its topic.
     pub topic: &'static Topic,
+    /// Its partition.
+    pub partition: i32,
     /// The record.
     pub record: RecordView<'a>,
     decode: Decoder,
@@ -79,7 +81,7 @@ pub struct Incoming<'a> {
 impl<'a> Incoming<'a> {
     /// A record for this number of feeds.
     pub(crate) const fn new(
-        topic: &'static Topic,
+        (topic, partition): (&'static Topic, i32),
         record: RecordView<'a>,
         decode: Decoder,
         names: &'a mut Names,
@@ -87,6 +89,7 @@ impl<'a> Incoming<'a> {
     ) -> Self {
         Self {
             topic,
+            partition,
             record,
             decode,
             names,

@@ -27,6 +27,7 @@ pub mod ledger;
 mod ledger_record;
 pub mod ledger_view;
 pub mod lost_alerts;
+pub mod model;
 pub mod ownership;
 pub mod partition;
 pub mod ports;

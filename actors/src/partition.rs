@@ -124,9 +124,9 @@ impl PartitionConsumer {
             let asked = sorters
                 .iter_mut()
                 .filter(|(number, _)| readers.contains(*number));
-            let topic = self.flight.topic;
+            let place = (self.flight.topic, self.flight.partition.partition);
             let (decode, names) = (routes.decode, &mut self.names);
-            let mut incoming = Incoming::new(topic, record, decode, names, readers.len());
+            let mut incoming = Incoming::new(place, record, decode, names, readers.len());
             for (number, sorter) in asked {
                 self.flight.decoding(Some((offset, *number)));
                 incoming.next_feed();

@@ -31,6 +31,8 @@ use crate::supervision::{Address, CallError, StartError, Strategy, Supervisor};
 
 /// Threads that partitions' consumers are spread over.
 const CONSUMER_ARBITERS: usize = 2;
+/// Threads that actors which compute for long are spread over.
+const BUSY_ARBITERS: usize = 2;
 /// Pause between two looks at what executors still have under way.
 const RETIRE_PAUSE: Duration = Duration::from_millis(50);
 
@@ -70,11 +72,14 @@ impl Roster {
         let supervisor = Supervisor::new(group("homeostat", &settings));
         let (roles, ledger) = (Arbiter::new(), Arbiter::new());
         let consumers: Vec<Arbiter> = (0..CONSUMER_ARBITERS).map(|_| Arbiter::new()).collect();
+        let busy: Vec<Arbiter> = (0..BUSY_ARBITERS).map(|_| Arbiter::new()).collect();
+        let handles: Vec<ArbiterHandle> = busy.iter().map(Arbiter::handle).collect();
         let starter = Starter {
             means: &context.means,
             group: &supervisor.group(group("roles", &settings))?,
             settings: &settings,
             arbiter: &roles.handle(),
+            busy: &handles,
         };
         let routes = Routes::start(context.kinds, context.decode, &starter)?;
         let views = context
@@ -109,7 +114,8 @@ impl Roster {
             settings,
             consumers.iter().map(Arbiter::handle).collect(),
         ));
-        let arbiters = [roles, ledger].into_iter().chain(consumers).collect();
+        let arbiters = [roles, ledger].into_iter().chain(consumers).chain(busy);
+        let arbiters = arbiters.collect();
         Ok(Self {
             supervisor,
             executors,

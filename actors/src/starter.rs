@@ -35,6 +35,8 @@ pub struct Starter<'a> {
     pub(crate) group: &'a Supervisor,
     pub(crate) settings: &'a RosterSettings,
     pub(crate) arbiter: &'a ArbiterHandle,
+    /// Threads of actors that compute for long.
+    pub(crate) busy: &'a [ArbiterHandle],
 }
 
 impl Starter<'_> {
@@ -49,6 +51,26 @@ impl Starter<'_> {
         factory: impl Fn() -> W + Send + 'static,
     ) -> Result<Address<W>, StartError> {
         let spec = child(name, kind, self.settings, self.arbiter, factory);
+        self.group.start(spec)
+    }
+
+    /// The same for an actor that computes for long, on a thread that decisions do not wait for.
+    ///
+    /// # Errors
+    /// When the name is taken.
+    pub fn busy_actor<W: Worker>(
+        &self,
+        name: impl Into<String>,
+        kind: &'static str,
+        factory: impl Fn() -> W + Send + 'static,
+    ) -> Result<Address<W>, StartError> {
+        let name = name.into();
+        let turn = name.bytes().fold(0_usize, |sum, byte| {
+            sum.wrapping_mul(31).wrapping_add(byte.into())
+        });
+        let place = turn.checked_rem(self.busy.len()).unwrap_or_default();
+        let arbiter = self.busy.get(place).unwrap_or(self.arbiter);
+        let spec = child(name, kind, self.settings, arbiter, factory);
         self.group.start(spec)
     }
 }

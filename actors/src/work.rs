@@ -74,6 +74,11 @@ impl<T> Work<T> {
         self.items.is_empty()
     }
 
+    /// What the feed made of the records, in offset order.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.items.iter().map(|item| &item.value)
+    }
+
     /// Takes up the item at an index: from here on, it is the culprit if the actor fails.
     pub fn begin(&mut self, index: usize) -> Option<(&Item<T>, RecordView<'_>)> {
         self.handling = Some(index);

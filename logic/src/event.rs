@@ -103,6 +103,15 @@ pub enum Reject {
     /// An envelope or a form that is recognised and cannot be read.
     #[error(transparent)]
     UnreadableForm(FormError),
+    /// An event about a user names none.
+    #[error("the event names no user; it needs a user_id")]
+    NoUser,
+    /// An event about a user names it by something that is no id.
+    #[error("the event's user_id is {what} and no id: text or a number of 1 to 256 bytes")]
+    UnreadableUser {
+        /// What it is.
+        what: String,
+    },
     /// A name is over its limit.
     #[error("the event's {field} has {bytes} bytes; the limit is {limit}")]
     NameTooLong {

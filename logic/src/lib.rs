@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod actions;
+pub mod activity;
 pub mod catalog;
 pub mod clock_text;
 pub mod dead_letters;

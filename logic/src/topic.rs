@@ -44,6 +44,10 @@ pub enum Use {
     Observe,
     /// What every instance holds in memory: it is compacted, and all of it is read at the start.
     Hold,
+    /// Events about users: written to [`USERS`], in which each user's events meet.
+    Users,
+    /// The service's own: written and read by it alone.
+    Own,
     /// Of another tool: `[ingest.NAME]` says what its records mean.
     Ingest,
     /// Written by the service or by others for others; not consumed.
@@ -76,6 +80,10 @@ const fn topic(name: &'static str, partitions: i32, event_type: &'static str, us
 pub const LEDGER: &str = "homeostat.ledger";
 /// Records that could not be handled, with their original bytes.
 pub const DEAD_LETTERS: &str = "homeostat.dead-letters";
+/// Events about users, keyed by user; its partitions are fixed at creation.
+pub const USERS: &str = "homeostat.users";
+/// What the model of recommendations learns; one partition, which every instance reads.
+pub const MODEL: &str = "homeostat.model";
 /// Where alerts go, and one of the topics consumed.
 pub const SYSTEM_ALERTS: &str = "system.alerts";
 /// Updates of recommendations, which every instance hands to the users who are connected to it.
@@ -160,19 +168,19 @@ pub const TOPICS: [Topic; 21] = [
         "business.user.interaction",
         3,
         "user_interaction",
-        Use::Observe,
+        Use::Users,
     ),
     topic(
         "business.recommendation.clicked",
         3,
         "recommendation_clicked",
-        Use::Observe,
+        Use::Users,
     ),
     topic(
         "business.feedback.received",
         2,
         "feedback_received",
-        Use::Observe,
+        Use::Users,
     ),
     topic(
         "recommendations.updated",
@@ -188,6 +196,9 @@ pub const TOPICS: [Topic; 21] = [
     ),
     topic(CATALOG_ITEMS, 3, "catalog_item", Use::Hold),
 ];
+
+/// [`USERS`] as its reader sees it; how many partitions it has is configured.
+pub static USERS_TOPIC: Topic = topic(USERS, 1, "user_event", Use::Own);
 
 /// The topic of that name, if it is one of SPEC §1.
 pub fn find(name: &str) -> Option<&'static Topic> {

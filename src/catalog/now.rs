@@ -1,5 +1,6 @@
 //! The catalog as this instance holds it, shared between who reads it and the tails that write it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::files::{FileError, load};
@@ -9,7 +10,7 @@ use parking_lot::{RwLock, RwLockReadGuard};
 
 /// The catalog of this instance. Readers share it; a batch of the topic is written at once.
 pub struct CatalogNow {
-    catalog: RwLock<Catalog>,
+    catalog: Arc<RwLock<Catalog>>,
     taken: Counters,
 }
 
@@ -29,7 +30,7 @@ impl CatalogNow {
     /// An empty one.
     pub fn new(settings: CatalogSettings, seed: u64) -> Self {
         Self {
-            catalog: RwLock::new(Catalog::new(settings, seed)),
+            catalog: Arc::new(RwLock::new(Catalog::new(settings, seed))),
             taken: Counters::default(),
         }
     }
@@ -37,6 +38,11 @@ impl CatalogNow {
     /// For reading. Held for a short time, and not twice by one thread: a writer that waits in between would stop it.
     pub fn read(&self) -> RwLockReadGuard<'_, Catalog> {
         self.catalog.read()
+    }
+
+    /// The same catalog, for the actors that read it.
+    pub fn shared(&self) -> Arc<RwLock<Catalog>> {
+        Arc::clone(&self.catalog)
     }
 
     /// Reads the files, before anything reads the catalog. Blocking.

@@ -37,7 +37,7 @@ pub use faults::{Fault, Origin};
 pub use recommendations::{Push, Recommendations};
 pub use schema::published as json_schema;
 pub use settings::{
-    Consumer, Durability, Http, Ingest, Kafka, Ledger, Log, LogFormat, LogOutput, Settings, Store,
+    Consumer, Durability, Http, Ingest, Kafka, Ledger, Log, LogFormat, LogOutput, Settings,
     Supervision,
 };
 

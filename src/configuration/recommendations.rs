@@ -5,13 +5,33 @@
     reason = "the comments of keys are read in TOML, by people who are not used to backticks"
 )]
 
+use homeostat_logic::recommend::RecommendSettings;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 /// Section `[recommendations]`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recommendations {
+    /// Whether events about users are learned from; else they are only counted.
+    #[schemars(extend("default" = true))]
+    pub enabled: bool,
+    /// Partitions of homeostat.users, which share the users between instances; fixed once that topic exists.
+    #[schemars(range(min = 1, max = 1_024), extend("default" = 12))]
+    pub partitions: i32,
+    /// Recommendations that are computed and cached for a user at once.
+    #[schemars(range(min = 1, max = 1_000), extend("default" = 20))]
+    pub cached_max: usize,
+    /// Of those, how many are pushed when the user acts.
+    #[schemars(range(min = 1, max = 1_000), extend("default" = 10))]
+    pub pushed_max: usize,
+    /// Users held in memory by one instance; others are loaded from the store when they act.
+    #[schemars(range(min = 100, max = 100_000_000), extend("default" = 200_000))]
+    pub users_in_memory_max: usize,
+    /// Constants and bounds of the model; docs/recommendations.md has each with its default.
+    #[serde(default)]
+    #[schemars(schema_with = "model")]
+    pub model: RecommendSettings,
     /// Secret that signs users' tokens (docs/push.md), as a reference. Empty = users need no token.
     #[schemars(extend("default" = ""))]
     pub push_secret: String,
@@ -35,4 +55,18 @@ pub struct Push {
     /// Seconds after which a client that does not read is dropped.
     #[schemars(range(min = 1, max = 600), extend("default" = 30))]
     pub unread_seconds: u64,
+}
+
+/// The constants without their defaults, which are in docs/recommendations.md and not in the default file.
+fn model(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let mut schema = RecommendSettings::json_schema(generator);
+    let keys = schema
+        .get_mut("properties")
+        .and_then(|keys| keys.as_object_mut());
+    for key in keys.into_iter().flat_map(|keys| keys.values_mut()) {
+        if let Some(key) = key.as_object_mut() {
+            key.remove("default");
+        }
+    }
+    schema
 }

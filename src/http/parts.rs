@@ -18,11 +18,13 @@ use super::log::Log;
 use super::probes::{Health, Tree};
 use super::publish::{self, Publishing};
 use super::token::Token;
+use super::users;
 use crate::authority::Authority;
 use crate::metrics::Metrics;
 use crate::push::Hub;
 use crate::secrets::{InboundSecrets, Secret};
 use crate::user_secret::UserSecret;
+use crate::users::Users;
 
 /// The time that SPEC §2 gives.
 pub const ACKNOWLEDGE_LIMIT: Duration = Duration::from_secs(10);
@@ -58,7 +60,9 @@ pub struct ApiParts {
     /// Who is connected for updates.
     pub push: Arc<Hub>,
     /// The secret by which tokens of users are signed; without one users need none.
-    pub users: UserSecret,
+    pub user_secret: UserSecret,
+    /// What is known of users; `None`: recommendations are switched off.
+    pub users: Option<Arc<Users>>,
     /// Publishers learn within this time whether the log acknowledged; see [`ACKNOWLEDGE_LIMIT`].
     pub acknowledge_limit: Duration,
     /// Topics that `[ingest]` reads beside the platform's.
@@ -96,7 +100,8 @@ impl ApiParts {
         let orders = Data::new(control::Admission::new());
         let token = Data::new(Token(self.operator_token));
         let inbound = Data::new(self.inbound);
-        let (push, users) = (Data::from(self.push), Data::new(self.users));
+        let (push, secret) = (Data::from(self.push), Data::new(self.user_secret));
+        let users = Data::new(users::Known(self.users));
         move |application| {
             application
                 .app_data(log.clone())
@@ -117,6 +122,7 @@ impl ApiParts {
                 .app_data(token.clone())
                 .app_data(inbound.clone())
                 .app_data(push.clone())
+                .app_data(secret.clone())
                 .app_data(users.clone());
         }
     }

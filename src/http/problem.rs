@@ -73,6 +73,12 @@ pub enum Kind {
     OtherUser,
     /// No further connection of a user is held.
     NoPlace,
+    /// Recommendations are switched off.
+    NoRecommendations,
+    /// Nothing is known of the user.
+    UnknownUser,
+    /// The store of users does not answer; trying again may help.
+    StoreUnavailable,
     /// The path takes handshakes of WebSockets only.
     UpgradeRequired,
     /// An order without a usable key.
@@ -173,6 +179,17 @@ impl Kind {
             Self::NoPlace => (
                 "no-place",
                 "too many connections of users",
+                Code::SERVICE_UNAVAILABLE,
+            ),
+            Self::NoRecommendations => (
+                "no-recommendations",
+                "recommendations are switched off",
+                Code::CONFLICT,
+            ),
+            Self::UnknownUser => ("unknown-user", "unknown user", Code::NOT_FOUND),
+            Self::StoreUnavailable => (
+                "store-unavailable",
+                "user store unavailable",
                 Code::SERVICE_UNAVAILABLE,
             ),
             Self::UpgradeRequired => (
@@ -315,7 +332,11 @@ impl ResponseError for Problem {
         }
         if matches!(
             self.kind,
-            Kind::Busy | Kind::LogUnavailable | Kind::LogTimeout | Kind::NotReadBack
+            Kind::Busy
+                | Kind::LogUnavailable
+                | Kind::StoreUnavailable
+                | Kind::LogTimeout
+                | Kind::NotReadBack
         ) {
             response.insert_header((RETRY_AFTER, "1"));
         }

@@ -49,6 +49,16 @@ impl Route {
         Self::new("POST", path, name, web::post(), handler)
     }
 
+    /// A route that removes.
+    pub(super) fn delete<F, Args>(path: &'static str, name: &'static str, handler: F) -> Self
+    where
+        F: Handler<Args>,
+        Args: FromRequest + Describe + 'static,
+        F::Output: Responder + Describe + 'static,
+    {
+        Self::new("DELETE", path, name, web::delete(), handler)
+    }
+
     fn new<F, Args>(
         method: &'static str,
         path: &'static str,
@@ -109,7 +119,7 @@ impl Route {
         self
     }
 
-    /// `GET` or `POST`.
+    /// `GET`, `POST` or `DELETE`.
     pub const fn method(&self) -> &'static str {
         self.method
     }

@@ -118,8 +118,9 @@ pub fn usage(name: &str) -> String {
         Some(Use::DecideByType) => "decided by event type".to_owned(),
         Some(Use::Observe) => "observed".to_owned(),
         Some(Use::Hold) => "held by every instance".to_owned(),
+        Some(Use::Users) => "about users".to_owned(),
         Some(Use::Ingest) => "read by [ingest]".to_owned(),
         Some(Use::Produce) => "produced".to_owned(),
-        None => "the service's own".to_owned(),
+        Some(Use::Own) | None => "the service's own".to_owned(),
     }
 }

@@ -10,7 +10,7 @@ use homeostat_actors::dead_letters::DeadLetters;
 use homeostat_actors::executor::ExecutorContext;
 use homeostat_actors::flight::FlightLimits;
 use homeostat_actors::in_force::{InForce, Live};
-use homeostat_actors::kinds::{self, Means, topics_read};
+use homeostat_actors::kinds::{self, Kind, Means, topics_read};
 use homeostat_actors::ledger::{LedgerContext, SharedHistory};
 use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::clock::Clock;
@@ -30,6 +30,7 @@ use homeostat_logic::rules::Rules;
 use super::connections_now::ConnectionsNow;
 use super::observation::Observation;
 use super::state::ServiceState;
+use super::users::UserSide;
 use super::vitals::{Pushing, Vitals};
 use crate::catalog::CatalogNow;
 use crate::clock::SystemClock;
@@ -96,6 +97,8 @@ pub(super) struct Assembly {
     /// Requests sent and outcomes not yet written.
     under_way: Arc<AtomicUsize>,
     traffic: Arc<Traffic>,
+    /// What is known of users; `None`: recommendations are switched off.
+    users: Option<UserSide>,
     /// Users who are connected.
     push: Arc<Hub>,
     push_troubles: Arc<Troubles>,
@@ -144,7 +147,9 @@ impl Assembly {
         let push_troubles = Arc::<Troubles>::default();
         let pushing = Pushing::new(Arc::clone(&push), Arc::clone(&push_troubles));
         let vitals = Arc::new(Vitals::of(&state, &under_way, connections, pushing));
+        let users = UserSide::open(&settings, &log, &clock, state.catalog().shared())?;
         Ok(Self {
+            users,
             log,
             clock,
             metrics,
@@ -204,7 +209,8 @@ impl Assembly {
             operator_token: self.settings.operator_token.clone(),
             inbound: self.settings.inbound_secrets.clone(),
             push: self.push(),
-            users: self.settings.user_secret.clone(),
+            user_secret: self.settings.user_secret.clone(),
+            users: self.users.as_ref().map(|users| Arc::clone(&users.users)),
             acknowledge_limit: ACKNOWLEDGE_LIMIT,
             ingested: self.ingested(),
             allowed_hosts: self.settings.http.allowed_hosts.clone(),
@@ -218,8 +224,13 @@ impl Assembly {
 
     /// Topics that the service reads.
     pub(super) fn consumed_topics(&self) -> Vec<String> {
-        let consumed = topics_read(&kinds::all_with(&self.sources)).into_iter();
+        let consumed = topics_read(&self.kinds()).into_iter();
         consumed.map(|topic| topic.name.to_owned()).collect()
+    }
+
+    fn kinds(&self) -> Vec<Kind> {
+        let users = self.users.as_ref().map(|users| &users.kinds);
+        kinds::all_with(&self.sources, users)
     }
 
     pub(super) fn start_actors(&self) -> Result<Roster, StartError> {
@@ -260,7 +271,7 @@ impl Assembly {
             (cooldown, executor)
         });
         let context = RosterContext {
-            kinds: kinds::all_with(&self.sources),
+            kinds: self.kinds(),
             means,
             decode: homeostat_logic::envelope::decode_record,
             ledger: ledger.collect(),

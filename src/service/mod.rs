@@ -17,6 +17,7 @@ mod state;
 mod topic_limits;
 mod topics;
 mod unread;
+mod users;
 mod vitals;
 mod wiring;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homeostat_actors::ports::log::{EventLog, LogError, TopicSettings};
-use homeostat_logic::topic::{DEAD_LETTERS, LEDGER, TOPICS, Use};
+use homeostat_logic::topic::{DEAD_LETTERS, LEDGER, MODEL, TOPICS, USERS, Use};
 
 use super::ledger_health::Lost;
 use super::ledger_topic;
@@ -84,8 +84,18 @@ pub fn topics(settings: &Settings) -> Vec<TopicSettings> {
         compacted: one.usage == Use::Hold,
         ..topic(one.name, one.partitions)
     });
+    let of_users = settings.recommendations.enabled.then(|| {
+        let users = topic(USERS, settings.recommendations.partitions);
+        // What a snapshot holds is removed; age alone removes nothing that no snapshot holds.
+        let model = TopicSettings {
+            retention: None,
+            ..topic(MODEL, 1)
+        };
+        [users, model]
+    });
     specified
         .chain([ledger, topic(DEAD_LETTERS, DEAD_LETTER_PARTITIONS)])
+        .chain(of_users.into_iter().flatten())
         .collect()
 }
 

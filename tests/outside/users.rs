@@ -57,7 +57,7 @@ impl Connected {
         let users = secret.map(|secret| UserSecret::fixed(Secret::new(secret)));
         let parts = ApiParts {
             push: Arc::clone(&hub),
-            users: users.unwrap_or_default(),
+            user_secret: users.unwrap_or_default(),
             operator_token: Some(Secret::new(TOKEN)),
             allowed_hosts: vec![Authority::parse("shop.example").unwrap()],
             ..parts(&log, &answers, &metrics)

@@ -14,7 +14,12 @@ use crate::work::Work;
 
 /// The kind.
 #[derive(Clone, Default)]
-pub struct Observe(pub LeftToIngest);
+pub struct Observe {
+    /// Records that a translator reads instead.
+    pub left: LeftToIngest,
+    /// Whether events about users are only observed, too.
+    pub users: bool,
+}
 
 impl Feed for Observe {
     type Item = Infallible;
@@ -24,11 +29,11 @@ impl Feed for Observe {
     }
 
     fn reads(&self, topic: &Topic) -> bool {
-        topic.usage == Use::Observe
+        topic.usage == Use::Observe || (self.users && topic.usage == Use::Users)
     }
 
     fn take(&self, record: &mut Incoming<'_>) -> Result<Taken<Infallible>, Reject> {
-        if self.0.takes(record) {
+        if self.left.takes(record) {
             return Ok(Taken::Observed);
         }
         record.event().map(|_| Taken::Observed)

@@ -29,15 +29,18 @@ pub enum Entry {
     Recommendations,
     /// Recommendations that were computed because the user acted.
     Realtime,
+    /// Which records of a shard of users came already; the shard's number is in the place of the user. Versioned, kept for ever.
+    Shard,
 }
 
 impl Entry {
     /// Every entry.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Stream,
         Self::Profile,
         Self::Recommendations,
         Self::Realtime,
+        Self::Shard,
     ];
 
     /// Its name, which is what stands before the user in a key: `user_activity_stream:7`.
@@ -47,12 +50,13 @@ impl Entry {
             Self::Profile => "user_profile",
             Self::Recommendations => "recommendations",
             Self::Realtime => "realtime_recommendations",
+            Self::Shard => "homeostat_shard",
         }
     }
 
     /// Whether a write counts only if its position is larger than the stored one.
     pub const fn is_versioned(self) -> bool {
-        matches!(self, Self::Stream | Self::Profile)
+        matches!(self, Self::Stream | Self::Profile | Self::Shard)
     }
 }
 
@@ -82,7 +86,7 @@ impl Lifetimes {
     pub const fn of(&self, entry: Entry) -> Option<Duration> {
         match entry {
             Entry::Stream => Some(self.stream),
-            Entry::Profile => None,
+            Entry::Profile | Entry::Shard => None,
             Entry::Recommendations => Some(self.recommendations),
             Entry::Realtime => Some(self.realtime),
         }

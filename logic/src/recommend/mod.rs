@@ -25,7 +25,7 @@ mod interaction;
 mod items;
 mod learn;
 mod memory;
-mod names;
+pub(crate) mod names;
 mod pending;
 mod record;
 mod row;

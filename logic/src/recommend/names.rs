@@ -6,11 +6,11 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 /// Place of an item or a user in the tables of one model.
-pub(super) type Slot = u32;
+pub(crate) type Slot = u32;
 
 /// Ids and their slots. Hashed with a seed, so that ids cannot be made to collide from outside; no result depends on it.
 #[derive(Clone)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// Ids by slot, empty where the slot is free.
     ids: Vec<Box<str>>,
     /// By slot, what decides between equals: a hash of the id, the same in every instance.
@@ -21,7 +21,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             ids: Vec::new(),
             ties: Vec::new(),
@@ -32,23 +32,23 @@ impl Names {
     }
 
     /// Ids that have a slot.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Slots given so far, free ones among them.
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.ids.len()
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<Slot> {
+    pub(crate) fn find(&self, name: &str) -> Option<Slot> {
         self.slots
             .find(self.hasher.hash_one(name), |slot| self.name(*slot) == name)
             .copied()
     }
 
     /// The slot of this id, which has none yet. An empty id gets none.
-    pub(super) fn add(&mut self, name: &str) -> Option<Slot> {
+    pub(crate) fn add(&mut self, name: &str) -> Option<Slot> {
         if name.is_empty() {
             return None;
         }
@@ -69,7 +69,7 @@ impl Names {
     }
 
     /// Frees the slot.
-    pub(super) fn remove(&mut self, slot: Slot) {
+    pub(crate) fn remove(&mut self, slot: Slot) {
         let hash = self.hasher.hash_one(self.name(slot));
         if let Ok(found) = self.slots.find_entry(hash, |one| *one == slot) {
             found.remove();
@@ -81,17 +81,17 @@ impl Names {
     }
 
     /// Empty for a free slot.
-    pub(super) fn name(&self, slot: Slot) -> &str {
+    pub(crate) fn name(&self, slot: Slot) -> &str {
         self.ids.get(slot as usize).map_or("", |name| name)
     }
 
     /// Decides between items with equal counts. Slots differ between instances, this does not.
-    pub(super) fn tie(&self, slot: Slot) -> u32 {
+    pub(crate) fn tie(&self, slot: Slot) -> u32 {
         self.ties.get(slot as usize).copied().unwrap_or(u32::MAX)
     }
 
     /// Slots in use, in order.
-    pub(super) fn all(&self) -> impl Iterator<Item = (Slot, &str)> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Slot, &str)> {
         (0..)
             .zip(&self.ids)
             .map(|(slot, name)| (slot, &**name))
@@ -99,7 +99,7 @@ impl Names {
     }
 
     /// Bytes on the heap, without what the allocator adds.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.ids.iter().map(|name| name.len()).sum::<usize>()
             + self.ids.capacity() * size_of::<Box<str>>()
             + self.ties.capacity() * size_of::<u32>()

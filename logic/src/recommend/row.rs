@@ -47,6 +47,7 @@ impl Row {
     }
 
     /// By slot.
+    #[cfg(test)]
     pub(super) fn sorted(&self) -> Vec<(Slot, f32)> {
         let mut all: Vec<_> = self.iter().collect();
         all.sort_unstable_by_key(|(slot, _)| *slot);

@@ -6,6 +6,7 @@ use super::Model;
 use super::interaction::seconds;
 use super::items::Items;
 use super::names::Slot;
+use super::taste::{Taste, TasteError};
 use super::user::{Recent, User, with_distance};
 
 /// What is asked for.
@@ -129,6 +130,32 @@ impl Model {
     ) -> Vec<Recommendation<'_>> {
         let nothing = User::default();
         let user = self.user(request.user).unwrap_or(&nothing);
+        self.recommend_to(user, request, scratch)
+    }
+
+    /// The same for a user who is kept elsewhere, and is not put in.
+    ///
+    /// # Errors
+    /// The taste cannot be.
+    pub fn recommend_for(
+        &self,
+        taste: &Taste,
+        request: &Request<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Recommendation<'_>>, TasteError> {
+        taste.check(request.user)?;
+        let items = taste.items.iter();
+        let slots: Vec<Option<Slot>> = items.map(|item| self.items.names.find(item)).collect();
+        let user = self.user_of(taste, &slots);
+        Ok(self.recommend_to(&user, request, scratch))
+    }
+
+    fn recommend_to(
+        &self,
+        user: &User,
+        request: &Request<'_>,
+        scratch: &mut Scratch,
+    ) -> Vec<Recommendation<'_>> {
         let now = seconds(request.now_ms);
         let history = match request.before_ms.map(seconds) {
             None => &user.recent,

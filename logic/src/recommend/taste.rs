@@ -87,16 +87,20 @@ impl Model {
         if !is_id(user) {
             return Err(TasteError::User);
         }
-        check(taste).map_err(|what| TasteError::Damaged {
-            user: user.to_owned(),
-            what,
-        })?;
+        taste.check(user)?;
         // None where no room is left for items that no delta named yet.
         let slots: Vec<Option<Slot>> = taste
             .items
             .iter()
             .map(|item| self.named_item(item))
             .collect();
+        let new = self.user_of(taste, &slots);
+        self.replace_user(user, new);
+        Ok(())
+    }
+
+    /// A user of this taste; `slots` are those of its items, where they have one.
+    pub(super) fn user_of(&self, taste: &Taste, slots: &[Option<Slot>]) -> User {
         let slot = |place: &u32| slots.get(*place as usize).copied().flatten();
         let mut new = User::default();
         let seen = taste.seen as usize;
@@ -128,8 +132,7 @@ impl Model {
                 excess: *excess,
             })
         }));
-        self.replace_user(user, new);
-        Ok(())
+        new
     }
 
     fn replace_user(&mut self, name: &str, mut new: User) {
@@ -147,6 +150,16 @@ impl Model {
         for (item, _) in user.known() {
             self.items.hold(item, slot);
         }
+    }
+}
+
+impl Taste {
+    /// Whether it can be what is known of this user.
+    pub(super) fn check(&self, user: &str) -> Result<(), TasteError> {
+        check(self).map_err(|what| TasteError::Damaged {
+            user: user.to_owned(),
+            what,
+        })
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn ending_key(key: &Key) -> Vec<u8> {
         Entry::Recommendations => b'c',
         Entry::Realtime => b'r',
         Entry::Profile => b'p',
+        Entry::Shard => b'n',
     });
     bytes.extend_from_slice(key.user.as_bytes());
     bytes

@@ -1,0 +1,172 @@
+//! The actor of one partition: its state, and the order of the steps.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeostat_logic::activity::{Shard, UserEvent};
+use homeostat_logic::recommend::Scratch;
+
+use super::apply::Applied;
+use super::load::{Loaded, load};
+use super::takeover::{Taken, take_over};
+use super::write::{Writer, write};
+use super::{GENERATION_BITS, UserMeans};
+use crate::kinds::Means;
+use crate::ports::log::Epoch;
+use crate::ports::observer::Consumed;
+use crate::supervision::{Failure, Handle, Scope, Worker};
+use crate::work::Work;
+
+/// How often users who are quiet are looked for, in one of 64 parts of the shard.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// The actor.
+pub(super) struct ActivityActor {
+    /// Of the partition.
+    pub(super) number: usize,
+    pub(super) users: UserMeans,
+    pub(super) means: Means,
+    pub(super) shard: Shard,
+    /// Of the partition; `None` until it is taken over.
+    pub(super) owned: Option<Owned>,
+    pub(super) scratch: Scratch,
+}
+
+/// The partition is this actor's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owned {
+    pub(super) epoch: Epoch,
+    /// Of the claim.
+    pub(super) token: u64,
+    /// Position of the last event whose delta counts.
+    pub(super) counted_to: i64,
+}
+
+impl ActivityActor {
+    pub(super) fn new(number: usize, users: UserMeans, means: Means) -> Self {
+        let seed = (users.fresh_token)();
+        Self {
+            number,
+            shard: Shard::new(users.shard, seed),
+            users,
+            means,
+            owned: None,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// The number that the model knows the partition by.
+    pub(super) fn shard_number(&self) -> u32 {
+        u32::try_from(self.number).unwrap_or(u32::MAX)
+    }
+
+    /// Positions of one user's events grow, also when the topic is created again in another generation.
+    pub(super) fn position(&self, offset: i64) -> i64 {
+        (i64::from(self.users.generation) << GENERATION_BITS).saturating_add(offset)
+    }
+
+    fn begin(&mut self, work: Work<UserEvent>, scope: &mut Scope<'_, Self>) {
+        let epoch = work.flight().epoch;
+        if self.owned.is_some_and(|owned| owned.epoch == epoch) {
+            return self.load(work, scope);
+        }
+        self.give_up();
+        let flight = Arc::clone(work.flight());
+        let (users, log) = (self.users.clone(), Arc::clone(&self.means.log));
+        let taken = take_over(self.shard_number(), users, log, flight);
+        scope.hold(taken, move |worker, taken, scope| {
+            // The partition went away before: its next owner gets the events.
+            let Some(Taken { owned, origins }) = taken else {
+                return Ok(());
+            };
+            worker.shard.origins = origins;
+            worker.owned = Some(owned);
+            if worker.number == 0 {
+                worker.users.model.lead(owned.token);
+            }
+            worker.load(work, scope);
+            Ok(())
+        });
+    }
+
+    /// Forgets what another owner may change from now on.
+    fn give_up(&mut self) {
+        self.owned = None;
+        self.shard = Shard::new(self.users.shard, (self.users.fresh_token)());
+        if self.number == 0 {
+            self.users.model.lead(0);
+        }
+    }
+
+    fn load(&mut self, work: Work<UserEvent>, scope: &mut Scope<'_, Self>) {
+        let lacking = self.lacking(&work);
+        if lacking.is_empty() {
+            return self.apply(work, Loaded::default(), scope);
+        }
+        let (store, flight) = (Arc::clone(&self.users.store), Arc::clone(work.flight()));
+        scope.hold(
+            load(store, lacking, flight),
+            move |worker, loaded, scope| {
+                if let Some(loaded) = loaded {
+                    worker.apply(work, loaded, scope);
+                } else {
+                    worker.give_up();
+                }
+                Ok(())
+            },
+        );
+    }
+
+    fn apply(&mut self, mut work: Work<UserEvent>, loaded: Loaded, scope: &mut Scope<'_, Self>) {
+        let unreadable = self.put(loaded, &work);
+        let Applied {
+            outgoing,
+            settled,
+            refused,
+        } = self.apply_all(&mut work, &unreadable);
+        work.handled();
+        work.refuse(refused);
+        let writer = Writer {
+            log: Arc::clone(&self.means.log),
+            store: Arc::clone(&self.users.store),
+            flight: Arc::clone(work.flight()),
+        };
+        let observer = Arc::clone(&self.means.observer);
+        scope.hold(write(writer, outgoing), move |worker, is_written, _| {
+            if !is_written || work.flight().ended() {
+                worker.give_up();
+                return Ok(());
+            }
+            let topic = work.flight().topic.name;
+            let settled = work.settle(&settled);
+            observer.consumed(topic, Consumed::Settled, settled);
+            Ok(())
+        });
+    }
+}
+
+impl Worker for ActivityActor {
+    fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
+        scope.run_interval(SWEEP, |worker, _| {
+            let now = worker.means.clock.now();
+            worker.shard.sweep(now);
+            Ok(())
+        });
+        Ok(())
+    }
+}
+
+impl Handle<Work<UserEvent>> for ActivityActor {
+    type Reply = ();
+
+    fn handle(
+        &mut self,
+        work: Work<UserEvent>,
+        scope: &mut Scope<'_, Self>,
+    ) -> Result<(), Failure> {
+        if !work.flight().ended() {
+            self.begin(work, scope);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! Applying events to users, and what has to be written for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use homeostat_logic::activity::list::Boosted;
+use homeostat_logic::activity::shard::Around;
+use homeostat_logic::activity::{Change as Changed, Did, Origin, UserEvent};
+use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::recommend::ModelRecord;
+use homeostat_logic::topic::{MODEL, USERS};
+
+use super::actor::{ActivityActor, Owned};
+use super::refresh::UPDATED;
+use super::write::{Outgoing, origins_change};
+use crate::kinds::gather::record_of;
+use crate::ports::log::NewRecord;
+use crate::ports::user_store::{Change, Entry, Key};
+use crate::work::Work;
+
+/// Other users that one event concerns, at most, in the numbering of origins.
+const KIN_MAX: i64 = 64;
+
+/// What became of a batch.
+pub(super) struct Applied {
+    pub(super) outgoing: Outgoing,
+    /// Offsets to settle once that is written.
+    pub(super) settled: Vec<i64>,
+    pub(super) refused: Vec<(i64, String)>,
+}
+
+/// What the events of a batch change, collected.
+#[derive(Default)]
+struct Collected {
+    touched: BTreeSet<String>,
+    invalid: BTreeSet<String>,
+    erased: BTreeSet<String>,
+    /// Users whose recommendations are to be computed, with the offset of the last event that asks for it.
+    refresh: BTreeMap<String, i64>,
+    boosted: Vec<(String, String, Vec<String>)>,
+    chosen: Vec<Chosen>,
+}
+
+/// A choice that similar users hear of.
+struct Chosen {
+    offset: i64,
+    at: Millis,
+    items: Vec<String>,
+    kin: Vec<String>,
+}
+
+impl Collected {
+    fn take(&mut self, offset: i64, event: &UserEvent, change: Changed) {
+        let user = || event.user.clone();
+        self.touched.insert(user());
+        if change.invalidate {
+            self.invalid.insert(user());
+        }
+        if change.refresh {
+            self.refresh.insert(user(), offset);
+        }
+        if change.erase {
+            self.refresh.remove(&event.user);
+            self.erased.insert(user());
+        }
+        if let Some((item, similar)) = change.boosted {
+            self.boosted.push((user(), item, similar));
+        }
+        if let Did::Interact(interaction) = &event.did
+            && !change.kin.is_empty()
+        {
+            self.chosen.push(Chosen {
+                offset,
+                at: event.at,
+                items: interaction.items.clone(),
+                kin: change.kin,
+            });
+        }
+    }
+}
+
+impl ActivityActor {
+    pub(super) fn apply_all(
+        &mut self,
+        work: &mut Work<UserEvent>,
+        unreadable: &BTreeMap<String, String>,
+    ) -> Applied {
+        let mut collected = Collected::default();
+        let (mut settled, mut refused) = (Vec::new(), Vec::new());
+        let delta = self.learn_all(work, unreadable, |offset, outcome| match outcome {
+            Ok(change) => {
+                settled.push(offset);
+                if let Some((event, change)) = change {
+                    collected.take(offset, event, change);
+                }
+            }
+            Err(why) => refused.push((offset, why)),
+        });
+        let now = self.means.clock.now();
+        let mut outgoing = Outgoing::default();
+        outgoing.must.extend(delta);
+        let chosen = collected.chosen.iter();
+        outgoing
+            .must
+            .extend(chosen.flat_map(|chosen| self.kin_records(chosen)));
+        self.refresh(&collected.refresh, now, &mut outgoing);
+        for (user, item, similar) in &collected.boosted {
+            let event = Boosted::by_click(user, item, similar);
+            outgoing
+                .may
+                .extend(self.event_record(UPDATED, user, &event, now));
+        }
+        self.collect_users(&collected, &mut outgoing);
+        let last = settled.last().map(|offset| self.position(*offset));
+        let origins = &self.shard.origins;
+        outgoing.origins = last.map(|last| origins_change(self.shard_number(), last, origins));
+        Applied {
+            outgoing,
+            settled,
+            refused,
+        }
+    }
+
+    /// Applies each event under one lock, and says what became of it. Returns the record of what the model learned, if anything.
+    fn learn_all(
+        &mut self,
+        work: &mut Work<UserEvent>,
+        unreadable: &BTreeMap<String, String>,
+        mut became: impl FnMut(i64, Result<Option<(&UserEvent, Changed)>, String>),
+    ) -> Option<NewRecord> {
+        let owned = self.owned?;
+        let (model, catalog) = (self.users.model.clone(), self.users.catalog.clone());
+        let (mut shared, catalog) = (model.write(), catalog.read());
+        let now = self.means.clock.now();
+        let (mut from, mut to) = (None, owned.counted_to);
+        // What a batch that failed left is not this one's.
+        drop(shared.model_mut().take_delta());
+        for index in 0..work.len() {
+            let Some((item, record)) = work.begin(index) else {
+                continue;
+            };
+            let (offset, event) = (item.offset, &item.value);
+            if let Some(why) = unreadable.get(&event.user) {
+                became(offset, Err(why.clone()));
+                continue;
+            }
+            let position = self.position(offset);
+            // What counts already is learned again for the users, and not for the items.
+            if position > owned.counted_to {
+                if from.is_none() {
+                    drop(shared.model_mut().take_delta());
+                }
+                from = from.or(Some(position));
+                to = position;
+            }
+            let mut around = Around {
+                model: shared.model_mut(),
+                catalog: &catalog,
+                now,
+            };
+            let change = self
+                .shard
+                .apply(event, position, record.timestamp, &mut around);
+            became(offset, Ok(change.map(|change| (event, change))));
+        }
+        let delta = shared.model_mut().take_delta()?;
+        let record = ModelRecord::Delta {
+            shard: self.shard_number(),
+            token: owned.token,
+            from: from?,
+            to,
+            delta,
+        };
+        self.owned = Some(Owned {
+            counted_to: to,
+            ..owned
+        });
+        Some(NewRecord {
+            topic: MODEL.to_owned(),
+            partition: Some(0),
+            value: Some(record.to_bytes()),
+            ..NewRecord::default()
+        })
+    }
+
+    /// What the store gets of the users.
+    fn collect_users(&self, collected: &Collected, outgoing: &mut Outgoing) {
+        let shared = self.users.model.read();
+        let users = &mut outgoing.users;
+        for user in &collected.touched {
+            let Some((profile, stream)) = self.shard.stored(user, shared.model()) else {
+                continue;
+            };
+            let put = |entry, position, value| Change::Put {
+                key: Key::new(entry, user.clone()),
+                position,
+                value,
+            };
+            match (profile.to_json(), stream.to_json()) {
+                (Ok(value), Ok(activities)) => {
+                    // The profile comes last: a stream that is missing beside it is over.
+                    if !stream.activities.is_empty() {
+                        users.push(put(Entry::Stream, stream.position, activities));
+                    }
+                    users.push(put(Entry::Profile, profile.position, value));
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::error!(%error, "a user's state is no JSON");
+                }
+            }
+        }
+        let remove = |entry, user: &String| Change::Remove {
+            key: Key::new(entry, user.clone()),
+        };
+        for user in collected.invalid.union(&collected.erased) {
+            users.push(remove(Entry::Recommendations, user));
+            if !collected.refresh.contains_key(user) {
+                users.push(remove(Entry::Realtime, user));
+            }
+        }
+        users.extend(
+            collected
+                .erased
+                .iter()
+                .map(|user| remove(Entry::Stream, user)),
+        );
+    }
+
+    /// The events by which similar users hear of a choice.
+    fn kin_records(&self, chosen: &Chosen) -> Vec<NewRecord> {
+        let partition = i32::try_from(self.number).unwrap_or(i32::MAX);
+        let numbered = (0..KIN_MAX).zip(&chosen.kin);
+        let records = numbered.filter_map(|(number, user)| {
+            let place = chosen.offset.saturating_mul(KIN_MAX).saturating_add(number);
+            let event = UserEvent {
+                user: user.clone(),
+                at: chosen.at,
+                origin: Some(Origin::new(USERS, partition, place, self.users.generation)),
+                did: Did::Kin {
+                    items: chosen.items.clone(),
+                },
+            };
+            record_of(&event, self.users.partitions).ok()
+        });
+        records.collect()
+    }
+}

@@ -1,0 +1,126 @@
+//! Taking a partition over: from here on, nothing of an earlier owner counts.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use homeostat_logic::activity::Origins;
+use homeostat_logic::recommend::ModelRecord;
+use homeostat_logic::topic::MODEL;
+
+use super::UserMeans;
+use super::actor::Owned;
+use super::load::until_answered;
+use super::write::origins_key;
+use crate::flight::Flight;
+use crate::ports::log::{EventLog, NewRecord};
+use crate::throttle::Throttle;
+
+/// Pause before a claim is tried again.
+const RETRY: Duration = Duration::from_millis(250);
+/// How often it is looked whether the partition is still this instance's.
+const LOOK: Duration = Duration::from_millis(100);
+
+static WAITING: Throttle = Throttle::new();
+
+/// The partition as it was taken over.
+pub(super) struct Taken {
+    pub(super) owned: Owned,
+    pub(super) origins: Origins,
+}
+
+/// Claims the shard, waits until the model is up to the claim, and reads which records came already. `None`: the partition went
+/// away before.
+pub(super) async fn take_over(
+    shard: u32,
+    users: UserMeans,
+    log: Arc<dyn EventLog>,
+    flight: Arc<Flight>,
+) -> Option<Taken> {
+    let token = (users.fresh_token)();
+    let claim = ModelRecord::Claim {
+        shard,
+        token,
+        store: users.store.identity(),
+    };
+    let record = NewRecord {
+        topic: MODEL.to_owned(),
+        partition: Some(0),
+        value: Some(claim.to_bytes()),
+        ..NewRecord::default()
+    };
+    let offset = claimed(&*log, record, &flight).await?;
+    while users.model.next() <= offset {
+        if flight.ended() {
+            return None;
+        }
+        let waited = tokio::time::timeout(LOOK, users.model.applied(offset)).await;
+        if waited.is_err()
+            && let Some(more) = WAITING.pass()
+        {
+            tracing::debug!(
+                shard,
+                more,
+                "waiting for the model to be read up to the claim"
+            );
+        }
+    }
+    let counted_to = {
+        let model = users.model.read();
+        let progress = model.progress(shard);
+        // Another owner has claimed it since: the partition is about to be taken away.
+        let progress = progress.filter(|progress| progress.token == token)?;
+        progress.to.unwrap_or(-1)
+    };
+    let origins = origins(&users, shard, &flight).await?;
+    tracing::info!(
+        shard,
+        counted_to,
+        "users of a partition are looked after here"
+    );
+    Some(Taken {
+        owned: Owned {
+            epoch: flight.epoch,
+            token,
+            counted_to,
+        },
+        origins,
+    })
+}
+
+/// The offset of the claim, appended until it is durable.
+async fn claimed(log: &dyn EventLog, record: NewRecord, flight: &Flight) -> Option<i64> {
+    while !flight.ended() {
+        let answer = log.append(vec![record.clone()]).await.pop();
+        let reason = match answer {
+            Some(Ok(appended)) => return Some(appended.offset),
+            Some(Err(error)) => error.to_string(),
+            None => "the event log gave no answer".to_owned(),
+        };
+        if let Some(more) = WAITING.pass() {
+            tracing::warn!(reason, more, "a shard of users cannot be claimed yet");
+        }
+        flight.held_up(reason);
+        tokio::time::sleep(RETRY).await;
+    }
+    None
+}
+
+/// Which records came already, as the last owner wrote it.
+async fn origins(users: &UserMeans, shard: u32, flight: &Flight) -> Option<Origins> {
+    let read = || users.store.read(vec![origins_key(shard)]);
+    let found = until_answered(read, flight).await?.pop().flatten();
+    let Some(found) = found else {
+        return Some(Origins::default());
+    };
+    let json = serde_json::from_str::<serde_json::Value>(&found.value).ok();
+    let origins = json
+        .as_ref()
+        .and_then(|json| Origins::from_json(json.get("origins")?));
+    if origins.is_none() {
+        let key = origins_key(shard);
+        tracing::error!(%key, "the store holds something else than was written there; remove it to go on, and events that were read again after a crash may then count twice");
+        flight.held_up(format!("{key} in the user store cannot be read"));
+        tokio::time::sleep(RETRY).await;
+    }
+    origins
+}

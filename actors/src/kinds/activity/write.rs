@@ -1,0 +1,102 @@
+//! Writing what a batch changes, in the order that a crash between any two steps needs.
+
+use std::sync::Arc;
+
+use homeostat_logic::activity::Origins;
+use serde_json::json;
+
+use super::load::until_answered;
+use crate::append::append_until_durable;
+use crate::fail_point::{self, Point};
+use crate::flight::Flight;
+use crate::kinds::responder::UntilRevoked;
+use crate::ports::log::{EventLog, NewRecord};
+use crate::ports::user_store::{Change, Entry, Key, UserStore};
+use crate::throttle::Throttle;
+
+static NOT_PUBLISHED: Throttle = Throttle::new();
+
+/// What a batch changes.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    /// Records without which nothing is settled.
+    pub(super) must: Vec<NewRecord>,
+    /// Records that are tried once: what is pushed is superseded soon, and must not hold up what users do.
+    pub(super) may: Vec<NewRecord>,
+    /// Of users.
+    pub(super) users: Vec<Change>,
+    /// Which records came already; written when all else is.
+    pub(super) origins: Option<Change>,
+}
+
+/// Where it is written.
+pub(super) struct Writer {
+    pub(super) log: Arc<dyn EventLog>,
+    pub(super) store: Arc<dyn UserStore>,
+    pub(super) flight: Arc<Flight>,
+}
+
+/// Writes it. `false`: the partition went away before, and nothing is to be settled.
+pub(super) async fn write(writer: Writer, outgoing: Outgoing) -> bool {
+    let Writer { log, store, flight } = writer;
+    fail_point::pass(Point::BeforeLearned);
+    let must = outgoing
+        .must
+        .into_iter()
+        .map(|record| ((), record))
+        .collect();
+    // At the same time, so that who is connected waits for one of both only.
+    let published = publish(&*log, outgoing.may);
+    let patience = UntilRevoked(Arc::clone(&flight));
+    let (refused, ()) = tokio::join!(append_until_durable(&*log, must, &patience), published);
+    for ((), error) in refused {
+        // A delta or an event that the log will never take: users go on, items learn less.
+        tracing::error!(%error, "what was learned from a batch of events is not shared");
+    }
+    fail_point::pass(Point::AfterLearned);
+    let is_written = async |changes: Vec<Change>| {
+        if changes.is_empty() {
+            return true;
+        }
+        let change = || store.change(changes.clone());
+        until_answered(change, &flight).await.is_some()
+    };
+    if flight.ended() || !is_written(outgoing.users).await {
+        return false;
+    }
+    fail_point::pass(Point::AfterUsers);
+    is_written(outgoing.origins.into_iter().collect()).await
+}
+
+async fn publish(log: &dyn EventLog, records: Vec<NewRecord>) {
+    if records.is_empty() {
+        return;
+    }
+    let topics: Vec<String> = records.iter().map(|record| record.topic.clone()).collect();
+    for (topic, answer) in topics.iter().zip(log.append(records).await) {
+        if let Err(error) = answer
+            && let Some(more) = NOT_PUBLISHED.pass()
+        {
+            tracing::warn!(topic, %error, more, "an event about a user was not published");
+        }
+    }
+}
+
+/// Where it is kept which records came already.
+pub(super) fn origins_key(shard: u32) -> Key {
+    Key::new(Entry::Shard, shard.to_string())
+}
+
+/// What is kept there.
+pub(super) fn origins_change(shard: u32, position: i64, origins: &Origins) -> Change {
+    let value = json!({ "origins": origins.to_json() });
+    // The position comes first, which a map would not keep.
+    let value = value
+        .to_string()
+        .replacen('{', &format!("{{\"position\":{position},"), 1);
+    Change::Put {
+        key: origins_key(shard),
+        position,
+        value,
+    }
+}

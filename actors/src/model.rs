@@ -1,0 +1,390 @@
+//! The model of recommendations as this instance has it, and the actor that follows `homeostat.model`, by which all instances have
+//! the same.
+//!
+//! Items change by the records of that topic alone, in their order; users are put in by the shards of this instance. From time to
+//! time the instance that owns the first shard keeps a snapshot in the store, and removes the records before it.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use homeostat_logic::ledger::record::Millis;
+use homeostat_logic::recommend::{ModelRecord, Outcome, RecommendSettings, SharedModel};
+use homeostat_logic::topic::MODEL;
+use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::watch;
+
+use crate::batch::Batch;
+use crate::ports::clock::Clock;
+use crate::ports::log::{EventLog, Tail, TopicPartition, Watermarks};
+use crate::ports::user_store::UserStore;
+use crate::sink::{BatchSink, Gauge, Outlet};
+use crate::supervision::{Failure, Handle, Scope, Worker};
+use crate::throttle::Throttle;
+
+/// Name of the snapshot in the store.
+const SNAPSHOT: &str = "model";
+/// Pause before log or store are asked again.
+const RETRY: Duration = Duration::from_millis(500);
+/// Records applied per message.
+const RECORDS_MAX: usize = 64;
+/// How often it is considered whether a snapshot is due.
+const SNAPSHOT_LOOK: Duration = Duration::from_secs(5);
+/// A snapshot is due after this many records, if this much time has passed since the last one.
+const SNAPSHOT_RECORDS: i64 = 1_000;
+const SNAPSHOT_PAUSE_MS: Millis = 60_000;
+
+static UNREADABLE: Throttle = Throttle::new();
+static WAITING: Throttle = Throttle::new();
+
+/// The model as this instance has it.
+pub struct ModelNow {
+    shared: RwLock<SharedModel>,
+    /// Offset behind the last record applied.
+    next: watch::Sender<i64>,
+    live: AtomicBool,
+    /// Token of this instance's claim of the first shard; 0: it has none.
+    leads_with: AtomicU64,
+    unreadable: AtomicU64,
+    snapshot_at: AtomicI64,
+}
+
+impl ModelNow {
+    /// An empty one.
+    ///
+    /// # Errors
+    /// A setting is outside its range.
+    pub fn new(
+        settings: RecommendSettings,
+        seed: u64,
+    ) -> Result<Self, homeostat_logic::recommend::SettingsError> {
+        Ok(Self {
+            shared: RwLock::new(SharedModel::new(settings, seed)?),
+            next: watch::Sender::new(0),
+            live: AtomicBool::new(false),
+            leads_with: AtomicU64::new(0),
+            unreadable: AtomicU64::new(0),
+            snapshot_at: AtomicI64::new(-1),
+        })
+    }
+
+    /// For questions.
+    pub fn read(&self) -> RwLockReadGuard<'_, SharedModel> {
+        self.shared.read()
+    }
+
+    /// To learn apart, and to put users in.
+    pub fn write(&self) -> RwLockWriteGuard<'_, SharedModel> {
+        self.shared.write()
+    }
+
+    /// Whether everything was applied that the topic held when it was opened.
+    pub fn is_live(&self) -> bool {
+        self.live.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when the record at this offset was applied.
+    pub async fn applied(&self, offset: i64) {
+        let mut next = self.next.subscribe();
+        // The sender lives as long as this.
+        next.wait_for(|next| *next > offset)
+            .await
+            .map(drop)
+            .unwrap_or_default();
+    }
+
+    /// Resolves when everything was applied that the topic held when it was opened.
+    pub async fn caught_up(&self) {
+        let mut next = self.next.subscribe();
+        next.wait_for(|_| self.is_live())
+            .await
+            .map(drop)
+            .unwrap_or_default();
+    }
+
+    /// Offset behind the last record applied.
+    pub fn next(&self) -> i64 {
+        *self.next.borrow()
+    }
+
+    /// Records that could not be read.
+    pub fn unreadable(&self) -> u64 {
+        self.unreadable.load(Ordering::Relaxed)
+    }
+
+    /// This instance owns the first shard by this claim, and keeps snapshots; 0: it does not any more.
+    pub(crate) fn lead(&self, token: u64) {
+        self.leads_with.store(token, Ordering::Relaxed);
+    }
+
+    fn leads(&self) -> bool {
+        let token = self.leads_with.load(Ordering::Relaxed);
+        let shared = self.read();
+        token != 0
+            && shared
+                .progress(0)
+                .is_some_and(|progress| progress.token == token)
+    }
+}
+
+/// What the actor works with.
+#[derive(Clone)]
+pub struct ModelContext {
+    /// The event log.
+    pub log: Arc<dyn EventLog>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where snapshots are.
+    pub store: Arc<dyn UserStore>,
+    /// What it keeps up to date.
+    pub model: Arc<ModelNow>,
+    /// Of the model, for a snapshot that is read.
+    pub settings: RecommendSettings,
+    /// Protects tables from ids made to collide.
+    pub seed: u64,
+}
+
+/// The actor.
+pub struct Model {
+    context: ModelContext,
+    tail: Option<Box<dyn Tail>>,
+    /// Offset at which everything was read that was there at the start.
+    live_from: i64,
+    /// Offset of the last snapshot, and when it was kept.
+    kept: (i64, Millis),
+    keeping: Arc<AtomicBool>,
+}
+
+/// Records of the topic.
+#[derive(Clone, Debug)]
+pub struct Learned(Arc<Batch>);
+
+/// The mailbox is the only bound.
+struct Unlimited;
+
+impl Gauge for Unlimited {
+    fn room(&self) -> usize {
+        usize::MAX
+    }
+
+    fn departing(&self, _: &Arc<Batch>) {}
+
+    fn hears_of_ends(&self) -> bool {
+        true
+    }
+}
+
+impl Model {
+    /// An actor that has read nothing yet.
+    pub fn new(context: ModelContext) -> Self {
+        let now = context.clock.now();
+        Self {
+            context,
+            tail: None,
+            live_from: 0,
+            kept: (0, now),
+            keeping: Arc::default(),
+        }
+    }
+
+    /// Reads the snapshot, if nothing was applied yet, and follows the topic from there. Log and store may be away: they are asked
+    /// until they answer.
+    fn open(scope: &mut Scope<'_, Self>) {
+        scope.run_later(Duration::from_millis(1), |worker, scope| {
+            let begun = worker.begin();
+            scope.spawn(begun, |worker, begun, scope| {
+                match begun {
+                    Ok((snapshot, extent)) => worker.follow(snapshot, extent, scope)?,
+                    Err(reason) => {
+                        if let Some(more) = WAITING.pass() {
+                            tracing::warn!(
+                                reason,
+                                more,
+                                "the model of recommendations cannot be read yet"
+                            );
+                        }
+                        scope.run_later(RETRY, |_, scope| {
+                            Self::open(scope);
+                            Ok(())
+                        });
+                    }
+                }
+                Ok(())
+            });
+            Ok(())
+        });
+    }
+
+    fn begin(&self) -> impl Future<Output = Result<(Option<Vec<u8>>, Watermarks), String>> + use<> {
+        let describe = self.context.log.describe_topics(vec![MODEL.to_owned()]);
+        let is_new = self.context.model.next() == 0;
+        let snapshot = is_new.then(|| self.context.store.blob(SNAPSHOT));
+        async move {
+            let snapshot = match snapshot {
+                Some(snapshot) => snapshot.await.map_err(|error| error.to_string())?,
+                None => None,
+            };
+            let topics = describe.await.map_err(|error| error.to_string())?;
+            let partitions = topics.first().map(|topic| &topic.partitions);
+            let extent = partitions.and_then(|partitions| partitions.first());
+            let extent = extent.ok_or_else(|| format!("{MODEL} is not there yet"))?;
+            Ok((snapshot, *extent))
+        }
+    }
+
+    fn follow(
+        &mut self,
+        snapshot: Option<Vec<u8>>,
+        extent: Watermarks,
+        scope: &mut Scope<'_, Self>,
+    ) -> Result<(), Failure> {
+        if let Some(bytes) = snapshot {
+            let ModelContext { settings, seed, .. } = &self.context;
+            let restored = SharedModel::restore(&bytes, settings.clone(), *seed);
+            let restored = restored.map_err(|error| {
+                Failure::new(format!(
+                    "the snapshot of the model in the store cannot be read: {error}"
+                ))
+            })?;
+            let next = restored.offset().map_or(0, |offset| offset + 1);
+            // A topic that was created again goes on from nothing.
+            if next <= extent.high {
+                *self.context.model.write() = restored;
+                self.context.model.next.send_replace(next);
+                self.kept.0 = next;
+            } else {
+                tracing::warn!(
+                    snapshot = next,
+                    end = extent.high,
+                    "{MODEL} ends before the snapshot of the model: the topic was created again; the snapshot is not used"
+                );
+            }
+        }
+        let from = self.context.model.next().max(extent.low);
+        if self.context.model.next() < extent.low {
+            tracing::warn!(
+                from,
+                "records of {MODEL} are gone that no snapshot holds: items are learned again from here on"
+            );
+        }
+        self.live_from = extent.high;
+        self.pass(from);
+        let outlet: Outlet<Learned> = Arc::new(OnceLock::from(scope.address().recipient()));
+        let sink = BatchSink::new(outlet, Learned, Unlimited, RECORDS_MAX);
+        let partition = TopicPartition {
+            topic: MODEL.to_owned(),
+            partition: 0,
+        };
+        self.tail = Some(self.context.log.tail(partition, from, Box::new(sink))?);
+        Ok(())
+    }
+
+    /// Everything before `next` was applied.
+    fn pass(&self, next: i64) {
+        if next >= self.live_from && !self.context.model.is_live() {
+            self.context.model.live.store(true, Ordering::Relaxed);
+            let size = self.context.model.read().model().size();
+            tracing::info!(
+                next,
+                items = size.items,
+                "the model of recommendations is read"
+            );
+        }
+        self.context.model.next.send_replace(next);
+    }
+
+    fn apply(&self, batch: &Batch) {
+        let mut shared = self.context.model.write();
+        for record in batch.iter() {
+            match ModelRecord::from_bytes(record.value.unwrap_or_default()) {
+                Ok(learned) => {
+                    let outcome = shared.apply(record.offset, &learned);
+                    if outcome == Outcome::Fenced {
+                        tracing::info!(
+                            offset = record.offset,
+                            "a delta of an earlier owner does not count"
+                        );
+                    }
+                }
+                Err(error) => {
+                    shared.pass(record.offset);
+                    self.context
+                        .model
+                        .unreadable
+                        .fetch_add(1, Ordering::Relaxed);
+                    if let Some(more) = UNREADABLE.pass() {
+                        tracing::warn!(offset = record.offset, %error, more, "a record of {MODEL} cannot be read and is passed over");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps a snapshot, if it is this instance's turn and enough was learned.
+    fn keep(&mut self, scope: &mut Scope<'_, Self>) {
+        let ModelContext { model, clock, .. } = &self.context;
+        let (next, now) = (model.next(), clock.now());
+        let is_due =
+            next - self.kept.0 >= SNAPSHOT_RECORDS && now - self.kept.1 >= SNAPSHOT_PAUSE_MS;
+        if !is_due || !model.leads() || self.keeping.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (bytes, next) = {
+            let shared = model.read();
+            (
+                shared.snapshot(),
+                shared.offset().map_or(0, |offset| offset + 1),
+            )
+        };
+        self.kept = (next, now);
+        let (log, store) = (
+            Arc::clone(&self.context.log),
+            Arc::clone(&self.context.store),
+        );
+        let keeping = Arc::clone(&self.keeping);
+        let kept = async move {
+            let kept = store
+                .put_blob(SNAPSHOT, bytes)
+                .await
+                .map_err(|error| error.to_string());
+            keeping.store(false, Ordering::Release);
+            kept?;
+            let partition = TopicPartition {
+                topic: MODEL.to_owned(),
+                partition: 0,
+            };
+            let removed = log.delete_before(partition, next).await;
+            removed.map_err(|error| error.to_string())
+        };
+        scope.spawn(kept, move |worker, kept: Result<(), String>, _| {
+            match kept {
+                Ok(()) => worker.context.model.snapshot_at.store(next, Ordering::Relaxed),
+                Err(reason) => tracing::warn!(reason, "no snapshot of the model could be kept, or old records not removed; it is tried again"),
+            }
+            Ok(())
+        });
+    }
+}
+
+impl Worker for Model {
+    fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
+        scope.run_interval(SNAPSHOT_LOOK, |worker, scope| {
+            worker.keep(scope);
+            Ok(())
+        });
+        Self::open(scope);
+        Ok(())
+    }
+}
+
+impl Handle<Learned> for Model {
+    type Reply = ();
+
+    fn handle(&mut self, Learned(batch): Learned, _: &mut Scope<'_, Self>) -> Result<(), Failure> {
+        self.apply(&batch);
+        if let Some(next) = batch.next() {
+            self.pass(next.max(self.context.model.next()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! Lists of recommendations as they are cached, pushed and answered: one form everywhere.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock_text::format_time;
+use crate::ledger::record::Millis;
+use crate::recommend::{Reason, Recommendation};
+
+/// Recommendations for one user.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct List {
+    /// Id of the user.
+    pub user_id: String,
+    /// Id of this list, to be sent along with clicks on it, as `list` in their context.
+    pub list: String,
+    /// Best first.
+    pub recommendations: Vec<Recommended>,
+    /// What made it: `homeostat`, or the name of an external model.
+    pub model: String,
+    /// Arms of the experiments that the user takes part in, by experiment.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub arms: BTreeMap<String, String>,
+    /// When it was computed, RFC 3339 in UTC.
+    pub timestamp: String,
+}
+
+/// A recommended item.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Recommended {
+    /// Id of the item.
+    pub item_id: String,
+    /// Larger is better; comparable within one list only.
+    pub score: f32,
+    /// Why.
+    pub reason: Why,
+}
+
+/// Why an item is recommended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Why {
+    /// The user chose this item, which contributes most.
+    Chose {
+        /// Id of the item.
+        item_id: String,
+    },
+    /// Many choose it lately.
+    #[default]
+    Trending,
+    /// Many choose it.
+    Popular,
+    /// An external model says so.
+    Model,
+}
+
+impl From<Reason<'_>> for Why {
+    fn from(reason: Reason<'_>) -> Self {
+        match reason {
+            Reason::Chose(item) => Self::Chose {
+                item_id: item.to_owned(),
+            },
+            Reason::Trending => Self::Trending,
+            Reason::Popular => Self::Popular,
+        }
+    }
+}
+
+impl From<&Recommendation<'_>> for Recommended {
+    fn from(recommendation: &Recommendation<'_>) -> Self {
+        Self {
+            item_id: recommendation.item.to_owned(),
+            score: recommendation.score,
+            reason: recommendation.reason.into(),
+        }
+    }
+}
+
+/// What is pushed when a user's recommendations change (SPEC §5), but for what publishing adds to every event.
+#[derive(Clone, Debug, Serialize)]
+pub struct Update<'a> {
+    /// Always `recommendations_update`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// The list.
+    #[serde(flatten)]
+    pub list: &'a List,
+}
+
+impl List {
+    /// A list of our own model.
+    pub fn of(user: &str, list: String, best: &[Recommendation<'_>], now: Millis) -> Self {
+        Self {
+            user_id: user.to_owned(),
+            list,
+            recommendations: best.iter().map(Recommended::from).collect(),
+            model: OWN_MODEL.to_owned(),
+            arms: BTreeMap::new(),
+            timestamp: format_time(now),
+        }
+    }
+
+    /// The same with at most this many recommendations.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Self {
+        let mut list = self.clone();
+        list.recommendations.truncate(count);
+        list
+    }
+
+    /// The event for those who are connected.
+    pub const fn update(&self) -> Update<'_> {
+        Update {
+            kind: "recommendations_update",
+            list: self,
+        }
+    }
+}
+
+/// The name of the model of this service.
+pub const OWN_MODEL: &str = "homeostat";
+
+/// What follows a click on an item (SPEC §5), but for what publishing adds to every event.
+#[derive(Clone, Debug, Serialize)]
+pub struct Boosted<'a> {
+    /// Id of the user.
+    pub user_id: &'a str,
+    /// Always `similar_item_click`.
+    pub trigger: &'static str,
+    /// The item clicked.
+    pub source_item: &'a str,
+    /// Items that count more from now on.
+    pub boosted_items: &'a [String],
+}
+
+impl<'a> Boosted<'a> {
+    /// The event for a click.
+    pub const fn by_click(user: &'a str, source: &'a str, boosted: &'a [String]) -> Self {
+        Self {
+            user_id: user,
+            trigger: "similar_item_click",
+            source_item: source,
+            boosted_items: boosted,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What is kept of a user in the store: two JSON objects, whose first member is the position of the last event in them.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::stream::Activity;
+use crate::recommend::Taste;
+
+/// The stream, under `user_activity_stream:{user}`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoredStream {
+    /// Of the last event in it.
+    pub position: i64,
+    /// Id of the user.
+    pub user_id: String,
+    /// The oldest first.
+    pub activities: Vec<Activity>,
+}
+
+/// The profile, under `user_profile:{user}`; of an erased user, only the position is left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StoredProfile {
+    /// Of the last event in it.
+    pub position: i64,
+    /// Whether the user was erased at that position.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub erased: bool,
+    /// Id of the user; empty if erased.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub user_id: String,
+    /// Weights by genre, from 0 to 1.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub preferences: BTreeMap<String, f32>,
+    /// Interactions in it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub interactions: u64,
+    /// When the last of them was, RFC 3339 in UTC.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub updated_at: String,
+    /// What the model knows of the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub taste: Option<Taste>,
+    /// What was shown to the user lately, so that clicks can be joined to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown: Option<serde_json::Value>,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// Both, as they are in the store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredUser {
+    /// `None`: nothing within the last hour.
+    pub stream: Option<StoredStream>,
+    /// `None`: a new user.
+    pub profile: Option<StoredProfile>,
+}
+
+impl StoredUser {
+    /// Reads what the store has.
+    ///
+    /// # Errors
+    /// One of them is not what was written.
+    pub fn read(stream: Option<&str>, profile: Option<&str>) -> Result<Self, serde_json::Error> {
+        Ok(Self {
+            stream: stream.map(serde_json::from_str).transpose()?,
+            profile: profile.map(serde_json::from_str).transpose()?,
+        })
+    }
+}
+
+impl StoredStream {
+    /// Its text.
+    ///
+    /// # Errors
+    /// Never, as far as serde goes.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}
+
+impl StoredProfile {
+    /// Of a new user: before the first position.
+    pub fn none() -> Self {
+        Self {
+            position: -1,
+            ..Self::default()
+        }
+    }
+
+    /// Its text.
+    ///
+    /// # Errors
+    /// Never, as far as serde goes.
+    pub fn to_json(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+}

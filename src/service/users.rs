@@ -1,0 +1,87 @@
+//! Users: the store, the model, the catalog, and the kinds of actors that work with them.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use homeostat_actors::kinds::UserKinds;
+use homeostat_actors::kinds::activity::{CatalogNow, UserMeans};
+use homeostat_actors::model::{ModelContext, ModelNow};
+use homeostat_actors::ports::clock::Clock;
+use homeostat_actors::ports::log::EventLog;
+use homeostat_actors::ports::user_store::{Lifetimes, UserStore};
+use homeostat_logic::activity::ShardSettings;
+
+use crate::configuration::Settings;
+use crate::random::{fresh_event_id, fresh_number};
+use crate::store;
+use crate::users::Users;
+
+/// What is known of users, and who works with it.
+pub(super) struct UserSide {
+    pub(super) kinds: UserKinds,
+    pub(super) users: Arc<Users>,
+}
+
+impl UserSide {
+    /// Opens it; `None` where recommendations are switched off.
+    ///
+    /// # Errors
+    /// The store cannot be opened, or a constant of the model is outside its range.
+    pub(super) fn open(
+        settings: &Settings,
+        log: &Arc<dyn EventLog>,
+        clock: &Arc<dyn Clock>,
+        catalog: CatalogNow,
+    ) -> anyhow::Result<Option<Self>> {
+        let wanted = &settings.recommendations;
+        if !wanted.enabled {
+            return Ok(None);
+        }
+        let store: Arc<dyn UserStore> = store::open(&settings.user_store, &settings.data_dir)
+            .context("the user store cannot be opened")?;
+        let seed = fresh_number();
+        let model = ModelNow::new(wanted.model.clone(), seed);
+        let model = Arc::new(model.context("recommendations.model")?);
+        let partitions = usize::try_from(wanted.partitions).unwrap_or(1);
+        let lifetimes: Lifetimes = settings.user_store.lifetimes;
+        let ttl = i64::try_from(lifetimes.stream.as_millis()).unwrap_or(i64::MAX);
+        let means = UserMeans {
+            store: Arc::clone(&store),
+            model: Arc::clone(&model),
+            catalog: Arc::clone(&catalog),
+            partitions,
+            shard: ShardSettings {
+                stream_ttl_ms: ttl,
+                users_max: (wanted.users_in_memory_max / partitions).max(1),
+            },
+            cached_max: wanted.cached_max,
+            pushed_max: wanted.pushed_max,
+            fresh_token: fresh_number,
+            fresh_event_id,
+            generation: settings.kafka.topic_generation,
+        };
+        let following = ModelContext {
+            log: Arc::clone(log),
+            clock: Arc::clone(clock),
+            store: Arc::clone(&store),
+            model: Arc::clone(&model),
+            settings: wanted.model.clone(),
+            seed,
+        };
+        let users = Users::new(
+            store,
+            model,
+            catalog,
+            (Arc::clone(log), Arc::clone(clock)),
+            (partitions, wanted.cached_max),
+        );
+        Ok(Some(Self {
+            kinds: UserKinds {
+                means,
+                model: following,
+                clock: Arc::clone(clock),
+            },
+            users: Arc::new(users),
+        }))
+    }
+}

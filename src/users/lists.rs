@@ -1,0 +1,83 @@
+//! Recommendations for one user: from the cache, or computed now.
+
+use homeostat_actors::ports::user_store::{Change, Entry, Key};
+use homeostat_logic::activity::List;
+use homeostat_logic::recommend::{Request, Taste};
+
+use super::{UserError, Users};
+use crate::random::fresh_number;
+
+impl Users {
+    /// The best `count` items for a user: what was computed when the user acted last, else what is computed now, which is then kept.
+    /// A cache that does not answer is no reason against an answer.
+    ///
+    /// # Errors
+    /// The store does not answer about the user's profile, or holds something else.
+    pub async fn recommendations(&self, user: &str, count: usize) -> Result<List, UserError> {
+        let cached = match self.cached(user, count).await {
+            Ok(cached) => cached,
+            Err(error) => {
+                tracing::debug!(%error, "the cache of recommendations is passed over");
+                None
+            }
+        };
+        if let Some(list) = cached {
+            return Ok(list.first(count));
+        }
+        let profile = self.profile(user).await?.unwrap_or_default();
+        let list = self.compute(user, &profile.taste.unwrap_or_default(), count)?;
+        self.keep(&list).await;
+        Ok(list.first(count))
+    }
+
+    /// A list that is long enough, unless fewer items are known.
+    async fn cached(&self, user: &str, count: usize) -> Result<Option<List>, UserError> {
+        if count > self.cached_max {
+            return Ok(None);
+        }
+        let keys = [Entry::Realtime, Entry::Recommendations].map(|entry| Key::new(entry, user));
+        let found = self.store.read(keys.into()).await?;
+        let Some(found) = found.into_iter().flatten().next() else {
+            return Ok(None);
+        };
+        Ok(Some(serde_json::from_str(&found.value)?))
+    }
+
+    fn compute(&self, user: &str, taste: &Taste, count: usize) -> Result<List, UserError> {
+        let now = self.clock.now();
+        let mut scratch = self.scratches.lock().pop().unwrap_or_default();
+        let list = {
+            let shared = self.model.read();
+            let catalog = self.catalog.read();
+            let request = Request {
+                user,
+                count: count.max(self.cached_max),
+                now_ms: now,
+                before_ms: None,
+                allow: &|item| catalog.is_available(item),
+            };
+            let best = shared.model().recommend_for(taste, &request, &mut scratch);
+            best.map(|best| List::of(user, format!("r-{:016x}", fresh_number()), &best, now))
+        };
+        let mut scratches = self.scratches.lock();
+        if scratches.len() < super::SCRATCHES_MAX {
+            scratches.push(scratch);
+        }
+        list.map_err(|error| UserError::Unreadable(error.to_string()))
+    }
+
+    /// A list that cannot be kept is computed again.
+    async fn keep(&self, list: &List) {
+        let Ok(value) = serde_json::to_string(&list.first(self.cached_max)) else {
+            return;
+        };
+        let kept = Change::Put {
+            key: Key::new(Entry::Recommendations, list.user_id.clone()),
+            position: 0,
+            value,
+        };
+        if let Err(error) = self.store.change(vec![kept]).await {
+            tracing::debug!(%error, "a list of recommendations is not kept");
+        }
+    }
+}
