@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod push;
 mod random;
 mod schema;
+mod schema_registry;
 pub mod secrets;
 pub mod service;
 pub mod store;

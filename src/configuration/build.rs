@@ -18,8 +18,8 @@ use super::{Trials, connections, layers, schema};
 use crate::connectors::kit::Compile;
 use crate::connectors::kit::samples::Samples;
 use crate::forms_of_topics::REGISTRY;
-use crate::ingest::registry::{Registry, RegistrySettings};
 use crate::log::kafka::options;
+use crate::schema_registry::{Registry, RegistrySettings};
 use crate::secrets::{
     InboundSecrets, Secret, SecretError, is_quoted, is_reference, resolve, resolve_word,
 };

@@ -1,7 +1,6 @@
 //! `[ingest.NAME]`: topics whose records other tools write, and what their records mean.
 
 mod own;
-pub(crate) mod registry;
 mod tool;
 
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use homeostat_logic::topic::{self, Topic, Use};
 
 use crate::configuration::{Ingest, Settings};
 use crate::forms_of_topics::{EVENT, REGISTRY};
+use crate::schema_registry::{Described, Registry};
 
 /// The topics that the configuration names; none without Kafka, because nothing writes them to the embedded log.
 pub fn sources(settings: &Settings) -> Arc<[Source]> {
@@ -27,12 +27,12 @@ pub fn sources(settings: &Settings) -> Arc<[Source]> {
 }
 
 /// `None` where the checks of the configuration would have refused it.
-fn source(ingest: &Ingest, registry: Option<&Arc<registry::Registry>>) -> Option<Source> {
+fn source(ingest: &Ingest, registry: Option<&Arc<Registry>>) -> Option<Source> {
     let own = topic::find(&ingest.topic);
     let to = ingest.to.as_deref().and_then(topic::find).or(own);
     let translator: Arc<dyn Translator> = match ingest.form.as_str() {
         EVENT => Arc::new(own::Events(to?)),
-        REGISTRY => Arc::new(registry::Described::new(Arc::clone(registry?), to?)),
+        REGISTRY => Arc::new(Described::new(Arc::clone(registry?), to?)),
         name => Arc::new(tool::Tool::new(forms::find(name)?, ingest)),
     };
     Some(Source {

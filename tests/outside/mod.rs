@@ -475,13 +475,12 @@ impl Outside {
             ..parts(&log, &answers, &metrics)
         };
         let server = Server::start("127.0.0.1:0", parts).unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         Self {
             log,
             answers,
             metrics,
             server,
-            client,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
         }
     }
 

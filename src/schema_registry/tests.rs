@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-const RECORDS: &str = include_str!("../../../tests/data/inbound/registry/records.json");
+const RECORDS: &str = include_str!("../../tests/data/inbound/registry/records.json");
 
 fn fixtures() -> Value {
     serde_json::from_str(RECORDS).unwrap()

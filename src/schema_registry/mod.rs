@@ -125,13 +125,13 @@ impl Registry {
 }
 
 /// Records of one topic, as events of another.
-pub(super) struct Described {
+pub(crate) struct Described {
     registry: Arc<Registry>,
     to: &'static Topic,
 }
 
 impl Described {
-    pub(super) const fn new(registry: Arc<Registry>, to: &'static Topic) -> Self {
+    pub(crate) const fn new(registry: Arc<Registry>, to: &'static Topic) -> Self {
         Self { registry, to }
     }
 
