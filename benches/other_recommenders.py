@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
 """HR@10 and NDCG@10 of EASE and of `implicit`'s item-kNN on the split of `homeostat evaluate`'s leave last out.
 
-    pip install numpy pandas pyarrow implicit     # implicit is optional: without it only EASE is printed
-    benches/other_recommenders.py $(scripts/movielens)
+    scripts/other-recommenders [FILE]     installs what it needs, and runs it
 
 The same rules: every rating is positive, the last event of each user is to be found among all unseen items, of equal scores
 the one looked for comes last. Columns: user, item, time (the first, second and last of the file), also from a CSV.

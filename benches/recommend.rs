@@ -1,4 +1,5 @@
 //! What the recommender costs: learning beside the least that any learner does, and recommendations of small and large models.
+//! Learning apart is with all that a shard does to the model: the delta of a batch, its bytes, and merging them.
 //!
 //! The floor of learning counts the pairs of the same events in one hash map, without damping, trend, bounds or users' memory.
 //! A recommendation's figures are quantiles over single calls; the shared machine is in them.
@@ -19,7 +20,9 @@ use std::hint::black_box;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use homeostat_logic::recommend::{Interaction, Model, RecommendSettings, Request, Scratch};
+use homeostat_logic::recommend::{
+    Delta, Interaction, Learned, Model, RecommendSettings, Request, Scratch,
+};
 
 use support::{compare, note, timed};
 
@@ -27,6 +30,8 @@ use support::{compare, note, timed};
 const EVENTS: usize = 100_000;
 const USERS: usize = 943;
 const ITEMS: usize = 1_682;
+/// Events of one delta.
+const BATCH: usize = 1_000;
 /// What a large model knows.
 const LARGE: usize = 1_000_000;
 const START_MS: i64 = 1_700_000_000_000;
@@ -63,7 +68,26 @@ impl Events {
     }
 
     fn teach(&self, model: &mut Model, events: &[(usize, usize)]) {
-        for (place, (user, item)) in (0_i64..).zip(events) {
+        self.each(model, 0, events, Model::learn);
+    }
+
+    /// As a shard does.
+    fn teach_apart(&self, model: &mut Model, events: &[(usize, usize)]) {
+        for (place, batch) in events.chunks(BATCH).enumerate() {
+            self.each(model, place * BATCH, batch, Model::learn_apart);
+            let delta = model.take_delta().unwrap().to_bytes();
+            model.merge(&Delta::from_bytes(&delta).unwrap());
+        }
+    }
+
+    fn each(
+        &self,
+        model: &mut Model,
+        start: usize,
+        events: &[(usize, usize)],
+        learn: fn(&mut Model, &Interaction<'_>, i64) -> Learned,
+    ) {
+        for (place, (user, item)) in (start as i64..).zip(events) {
             let time_ms = START_MS + place * 1_000;
             let interaction = Interaction {
                 user: &self.users[*user],
@@ -72,7 +96,7 @@ impl Events {
                 items: &[&self.items[*item]],
                 time_ms,
             };
-            black_box(model.learn(&interaction, time_ms));
+            black_box(learn(model, &interaction, time_ms));
         }
     }
 }
@@ -108,6 +132,17 @@ fn learning(criterion: &mut Criterion) {
         "learn an interaction, MovieLens size",
         EVENTS as u64,
         ours,
+        &mut [("counting pairs in a hash map", &mut floor)],
+    );
+    let apart = || {
+        let mut model = model();
+        timed(|| events.teach_apart(&mut model, &events.all))
+    };
+    compare(
+        &mut group,
+        "learn apart and merge, MovieLens size",
+        EVENTS as u64,
+        apart,
         &mut [("counting pairs in a hash map", &mut floor)],
     );
     group.finish();
@@ -173,12 +208,26 @@ fn recommending(_: &mut Criterion) {
     // Every item and user is known once, whatever chance leaves out.
     let each: Vec<(usize, usize)> = (0..LARGE).map(|place| (place, place)).collect();
     events.teach(&mut large, &each);
-    let began = Instant::now();
-    events.teach(&mut large, &events.all);
-    let rate = many as f64 / began.elapsed().as_secs_f64();
-    note(&format!(
-        "| learn an interaction, a million users and items | {rate:.0}/s | - | - |"
-    ));
+    let half = many / 2;
+    for (how, events_of, teach) in [
+        (
+            "learn an interaction",
+            &events.all[..half],
+            Events::teach as fn(&Events, &mut Model, &[(usize, usize)]),
+        ),
+        (
+            "learn apart and merge",
+            &events.all[half..],
+            Events::teach_apart,
+        ),
+    ] {
+        let began = Instant::now();
+        teach(&events, &mut large, events_of);
+        let rate = events_of.len() as f64 / began.elapsed().as_secs_f64();
+        note(&format!(
+            "| {how}, a million users and items | {rate:.0}/s | - | - |"
+        ));
+    }
     recommendations("a million users and items", &events, &large, 5_000);
 }
 

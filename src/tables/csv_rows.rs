@@ -30,10 +30,7 @@ pub(crate) fn read(mut text: impl BufRead, rows: &mut dyn Rows) -> Result<(), St
     let headers = reader
         .headers()
         .map_err(|error| format!("its header: {error}"))?;
-    let present: Vec<String> = headers
-        .iter()
-        .map(|name| name.trim_start_matches('\u{feff}').to_owned())
-        .collect();
+    let present: Vec<String> = headers.iter().map(str::to_owned).collect();
     if present
         .iter()
         .all(|name| name.trim().parse::<f64>().is_ok())

@@ -43,9 +43,11 @@ pub(crate) fn cell(value: &Value) -> Cell {
         Value::Null => Cell::Missing,
         Value::String(text) if text.trim().is_empty() => Cell::Missing,
         Value::String(text) => Cell::Text(text.clone()),
-        Value::Number(number) => match number.as_i64() {
-            Some(number) => Cell::Whole(number),
-            None => number
+        // Beyond 2^63 a number is text: as a fraction, two ids could become one.
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => Cell::Whole(number),
+            (None, Some(number)) => Cell::Text(number.to_string()),
+            _ => number
                 .as_f64()
                 .map_or_else(|| Cell::Other("a number", number.to_string()), Cell::Real),
         },

@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, Read as _, Seek as _};
 use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
+use homeostat_logic::envelope::bytes::{BYTE_ORDER_MARK, format_of};
 
 /// Room of a reader in bytes.
 const BUFFER: usize = 1 << 16;
-const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
 /// A file, ready to be read.
 pub(crate) enum Opened {
@@ -32,15 +32,22 @@ pub(crate) fn open(path: &Path) -> Result<Opened, String> {
     }
     let mut magic = Vec::new();
     (&mut file)
-        .take(4)
+        .take(8)
         .read_to_end(&mut magic)
         .and_then(|_| file.rewind())
         .map_err(unreadable)?;
     let mut text: Box<dyn BufRead> = match magic.as_slice() {
-        b"PAR1" => return Ok(Opened::Parquet(file)),
+        [b'P', b'A', b'R', b'1', ..] => return Ok(Opened::Parquet(file)),
         [b'P', b'K', ..] => return Err("it is a zip archive: unpack it first".to_owned()),
         [0x1F, 0x8B, ..] => Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(file))),
-        _ => Box::new(BufReader::with_capacity(BUFFER, file)),
+        bytes => match format_of(bytes) {
+            Some(found) => {
+                return Err(format!(
+                    "this is {found}; it has to be CSV, JSON Lines or Parquet, in UTF-8"
+                ));
+            }
+            None => Box::new(BufReader::with_capacity(BUFFER, file)),
+        },
     };
     if text
         .fill_buf()

@@ -14,7 +14,8 @@ use super::{Cell, Rows};
 /// # Errors
 /// It cannot be read on, or its columns are of no use.
 pub(crate) fn read(file: File, rows: &mut dyn Rows) -> Result<(), String> {
-    let reader = SerializedFileReader::new(file).map_err(|error| error.to_string())?;
+    let reader = SerializedFileReader::new(file)
+        .map_err(|error| format!("it cannot be read as Parquet: {error}"))?;
     let schema = reader.metadata().file_metadata().schema();
     let fields = schema.get_fields();
     let present: Vec<String> = fields.iter().map(|field| field.name().to_owned()).collect();
@@ -65,9 +66,13 @@ fn cell(field: &Field) -> Cell {
         Field::UByte(number) => Cell::Whole((*number).into()),
         Field::UShort(number) => Cell::Whole((*number).into()),
         Field::UInt(number) => Cell::Whole((*number).into()),
+        // Beyond 2^63 a number is text: as a fraction, two ids could become one.
         Field::ULong(number) => {
-            i64::try_from(*number).map_or_else(|_| other("a number beyond 2^63"), Cell::Whole)
+            i64::try_from(*number).map_or_else(|_| Cell::Text(number.to_string()), Cell::Whole)
         }
+        // What is missing in a column of numbers.
+        Field::Float(number) if number.is_nan() => Cell::Missing,
+        Field::Double(number) if number.is_nan() => Cell::Missing,
         Field::Float(number) => Cell::Real((*number).into()),
         Field::Double(number) => Cell::Real(*number),
         Field::Str(text) if text.trim().is_empty() => Cell::Missing,

@@ -12,6 +12,7 @@ mod connections;
 mod dead_letters;
 mod decisions_tail;
 mod embedded_log;
+mod evaluate;
 mod input;
 mod interrupted;
 mod ledger;

@@ -7,6 +7,11 @@ use crate::formats::{first_bytes, foreign, magic};
 /// The mark that some writers put before UTF-8. It says nothing and is passed over, although JSON does not allow it.
 pub const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
+/// The name of the format that begins with these bytes, if it is certain and no text in UTF-8.
+pub fn format_of(bytes: &[u8]) -> Option<&'static str> {
+    magic(bytes)
+}
+
 /// The JSON text of a value: after a byte order mark and after Confluent's prefix (a zero byte and four of a schema id).
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub struct Recommendation<'a> {
 /// Why an item is recommended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason<'a> {
-    /// The user chose this item; of all, it contributes most to the score.
+    /// The user chose this item; of all, it contributes most to the score. It can be the item recommended, to be chosen again.
     Chose(&'a str),
     /// Many choose it lately; that contributes more than the user's items.
     Trending,
@@ -110,15 +110,18 @@ struct Interest {
     trend_weight: f32,
     /// sqrt(prior / events)
     prior: f32,
+    /// Items that the user can choose again, with what that adds to their score; few, and none unless seen items are recommended.
+    again: Vec<(Slot, f32)>,
 }
 
 #[derive(Clone, Copy)]
 struct Scored {
     slot: Slot,
     score: f32,
-    /// The shares of pairs and trend, before boosts.
+    /// The shares of pairs, trend and having been chosen before, without boosts.
     pairs: f32,
     trend: f32,
+    again: f32,
 }
 
 impl Model {
@@ -203,6 +206,12 @@ impl Model {
                 (recent.item, near * idle * self.items.get(recent.item).damp)
             })
             .collect();
+        let again = with_distance(history).filter(|_| self.settings.recommend_seen);
+        let repeat_weight = self.settings.repeat_weight as f32;
+        let again = again.map(|(recent, distance)| {
+            let near = self.learn_decay.get(distance).copied().unwrap_or(0.0);
+            (recent.item, repeat_weight * near)
+        });
         let active = history.last().is_some_and(|newest| !is_idle(newest.at));
         let trend_weight = if active {
             self.settings.trend_weight
@@ -212,6 +221,7 @@ impl Model {
         Interest {
             whole: items.iter().map(|(_, counts)| counts).sum(),
             items,
+            again: again.collect(),
             trend_weight: trend_weight as f32,
             prior: (self.settings.prior / self.items.events.max(1.0)).sqrt() as f32,
         }
@@ -231,11 +241,13 @@ impl Model {
         }
         let boards = [&self.items.frequent, &self.items.trending];
         let boosted = user.boosts.iter().map(|boost| boost.item);
-        let boosted = boosted.filter(|item| self.items.get(*item).is_counted);
+        let again = interest.again.iter().map(|(item, _)| *item);
+        let others = boosted.chain(again);
+        let others = others.filter(|item| self.items.get(*item).is_counted);
         for other in boards
             .iter()
             .flat_map(|board| board.members().iter().copied())
-            .chain(boosted)
+            .chain(others)
         {
             scratch.add(other, 0.0);
         }
@@ -283,11 +295,14 @@ impl Model {
                 (self.items.get(*slot).trend * trend_unit) as f32,
             );
             let boost = self.boost_of(user, *slot, now);
+            let again = interest.again.iter().find(|(item, _)| item == slot);
+            let again = again.map_or(0.0, |(_, share)| *share);
             let scored = Scored {
                 slot: *slot,
-                score: (pairs + trend) * boost,
+                score: (pairs + trend + again) * boost,
                 pairs,
                 trend,
+                again,
             };
             self.place(scored, &mut best, request);
         }
@@ -315,8 +330,11 @@ impl Model {
         best.truncate(request.count);
     }
 
-    /// The item of the user that contributes most, unless the trend contributes more than all.
+    /// The item of the user that contributes most, which can be the item itself, unless the trend contributes more than all.
     fn cause(&self, interest: &Interest, scored: &Scored) -> Option<Slot> {
+        if scored.again > scored.pairs.max(scored.trend) {
+            return Some(scored.slot);
+        }
         if scored.trend > scored.pairs {
             return None;
         }

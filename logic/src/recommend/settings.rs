@@ -76,6 +76,10 @@ pub struct RecommendSettings {
     /// want is never recommended.
     #[schemars(extend("default" = false))]
     pub recommend_seen: bool,
+    /// Share of what the user chose lately in the score, if `recommend_seen` is on: the newest item counts this, others less by
+    /// `learn_decay`.
+    #[schemars(range(max = 1000.0), extend("default" = 1.0))]
+    pub repeat_weight: f64,
     /// Items of at least this similarity are boosted after a click, from 0 to 1.
     #[schemars(range(max = 1.0), extend("default" = 0.8))]
     pub similar_items_min: f64,
@@ -152,6 +156,7 @@ impl Default for RecommendSettings {
                 .into(),
             other_weight: 0.1,
             recommend_seen: false,
+            repeat_weight: 1.0,
             similar_items_min: 0.8,
             similar_items_max: 10,
             similar_items_shrink: 10.0,

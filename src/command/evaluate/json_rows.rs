@@ -19,7 +19,12 @@ pub(super) fn read(text: impl BufRead, wanted: &Wanted, sink: &mut Sink<'_>) -> 
                 return Ok(true);
             }
             Err(error) => {
-                sink.fault(&place, &format!("it is not JSON: {error}"));
+                let problem = if error.is_eof() {
+                    "the line ends within the object; `jq -c .` writes it on one line".to_owned()
+                } else {
+                    format!("it is not JSON: {error}")
+                };
+                sink.fault(&place, &problem);
                 return Ok(true);
             }
         };

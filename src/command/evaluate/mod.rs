@@ -25,7 +25,7 @@ Examples:
   homeostat evaluate interactions.csv
   homeostat evaluate events.jsonl --user user_id --item item_ids --time timestamp --type interaction_type
   homeostat evaluate ratings.parquet --item movie_id --sweep trend_weight=0,0.05,0.2
-  homeostat evaluate clicks.csv --protocol prequential --set recommend_seen=1 --json
+  homeostat evaluate clicks.csv --protocol prequential --recommend-seen --json
 
 The file is CSV with a header, JSON Lines, or Parquet, whichever it turns out to be. Without options,
 columns are found by their usual names. Every row counts 1, unless --type or --weight say otherwise.
@@ -187,7 +187,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
             &work.done,
         ));
     }
-    print(&report::text(&name, &data, &work.done))
+    print(&report::text(&name, &data, &work.done, arguments.seed))
 }
 
 /// The settings with one number replaced.

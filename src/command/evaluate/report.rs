@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use homeostat_logic::recommend::RecommendSettings;
-use homeostat_logic::recommend::evaluation::{Dataset, Figure, Method, Protocol};
+use homeostat_logic::recommend::evaluation::{Dataset, Figure, Lead, Method, Protocol};
 use serde_json::json;
 
 use super::super::text::line;
@@ -44,7 +44,7 @@ fn figure(figure: Figure) -> String {
 }
 
 /// Tables for people.
-pub(super) fn text(name: &str, data: &Dataset, done: &[Outcome]) -> String {
+pub(super) fn text(name: &str, data: &Dataset, done: &[Outcome], seed: u64) -> String {
     let mut text = String::new();
     let period = data.period().unwrap_or_default();
     line(
@@ -101,7 +101,7 @@ pub(super) fn text(name: &str, data: &Dataset, done: &[Outcome]) -> String {
         }
     }
     line(&mut text, "");
-    for judged in verdicts(done) {
+    for judged in verdicts(done, seed) {
         line(&mut text, judged.sentence());
     }
     text
@@ -129,45 +129,51 @@ struct Verdict {
     protocol: Protocol,
     ours: f64,
     popularity: f64,
-    is_below: bool,
+    lead: Lead,
 }
 
 impl Verdict {
+    /// By more than chance.
+    fn is_below(&self) -> bool {
+        self.lead.ndcg.high < 0.0 || self.lead.hit_rate.high < 0.0
+    }
+
     fn sentence(&self) -> String {
         let name = protocol(self.protocol);
         let (ours, popularity) = (self.ours, self.popularity);
-        if self.is_below {
+        let Figure { mean, low, high } = self.lead.ndcg;
+        let difference = format!("{mean:+.4} ({low:+.4} to {high:+.4})");
+        if self.is_below() {
             format!(
-                "WORSE THAN POPULARITY, {name}: NDCG@10 {ours:.4}, popularity has {popularity:.4}. These constants do not fit this data: try --sweep trend_weight=0.05,0.5,2 and --sweep prior=100,1000,10000"
+                "WORSE THAN POPULARITY, {name}: NDCG@10 differs by {difference}. Histories say little on this data: try --sweep prior=100,1000,10000 and --sweep trend_weight=0.05,0.5,2"
             )
+        } else if low <= 0.0 {
+            format!("{name}: as good as popularity, NDCG@10 differs by {difference}")
         } else if popularity > 0.0 {
-            format!(
-                "{name}: NDCG@10 is {:.2} times that of popularity",
-                ours / popularity
-            )
+            let times = ours / popularity;
+            format!("{name}: NDCG@10 is {times:.2} times that of popularity, {difference}")
         } else {
             format!("{name}: NDCG@10 {ours:.4}; popularity has none")
         }
     }
 }
 
-fn verdicts(done: &[Outcome]) -> Vec<Verdict> {
+fn verdicts(done: &[Outcome], seed: u64) -> Vec<Verdict> {
     let of = |protocol, method| {
         done.iter()
             .find(|one| one.settings.is_empty() && one.protocol == protocol && one.method == method)
-            .map(|outcome| outcome.measures)
+            .map(|outcome| &outcome.measures)
     };
     Protocol::ALL
         .into_iter()
         .filter_map(|protocol| {
             let ours = of(protocol, Method::Homeostat)?;
             let popularity = of(protocol, Method::Popularity)?;
-            (ours.scored > 0).then_some(Verdict {
+            (ours.scored > 0).then(|| Verdict {
                 protocol,
                 ours: ours.ndcg.mean,
                 popularity: popularity.ndcg.mean,
-                is_below: ours.ndcg.mean < popularity.ndcg.mean
-                    || ours.hit_rate.mean < popularity.hit_rate.mean,
+                lead: ours.lead(popularity, seed),
             })
         })
         .collect()
@@ -182,10 +188,15 @@ pub(super) fn json(
     done: &[Outcome],
 ) -> String {
     let (from, to) = data.period().unwrap_or_default();
-    let below: Vec<Protocol> = verdicts(done)
+    let verdicts = verdicts(done, seed);
+    let below: Vec<Protocol> = verdicts
         .iter()
-        .filter(|verdict| verdict.is_below)
+        .filter(|verdict| verdict.is_below())
         .map(|verdict| verdict.protocol)
+        .collect();
+    let leads: Vec<_> = verdicts
+        .iter()
+        .map(|verdict| json!({"protocol": verdict.protocol, "lead": verdict.lead}))
         .collect();
     let document = json!({
         "file": name,
@@ -197,6 +208,7 @@ pub(super) fn json(
         "seed": seed,
         "settings": settings,
         "results": done,
+        "lead_over_popularity": leads,
         "worse_than_popularity": below,
     });
     format!("{document:#}\n")

@@ -23,7 +23,7 @@ pub struct Figure {
 }
 
 /// What a method reached.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Measures {
     /// Events for which items were recommended.
     pub scored: usize,
@@ -37,10 +37,21 @@ pub struct Measures {
     pub reciprocal_rank: Figure,
     /// Share of all items that were recommended at least once.
     pub coverage: f64,
+    #[serde(skip)]
+    by_user: Vec<Sums>,
+}
+
+/// By how much a method is ahead of another on the same events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Lead {
+    /// Of the hit rate.
+    pub hit_rate: Figure,
+    /// Of NDCG.
+    pub ndcg: Figure,
 }
 
 /// Sums of one user.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Sums {
     events: f64,
     gains: [f64; 3],
@@ -95,32 +106,7 @@ impl Tally {
             .copied()
             .filter(|sums| sums.events > 0.0)
             .collect();
-        let drawings = (DRAWN_MAX / users.len().max(1)).clamp(DRAWINGS_MIN, DRAWINGS);
-        let mut random = Random::new(seed);
-        let mut drawn: [Vec<f64>; 3] = Default::default();
-        for _ in 0..drawings {
-            let indices = (0..users.len()).map(|_| random.below(users.len()));
-            let means = means(indices.filter_map(|place| users.get(place).copied()));
-            for (drawn, mean) in drawn.iter_mut().zip(means) {
-                drawn.push(mean);
-            }
-        }
-        let mut figures =
-            means(users.iter().copied())
-                .into_iter()
-                .zip(drawn)
-                .map(|(mean, mut drawn)| {
-                    drawn.sort_by(f64::total_cmp);
-                    let at = |share: f64| {
-                        let place = (share * (drawn.len() - 1) as f64).round();
-                        drawn.get(place as usize).copied().unwrap_or(mean)
-                    };
-                    Figure {
-                        mean,
-                        low: at(0.025),
-                        high: at(0.975),
-                    }
-                });
+        let mut figures = figures(&users, seed).into_iter();
         let mut next = || figures.next().unwrap_or_default();
         let recommended = self.recommended.iter().filter(|is| **is).count();
         Measures {
@@ -130,8 +116,57 @@ impl Tally {
             ndcg: next(),
             reciprocal_rank: next(),
             coverage: recommended as f64 / (self.recommended.len() as f64).max(1.0),
+            by_user: users,
         }
     }
+}
+
+impl Measures {
+    /// How far this method is ahead of another that was measured in the same way on the same data. Users are drawn for both at
+    /// once, so that what is hard for both is in no interval.
+    pub fn lead(&self, other: &Self, seed: u64) -> Lead {
+        let both = self.by_user.iter().zip(&other.by_user);
+        let users: Vec<Sums> = both
+            .map(|(one, other)| {
+                let mut sums = *one;
+                for (gain, other) in sums.gains.iter_mut().zip(other.gains) {
+                    *gain -= other;
+                }
+                sums
+            })
+            .collect();
+        let [hit_rate, ndcg, _] = figures(&users, seed);
+        Lead { hit_rate, ndcg }
+    }
+}
+
+/// Means with intervals from a bootstrap over users.
+fn figures(users: &[Sums], seed: u64) -> [Figure; 3] {
+    let drawings = (DRAWN_MAX / users.len().max(1)).clamp(DRAWINGS_MIN, DRAWINGS);
+    let mut random = Random::new(seed);
+    let mut drawn: [Vec<f64>; 3] = Default::default();
+    for _ in 0..drawings {
+        let indices = (0..users.len()).map(|_| random.below(users.len()));
+        let means = means(indices.filter_map(|place| users.get(place).copied()));
+        for (drawn, mean) in drawn.iter_mut().zip(means) {
+            drawn.push(mean);
+        }
+    }
+    let mut figures = [Figure::default(); 3];
+    let means = means(users.iter().copied());
+    for ((figure, mean), drawn) in figures.iter_mut().zip(means).zip(&mut drawn) {
+        drawn.sort_by(f64::total_cmp);
+        let at = |share: f64| {
+            let place = (share * (drawn.len() - 1) as f64).round();
+            drawn.get(place as usize).copied().unwrap_or(mean)
+        };
+        *figure = Figure {
+            mean,
+            low: at(0.025),
+            high: at(0.975),
+        };
+    }
+    figures
 }
 
 fn means(users: impl Iterator<Item = Sums>) -> [f64; 3] {
@@ -189,6 +224,25 @@ mod tests {
         assert_eq!(of(&ranking).hit_rate.mean, 0.0);
         assert_eq!(of(&ranking[..10]).hit_rate.mean, 1.0);
         assert_eq!(of(&ranking).coverage, 0.5);
+    }
+
+    #[test]
+    fn a_lead_is_of_the_same_users_and_so_its_interval_is_narrow() {
+        let measures = |hits: fn(u32) -> bool| {
+            let mut tally = Tally::new(200, 2);
+            for user in 0..200 {
+                tally.note(user, 1, &[(u32::from(hits(user)), 1.0)]);
+            }
+            tally.measures(7)
+        };
+        let one = measures(|user| user % 2 == 0);
+        let better = measures(|user| user % 2 == 0 || user % 20 == 1);
+        let lead = better.lead(&one, 7).hit_rate;
+        assert!(lead.low > 0.0 && (lead.mean - 0.05).abs() < 1e-9 && lead.high < 0.1);
+        assert!(one.hit_rate.high > better.hit_rate.low);
+        assert!(one.lead(&better, 7).ndcg.high < 0.0);
+        let none = one.lead(&one, 7).ndcg;
+        assert_eq!((none.low, none.mean, none.high), (0.0, 0.0, 0.0));
     }
 
     #[test]

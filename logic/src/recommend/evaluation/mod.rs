@@ -15,7 +15,7 @@ mod recommender;
 mod tests;
 
 pub use dataset::{Builder, Dataset, Row, RowError};
-pub use measures::{Figure, Measures};
+pub use measures::{Figure, Lead, Measures};
 pub use protocol::{Method, Protocol, evaluate};
 
 /// Items that are recommended for each event.

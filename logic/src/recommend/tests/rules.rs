@@ -104,6 +104,26 @@ fn what_was_seen_is_recommended_only_if_configured() {
 }
 
 #[test]
+fn what_was_chosen_lately_comes_first_where_it_can_be_chosen_again() {
+    let settings = RecommendSettings {
+        recommend_seen: true,
+        ..RecommendSettings::default()
+    };
+    let mut model = model(&settings);
+    for user in ["a", "b", "c"] {
+        act(&mut model, user, "purchase", "popular", NOW_S - 9);
+    }
+    for item in ["milk", "bread"] {
+        act(&mut model, "me", "purchase", item, NOW_S - 9);
+    }
+    act(&mut model, "me", "purchase", "milk", NOW_S);
+    assert_eq!(ids(&model, "me"), ["milk", "bread", "popular"]);
+    let found = recommend(&model, "me", 1, NOW_S);
+    assert_eq!(found[0].reason, Reason::Chose("milk"));
+    assert_eq!(ids(&model, "stranger")[0], "popular");
+}
+
+#[test]
 fn a_time_ahead_of_now_counts_as_now() {
     let mut model = model(&RecommendSettings::default());
     act(&mut model, "u", "like", "old", NOW_S - 90);
