@@ -1,5 +1,10 @@
 //! Section `[catalog]`.
 
+#![allow(
+    clippy::doc_markdown,
+    reason = "the comments of keys are read in TOML, by people who are not used to backticks"
+)]
+
 use std::path::PathBuf;
 
 use homeostat_logic::catalog::{CatalogSettings, Columns};

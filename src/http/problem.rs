@@ -105,6 +105,7 @@ impl Kind {
         self.parts().2
     }
 
+    #[allow(clippy::too_many_lines, reason = "a table")]
     const fn parts(self) -> (&'static str, &'static str, StatusCode) {
         use StatusCode as Code;
         match self {

@@ -29,7 +29,7 @@ const WAITING_MAX: usize = 4_096;
 /// Pause before the log is asked again.
 const RETRY: Duration = Duration::from_secs(1);
 /// Pause between two looks at whether the topic got more partitions.
-const LOOK: Duration = Duration::from_secs(60);
+const LOOK: Duration = Duration::from_mins(1);
 
 static SKIPPED: Throttle = Throttle::new();
 static UNREADABLE: Throttle = Throttle::new();

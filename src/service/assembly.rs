@@ -149,7 +149,6 @@ impl Assembly {
         let vitals = Arc::new(Vitals::of(&state, &under_way, connections, pushing));
         let users = UserSide::open(&settings, &log, &clock, state.catalog().shared())?;
         Ok(Self {
-            users,
             log,
             clock,
             metrics,
@@ -161,6 +160,7 @@ impl Assembly {
             vitals,
             under_way,
             traffic,
+            users,
             push,
             push_troubles,
         })

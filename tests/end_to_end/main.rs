@@ -40,4 +40,5 @@ mod secured;
 mod support;
 mod transactions;
 mod unreadable;
+mod users;
 mod webhook_actions;

@@ -74,9 +74,9 @@ pub struct Lifetimes {
 impl Default for Lifetimes {
     fn default() -> Self {
         Self {
-            stream: Duration::from_secs(60 * 60),
-            recommendations: Duration::from_secs(30 * 60),
-            realtime: Duration::from_secs(30 * 60),
+            stream: Duration::from_hours(1),
+            recommendations: Duration::from_mins(30),
+            realtime: Duration::from_mins(30),
         }
     }
 }

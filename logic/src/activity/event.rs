@@ -212,7 +212,7 @@ pub fn canonical_user(text: &str) -> Option<String> {
     id_text(&serde_json::Value::String(text.to_owned())).map(Cow::into_owned)
 }
 
-fn first<'a, const N: usize>(fields: [Field<Raw<'a>>; N]) -> Option<Raw<'a>> {
+fn first<const N: usize>(fields: [Field<Raw<'_>>; N]) -> Option<Raw<'_>> {
     fields.into_iter().find_map(Field::value)
 }
 

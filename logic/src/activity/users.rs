@@ -159,12 +159,12 @@ impl Users {
         let since = *touched.select_nth_unstable(place).1;
         let mut left = leaving;
         for part in &mut self.parts {
-            let leaves = |_: &Box<str>, user: &mut User| {
+            let mut leaves = |user: &User| {
                 let leaves = left > 0 && user.touched <= since;
                 left -= usize::from(leaves);
                 leaves
             };
-            for (_, mut user) in part.extract_if(leaves) {
+            for (_, mut user) in part.extract_if(|_, user| leaves(user)) {
                 user.erase(words);
             }
         }

@@ -68,12 +68,11 @@ pub fn read_record(
             .map(Change::Remove)
             .ok_or_else(|| RecordFault::Key(shown()));
     };
-    let text = match envelope::cloud_event_in_headers(Some(value), headers)? {
-        Some(bare) => Cow::Owned(bare.text),
-        None => {
-            let text = envelope::bytes::text_of(value)?;
-            envelope::open_text(text)?.map_or(Cow::Borrowed(text), |bare| Cow::Owned(bare.text))
-        }
+    let text = if let Some(bare) = envelope::cloud_event_in_headers(Some(value), headers)? {
+        Cow::Owned(bare.text)
+    } else {
+        let text = envelope::bytes::text_of(value)?;
+        envelope::open_text(text)?.map_or(Cow::Borrowed(text), |bare| Cow::Owned(bare.text))
     };
     let fields = object_fields(&text)?;
     let mut removed = false;

@@ -68,12 +68,11 @@ impl Columns {
         for (place, name) in names.enumerate() {
             let name = name.trim();
             for ((purpose, named), best) in Purpose::ALL.iter().zip(&self.named).zip(&mut best) {
-                let rank = match named {
-                    Some(named) => (named == name).then_some(0),
-                    None => {
-                        let mut usual = purpose.usual().iter();
-                        usual.position(|one| one.eq_ignore_ascii_case(name))
-                    }
+                let rank = if let Some(named) = named {
+                    (named == name).then_some(0)
+                } else {
+                    let mut usual = purpose.usual().iter();
+                    usual.position(|one| one.eq_ignore_ascii_case(name))
                 };
                 if let Some(rank) = rank
                     // Of a repeated name the last counts, as in every reader of JSON.

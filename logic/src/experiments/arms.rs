@@ -302,8 +302,7 @@ fn epoch(salt: &str, settings: &ExperimentSettings) -> String {
     digest
         .iter()
         .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn check(name: &str, settings: &ExperimentSettings) -> Result<(), ExperimentError> {

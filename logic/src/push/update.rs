@@ -86,12 +86,11 @@ pub fn read(
     }
     let parsed: Result<Map<String, Value>, _> = serde_json::from_slice(value);
     let mut fields = parsed.map_err(|error| NoUpdate::NotAnObject(error.to_string()))?;
-    let user = match key {
-        Some(key) => user_of_key(key)?,
-        None => {
-            let named = fields.get("user_id").and_then(id_text);
-            user_id(&named.ok_or(NoUpdate::NoUser)?)?.to_owned()
-        }
+    let user = if let Some(key) = key {
+        user_of_key(key)?
+    } else {
+        let named = fields.get("user_id").and_then(id_text);
+        user_id(&named.ok_or(NoUpdate::NoUser)?)?.to_owned()
     };
     let id = format!("{partition}-{offset}");
     fields.insert("id".to_owned(), Value::String(id.clone()));

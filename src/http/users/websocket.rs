@@ -52,7 +52,7 @@ async fn open(
     let seat = place::take(&hub, &request, &access, Channel::Websocket, last.0)?;
     let patience = hub.settings().heartbeat * HEARTBEATS_UNANSWERED;
     let messages = messages.max_frame_size(FRAME_BYTES_MAX);
-    actix_web::rt::spawn(talk(seat, session, messages, patience));
+    tokio::task::spawn_local(talk(seat, session, messages, patience));
     Ok(Upgraded(answer))
 }
 

@@ -84,6 +84,12 @@ impl Client {
         run(answer(request.header("content-type", "application/json")))
     }
 
+    /// The answer to a DELETE, `None` if none came.
+    pub(crate) fn try_delete(&self, path: &str) -> Option<Answer> {
+        let request = self.http.delete(format!("{}{path}", self.url));
+        run(answer(request))
+    }
+
     /// Posts events and expects that they are taken; their ids.
     #[track_caller]
     pub(crate) fn publish(&self, topic: &str, events: &Value) -> Vec<String> {

@@ -136,10 +136,22 @@ impl Launch {
         service
     }
 
+    /// Starts the service with these fail points armed, and waits only for its address.
+    #[track_caller]
+    pub(crate) fn armed(&self, points: &str) -> Service {
+        let mut command = self.command(&["run"]);
+        command.env("FAILPOINTS", points);
+        self.spawned(command)
+    }
+
     /// Starts the service and waits only for its address.
     #[track_caller]
     pub(crate) fn spawn(&self) -> Service {
-        let mut command = self.command(&["run"]);
+        self.spawned(self.command(&["run"]))
+    }
+
+    #[track_caller]
+    fn spawned(&self, mut command: Command) -> Service {
         let mut child = command
             .args(&self.options)
             .stdin(Stdio::null())

@@ -1,0 +1,182 @@
+//! What users do, by the built binary: streams, profiles and recommendations are as after one run, however often the service is
+//! killed, and whichever instance is asked.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::support::service::{Launch, Service};
+use crate::support::{wait_for, wait_until};
+
+const INTERACTIONS: &str = "business.user.interaction";
+const USERS: u64 = 6;
+const KINDS: [&str; 5] = ["view", "like", "purchase", "dislike", "add_to_cart"];
+
+/// Deterministic traffic: the n-th interaction.
+fn interaction(number: u64) -> Value {
+    // A few multiplications are random enough to mix users, kinds and items.
+    let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 17;
+    let user = mixed % USERS;
+    // One user as a number and as text.
+    let user_id = if number.is_multiple_of(2) {
+        json!(user)
+    } else {
+        json!(user.to_string())
+    };
+    let kind = KINDS[usize::try_from(mixed / 7 % 5).unwrap()];
+    json!({
+        "event_id": format!("i{number}"), "user_id": user_id, "interaction_type": kind,
+        "item_ids": [mixed / 35 % 40, mixed / 1_400 % 40], "context": {"n": number},
+    })
+}
+
+fn catalog(launch: Launch) -> Launch {
+    let path = launch.folder().join("items.csv");
+    let rows = (0..40).map(|item| format!("{item},Item {item},g{}|g{}\n", item % 3, item % 7));
+    let text: String = std::iter::once("item_id,title,genres\n".to_owned())
+        .chain(rows)
+        .collect();
+    std::fs::write(&path, text).unwrap();
+    launch.overlay(&format!("[catalog]\nfiles = [{path:?}]\n"))
+}
+
+fn publish(service: &Service, numbers: std::ops::Range<u64>) {
+    let events: Vec<Value> = numbers.map(interaction).collect();
+    service.publish(INTERACTIONS, &Value::from(events));
+}
+
+/// Interactions in all profiles.
+fn applied(service: &Service) -> u64 {
+    let profiles = (0..USERS).filter_map(|user| {
+        let answer = service.try_get(&format!("/api/v1/users/{user}/profile"))?;
+        answer.json()["interactions"].as_u64()
+    });
+    profiles.sum()
+}
+
+/// What each user did, in the order in which it counts, and prefers.
+fn users(service: &Service) -> BTreeMap<u64, (Vec<u64>, Value)> {
+    let user = |user| {
+        let get = |part| service.get(&format!("/api/v1/users/{user}/{part}")).json();
+        let stream = get("activity");
+        let numbers = stream["activities"].as_array().unwrap().iter();
+        let numbers = numbers.map(|activity| activity["context"]["n"].as_u64().unwrap());
+        (
+            user,
+            (numbers.collect(), get("profile")["preferences"].clone()),
+        )
+    };
+    (0..USERS).map(user).collect()
+}
+
+/// Each interaction once: streams hold the latest hundred of each user, whatever partition they came over.
+fn each_once(streams: &BTreeMap<u64, (Vec<u64>, Value)>, count: u64) {
+    for (user, (numbers, _)) in streams {
+        let mut sorted = numbers.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(
+            sorted.len(),
+            numbers.len(),
+            "user {user} did something twice"
+        );
+        let own = (0..count).filter(|number| {
+            let event = interaction(*number);
+            let id = &event["user_id"];
+            id.as_u64() == Some(*user) || id.as_str() == Some(&user.to_string())
+        });
+        let all = own.count();
+        assert_eq!(numbers.len(), all.min(100), "user {user}");
+    }
+}
+
+#[test]
+fn streams_and_profiles_are_as_after_one_run_however_often_the_service_is_killed() {
+    const COUNT: u64 = 400;
+    let once = catalog(Launch::new());
+    let service = once.start();
+    publish(&service, 0..COUNT);
+    wait_until("all is applied", || applied(&service) == COUNT);
+    let expected = users(&service);
+    each_once(&expected, COUNT);
+    service.stop();
+
+    let launch = catalog(Launch::new());
+    let points = ["before_learned", "after_learned", "after_users"];
+    for (point, round) in points.iter().cycle().zip(0..8) {
+        let service = launch.start();
+        publish(&service, round * 50..(round + 1) * 50);
+        // In the middle of it, and then at a named place.
+        service.kill();
+        let mut service = launch.armed(&format!("activity::{point}=1*off->return"));
+        wait_until("it ends, or all is applied", || {
+            service.has_ended().is_some() || applied(&service) == (round + 1) * 50
+        });
+        service.kill();
+    }
+    let service = launch.start();
+    wait_until("all is applied", || applied(&service) == COUNT);
+    let found = users(&service);
+    each_once(&found, COUNT);
+    for (user, (_, preferences)) in &found {
+        assert_eq!(*preferences, expected[user].1, "user {user}");
+    }
+    service.stop();
+}
+
+fn act_of(service: &Service, user: u64, kind: &str, item: u64) {
+    let event = json!({"user_id": user, "interaction_type": kind, "item_ids": [item]});
+    service.publish(INTERACTIONS, &event);
+}
+
+#[test]
+fn a_user_who_acts_gets_a_list_with_reasons_and_one_who_is_erased_is_gone() {
+    let launch = catalog(Launch::new());
+    let service = launch.start();
+    let act = |user: u64, kind: &str, item: u64| act_of(&service, user, kind, item);
+    // Three users choose 1, 2, 3 one after the other; the fourth begins with 1.
+    for user in 1..=3 {
+        for item in 1..=3 {
+            act(user, "view", item);
+        }
+    }
+    wait_until("three users are known", || {
+        (1..=3).all(|user| {
+            service.get(&format!("/api/v1/users/{user}/profile")).json()["interactions"] == 3
+        })
+    });
+    act(4, "like", 1);
+    let list = wait_for("the fourth user's list", || {
+        let list = service.get("/api/v1/users/4/recommendations?k=2").json();
+        let first = &list["recommendations"][0];
+        (first["reason"] == json!({"kind": "chose", "item_id": "1"})).then(|| list.clone())
+    });
+    let items: Vec<&str> = list["recommendations"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["item_id"].as_str().unwrap())
+        .collect();
+    assert_eq!(items, ["2", "3"], "{list:#}");
+    // A stranger gets what is trending.
+    let stranger = service.get("/api/v1/users/stranger/recommendations").json();
+    assert_eq!(
+        stranger["recommendations"].as_array().unwrap().len(),
+        3,
+        "{stranger:#}"
+    );
+
+    let answer = service.try_delete("/api/v1/users/4").unwrap();
+    assert_eq!(answer.json()["erased"], true, "{answer:?}");
+    assert_eq!(service.get("/api/v1/users/4/profile").status, 404);
+    let gone = service.get("/api/v1/users/4/activity").json();
+    assert_eq!(gone["activities"], json!([]));
+    service.stop();
+    let service = launch.start();
+    assert_eq!(service.get("/api/v1/users/4/profile").status, 404);
+    act_of(&service, 4, "view", 9);
+    wait_until("the user is a new one", || {
+        service.get("/api/v1/users/4/profile").json()["interactions"] == 1
+    });
+    service.stop();
+}
