@@ -2,6 +2,7 @@
 //! in memory, Redis beside a loop of pipelined SET and GET over one connection.
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a bench ends at the first surprise and prints its result"

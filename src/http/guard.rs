@@ -164,7 +164,7 @@ fn target(uri: &Uri) -> Result<Option<Named>, Problem> {
     target.map(|target| authority(target.as_str())).transpose()
 }
 
-/// Whether no page of another site asks, for what a page may read without the browser's leave: handshakes of WebSockets are
+/// Whether no page of another site asks, for what a page may read without the browser's leave: handshakes of `WebSocket`s are
 /// outside the same-origin policy.
 pub(super) fn check_reader(hosts: &Hosts, request: &HttpRequest) -> Result<(), Problem> {
     let host = single(request.headers(), HOST).ok().flatten();

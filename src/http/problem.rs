@@ -79,7 +79,7 @@ pub enum Kind {
     UnknownUser,
     /// The store of users does not answer; trying again may help.
     StoreUnavailable,
-    /// The path takes handshakes of WebSockets only.
+    /// The path takes handshakes of a `WebSocket` only.
     UpgradeRequired,
     /// An order without a usable key.
     BadIdempotencyKey,

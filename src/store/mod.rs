@@ -34,11 +34,14 @@ pub enum OpenError {
 /// The embedded store is damaged or in use by another process.
 pub fn open(settings: &StoreSettings, data_dir: &Path) -> Result<Arc<dyn UserStore>, OpenError> {
     let lifetimes = settings.lifetimes;
-    Ok(match &settings.redis {
-        Some(redis) => Arc::new(redis::RedisStore::start(redis.clone(), lifetimes)?),
-        None => {
-            let directory = data_dir.join(FOLDER);
-            Arc::new(embedded::EmbeddedStore::open(&directory, lifetimes)?)
-        }
-    })
+    if let Some(redis) = &settings.redis {
+        return Ok(Arc::new(redis::RedisStore::start(
+            redis.clone(),
+            lifetimes,
+        )?));
+    }
+    let directory = data_dir.join(FOLDER);
+    Ok(Arc::new(embedded::EmbeddedStore::open(
+        &directory, lifetimes,
+    )?))
 }

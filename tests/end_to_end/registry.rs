@@ -209,8 +209,10 @@ fn answer_at(listener: TcpListener) {
             let path = request.split(' ').nth(1).unwrap_or_default();
             let known = answers.get(path.trim_matches('/'));
             let unknown = json!({"error_code": 40403, "message": "Schema not found"});
-            let (status, body) =
-                known.map_or((404, unknown.to_string()), |body| (200, body.to_string()));
+            let (status, body) = known.map_or_else(
+                || (404, unknown.to_string()),
+                |body| (200, body.to_string()),
+            );
             let length = body.len();
             let head = format!(
                 "HTTP/1.1 {status} x\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"

@@ -37,7 +37,7 @@ fn catalog(launch: Launch) -> Launch {
         .chain(rows)
         .collect();
     std::fs::write(&path, text).unwrap();
-    launch.overlay(&format!("[catalog]\nfiles = [{path:?}]\n"))
+    launch.overlay(&format!("[catalog]\nfiles = [\"{}\"]\n", path.display()))
 }
 
 fn publish(service: &Service, numbers: std::ops::Range<u64>) {

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::float_cmp,
     reason = "in a test a panic is the verdict; clippy's own exemption does not reach helper functions"
 )]
 

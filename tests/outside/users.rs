@@ -81,7 +81,7 @@ impl Connected {
 
     /// Waits until so many connections are open.
     pub(crate) async fn open(&self, count: usize) {
-        let until = std::time::Instant::now() + Duration::from_secs(60);
+        let until = std::time::Instant::now() + Duration::from_mins(1);
         while self.hub.open() != count {
             let open = self.hub.open();
             assert!(

@@ -115,6 +115,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "these are exact")]
     fn what_is_expected_is_no_mismatch_and_what_cannot_be_is_one() {
         let half = of([("candidate", 1.0, 5_000), ("control", 1.0, 5_000)]);
         assert_eq!(half.p, 1.0);

@@ -327,7 +327,7 @@ mod tests {
         #[test]
         fn a_token_with_any_byte_changed_is_refused(place in 0_usize..150, by in 1_u8..=255) {
             let good = sign(SECRET, "seven", NOW, 60_000);
-            let mut bytes = good.clone().into_bytes();
+            let mut bytes = good.into_bytes();
             let place = place % bytes.len();
             bytes[place] = bytes[place].wrapping_add(by);
             if let Ok(changed) = String::from_utf8(bytes) {

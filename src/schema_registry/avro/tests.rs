@@ -23,11 +23,10 @@ fn values() -> impl Strategy<Value = (Vec<(String, Value)>, Json)> {
                     ("flag".to_owned(), Value::Boolean(*flag)),
                 ])
             };
-            let union = text
-                .clone()
-                .map_or(Value::Union(0, Box::new(Value::Null)), |text| {
-                    Value::Union(1, Box::new(Value::String(text)))
-                });
+            let union = text.clone().map_or_else(
+                || Value::Union(0, Box::new(Value::Null)),
+                |text| Value::Union(1, Box::new(Value::String(text))),
+            );
             let record = vec![
                 (
                     "items".to_owned(),

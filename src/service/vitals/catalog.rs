@@ -10,10 +10,10 @@ pub(super) struct Items(pub(super) Arc<ServiceState>);
 
 impl Vital for Items {
     fn warnings(&self) -> Vec<String> {
-        let followed = self.0.followed();
-        followed
-            .map(|followed| followed.obstacles())
-            .unwrap_or_default()
+        let Some(followed) = self.0.followed() else {
+            return Vec::new();
+        };
+        followed.obstacles()
     }
 
     fn gauges(&self, metrics: &Metrics) {

@@ -1,4 +1,4 @@
-//! Users who are connected: over server-sent events and WebSockets, with real clients.
+//! Users who are connected: over server-sent events and `WebSocket`s, with real clients.
 
 mod crowd;
 mod events;
@@ -14,7 +14,7 @@ use homeostat::push::HubSettings;
 use crate::outside::users::Connected;
 
 /// Only reached when a test fails.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Signs of life come every second.
 fn quick() -> HubSettings {

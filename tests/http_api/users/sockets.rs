@@ -1,4 +1,4 @@
-//! `…/ws`: WebSockets, by a client of another library.
+//! `…/ws`: `WebSocket`s, by a client of another library.
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use homeostat::push::HubSettings;

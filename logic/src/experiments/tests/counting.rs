@@ -83,8 +83,8 @@ proptest! {
                 }
                 let event = event(*user, position, *hour, *is_click);
                 let mut again = Counts::new(&settings);
-                let counts = shard.at(position as i64).unwrap_or(&mut again);
-                viewers[*user].apply(position as i64, &event, MONDAY + 99 * DAY, &settings, counts);
+                let counts = shard.at(i64::try_from(position).unwrap()).unwrap_or(&mut again);
+                viewers[*user].apply(i64::try_from(position).unwrap(), &event, MONDAY + 99 * DAY, &settings, counts);
                 position += 1;
             }
             (shard, viewers)
@@ -230,7 +230,7 @@ fn beyond_the_bound_what_comes_is_counted_as_other_and_totals_stay() {
         counters_max: 100,
         ..StatisticsSettings::default()
     };
-    let mut one = One::new(settings.clone());
+    let mut one = One::new(settings);
     for number in 0..500_i64 {
         let mut shown = list(
             &number.to_string(),

@@ -170,8 +170,8 @@ proptest! {
     fn any_bytes_are_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         for magic in [&b"HMSM\x01"[..], b"HMRM\x01", b"HMRS\x01", b""] {
             let bytes = [magic, &bytes].concat();
-            let _ = ModelRecord::from_bytes(&bytes);
-            let _ = SharedModel::restore(&bytes, RecommendSettings::default(), 0);
+            drop(ModelRecord::from_bytes(&bytes));
+            drop(SharedModel::restore(&bytes, RecommendSettings::default(), 0));
         }
     }
 }

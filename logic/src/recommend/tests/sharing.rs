@@ -30,7 +30,7 @@ fn two(settings: &RecommendSettings, steps: &[Step], every: usize) -> [SharedMod
     for (place, step) in (0..).zip(steps) {
         let own = usize::from(step.user.ends_with(['1', '3', '5']));
         learn_apart(instances[own].model_mut(), step);
-        if place as usize % every == 0 || place as usize + 1 == steps.len() {
+        if (place as usize).is_multiple_of(every) || place as usize + 1 == steps.len() {
             for (shard, instance) in (0_u32..).zip(&mut instances) {
                 if let Some(delta) = instance.model_mut().take_delta() {
                     let from = std::mem::replace(&mut from[shard as usize], place + 1);
@@ -48,8 +48,9 @@ fn two(settings: &RecommendSettings, steps: &[Step], every: usize) -> [SharedMod
             let late = usize::from(place as usize + 1 < steps.len());
             for (instance, behind) in instances.iter_mut().zip([0, late]) {
                 let next = instance.offset().map_or(0, |offset| offset as usize + 1);
-                for offset in next..log.len().saturating_sub(behind) {
-                    let record = ModelRecord::from_bytes(&log[offset]).unwrap();
+                let known = log.len().saturating_sub(behind);
+                for (offset, bytes) in log.iter().enumerate().take(known).skip(next) {
+                    let record = ModelRecord::from_bytes(bytes).unwrap();
                     instance.apply(offset as i64, &record);
                 }
             }
@@ -67,11 +68,10 @@ proptest! {
         let mut apart = model(&settings);
         for (place, step) in steps.iter().enumerate() {
             learn_apart(&mut apart, step);
-            if place % every == 0 || place + 1 == steps.len() {
-                if let Some(delta) = apart.take_delta() {
-                    prop_assert_eq!(&travelled(&delta), &delta);
-                    apart.merge(&delta);
-                }
+            let is_due = place.is_multiple_of(every) || place + 1 == steps.len();
+            if is_due && let Some(delta) = apart.take_delta() {
+                prop_assert_eq!(&travelled(&delta), &delta);
+                apart.merge(&delta);
             }
         }
         prop_assert_eq!(apart.take_delta(), None);
