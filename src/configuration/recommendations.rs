@@ -29,9 +29,8 @@ pub struct Recommendations {
     #[schemars(range(min = 100, max = 100_000_000), extend("default" = 200_000))]
     pub users_in_memory_max: usize,
     /// Constants and bounds of the model; docs/recommendations.md has each with its default.
-    #[serde(default)]
     #[schemars(schema_with = "model")]
-    pub model: RecommendSettings,
+    pub model: Option<RecommendSettings>,
     /// Secret that signs users' tokens (docs/push.md), as a reference. Empty = users need no token.
     #[schemars(extend("default" = ""))]
     pub push_secret: String,

@@ -40,7 +40,8 @@ impl UserSide {
         let store: Arc<dyn UserStore> = store::open(&settings.user_store, &settings.data_dir)
             .context("the user store cannot be opened")?;
         let seed = fresh_number();
-        let model = ModelNow::new(wanted.model.clone(), seed);
+        let constants = wanted.model.clone().unwrap_or_default();
+        let model = ModelNow::new(constants.clone(), seed);
         let model = Arc::new(model.context("recommendations.model")?);
         let partitions = usize::try_from(wanted.partitions).unwrap_or(1);
         let lifetimes: Lifetimes = settings.user_store.lifetimes;
@@ -65,7 +66,7 @@ impl UserSide {
             clock: Arc::clone(clock),
             store: Arc::clone(&store),
             model: Arc::clone(&model),
-            settings: wanted.model.clone(),
+            settings: constants,
             seed,
         };
         let users = Users::new(

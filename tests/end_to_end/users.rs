@@ -10,7 +10,8 @@ use crate::support::{wait_for, wait_until};
 
 const INTERACTIONS: &str = "business.user.interaction";
 const USERS: u64 = 6;
-const KINDS: [&str; 5] = ["view", "like", "purchase", "dislike", "add_to_cart"];
+/// So light that no preference reaches its bound, which would hide what counts twice.
+const KINDS: [&str; 5] = ["view", "scroll", "view", "zoom", "search"];
 
 /// Deterministic traffic: the n-th interaction.
 fn interaction(number: u64) -> Value {
@@ -92,7 +93,7 @@ fn each_once(streams: &BTreeMap<u64, (Vec<u64>, Value)>, count: u64) {
 
 #[test]
 fn streams_and_profiles_are_as_after_one_run_however_often_the_service_is_killed() {
-    const COUNT: u64 = 400;
+    const COUNT: u64 = 320;
     let once = catalog(Launch::new());
     let service = once.start();
     publish(&service, 0..COUNT);
@@ -105,12 +106,12 @@ fn streams_and_profiles_are_as_after_one_run_however_often_the_service_is_killed
     let points = ["before_learned", "after_learned", "after_users"];
     for (point, round) in points.iter().cycle().zip(0..8) {
         let service = launch.start();
-        publish(&service, round * 50..(round + 1) * 50);
+        publish(&service, round * 40..(round + 1) * 40);
         // In the middle of it, and then at a named place.
         service.kill();
         let mut service = launch.armed(&format!("activity::{point}=1*off->return"));
         wait_until("it ends, or all is applied", || {
-            service.has_ended().is_some() || applied(&service) == (round + 1) * 50
+            service.has_ended().is_some() || applied(&service) == (round + 1) * 40
         });
         service.kill();
     }
@@ -118,8 +119,20 @@ fn streams_and_profiles_are_as_after_one_run_however_often_the_service_is_killed
     wait_until("all is applied", || applied(&service) == COUNT);
     let found = users(&service);
     each_once(&found, COUNT);
+    // Events without a key come over several partitions, so that sums differ in their last bits.
     for (user, (_, preferences)) in &found {
-        assert_eq!(*preferences, expected[user].1, "user {user}");
+        let expected = expected[user].1.as_object().unwrap();
+        assert_eq!(preferences.as_object().unwrap().len(), expected.len());
+        for (genre, weight) in expected {
+            let (weight, found) = (
+                weight.as_f64().unwrap(),
+                preferences[genre].as_f64().unwrap(),
+            );
+            assert!(
+                (weight - found).abs() < 1e-4 && weight < 0.99,
+                "user {user}, {genre}: {found} instead of {weight}"
+            );
+        }
     }
     service.stop();
 }
