@@ -19,6 +19,7 @@ pub mod log_output;
 pub mod metrics;
 pub mod push;
 mod random;
+pub mod recommendations;
 mod schema;
 mod schema_registry;
 pub mod secrets;

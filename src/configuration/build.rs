@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 use super::connections::placed;
-use super::faults::{Fault, join};
+use super::faults::{Fault, join, suggest};
 use super::layers::Entry;
 use super::security::Security;
 use super::settings::Settings;
@@ -19,6 +19,7 @@ use crate::connectors::kit::Compile;
 use crate::connectors::kit::samples::Samples;
 use crate::forms_of_topics::REGISTRY;
 use crate::log::kafka::options;
+use crate::recommendations::external::External;
 use crate::schema_registry::{Registry, RegistrySettings};
 use crate::secrets::{
     InboundSecrets, Secret, SecretError, is_quoted, is_reference, resolve, resolve_word,
@@ -76,6 +77,7 @@ impl Build<'_> {
             connections,
             user_store,
             registries: self.registries(&settings),
+            external_models: self.external_models(&settings),
             ..settings
         })
     }
@@ -255,6 +257,40 @@ impl Build<'_> {
         self.faults
             .extend(found.map(|problem| placed(problem, entry, &key)));
         registry.filter(|_| is_usable).map(Arc::new)
+    }
+
+    fn external_models(&mut self, settings: &Settings) -> Vec<Arc<External>> {
+        let wanted = &settings.recommendations;
+        let models = wanted.external.iter().filter_map(|(name, external)| {
+            let path = ["recommendations", "external", name];
+            let entry = self.root.at(&path)?;
+            let mut compile = Compile::new(self.environment);
+            let model = external.clone().compile(name, &mut compile);
+            let is_usable = compile.problems.is_empty();
+            let key = path.join(".");
+            let found = compile.problems.into_iter();
+            self.faults
+                .extend(found.map(|problem| placed(problem, entry, &key)));
+            model.filter(|_| is_usable).map(Arc::new)
+        });
+        let models: Vec<_> = models.collect();
+        let names: Vec<&str> = wanted.external.keys().map(String::as_str).collect();
+        let served_by = wanted.served_by.as_str();
+        if !served_by.is_empty() && !names.contains(&served_by) {
+            let path = ["recommendations", "served_by"];
+            let origin = self.root.at(&path).unwrap_or(self.root).origin.clone();
+            self.faults.push(Fault {
+                origin,
+                key: path.join("."),
+                problem: format!("`{served_by}` is no external model"),
+                remedy: if names.is_empty() {
+                    "write [recommendations.external.NAME]".to_owned()
+                } else {
+                    suggest(served_by, &names)
+                },
+            });
+        }
+        models
     }
 
     /// A password may hold anything, so quotes around one are only a warning.

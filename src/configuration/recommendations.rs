@@ -5,12 +5,16 @@
     reason = "the comments of keys are read in TOML, by people who are not used to backticks"
 )]
 
+use std::collections::BTreeMap;
+
 use homeostat_logic::recommend::RecommendSettings;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::recommendations::external::ExternalSettings;
+
 /// Section `[recommendations]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Recommendations {
     /// Whether events about users are learned from; else they are only counted.
@@ -34,8 +38,14 @@ pub struct Recommendations {
     /// Secret that signs users' tokens (docs/push.md), as a reference. Empty = users need no token.
     #[schemars(extend("default" = ""))]
     pub push_secret: String,
+    /// The external model that makes the lists, by its name in recommendations.external. Empty = ours alone.
+    #[schemars(extend("default" = ""))]
+    pub served_by: String,
     /// Updates to connected users.
     pub push: Push,
+    /// Models of yours behind a server (docs/external-models.md), by names of yours.
+    #[serde(default)]
+    pub external: BTreeMap<String, ExternalSettings>,
 }
 
 /// `recommendations.push`.

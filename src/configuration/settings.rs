@@ -18,6 +18,7 @@ use serde::{Deserialize, Deserializer};
 use super::recommendations::Recommendations;
 use crate::authority::Authority;
 use crate::catalog::CatalogSection;
+use crate::recommendations::external::External;
 use crate::schema;
 use crate::schema_registry::{Registry, RegistrySettings};
 use crate::secrets::{InboundSecrets, Secret};
@@ -79,6 +80,9 @@ pub struct Settings {
     /// The schema registry of each table of `ingest` that has the form `registry`; equal ones are one.
     #[serde(skip)]
     pub(crate) registries: BTreeMap<String, Arc<Registry>>,
+    /// External models, ready to be asked.
+    #[serde(skip)]
+    pub external_models: Vec<Arc<External>>,
     /// Options of the Kafka client by librdkafka's names, references resolved. Never printed.
     #[serde(skip)]
     pub kafka_options: BTreeMap<String, Secret>,

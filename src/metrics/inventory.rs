@@ -108,6 +108,8 @@ families! {
         "Memory that the catalog takes, in bytes.";
     catalog_records = Counter "catalog_records_total" ["outcome"]
         "Records of catalog.items that were read, by what became of them: taken, removed, refused (the catalog is full), unreadable.";
+    external_lists = Counter "external_lists_total" ["model", "outcome"]
+        "Lists that an external model was asked for, by what became of it: used, or why ours was.";
     catalog_left_out = Counter "catalog_left_out_total" ["what"]
         "What the catalog did not take for its bounds: items, further fields of items, genres.";
     watchdog_steps = Counter "watchdog_steps_total" ["step"]

@@ -62,6 +62,7 @@ impl RegistrySettings {
             certificate: self.certificate.clone(),
             key: self.key.clone(),
             proxy: self.proxy.clone(),
+            idle_max: 0,
         };
         // Nothing of an event is in these addresses; clusters have registries of their own.
         let http = compile.client(&settings, Reach::Private);

@@ -146,7 +146,13 @@ impl Assembly {
         );
         let push_troubles = Arc::<Troubles>::default();
         let pushing = Pushing::new(Arc::clone(&push), Arc::clone(&push_troubles));
-        let vitals = Arc::new(Vitals::of(&state, &under_way, connections, pushing));
+        let vitals = Arc::new(Vitals::of(
+            &state,
+            &under_way,
+            connections,
+            pushing,
+            settings.external_models.clone(),
+        ));
         let users = UserSide::open(&settings, &log, &clock, state.catalog().shared())?;
         Ok(Self {
             log,

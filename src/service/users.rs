@@ -8,11 +8,13 @@ use homeostat_actors::kinds::activity::{CatalogNow, UserMeans};
 use homeostat_actors::model::{ModelContext, ModelNow};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
+use homeostat_actors::ports::ranker::Ranker;
 use homeostat_actors::ports::user_store::{Lifetimes, UserStore};
 use homeostat_logic::activity::ShardSettings;
 
 use crate::configuration::Settings;
 use crate::random::{fresh_event_id, fresh_number};
+use crate::recommendations::ExternalRanker;
 use crate::store;
 use crate::users::Users;
 
@@ -46,10 +48,17 @@ impl UserSide {
         let partitions = usize::try_from(wanted.partitions).unwrap_or(1);
         let lifetimes: Lifetimes = settings.user_store.lifetimes;
         let ttl = i64::try_from(lifetimes.stream.as_millis()).unwrap_or(i64::MAX);
+        let mut models = settings.external_models.iter();
+        let served_by = models.find(|model| model.name() == wanted.served_by);
+        let ranker = served_by.map(|model| -> Arc<dyn Ranker> {
+            let (model, catalog) = (Arc::clone(model), Arc::clone(&catalog));
+            Arc::new(ExternalRanker { model, catalog })
+        });
         let means = UserMeans {
             store: Arc::clone(&store),
             model: Arc::clone(&model),
             catalog: Arc::clone(&catalog),
+            ranker: ranker.clone(),
             partitions,
             shard: ShardSettings {
                 stream_ttl_ms: ttl,
@@ -72,7 +81,7 @@ impl UserSide {
         let users = Users::new(
             store,
             model,
-            catalog,
+            (catalog, ranker),
             (Arc::clone(log), Arc::clone(clock)),
             (partitions, wanted.cached_max),
         );

@@ -7,6 +7,9 @@ use homeostat_logic::recommend::{Request, Taste};
 use super::{UserError, Users};
 use crate::random::fresh_number;
 
+/// Newest items of a user that another model gets at most.
+const RECENT_MAX: usize = 100;
+
 impl Users {
     /// The best `count` items for a user: what was computed when the user acted last, else what is computed now, which is then kept.
     /// A cache that does not answer is no reason against an answer.
@@ -25,7 +28,17 @@ impl Users {
             return Ok(list.first(count));
         }
         let profile = self.profile(user).await?.unwrap_or_default();
-        let list = self.compute(user, &profile.taste.unwrap_or_default(), count)?;
+        let taste = profile.taste.unwrap_or_default();
+        let list = self.compute(user, &taste, count)?;
+        let list = match &self.ranker {
+            Some(ranker) => {
+                let wanted = count.max(self.cached_max);
+                ranker
+                    .rank(list, taste.newest_items(RECENT_MAX), wanted)
+                    .await
+            }
+            None => list,
+        };
         self.keep(&list).await;
         Ok(list.first(count))
     }
@@ -45,13 +58,14 @@ impl Users {
 
     fn compute(&self, user: &str, taste: &Taste, count: usize) -> Result<List, UserError> {
         let now = self.clock.now();
+        let looks_at = self.ranker.as_ref().map_or(0, |ranker| ranker.looks_at());
         let mut scratch = self.scratches.lock().pop().unwrap_or_default();
         let list = {
             let shared = self.model.read();
             let catalog = self.catalog.read();
             let request = Request {
                 user,
-                count: count.max(self.cached_max),
+                count: count.max(self.cached_max).max(looks_at),
                 now_ms: now,
                 before_ms: None,
                 allow: &|item| catalog.is_available(item),

@@ -11,6 +11,7 @@ use homeostat_actors::kinds::activity::CatalogNow;
 use homeostat_actors::model::ModelNow;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
+use homeostat_actors::ports::ranker::Ranker;
 use homeostat_actors::ports::user_store::{Entry, Key, StoreError, UserStore};
 use homeostat_logic::activity::stored::{StoredProfile, StoredStream, StoredUser};
 use parking_lot::Mutex;
@@ -25,6 +26,8 @@ pub struct Users {
     pub(crate) store: Arc<dyn UserStore>,
     pub(crate) model: Arc<ModelNow>,
     pub(crate) catalog: CatalogNow,
+    /// Another model, whose lists take the place of ours.
+    pub(crate) ranker: Option<Arc<dyn Ranker>>,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Partitions of `homeostat.users`.
@@ -65,7 +68,7 @@ impl Users {
     pub fn new(
         store: Arc<dyn UserStore>,
         model: Arc<ModelNow>,
-        catalog: CatalogNow,
+        (catalog, ranker): (CatalogNow, Option<Arc<dyn Ranker>>),
         (log, clock): (Arc<dyn EventLog>, Arc<dyn Clock>),
         (partitions, cached_max): (usize, usize),
     ) -> Self {
@@ -73,6 +76,7 @@ impl Users {
             store,
             model,
             catalog,
+            ranker,
             log,
             clock,
             partitions,

@@ -19,6 +19,7 @@ mod dead_letters;
 mod decisions;
 mod denied;
 mod dry_run;
+mod external_model;
 mod gates_over_api;
 mod ingest;
 mod installation;

@@ -4,5 +4,6 @@ pub mod clock;
 pub mod connector;
 pub mod log;
 pub mod observer;
+pub mod ranker;
 pub mod translator;
 pub mod user_store;

@@ -28,6 +28,24 @@ pub struct Taste {
     pub boosts: Vec<(u32, u32, f32)>,
 }
 
+impl Taste {
+    /// The newest choices, the newest first, each item once.
+    pub fn newest_items(&self, count: usize) -> Vec<String> {
+        let mut newest: Vec<String> = Vec::new();
+        for (place, _, _) in self.recent.iter().rev() {
+            if newest.len() == count {
+                break;
+            }
+            if let Some(item) = self.items.get(*place as usize)
+                && !newest.contains(item)
+            {
+                newest.push(item.clone());
+            }
+        }
+        newest
+    }
+}
+
 /// Why a taste cannot be imported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TasteError {

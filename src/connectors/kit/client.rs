@@ -53,6 +53,9 @@ pub(crate) struct ClientSettings {
     /// (HTTP_PROXY) is not used; write "env:HTTP_PROXY" for that. The proxy then decides which addresses are reached.
     #[schemars(length(min = 1))]
     pub(crate) proxy: Option<String>,
+    /// Connections that are kept for the next request; none where a request is an attempt.
+    #[serde(skip)]
+    pub(crate) idle_max: usize,
 }
 
 const fn timeout_ms() -> u64 {
@@ -107,10 +110,10 @@ impl Compile<'_> {
         } else {
             reach
         };
-        let timeout = settings.timeout_ms;
+        let (timeout, idle_max) = (settings.timeout_ms, settings.idle_max);
         install_tls();
         let made = Derived::new(secrets, move |secrets| {
-            make(secrets, material, reach, connect, timeout)
+            make(secrets, material, reach, (connect, timeout), idle_max)
         });
         made.map_err(|problem| {
             let key = if material.ca.is_some() {
@@ -222,8 +225,8 @@ fn make(
     secrets: &[Secret],
     material: Material,
     reach: Reach,
-    connect_ms: u64,
-    timeout_ms: u64,
+    (connect_ms, timeout_ms): (u64, u64),
+    idle_max: usize,
 ) -> Result<Client, String> {
     let text = |place: usize| secrets.get(place).map_or("", |secret| secret.expose());
     let mut client = Client::builder()
@@ -233,7 +236,7 @@ fn make(
         .no_proxy()
         .referer(false)
         // A kept connection that the service closed would make a failed attempt of the next request.
-        .pool_max_idle_per_host(0)
+        .pool_max_idle_per_host(idle_max)
         .dns_resolver(CheckedResolver(reach))
         .connect_timeout(Duration::from_millis(connect_ms))
         .timeout(Duration::from_millis(timeout_ms));

@@ -50,7 +50,7 @@ pub(crate) struct Service {
     pub(crate) headers: Headers,
     /// Values that must not appear in details.
     pub(super) secrets: Vec<LiveSecret>,
-    pub(super) client: Derived<Client>,
+    pub(crate) client: Derived<Client>,
     pub(super) timeout: Duration,
     /// What it says of statuses.
     pub(super) statuses: Statuses,

@@ -7,6 +7,7 @@ mod catalog;
 mod connections;
 mod consumption;
 mod execution;
+mod external;
 mod held;
 mod ledger;
 mod push;
@@ -26,6 +27,7 @@ use super::connections_now::ConnectionsNow;
 use super::state::ServiceState;
 use crate::http::{Health, Readiness};
 use crate::metrics::Metrics;
+use crate::recommendations::external::External;
 
 /// Pause between two looks of the watchdog.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -43,6 +45,7 @@ impl Vitals {
         under_way: &Arc<AtomicUsize>,
         connections: ConnectionsNow,
         pushing: Pushing,
+        models: Vec<Arc<External>>,
     ) -> Self {
         let state = || Arc::clone(state);
         let parts: Vec<Box<dyn Vital>> = vec![
@@ -56,6 +59,7 @@ impl Vitals {
             Box::new(held::HeldPartitions::new(state())),
             Box::new(catalog::Items(state())),
             Box::new(pushing),
+            Box::new(external::Models(models)),
         ];
         Self {
             parts,

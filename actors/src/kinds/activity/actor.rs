@@ -9,7 +9,7 @@ use homeostat_logic::recommend::Scratch;
 use super::apply::Applied;
 use super::load::{Loaded, load};
 use super::takeover::{Taken, take_over};
-use super::write::{Writer, write};
+use super::write::{Outgoing, Writer, write};
 use super::{GENERATION_BITS, UserMeans};
 use crate::kinds::Means;
 use crate::ports::log::Epoch;
@@ -120,12 +120,33 @@ impl ActivityActor {
     fn apply(&mut self, mut work: Work<UserEvent>, loaded: Loaded, scope: &mut Scope<'_, Self>) {
         let unreadable = self.put(loaded, &work);
         let Applied {
-            outgoing,
+            mut outgoing,
             settled,
             refused,
         } = self.apply_all(&mut work, &unreadable);
         work.handled();
         work.refuse(refused);
+        let unranked = std::mem::take(&mut outgoing.unranked);
+        if unranked.is_empty() {
+            return self.write(work, outgoing, settled, scope);
+        }
+        scope.hold(self.ranked(unranked), move |worker, lists, scope| {
+            let now = worker.means.clock.now();
+            for list in &lists {
+                worker.show(list, now, &mut outgoing);
+            }
+            worker.write(work, outgoing, settled, scope);
+            Ok(())
+        });
+    }
+
+    fn write(
+        &self,
+        mut work: Work<UserEvent>,
+        outgoing: Outgoing,
+        settled: Vec<i64>,
+        scope: &mut Scope<'_, Self>,
+    ) {
         let writer = Writer {
             log: Arc::clone(&self.means.log),
             store: Arc::clone(&self.users.store),

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
 use homeostat_logic::activity::List;
 use homeostat_logic::enrich::{Stamp, enrich};
 use homeostat_logic::ledger::record::Millis;
@@ -14,13 +16,16 @@ use super::write::Outgoing;
 use crate::ports::log::{Header, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key};
 
+/// Newest items of a user that another model gets at most.
+const RECENT_MAX: usize = 100;
 /// Where lists are pushed.
 const PUSH: &str = "push.recommendations";
 /// Where it is said that recommendations changed because of a click.
 pub(super) const UPDATED: &str = "recommendations.updated";
 
 impl ActivityActor {
-    /// Computes the lists of these users; each with the offset of the event that asked for it.
+    /// Computes the lists of these users; each with the offset of the event that asked for it. Those that another model looks
+    /// at are left to [`Self::ranked`].
     pub(super) fn refresh(
         &mut self,
         users: &BTreeMap<String, i64>,
@@ -29,18 +34,46 @@ impl ActivityActor {
     ) {
         for (user, offset) in users {
             let list = self.recommend(user, format!("{}-{offset}", self.number), now);
-            let pushed = list.first(self.users.pushed_max);
-            outgoing
-                .may
-                .extend(self.event_record(PUSH, user, &pushed.update(), now));
-            match serde_json::to_string(&list) {
-                Ok(value) => outgoing.users.push(Change::Put {
-                    key: Key::new(Entry::Realtime, user.clone()),
-                    position: 0,
-                    value,
-                }),
-                Err(error) => tracing::error!(%error, "a list of recommendations is no JSON"),
+            if self.users.ranker.is_none() {
+                self.show(&list, now, outgoing);
+                continue;
             }
+            let shared = self.users.model.read();
+            let taste = shared.model().export_user(user);
+            drop(shared);
+            let recent = taste.map(|taste| taste.newest_items(RECENT_MAX));
+            outgoing.unranked.push((list, recent.unwrap_or_default()));
+        }
+    }
+
+    /// Asks the other model about these lists, at the same time; each is answered within its time limit.
+    pub(super) fn ranked(
+        &self,
+        unranked: Vec<(List, Vec<String>)>,
+    ) -> impl Future<Output = Vec<List>> + Send + use<> {
+        let (ranker, count) = (self.users.ranker.clone(), self.users.cached_max);
+        let asked = unranked
+            .into_iter()
+            .map(move |(list, recent)| match &ranker {
+                Some(ranker) => ranker.rank(list, recent, count),
+                None => std::future::ready(list).boxed(),
+            });
+        join_all(asked)
+    }
+
+    /// A list into the cache, and its first items to who is connected.
+    pub(super) fn show(&self, list: &List, now: Millis, outgoing: &mut Outgoing) {
+        let (user, pushed) = (&list.user_id, list.first(self.users.pushed_max));
+        outgoing
+            .may
+            .extend(self.event_record(PUSH, user, &pushed.update(), now));
+        match serde_json::to_string(list) {
+            Ok(value) => outgoing.users.push(Change::Put {
+                key: Key::new(Entry::Realtime, user.clone()),
+                position: 0,
+                value,
+            }),
+            Err(error) => tracing::error!(%error, "a list of recommendations is no JSON"),
         }
     }
 
@@ -49,7 +82,13 @@ impl ActivityActor {
         let catalog = self.users.catalog.read();
         let request = Request {
             user,
-            count: self.users.cached_max,
+            count: self
+                .users
+                .ranker
+                .as_ref()
+                .map_or(self.users.cached_max, |ranker| {
+                    ranker.looks_at().max(self.users.cached_max)
+                }),
             now_ms: now,
             before_ms: None,
             allow: &|item| catalog.is_available(item),

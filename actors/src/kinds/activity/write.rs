@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use homeostat_logic::activity::Origins;
+use homeostat_logic::activity::{List, Origins};
 use serde_json::json;
 
 use super::load::until_answered;
@@ -25,6 +25,8 @@ pub(super) struct Outgoing {
     pub(super) may: Vec<NewRecord>,
     /// Of users.
     pub(super) users: Vec<Change>,
+    /// Lists that another model looks at before they are shown, with the newest items of their users.
+    pub(super) unranked: Vec<(List, Vec<String>)>,
     /// Which records came already; written when all else is.
     pub(super) origins: Option<Change>,
 }
