@@ -73,7 +73,9 @@ pub fn all(counts: &Counts, settings: &StatisticsSettings, now: Millis) -> Vec<P
         let earlier = earlier.map_or(model, |(_, model, _)| *model);
         let days = by_day(&before, settings.users_min);
         let mut baseline = Ratio::default();
-        days.iter().for_each(|day| baseline.add(day));
+        for day in &days {
+            baseline.add(day);
+        }
         let enough = days.len() >= PAST_DAYS_MIN
             && current.users >= settings.users_min as f64
             && current.above + baseline.above >= settings.clicks_min as f64;

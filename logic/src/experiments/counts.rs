@@ -345,7 +345,9 @@ impl Counts {
             let kept = self.days.split_off(&first);
             let old = std::mem::replace(&mut self.days, kept);
             let sum = self.days.entry(Day::EARLIER).or_default();
-            old.values().for_each(|daily| sum.add(daily));
+            for daily in old.values() {
+                sum.add(daily);
+            }
         }
         let old: Vec<CellKey> = self
             .cells

@@ -165,7 +165,9 @@ mod tests {
                 last.push(part);
             }
             let mut at_once = Ratio::default();
-            last.into_iter().for_each(|part| at_once.change(Part::default(), part));
+            for part in last {
+                at_once.change(Part::default(), part);
+            }
             left.add(&right);
             prop_assert_eq!(one, at_once);
             prop_assert_eq!(one, left);

@@ -66,9 +66,9 @@ impl Rows {
         let mut texts: Vec<&str> = counts.names.iter().skip(2).collect();
         texts.sort_unstable();
         let mut sorted = Names::default();
-        texts.iter().for_each(|text| {
+        for text in texts {
             sorted.intern(text);
-        });
+        }
         let mut renamed = Counts {
             names: sorted,
             newest: None,

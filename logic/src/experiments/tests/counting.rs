@@ -230,7 +230,7 @@ fn beyond_the_bound_what_comes_is_counted_as_other_and_totals_stay() {
         counters_max: 100,
         ..StatisticsSettings::default()
     };
-    let mut one = One::new(settings.clone());
+    let mut one = One::new(settings);
     for number in 0..500_i64 {
         let mut shown = list(
             &number.to_string(),

@@ -1,4 +1,4 @@
-//! Seeded random numbers for simulations (SplitMix64).
+//! Seeded random numbers for simulations (`SplitMix64`).
 
 pub(super) struct Dice(u64);
 

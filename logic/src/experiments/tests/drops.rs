@@ -127,7 +127,12 @@ fn a_breached_guardrail_is_a_drop_of_its_metric() {
     );
     let mut counts = both(0.1, 0.1);
     assert_eq!(
-        look(&mut Watch::default(), &counts, &[guarded.clone()], 0),
+        look(
+            &mut Watch::default(),
+            &counts,
+            std::slice::from_ref(&guarded),
+            0
+        ),
         []
     );
     let [experiment, arm, segment] = ["ranking", "candidate", "all"].map(|text| counts.name(text));
