@@ -299,10 +299,9 @@ fn epoch(salt: &str, settings: &ExperimentSettings) -> String {
         .map(|(arm, weight)| format!("{arm}={weight}"))
         .collect();
     let digest = Sha256::digest(format!("{salt}:{}", arms.join(",")));
-    digest
-        .iter()
-        .take(4)
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+    let first = digest.iter().take(4);
+    let bits = first.fold(0_u32, |bits, byte| (bits << 8) | u32::from(*byte));
+    format!("{bits:08x}")
 }
 
 fn check(name: &str, settings: &ExperimentSettings) -> Result<(), ExperimentError> {

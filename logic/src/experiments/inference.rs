@@ -3,11 +3,11 @@
 //! Users are the unit: arms are drawn for users, and a user's clicks are not independent. So the variance of a rate is that of
 //! a ratio over users ([`Ratio::variance`]), and never less than that of as many independent clicks.
 //!
-//! The always-valid interval is the two-sided normal mixture (Robbins 1970; Howard, Ramdas, `McAuliffe` & Sekhon 2021, eq. 14),
-//! as an asymptotic confidence sequence (Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024, theorem 2.2), which inverts the
-//! mixture sequential test of Johari, Koomen, Pekelis & Walsh (2017): with estimate `d`, its variance `V` and a mixture
-//! variance `T`, it is `d ± sqrt(V (V + T) / T · ln((V + T) / (V alpha²)))`. Asymptotic: it needs
-//! [`StatisticsSettings::users_min`](super::StatisticsSettings::users_min) users before it is believed.
+//! The always-valid interval is the two-sided normal mixture (Robbins 1970; Howard et al. 2021) as an asymptotic confidence
+//! sequence (Waudby-Smith et al. 2024), which inverts the mixture sequential test of Johari et al. (2017). With estimate `d`,
+//! its variance `V` and a mixture variance `T`, it is `d ± sqrt(V (V + T) / T · ln((V + T) / (V alpha²)))`. Asymptotic: it needs
+//! [`StatisticsSettings::users_min`](super::StatisticsSettings::users_min) users before it is believed. docs/experiments.md has
+//! the titles of these papers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -82,6 +82,8 @@ fn ln_gamma(value: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "1 and 0 are exact")]
+
     use super::*;
 
     fn of<const N: usize>(arms: [(&str, f64, u64); N]) -> Mismatch {

@@ -3,6 +3,7 @@
 #![allow(
     clippy::float_cmp,
     clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     reason = "exact figures of small examples; numbers of simulations are small"
 )]
