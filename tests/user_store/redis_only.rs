@@ -30,12 +30,13 @@ async fn keys_and_times_to_live_are_those_of_the_specification() {
         ("recommendations:7", 1_800),
         ("realtime_recommendations:7", 1_800),
         ("user_profile:7", -1),
+        ("homeostat_shard:7", -1),
     ] {
         let left: i64 = server.cli(&["TTL", key]).parse().unwrap();
         assert!(left <= seconds && left > seconds - 60, "{key}: {left}");
         assert!(server.cli(&["GET", key]).starts_with("{\"position\":"));
     }
-    assert_eq!(server.cli(&["DBSIZE"]), "4");
+    assert_eq!(server.cli(&["DBSIZE"]), "5");
 }
 
 #[tokio::test]

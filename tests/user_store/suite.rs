@@ -14,7 +14,7 @@ pub(crate) async fn values_come_in_the_order_of_their_keys(world: &World) {
     let store = world.store();
     let users: Vec<String> = (0..1_500).map(|user| user.to_string()).collect();
     let changes = users.iter().zip(0..).flat_map(|(user, position)| {
-        Entry::ALL.map(|entry| put(entry, user, position * 4 + entry as i64))
+        Entry::ALL.map(|entry| put(entry, user, position * 5 + entry as i64))
     });
     store.change(changes.collect()).await.unwrap();
     let keys: Vec<Key> = users
@@ -33,7 +33,7 @@ pub(crate) async fn values_come_in_the_order_of_their_keys(world: &World) {
             .user
             .parse::<i64>()
             .ok()
-            .map(|user| user * 4 + key.entry as i64);
+            .map(|user| user * 5 + key.entry as i64);
         assert_eq!(stored.map(|stored| stored.position), expected, "{key}");
     }
     assert_eq!(store.read(Vec::new()).await.unwrap(), []);
@@ -66,7 +66,9 @@ pub(crate) async fn any_text_comes_back_as_it_was_written(world: &World) {
         "{\"position\":5,\"genres\":{\"드라마\":0.5},\"line\":\"a\\nb\u{7f}\"}".to_owned(),
         "{\"position\":5}".to_owned(),
         large,
+        value(5),
     ];
+    assert_eq!(values.len(), Entry::ALL.len());
     for user in users {
         for (entry, value) in Entry::ALL.into_iter().zip(&values) {
             let change = Change::Put {
@@ -100,6 +102,7 @@ pub(crate) async fn a_write_that_is_not_newer_changes_nothing(world: &World) {
     for (entry, is_versioned) in [
         (Entry::Stream, true),
         (Entry::Profile, true),
+        (Entry::Shard, true),
         (Entry::Recommendations, false),
         (Entry::Realtime, false),
     ] {
@@ -248,7 +251,7 @@ pub(crate) async fn ten_thousand_profiles_come_in_pages(world: &World) {
     let users: Vec<String> = (0..10_000).map(|user| format!("user {user}")).collect();
     for (number, chunk) in users.chunks(500).enumerate() {
         let changes = chunk.iter().flat_map(|user| {
-            [Entry::Profile, Entry::Stream, Entry::Recommendations]
+            [Entry::Profile, Entry::Stream, Entry::Shard]
                 .map(|entry| put(entry, user, i64::try_from(number).unwrap()))
         });
         store.change(changes.collect()).await.unwrap();
