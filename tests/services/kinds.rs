@@ -7,7 +7,7 @@ use crate::stub::{Fate, Stub};
 
 /// A stub with a thread of its own, for tests that wait without a runtime.
 pub(crate) fn started(fate: impl Fn(&Received) -> Fate + Send + Sync + 'static) -> Stub {
-    let (sender, receiver) = std::sync::mpsc::channel();
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
