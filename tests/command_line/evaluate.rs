@@ -38,7 +38,9 @@ fn lines(line: impl Fn(i64, i64, i64) -> Value) -> String {
     let lines = events()
         .into_iter()
         .map(|(user, item, second)| line(user, item, second));
-    lines.map(|line| format!("{line}\n")).collect()
+    lines
+        .flat_map(|line| [line.to_string(), "\n".to_owned()])
+        .collect()
 }
 
 fn write_parquet(path: &Path) {
@@ -86,7 +88,13 @@ fn evaluate(path: &Path, options: &str) -> Output {
 /// The document of `--json`, without what differs from run to run.
 fn document(path: &Path, options: &str) -> Value {
     let output = evaluate(path, &format!("{options} --json"));
-    assert_eq!(output.status.code(), Some(0), "{path:?}: {}", err(&output));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}: {}",
+        path.display(),
+        err(&output)
+    );
     let mut document: Value = serde_json::from_str(&out(&output)).unwrap();
     document.as_object_mut().unwrap().remove("file");
     for result in document["results"].as_array_mut().unwrap() {
@@ -232,7 +240,12 @@ fn repeated_and_unwanted_items_are_no_targets_unless_asked_for() {
         .into_iter()
         .enumerate()
         {
-            writeln!(text, "{user},{item},{},{kind}", START + step as i64).unwrap();
+            writeln!(
+                text,
+                "{user},{item},{},{kind}",
+                START + i64::try_from(step).unwrap()
+            )
+            .unwrap();
         }
     }
     std::fs::write(&path, text).unwrap();

@@ -1,4 +1,4 @@
-//! KServe's Open Inference Protocol, version 2: `POST /v2/models/MODEL/infer` with tensors, as KServe, MLServer, Seldon and
+//! `KServe`'s Open Inference Protocol, version 2: `POST /v2/models/MODEL/infer` with tensors, as `KServe`, `MLServer`, Seldon and
 //! Triton speak it. Ids are tensors of `BYTES`, or `INT64`.
 
 use base64::Engine as _;

@@ -267,11 +267,15 @@ impl External {
                 list.push(item.to_owned());
             }
         };
-        items.iter().for_each(|item| take(item, &mut list));
+        for item in &items {
+            take(item, &mut list);
+        }
         if list.is_empty() {
             return Err(Why::Nothing);
         }
-        ask.candidates.iter().for_each(|item| take(item, &mut list));
+        for item in ask.candidates {
+            take(item, &mut list);
+        }
         Ok(list)
     }
 }

@@ -1,4 +1,4 @@
-//! The same models behind real servers, which `scripts/model-servers` runs: MLflow's scoring server, and MLServer with KServe's
+//! The same models behind real servers, which `scripts/model-servers` runs: MLflow's scoring server, and `MLServer` with `KServe`'s
 //! protocol. Without them the test says so and ends.
 
 use super::tests::{settings, texts};

@@ -38,6 +38,7 @@ impl Server {
                 }
             }
             std::thread::sleep(Duration::from_secs(5));
+            drop(silent);
         });
         Self { url, requests }
     }
