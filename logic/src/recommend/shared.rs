@@ -159,10 +159,10 @@ impl SharedModel {
         settings: RecommendSettings,
         seed: u64,
     ) -> Result<Self, RestoreError> {
-        let mut shared = Self::new(settings, seed)?;
+        let mut restored = Self::new(settings, seed)?;
         let mut reader = Reader::begin(bytes, MAGIC, VERSION, WHAT)?;
         let before = |position: i64| (position > 0).then(|| position - 1);
-        shared.offset = before(reader.position()?);
+        restored.offset = before(reader.position()?);
         for _ in 0..reader.length(5)? {
             let shard = shard(&mut reader)?;
             let progress = Progress {
@@ -170,11 +170,11 @@ impl SharedModel {
                 store: reader.text()?.to_owned(),
                 to: before(reader.position()?),
             };
-            let is_new = shared.shards.insert(shard, progress).is_none();
+            let is_new = restored.shards.insert(shard, progress).is_none();
             reader.plausible(is_new)?;
         }
-        shared.model.read_items(&mut reader)?;
+        restored.model.read_items(&mut reader)?;
         reader.end()?;
-        Ok(shared)
+        Ok(restored)
     }
 }
