@@ -58,6 +58,11 @@ fn used() -> Metrics {
     metrics.user_token_refusals.add(["expired"], 1);
     metrics.watchdog_steps.raise_to(["actor"], 1);
     metrics.http_request("/livez", 200, Duration::from_millis(3));
+    metrics.catalog_items.set(["known"], 1);
+    metrics.catalog_bytes.set([], 60);
+    metrics.catalog_records.raise_to(["taken"], 1);
+    metrics.catalog_left_out.raise_to(["genres"], 1);
+    metrics.external_lists.raise_to(["ranker", "used"], 1);
     metrics.actors(&[ActorSample {
         path: "root/drift".to_owned(),
         depth: 3,

@@ -50,6 +50,7 @@ async fn every_route_is_documented_and_every_documented_route_is_served() {
             .replace("dead-letters/{id}", "dead-letters/0-0")
             .replace("{id}", &STORY.to_string())
             .replace("{order}", "pause")
+            .replace("{item}", "7")
             .replace("{topic}", "data.ingested")
             .replace("{name}", "homeostat.dead-letters");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
