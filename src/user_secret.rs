@@ -67,3 +67,36 @@ fn short(value: &str) -> Option<String> {
     (bytes < SECRET_BYTES_MIN)
         .then(|| format!("has {bytes} bytes; HS256 needs {SECRET_BYTES_MIN} or more (RFC 7518)"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_secret_follows_its_file_and_never_to_one_that_can_be_guessed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("secret");
+        let reference = format!("file:{}", path.display());
+        let write = |value: &str| {
+            let new = folder.path().join("new");
+            std::fs::write(&new, value).unwrap();
+            std::fs::rename(new, &path).unwrap();
+        };
+        let none = BTreeMap::new();
+        assert!(UserSecret::resolve("", &none).unwrap().current().is_none());
+        write(&"a".repeat(SECRET_BYTES_MIN - 1));
+        let error = UserSecret::resolve(&reference, &none).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "has 31 bytes; HS256 needs 32 or more (RFC 7518)"
+        );
+        write(&"b".repeat(SECRET_BYTES_MIN));
+        let secret = UserSecret::resolve(&reference, &none).unwrap();
+        let value = || secret.current().unwrap().expose().to_owned();
+        assert_eq!(value(), "b".repeat(SECRET_BYTES_MIN));
+        write(&"c".repeat(SECRET_BYTES_MIN + 1));
+        assert_eq!(value(), "c".repeat(SECRET_BYTES_MIN + 1));
+        write("short");
+        assert_eq!(value(), "c".repeat(SECRET_BYTES_MIN + 1));
+    }
+}

@@ -342,9 +342,10 @@ impl ResponseError for Problem {
             response.insert_header((RETRY_AFTER, "1"));
         }
         match self.kind {
-            // Places become free as users leave, not at once.
+            // Places become free as users leave, not at once. The connection has left the server's table, so it ends.
             Kind::NoPlace => {
                 response.insert_header((RETRY_AFTER, "10"));
+                response.force_close();
             }
             Kind::UpgradeRequired => {
                 response.insert_header((UPGRADE, "websocket"));

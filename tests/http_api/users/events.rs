@@ -186,6 +186,7 @@ async fn connections_of_users_have_limits_of_their_own() {
     let refused = connected.outside.client.get(connected.outside.url(STREAM));
     let refused = refused.send().await.unwrap();
     assert_eq!(refused.headers()["retry-after"], "10");
+    assert_eq!(refused.headers()["connection"], "close");
     // More streams than the API takes connections and requests: it answers as before.
     for path in ["/livez", "/api/v1/decisions", "/api/v1/cooldowns"] {
         assert_eq!(get(&connected.outside, path).await.0, 200, "{path}");
