@@ -23,6 +23,9 @@ pub struct Recommendations {
     /// Partitions of homeostat.users, which share the users between instances; fixed once that topic exists.
     #[schemars(range(min = 1, max = 1_024), extend("default" = 12))]
     pub partitions: i32,
+    /// Whether to go on where another store has the users, who then begin again with nothing. For one start.
+    #[schemars(extend("default" = false))]
+    pub take_over_users: bool,
     /// Recommendations that are computed and cached for a user at once.
     #[schemars(range(min = 1, max = 1_000), extend("default" = 20))]
     pub cached_max: usize,

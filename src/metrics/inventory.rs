@@ -118,6 +118,14 @@ families! {
         "Requests to publish events over HTTP, by outcome.";
     published_events = Counter "published_events_total" ["topic"]
         "Events acknowledged to publishers over HTTP.";
+    model_items = Gauge "model_items" []
+        "Items that the model of recommendations knows.";
+    model_pairs = Gauge "model_pairs" []
+        "Pairs of items that the model of recommendations keeps.";
+    model_users = Gauge "model_users" []
+        "Users that the model of recommendations holds in memory.";
+    model_unreadable = Counter "model_unreadable_total" []
+        "Records of homeostat.model that could not be read and were passed over.";
     push_users = Gauge "push_users" []
         "Users who are connected for updates of their recommendations.";
     push_connections = Gauge "push_connections" ["channel"]

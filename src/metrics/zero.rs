@@ -56,6 +56,10 @@ impl Metrics {
     }
 
     fn users_at_zero(&self) {
+        for gauge in [&self.model_items, &self.model_pairs, &self.model_users] {
+            gauge.set([], 0);
+        }
+        self.model_unreadable.add([], 0);
         self.push_users.set([], 0);
         for channel in Channel::ALL {
             self.push_connections.set([channel.name()], 0);

@@ -30,7 +30,7 @@ use homeostat_logic::rules::Rules;
 use super::connections_now::ConnectionsNow;
 use super::observation::Observation;
 use super::state::ServiceState;
-use super::users::UserSide;
+use super::users::{OtherStore, UserSide};
 use super::vitals::{Pushing, Vitals};
 use crate::catalog::CatalogNow;
 use crate::clock::SystemClock;
@@ -146,14 +146,15 @@ impl Assembly {
         );
         let push_troubles = Arc::<Troubles>::default();
         let pushing = Pushing::new(Arc::clone(&push), Arc::clone(&push_troubles));
+        let users = UserSide::open(&settings, &log, &clock, state.catalog().shared())?;
         let vitals = Arc::new(Vitals::of(
             &state,
             &under_way,
             connections,
             pushing,
             settings.external_models.clone(),
+            users.as_ref().map(|users| Arc::clone(&users.users)),
         ));
-        let users = UserSide::open(&settings, &log, &clock, state.catalog().shared())?;
         Ok(Self {
             log,
             clock,
@@ -226,6 +227,17 @@ impl Assembly {
     /// Topics of other tools that it reads.
     pub(super) fn ingested(&self) -> Vec<&'static str> {
         ingested(&self.sources)
+    }
+
+    /// Resolves when what instances know in common of users is read here.
+    ///
+    /// # Errors
+    /// Another store has the users.
+    pub(super) async fn users_read(&self) -> Result<(), OtherStore> {
+        match &self.users {
+            Some(users) => users.read(&self.settings).await,
+            None => Ok(()),
+        }
     }
 
     /// Topics that the service reads.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use homeostat_actors::ports::log::{ErrorClass, LogError};
 
 use super::topics::LedgerError;
+use super::users::OtherStore;
 use crate::catalog::FileError;
 use crate::log::embedded::OpenError;
 use crate::log::kafka::KafkaSettingsError;
@@ -45,7 +46,7 @@ impl Exit {
         if cause.is::<OpenError>() {
             return Some(Self::Ledger);
         }
-        if cause.is::<KafkaSettingsError>() || cause.is::<FileError>() {
+        if cause.is::<KafkaSettingsError>() || cause.is::<FileError>() || cause.is::<OtherStore>() {
             return Some(Self::Usage);
         }
         cause.downcast_ref::<LogError>().and_then(of_log)

@@ -210,6 +210,11 @@ async fn start(
     if let Some(error) = unusable(&roster) {
         return Err(error.into());
     }
+    state.waiting_for("the model of recommendations is being read".to_owned());
+    tokio::select! {
+        () = signals.any() => return Ok(Started::Interrupted),
+        read = assembly.users_read() => read?,
+    }
     state.waiting_for("writing the ledger's Genesis record".to_owned());
     tokio::select! {
         () = signals.any() => return Ok(Started::Interrupted),

@@ -24,7 +24,49 @@ pub(super) struct UserSide {
     pub(super) users: Arc<Users>,
 }
 
+/// Users are in another store than this instance's.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "users of partition {shard} of homeostat.users are kept in another store ({theirs}; here it is {ours}). Several instances share the users of one group only through a Redis: set store.redis_url at each of them. If this instance alone is left, give it the data_dir of the other; or set recommendations.take_over_users = true for one start, and every user begins again with nothing"
+)]
+pub(super) struct OtherStore {
+    shard: u32,
+    theirs: String,
+    ours: String,
+}
+
 impl UserSide {
+    /// Waits until the model is read, and refuses to go on where another store has the users.
+    ///
+    /// # Errors
+    /// Another store has them.
+    pub(super) async fn read(&self, settings: &Settings) -> Result<(), OtherStore> {
+        let model = &self.users.model;
+        model.caught_up().await;
+        let ours = self.users.store.identity();
+        let shared = model.read();
+        let mut shards = shared.shards();
+        let other = shards.find(|(_, progress)| progress.store != ours);
+        let Some((shard, progress)) = other else {
+            return Ok(());
+        };
+        let theirs = progress.store.clone();
+        if settings.recommendations.take_over_users {
+            tracing::warn!(
+                shard,
+                theirs,
+                ours,
+                "users begin again with nothing: another store has what was known of them"
+            );
+            return Ok(());
+        }
+        Err(OtherStore {
+            shard,
+            theirs,
+            ours,
+        })
+    }
+
     /// Opens it; `None` where recommendations are switched off.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::support::broker::Broker;
 use crate::support::service::{Launch, Service};
 use crate::support::{wait_for, wait_until};
 
@@ -192,4 +193,30 @@ fn a_user_who_acts_gets_a_list_with_reasons_and_one_who_is_erased_is_gone() {
         service.get("/api/v1/users/4/profile").json()["interactions"] == 1
     });
     service.stop();
+}
+
+/// Each would know half of the users, and forget the other half's profiles at the next rebalance.
+#[test]
+fn an_instance_with_a_store_of_its_own_is_refused_where_another_has_the_users() {
+    let Some(broker) = Broker::new() else { return };
+    let address = broker.start();
+    let on_kafka = || Launch::new().with("KAFKA__BOOTSTRAP_SERVERS", &address);
+    let first = on_kafka();
+    let service = first.start();
+    act_of(&service, 1, "view", 1);
+    wait_until("the user is known", || {
+        service.get("/api/v1/users/1/profile").json()["interactions"] == 1
+    });
+    let stranger = on_kafka();
+    let (status, said) = stranger.spawn().ended();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("store.redis_url") && said.contains("recommendations.take_over_users"),
+        "{said}"
+    );
+    service.stop();
+    // The same store again is no other one.
+    first.start().stop();
+    let heir = on_kafka().with("RECOMMENDATIONS__TAKE_OVER_USERS", "true");
+    heir.start().stop();
 }

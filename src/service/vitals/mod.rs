@@ -12,6 +12,7 @@ mod held;
 mod ledger;
 mod push;
 mod start;
+mod users;
 mod vital;
 
 use std::sync::atomic::AtomicUsize;
@@ -28,6 +29,7 @@ use super::state::ServiceState;
 use crate::http::{Health, Readiness};
 use crate::metrics::Metrics;
 use crate::recommendations::external::External;
+use crate::users::Users;
 
 /// Pause between two looks of the watchdog.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -46,6 +48,7 @@ impl Vitals {
         connections: ConnectionsNow,
         pushing: Pushing,
         models: Vec<Arc<External>>,
+        users: Option<Arc<Users>>,
     ) -> Self {
         let state = || Arc::clone(state);
         let parts: Vec<Box<dyn Vital>> = vec![
@@ -60,6 +63,7 @@ impl Vitals {
             Box::new(catalog::Items(state())),
             Box::new(pushing),
             Box::new(external::Models(models)),
+            Box::new(users::OfUsers(users)),
         ];
         Self {
             parts,

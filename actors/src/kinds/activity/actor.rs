@@ -1,18 +1,15 @@
-//! The actor of one partition: its state, and the order of the steps.
+//! The actor of one partition: the order of the steps.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat_logic::activity::{Shard, UserEvent};
-use homeostat_logic::recommend::Scratch;
 
 use super::apply::Applied;
 use super::load::{Loaded, load};
+use super::state::ActivityActor;
 use super::takeover::{Taken, take_over};
 use super::write::{Outgoing, Writer, write};
-use super::{GENERATION_BITS, UserMeans};
-use crate::kinds::Means;
-use crate::ports::log::Epoch;
 use crate::ports::observer::Consumed;
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::work::Work;
@@ -20,51 +17,7 @@ use crate::work::Work;
 /// How often users who are quiet are looked for, in one of 64 parts of the shard.
 const SWEEP: Duration = Duration::from_secs(5);
 
-/// The actor.
-pub(super) struct ActivityActor {
-    /// Of the partition.
-    pub(super) number: usize,
-    pub(super) users: UserMeans,
-    pub(super) means: Means,
-    pub(super) shard: Shard,
-    /// Of the partition; `None` until it is taken over.
-    pub(super) owned: Option<Owned>,
-    pub(super) scratch: Scratch,
-}
-
-/// The partition is this actor's.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Owned {
-    pub(super) epoch: Epoch,
-    /// Of the claim.
-    pub(super) token: u64,
-    /// Position of the last event whose delta counts.
-    pub(super) counted_to: i64,
-}
-
 impl ActivityActor {
-    pub(super) fn new(number: usize, users: UserMeans, means: Means) -> Self {
-        let seed = (users.fresh_token)();
-        Self {
-            number,
-            shard: Shard::new(users.shard, seed),
-            users,
-            means,
-            owned: None,
-            scratch: Scratch::default(),
-        }
-    }
-
-    /// The number that the model knows the partition by.
-    pub(super) fn shard_number(&self) -> u32 {
-        u32::try_from(self.number).unwrap_or(u32::MAX)
-    }
-
-    /// Positions of one user's events grow, also when the topic is created again in another generation.
-    pub(super) fn position(&self, offset: i64) -> i64 {
-        (i64::from(self.users.generation) << GENERATION_BITS).saturating_add(offset)
-    }
-
     fn begin(&mut self, work: Work<UserEvent>, scope: &mut Scope<'_, Self>) {
         let epoch = work.flight().epoch;
         if self.owned.is_some_and(|owned| owned.epoch == epoch) {

@@ -9,7 +9,7 @@ use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::recommend::ModelRecord;
 use homeostat_logic::topic::{MODEL, USERS};
 
-use super::actor::{ActivityActor, Owned};
+use super::state::{ActivityActor, Owned};
 use super::refresh::UPDATED;
 use super::write::{Outgoing, origins_change};
 use crate::kinds::gather::record_of;

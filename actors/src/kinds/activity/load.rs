@@ -7,7 +7,7 @@ use std::time::Duration;
 use homeostat_logic::activity::UserEvent;
 use homeostat_logic::activity::stored::StoredUser;
 
-use super::actor::ActivityActor;
+use super::state::ActivityActor;
 use crate::flight::Flight;
 use crate::ports::user_store::{Entry, Key, StoreError, StoreFuture, Stored, UserStore};
 use crate::throttle::Throttle;

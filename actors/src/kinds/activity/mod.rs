@@ -16,6 +16,7 @@ mod actor;
 mod apply;
 mod load;
 mod refresh;
+mod state;
 mod takeover;
 mod write;
 
@@ -36,7 +37,7 @@ use crate::ports::user_store::UserStore;
 use crate::supervision::{Recipient, StartError};
 use crate::work::Work;
 
-use actor::ActivityActor;
+use state::ActivityActor;
 
 /// Bits of a position that are the offset; those above are the generation of the topic.
 pub const GENERATION_BITS: u32 = 44;

@@ -11,7 +11,7 @@ use homeostat_logic::recommend::Request;
 use homeostat_logic::topic::ORIGIN_HEADER;
 use serde::Serialize;
 
-use super::actor::ActivityActor;
+use super::state::ActivityActor;
 use super::write::Outgoing;
 use crate::ports::log::{Header, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key};

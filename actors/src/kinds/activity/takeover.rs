@@ -8,7 +8,7 @@ use homeostat_logic::recommend::ModelRecord;
 use homeostat_logic::topic::MODEL;
 
 use super::UserMeans;
-use super::actor::Owned;
+use super::state::Owned;
 use super::load::until_answered;
 use super::write::origins_key;
 use crate::flight::Flight;

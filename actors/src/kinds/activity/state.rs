@@ -1,0 +1,54 @@
+//! What the actor of one partition holds.
+
+use homeostat_logic::activity::Shard;
+use homeostat_logic::recommend::Scratch;
+
+use super::{GENERATION_BITS, UserMeans};
+use crate::kinds::Means;
+use crate::ports::log::Epoch;
+
+/// The actor.
+pub(super) struct ActivityActor {
+    /// Of the partition.
+    pub(super) number: usize,
+    pub(super) users: UserMeans,
+    pub(super) means: Means,
+    pub(super) shard: Shard,
+    /// Of the partition; `None` until it is taken over.
+    pub(super) owned: Option<Owned>,
+    pub(super) scratch: Scratch,
+}
+
+/// The partition is this actor's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owned {
+    pub(super) epoch: Epoch,
+    /// Of the claim.
+    pub(super) token: u64,
+    /// Position of the last event whose delta counts.
+    pub(super) counted_to: i64,
+}
+
+impl ActivityActor {
+    pub(super) fn new(number: usize, users: UserMeans, means: Means) -> Self {
+        let seed = (users.fresh_token)();
+        Self {
+            number,
+            shard: Shard::new(users.shard, seed),
+            users,
+            means,
+            owned: None,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// The number that the model knows the partition by.
+    pub(super) fn shard_number(&self) -> u32 {
+        u32::try_from(self.number).unwrap_or(u32::MAX)
+    }
+
+    /// Positions of one user's events grow, also when the topic is created again in another generation.
+    pub(super) fn position(&self, offset: i64) -> i64 {
+        (i64::from(self.users.generation) << GENERATION_BITS).saturating_add(offset)
+    }
+}
