@@ -38,7 +38,6 @@ impl Server {
             }
             // Those that wait for an answer are held until somebody comes again.
             drop((listener.accept(), silent));
-            drop(silent);
         });
         Self { url, requests }
     }
