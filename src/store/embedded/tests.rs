@@ -44,17 +44,17 @@ async fn what_is_over_is_removed_slice_by_slice_and_the_rest_stays() {
         let read = store.shared.database.read(|opened| opened.ending.len());
         read.unwrap()
     };
-    let first = (0..5_000).map(|user| put(Entry::Stream, user));
+    let first = (0..20_000).map(|user| put(Entry::Stream, user));
     store.change(first.collect()).await.unwrap();
     clock.0.store(60 * 60_000 - 1, Ordering::SeqCst);
     // Of these, 1000 are there already, at the same position: they are not written again.
-    let second = (4_000..6_000).map(|user| put(Entry::Stream, user));
+    let second = (19_000..21_000).map(|user| put(Entry::Stream, user));
     store.change(second.collect()).await.unwrap();
     store
         .change(vec![put(Entry::Profile, 1), put(Entry::Realtime, 1)])
         .await
         .unwrap();
-    assert_eq!(kept(), 6_001);
+    assert_eq!(kept(), 21_001);
     clock.0.store(60 * 60_000, Ordering::SeqCst);
     let read = |user: usize| store.read(vec![Key::new(Entry::Stream, user.to_string())]);
     assert_eq!(read(1).await.unwrap(), [None], "before any sweep");
@@ -62,11 +62,11 @@ async fn what_is_over_is_removed_slice_by_slice_and_the_rest_stays() {
     let before = kept();
     sweep.slice(&store.shared);
     assert!(kept() < before && kept() > 1_001, "a slice is bounded");
-    for _ in 0..5 {
+    for _ in 0..12 {
         sweep.slice(&store.shared);
     }
     assert_eq!(kept(), 1_001);
-    assert!(read(5_500).await.unwrap()[0].is_some());
+    assert!(read(20_500).await.unwrap()[0].is_some());
     let profiles = store.profiles(None, 10).await.unwrap();
     assert_eq!(profiles.users.len(), 1);
 }
