@@ -180,15 +180,15 @@ impl<'a> Making<'a> {
 
     /// Puts types in the place of their names.
     fn named(self, root: usize) -> Result<Plan, String> {
-        let mut means = BTreeMap::new();
+        let mut places = BTreeMap::new();
         for (place, name) in self.mentions {
             let meant = self.names.get(name);
-            means.insert(
+            places.insert(
                 place,
                 *meant.ok_or_else(|| format!("it has no type {name}"))?,
             );
         }
-        let meant = |place: usize| means.get(&place).copied().unwrap_or(place);
+        let meant = |place: usize| places.get(&place).copied().unwrap_or(place);
         let types = self.types.into_iter().map(|one| match one {
             Some(Type::Array(items)) => Type::Array(meant(items)),
             Some(Type::Map(values)) => Type::Map(meant(values)),
