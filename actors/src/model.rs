@@ -441,7 +441,7 @@ impl Model {
             for answer in log.append(vec![watch]).await {
                 answer.map_err(|error| error.to_string())?;
             }
-            Ok(())
+            Ok::<(), String>(())
         };
         scope.spawn(published, |_, published: Result<(), String>, _| {
             if let Err(reason) = published {
@@ -457,7 +457,7 @@ impl Model {
 
 /// The event of a drop. It is not marked as our own, for the service is to act on it.
 fn degraded(drop: &Degraded) -> NewRecord {
-    tracing::warn!(message = drop.message(), "recommendations became worse");
+    tracing::warn!(what = drop.message(), "recommendations became worse");
     NewRecord {
         topic: verdict::TOPIC.to_owned(),
         key: Some(drop.subject.model.clone().into_bytes()),
