@@ -29,7 +29,7 @@ impl Build<'_> {
                     declared.insert(name.clone(), settings);
                 }
                 Err(problem) => {
-                    let key = if is_name(name) { name } else { "NAME" };
+                    let key = if is_name(name) { name.as_str() } else { "NAME" };
                     self.fault(entry.origin.clone(), key, problem);
                 }
             }
