@@ -11,7 +11,7 @@ use super::list::List;
 use super::users::User;
 use crate::experiments::{
     Assigned, Counts, CountsDelta, Experiment, Happening, Impression, Reaction, Seen, Sort,
-    StatisticsSettings, Viewer,
+    StatisticsSettings,
 };
 use crate::ledger::record::Millis;
 
