@@ -37,6 +37,7 @@ pub mod roster_settings;
 mod routing;
 pub mod sink;
 mod starter;
+pub mod statistics;
 pub mod supervision;
 pub mod throttle;
 pub mod traffic;

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use homeostat_logic::experiments::{Degraded, verdict};
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::recommend::{ModelRecord, Outcome, RecommendSettings, SharedModel};
 use homeostat_logic::topic::MODEL;
@@ -16,20 +17,24 @@ use tokio::sync::watch;
 
 use crate::batch::Batch;
 use crate::ports::clock::Clock;
-use crate::ports::log::{EventLog, Tail, TopicPartition, Watermarks};
+use crate::ports::log::{EventLog, NewRecord, Tail, TopicPartition, Watermarks};
 use crate::ports::user_store::UserStore;
 use crate::sink::{BatchSink, Gauge, Outlet};
+use crate::statistics::{Statistics, StatisticsRecord};
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
 
-/// Name of the snapshot in the store.
+/// Names of the snapshots in the store.
 const SNAPSHOT: &str = "model";
+const STATISTICS: &str = "statistics";
 /// Pause before log or store are asked again.
 const RETRY: Duration = Duration::from_millis(500);
 /// Records applied per message.
 const RECORDS_MAX: usize = 64;
 /// How often it is considered whether a snapshot is due.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(5);
+/// How often drops of arms and models are looked for.
+const DROPS_LOOK: Duration = Duration::from_secs(60);
 /// A snapshot is due after this many records, if this much time has passed since the last one.
 const SNAPSHOT_RECORDS: i64 = 1_000;
 const SNAPSHOT_PAUSE_MS: Millis = 60_000;
@@ -47,6 +52,8 @@ pub struct ModelNow {
     leads_with: AtomicU64,
     unreadable: AtomicU64,
     snapshot_at: AtomicI64,
+    /// What was shown and clicked.
+    pub statistics: Statistics,
 }
 
 impl ModelNow {
@@ -57,6 +64,7 @@ impl ModelNow {
     pub fn new(
         settings: RecommendSettings,
         seed: u64,
+        statistics: Statistics,
     ) -> Result<Self, homeostat_logic::recommend::SettingsError> {
         Ok(Self {
             shared: RwLock::new(SharedModel::new(settings, seed)?),
@@ -65,6 +73,7 @@ impl ModelNow {
             leads_with: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
             snapshot_at: AtomicI64::new(-1),
+            statistics,
         })
     }
 
@@ -117,7 +126,7 @@ impl ModelNow {
         self.leads_with.store(token, Ordering::Relaxed);
     }
 
-    fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         let token = self.leads_with.load(Ordering::Relaxed);
         let shared = self.read();
         token != 0
@@ -153,6 +162,13 @@ pub struct Model {
     /// Offset of the last snapshot, and when it was kept.
     kept: (i64, Millis),
     keeping: Arc<AtomicBool>,
+}
+
+/// Snapshots as the store has them.
+#[derive(Default)]
+struct Kept {
+    model: Option<Vec<u8>>,
+    statistics: Option<Vec<u8>>,
 }
 
 /// Records of the topic.
@@ -194,7 +210,7 @@ impl Model {
             let begun = worker.begin();
             scope.spawn(begun, |worker, begun, scope| {
                 match begun {
-                    Ok((snapshot, extent)) => worker.follow(snapshot, extent, scope)?,
+                    Ok((kept, extent)) => worker.follow(kept, extent, scope)?,
                     Err(reason) => {
                         if let Some(more) = WAITING.pass() {
                             tracing::warn!(
@@ -215,30 +231,36 @@ impl Model {
         });
     }
 
-    fn begin(&self) -> impl Future<Output = Result<(Option<Vec<u8>>, Watermarks), String>> + use<> {
+    fn begin(&self) -> impl Future<Output = Result<(Kept, Watermarks), String>> + use<> {
         let describe = self.context.log.describe_topics(vec![MODEL.to_owned()]);
         let is_new = self.context.model.next() == 0;
-        let snapshot = is_new.then(|| self.context.store.blob(SNAPSHOT));
+        let blob = |name| is_new.then(|| self.context.store.blob(name));
+        let (snapshot, statistics) = (blob(SNAPSHOT), blob(STATISTICS));
         async move {
-            let snapshot = match snapshot {
-                Some(snapshot) => snapshot.await.map_err(|error| error.to_string())?,
-                None => None,
-            };
+            let mut kept = Kept::default();
+            for (blob, into) in [
+                (snapshot, &mut kept.model),
+                (statistics, &mut kept.statistics),
+            ] {
+                if let Some(blob) = blob {
+                    *into = blob.await.map_err(|error| error.to_string())?;
+                }
+            }
             let topics = describe.await.map_err(|error| error.to_string())?;
             let partitions = topics.first().map(|topic| &topic.partitions);
             let extent = partitions.and_then(|partitions| partitions.first());
             let extent = extent.ok_or_else(|| format!("{MODEL} is not there yet"))?;
-            Ok((snapshot, *extent))
+            Ok((kept, *extent))
         }
     }
 
     fn follow(
         &mut self,
-        snapshot: Option<Vec<u8>>,
+        kept: Kept,
         extent: Watermarks,
         scope: &mut Scope<'_, Self>,
     ) -> Result<(), Failure> {
-        if let Some(bytes) = snapshot {
+        if let Some(bytes) = kept.model {
             let ModelContext { settings, seed, .. } = &self.context;
             let restored = SharedModel::restore(&bytes, settings.clone(), *seed);
             let restored = restored.map_err(|error| {
@@ -249,6 +271,14 @@ impl Model {
             let next = restored.offset().map_or(0, |offset| offset + 1);
             // A topic that was created again goes on from nothing.
             if next <= extent.high {
+                if let Some(bytes) = &kept.statistics {
+                    let restored = self.context.model.statistics.restore(bytes);
+                    restored.map_err(|error| {
+                        Failure::new(format!(
+                            "the snapshot of the statistics in the store cannot be read: {error}"
+                        ))
+                    })?;
+                }
                 *self.context.model.write() = restored;
                 self.context.model.next.send_replace(next);
                 self.kept.0 = next;
@@ -296,7 +326,12 @@ impl Model {
     fn apply(&self, batch: &Batch) {
         let mut shared = self.context.model.write();
         for record in batch.iter() {
-            match ModelRecord::from_bytes(record.value.unwrap_or_default()) {
+            let value = record.value.unwrap_or_default();
+            if StatisticsRecord::is_one(value) {
+                self.count(record.offset, value, &mut shared);
+                continue;
+            }
+            match ModelRecord::from_bytes(value) {
                 Ok(learned) => {
                     let outcome = shared.apply(record.offset, &learned);
                     if outcome == Outcome::Fenced {
@@ -308,15 +343,29 @@ impl Model {
                 }
                 Err(error) => {
                     shared.pass(record.offset);
-                    self.context
-                        .model
-                        .unreadable
-                        .fetch_add(1, Ordering::Relaxed);
-                    if let Some(more) = UNREADABLE.pass() {
-                        tracing::warn!(offset = record.offset, %error, more, "a record of {MODEL} cannot be read and is passed over");
-                    }
+                    self.unreadable(record.offset, &error);
                 }
             }
+        }
+    }
+
+    fn count(&self, offset: i64, value: &[u8], shared: &mut SharedModel) {
+        let is_new = shared.offset().is_none_or(|applied| applied < offset);
+        shared.pass(offset);
+        match StatisticsRecord::from_bytes(value) {
+            Ok(record) if is_new => {
+                self.context.model.statistics.apply(record, shared);
+            }
+            Ok(_) => {}
+            Err(error) => self.unreadable(offset, &error),
+        }
+    }
+
+    fn unreadable(&self, offset: i64, error: &dyn std::fmt::Display) {
+        let unreadable = &self.context.model.unreadable;
+        unreadable.fetch_add(1, Ordering::Relaxed);
+        if let Some(more) = UNREADABLE.pass() {
+            tracing::warn!(offset, %error, more, "a record of {MODEL} cannot be read and is passed over");
         }
     }
 
@@ -329,10 +378,11 @@ impl Model {
         if !is_due || !model.leads() || self.keeping.swap(true, Ordering::AcqRel) {
             return;
         }
-        let (bytes, next) = {
+        let (bytes, statistics, next) = {
             let shared = model.read();
             (
                 shared.snapshot(),
+                model.statistics.snapshot(),
                 shared.offset().map_or(0, |offset| offset + 1),
             )
         };
@@ -343,10 +393,12 @@ impl Model {
         );
         let keeping = Arc::clone(&self.keeping);
         let kept = async move {
-            let kept = store
-                .put_blob(SNAPSHOT, bytes)
-                .await
-                .map_err(|error| error.to_string());
+            // The statistics first: what they have more than the model counts once, what they had less would be lost.
+            let mut kept = store.put_blob(STATISTICS, statistics).await;
+            if kept.is_ok() {
+                kept = store.put_blob(SNAPSHOT, bytes).await;
+            }
+            let kept = kept.map_err(|error| error.to_string());
             keeping.store(false, Ordering::Release);
             kept?;
             let partition = TopicPartition {
@@ -366,10 +418,62 @@ impl Model {
     }
 }
 
+impl Model {
+    /// Publishes the drops that began, if it is this instance's turn. If that fails they are found again at the next look; an event
+    /// that was published already has the same id that day.
+    fn look_for_drops(&self, scope: &mut Scope<'_, Self>) {
+        let ModelContext {
+            model, clock, log, ..
+        } = &self.context;
+        if !model.is_live() || !model.leads() {
+            return;
+        }
+        let Some((begun, watch)) = model.statistics.look(clock.now()) else {
+            return;
+        };
+        let records: Vec<NewRecord> = begun.iter().map(degraded).collect();
+        let log = Arc::clone(log);
+        let published = async move {
+            for answer in log.append(records).await {
+                answer.map_err(|error| error.to_string())?;
+            }
+            let watch = watch.to_record().map_err(|error| error.to_string())?;
+            for answer in log.append(vec![watch]).await {
+                answer.map_err(|error| error.to_string())?;
+            }
+            Ok::<(), String>(())
+        };
+        scope.spawn(published, |_, published: Result<(), String>, _| {
+            if let Err(reason) = published {
+                tracing::warn!(
+                    reason,
+                    "a drop of recommendations could not be published; it is tried again in a minute"
+                );
+            }
+            Ok(())
+        });
+    }
+}
+
+/// The event of a drop. It is not marked as our own, for the service is to act on it.
+fn degraded(drop: &Degraded) -> NewRecord {
+    tracing::warn!(what = drop.message(), "recommendations became worse");
+    NewRecord {
+        topic: verdict::TOPIC.to_owned(),
+        key: Some(drop.subject.model.clone().into_bytes()),
+        value: Some(drop.event().to_string().into_bytes()),
+        ..NewRecord::default()
+    }
+}
+
 impl Worker for Model {
     fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
         scope.run_interval(SNAPSHOT_LOOK, |worker, scope| {
             worker.keep(scope);
+            Ok(())
+        });
+        scope.run_interval(DROPS_LOOK, |worker, scope| {
+            worker.look_for_drops(scope);
             Ok(())
         });
         Self::open(scope);

@@ -64,6 +64,7 @@ impl Build<'_> {
         let operator_token = self.word("http", "operator_token");
         let inbound_secrets = self.inbound();
         let user_secret = self.user_secret();
+        let experiments = self.experiments();
         let kafka_options = self.client_options();
         let connections = self.connections(samples);
         let user_store = self.user_store()?;
@@ -73,6 +74,7 @@ impl Build<'_> {
             operator_token,
             inbound_secrets,
             user_secret,
+            experiments,
             kafka_options,
             connections,
             user_store,

@@ -11,6 +11,7 @@ mod build;
 mod connections;
 mod effective;
 mod environment;
+mod experiments;
 mod faults;
 mod files;
 mod intervals;

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use homeostat_logic::experiments::StatisticsSettings;
 use homeostat_logic::recommend::RecommendSettings;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -38,6 +39,12 @@ pub struct Recommendations {
     /// Constants and bounds of the model; docs/recommendations.md has each with its default.
     #[schemars(schema_with = "model")]
     pub model: Option<RecommendSettings>,
+    /// How impressions and clicks are counted, and when a difference is one; docs/experiments.md has each with its default.
+    #[schemars(schema_with = "statistics")]
+    pub statistics: Option<StatisticsSettings>,
+    /// Experiments by name, which divide users between arms (docs/experiments.md).
+    #[schemars(schema_with = "experiments")]
+    pub experiments: Option<BTreeMap<String, toml::Value>>,
     /// Secret that signs users' tokens (docs/push.md), as a reference. Empty = users need no token.
     #[schemars(extend("default" = ""))]
     pub push_secret: String,
@@ -71,7 +78,20 @@ pub struct Push {
 
 /// The constants without their defaults, which are in docs/recommendations.md and not in the default file.
 fn model(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    let mut schema = RecommendSettings::json_schema(generator);
+    without_defaults(RecommendSettings::json_schema(generator))
+}
+
+/// The same of statistics.
+fn statistics(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    without_defaults(StatisticsSettings::json_schema(generator))
+}
+
+/// Tables that the operator names; what is in them is checked as a whole (`build.rs`).
+fn experiments(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": "object", "additionalProperties": true })
+}
+
+fn without_defaults(mut schema: schemars::Schema) -> schemars::Schema {
     let keys = schema
         .get_mut("properties")
         .and_then(|keys| keys.as_object_mut());

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use homeostat_logic::experiments::Experiment;
 use homeostat_logic::ledger::record::Millis;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer};
@@ -77,6 +78,9 @@ pub struct Settings {
     /// The secret of users' tokens, resolved.
     #[serde(skip)]
     pub user_secret: UserSecret,
+    /// The experiments of `recommendations`, checked.
+    #[serde(skip)]
+    pub experiments: Vec<Experiment>,
     /// The schema registry of each table of `ingest` that has the form `registry`; equal ones are one.
     #[serde(skip)]
     pub(crate) registries: BTreeMap<String, Arc<Registry>>,

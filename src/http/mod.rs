@@ -32,6 +32,7 @@ mod probes;
 pub mod problem;
 mod publish;
 mod publish_lines;
+mod recommendations;
 mod route;
 pub mod routes;
 mod server;

@@ -7,7 +7,7 @@ use super::problem::{Kind, Problem};
 use super::route::Route;
 use super::{
     catalog, connection_list, control, cooldowns, dead_letters, decisions, document, inbound,
-    index, ledger, probes, publish, publish_lines, topics, users,
+    index, ledger, probes, publish, publish_lines, recommendations, topics, users,
 };
 
 /// Every route.
@@ -30,6 +30,7 @@ pub fn table() -> Vec<Route> {
         catalog::route(),
         connection_list::route(),
         ledger::route(),
+        recommendations::route(),
         users::activity::route(),
         users::profile::route(),
         users::recommendations::route(),

@@ -10,6 +10,7 @@ use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::ranker::Ranker;
 use homeostat_actors::ports::user_store::{Lifetimes, UserStore};
+use homeostat_actors::statistics::Statistics;
 use homeostat_logic::activity::ShardSettings;
 
 use crate::configuration::Settings;
@@ -85,7 +86,9 @@ impl UserSide {
             .context("the user store cannot be opened")?;
         let seed = fresh_number();
         let constants = wanted.model.clone().unwrap_or_default();
-        let model = ModelNow::new(constants.clone(), seed);
+        let counting = wanted.statistics.clone().unwrap_or_default();
+        let statistics = Statistics::new(counting, settings.experiments.clone());
+        let model = ModelNow::new(constants.clone(), seed, statistics);
         let model = Arc::new(model.context("recommendations.model")?);
         let partitions = usize::try_from(wanted.partitions).unwrap_or(1);
         let lifetimes: Lifetimes = settings.user_store.lifetimes;

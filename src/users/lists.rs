@@ -1,7 +1,11 @@
 //! Recommendations for one user: from the cache, or computed now.
 
+use std::sync::Arc;
+
+use homeostat_actors::kinds::gather::record_of;
 use homeostat_actors::ports::user_store::{Change, Entry, Key};
-use homeostat_logic::activity::List;
+use homeostat_actors::throttle::Throttle;
+use homeostat_logic::activity::{Arms as _, Did, List, UserEvent};
 use homeostat_logic::recommend::{Request, Taste};
 
 use super::{UserError, Users};
@@ -9,14 +13,21 @@ use crate::random::fresh_number;
 
 /// Newest items of a user that another model gets at most.
 const RECENT_MAX: usize = 100;
+static NOT_COUNTED: Throttle = Throttle::new();
 
 impl Users {
     /// The best `count` items for a user: what was computed when the user acted last, else what is computed now, which is then kept.
-    /// A cache that does not answer is no reason against an answer.
+    /// A cache that does not answer is no reason against an answer. That the list was shown is counted by the owner of the user.
     ///
     /// # Errors
     /// The store does not answer about the user's profile, or holds something else.
     pub async fn recommendations(&self, user: &str, count: usize) -> Result<List, UserError> {
+        let list = self.list(user, count).await?.first(count);
+        self.count_served(&list);
+        Ok(list)
+    }
+
+    async fn list(&self, user: &str, count: usize) -> Result<List, UserError> {
         let cached = match self.cached(user, count).await {
             Ok(cached) => cached,
             Err(error) => {
@@ -25,7 +36,7 @@ impl Users {
             }
         };
         if let Some(list) = cached {
-            return Ok(list.first(count));
+            return Ok(list);
         }
         let profile = self.profile(user).await?.unwrap_or_default();
         let taste = profile.taste.unwrap_or_default();
@@ -40,7 +51,44 @@ impl Users {
             None => list,
         };
         self.keep(&list).await;
-        Ok(list.first(count))
+        Ok(list)
+    }
+
+    /// Writes down that a list was shown, while the caller has it already. At the bound it is left out: numbers are missed, and
+    /// answers never wait for them.
+    fn count_served(&self, list: &List) {
+        if list.recommendations.is_empty() {
+            return;
+        }
+        let Ok(place) = Arc::clone(&self.served).try_acquire_owned() else {
+            if let Some(more) = NOT_COUNTED.pass() {
+                tracing::warn!(
+                    more,
+                    "lists are served faster than the event log takes it down; they are missing in the statistics"
+                );
+            }
+            return;
+        };
+        let event = UserEvent {
+            user: list.user_id.clone(),
+            at: self.clock.now(),
+            // The same list counts once, however often it is read.
+            origin: None,
+            did: Did::Served(list.served()),
+        };
+        let Ok(record) = record_of(&event, self.partitions) else {
+            return;
+        };
+        let appended = self.log.append(vec![record]);
+        tokio::spawn(async move {
+            let answers = appended.await;
+            drop(place);
+            for error in answers.into_iter().filter_map(Result::err) {
+                if let Some(more) = NOT_COUNTED.pass() {
+                    tracing::warn!(%error, more, "a list that was served is missing in the statistics");
+                }
+            }
+        });
     }
 
     /// A list that is long enough, unless fewer items are known.
@@ -73,11 +121,14 @@ impl Users {
             let best = shared.model().recommend_for(taste, &request, &mut scratch);
             best.map(|best| List::of(user, format!("r-{:016x}", fresh_number()), &best, now))
         };
+        let arms = self.model.statistics.experiments.of_user(user, now);
         let mut scratches = self.scratches.lock();
         if scratches.len() < super::SCRATCHES_MAX {
             scratches.push(scratch);
         }
-        list.map_err(|error| UserError::Unreadable(error.to_string()))
+        let mut list = list.map_err(|error| UserError::Unreadable(error.to_string()))?;
+        list.join(&arms);
+        Ok(list)
     }
 
     /// A list that cannot be kept is computed again.

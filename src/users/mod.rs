@@ -14,12 +14,16 @@ use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::ranker::Ranker;
 use homeostat_actors::ports::user_store::{Entry, Key, StoreError, UserStore};
 use homeostat_logic::activity::stored::{StoredProfile, StoredStream, StoredUser};
+use homeostat_logic::experiments::RecommendationStats;
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 pub use erasure::{Erased, Erasing};
 
 /// Working memories of computations that are kept for the next one.
 const SCRATCHES_MAX: usize = 8;
+/// Lists that were served and are on their way to be counted; one more is not counted.
+const SERVED_MAX: usize = 1_024;
 
 /// Users as any part of the service may ask about them.
 pub struct Users {
@@ -35,6 +39,8 @@ pub struct Users {
     /// Recommendations that are computed at once and cached.
     pub(crate) cached_max: usize,
     scratches: Mutex<Vec<homeostat_logic::recommend::Scratch>>,
+    /// Places for lists on their way to be counted.
+    served: Arc<Semaphore>,
 }
 
 /// Why a question about a user has no answer.
@@ -82,7 +88,13 @@ impl Users {
             partitions,
             cached_max,
             scratches: Mutex::default(),
+            served: Arc::new(Semaphore::new(SERVED_MAX)),
         }
+    }
+
+    /// What was shown and clicked.
+    pub fn stats(&self) -> RecommendationStats {
+        self.model.statistics.report(self.clock.now())
     }
 
     /// The newest activities, those of the last hour; `None`: there are none.
@@ -99,7 +111,8 @@ impl Users {
     /// The store does not answer, or holds something else.
     pub async fn profile(&self, user: &str) -> Result<Option<StoredProfile>, UserError> {
         let profile = self.stored(user).await?.profile;
-        Ok(profile.filter(|profile| !profile.erased))
+        // What was only served to, or of whom nothing is left, is no profile.
+        Ok(profile.filter(|profile| !profile.erased && profile.interactions > 0))
     }
 
     async fn stored(&self, user: &str) -> Result<StoredUser, UserError> {

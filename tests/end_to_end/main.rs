@@ -38,6 +38,7 @@ mod reaching_people;
 mod registry;
 mod rules_over_api;
 mod secured;
+mod statistics;
 mod support;
 mod transactions;
 mod unreadable;

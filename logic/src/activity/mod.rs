@@ -14,6 +14,7 @@ pub mod profile;
 pub mod shard;
 pub mod stored;
 pub mod stream;
+pub mod tally;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -22,3 +23,4 @@ pub use event::{Did, UserEvent};
 pub use list::List;
 pub use origin::{Origin, Origins};
 pub use shard::{Change, Shard, ShardSettings};
+pub use tally::{Arms, Tally};

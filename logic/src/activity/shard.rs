@@ -4,9 +4,11 @@ use super::event::{Did, Interaction, UserEvent};
 use super::origin::Origins;
 use super::stored::{StoredProfile, StoredStream, StoredUser};
 use super::stream::{Activity, Vocabulary};
+use super::tally::Tally;
 use super::users::{User, Users};
 use crate::catalog::Catalog;
 use crate::clock_text::format_time;
+use crate::experiments::Impression;
 use crate::ledger::record::Millis;
 use crate::recommend::{self, Model, Taste, TasteError};
 
@@ -32,6 +34,8 @@ pub struct Shard {
     words: Vocabulary,
     /// The records that came already.
     pub origins: Origins,
+    /// What was shown and clicked.
+    pub tally: Tally,
 }
 
 /// What follows from an event.
@@ -67,6 +71,7 @@ impl Shard {
             users: Users::new(seed),
             words: Vocabulary::new(seed),
             origins: Origins::default(),
+            tally: Tally::default(),
         }
     }
 
@@ -121,12 +126,13 @@ impl Shard {
             return None;
         }
         user.profile_position = position;
-        Some(self.learn(event, around))
+        Some(self.learn(event, position, around))
     }
 
     /// What the event says about the user, beside that it happened.
-    fn learn(&mut self, event: &UserEvent, around: &mut Around<'_>) -> Change {
+    fn learn(&mut self, event: &UserEvent, position: i64, around: &mut Around<'_>) -> Change {
         let mut change = Change::default();
+        self.count(event, position, around.now);
         match &event.did {
             Did::Interact(interaction) => {
                 self.interact(event, interaction, around, &mut change);
@@ -151,6 +157,33 @@ impl Shard {
             }
         }
         change
+    }
+
+    /// What the event says about what was shown.
+    fn count(&mut self, event: &UserEvent, position: i64, now: Millis) {
+        let Some(user) = self.users.get_mut(&event.user) else {
+            return;
+        };
+        match &event.did {
+            Did::Interact(interaction) | Did::Click(interaction) => {
+                let is_click = matches!(event.did, Did::Click(_));
+                let tally = &mut self.tally;
+                tally.interact(user, (event, position), interaction, is_click, now);
+            }
+            // Nothing is kept of a user who was erased until the next interaction.
+            Did::Served(served) if !user.is_erased => {
+                self.tally.served(user, (event.at, position), served, now);
+            }
+            Did::Served(_) | Did::Kin { .. } | Did::Erase => {}
+        }
+    }
+
+    /// Counts a list that was pushed to a user because of the event at this position.
+    pub fn pushed(&mut self, name: &str, position: i64, impression: Impression, now: Millis) {
+        let user = self.users.get_mut(name);
+        if let Some(user) = user.filter(|user| !user.is_erased) {
+            self.tally.shown(user, position, impression, now);
+        }
     }
 
     fn interact(
@@ -209,6 +242,7 @@ impl Shard {
                 interactions: user.profile.interactions,
                 updated_at: format_time(user.touched),
                 taste: model.export_user(name),
+                shown: user.viewer.clone(),
                 ..StoredProfile::default()
             }
         };

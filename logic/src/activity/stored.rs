@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::stream::Activity;
+use crate::experiments::Viewer;
 use crate::recommend::Taste;
 
 /// The stream, under `user_activity_stream:{user}`.
@@ -43,7 +44,7 @@ pub struct StoredProfile {
     pub taste: Option<Taste>,
     /// What was shown to the user lately, so that clicks can be joined to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub shown: Option<serde_json::Value>,
+    pub shown: Option<Box<Viewer>>,
 }
 
 #[allow(

@@ -322,3 +322,76 @@ fn at_the_bound_those_who_are_quiet_for_longest_leave() {
     assert_eq!(world.shard.len(), 80);
     assert!(world.shard.activities("20").is_none() && world.shard.activities("21").is_some());
 }
+
+#[test]
+fn a_click_counts_once_for_the_list_shown_and_again_after_a_crash_for_the_user_alone() {
+    let settings = crate::experiments::StatisticsSettings::default();
+    let mut store = Store::default();
+    let mut world = World::begin(&store);
+    let list = List {
+        user_id: "1".to_owned(),
+        list: "0-0".to_owned(),
+        recommendations: (3..6)
+            .map(|item| super::list::Recommended {
+                item_id: item.to_string(),
+                ..Default::default()
+            })
+            .collect(),
+        model: "homeostat".to_owned(),
+        ..List::default()
+    };
+    let click = |place| UserEvent {
+        did: Did::Click(Interaction {
+            kind: "click".to_owned(),
+            items: vec!["4".to_owned()],
+            context: Some(r#"{"list":"0-0"}"#.to_owned()),
+            ..Interaction::default()
+        }),
+        ..event(1, "", &[], place)
+    };
+    world.apply(&event(1, "like", &[1], 0), 0, &store);
+    let shown = list.impression(Vec::new(), 3, START);
+    world.shard.pushed("1", 0, shown, START);
+    world.write_profile("1", &mut store);
+    // The same list is served; then it is clicked twice.
+    let served = UserEvent {
+        origin: None,
+        did: Did::Served(list.served()),
+        ..event(1, "", &[], 1)
+    };
+    let log = [served, click(2), click(3)];
+    let apply = |world: &mut World, store: &Store| {
+        for (event, position) in log.iter().zip(1..) {
+            world.apply(event, position, store);
+        }
+    };
+    apply(&mut world, &store);
+    let delta = world.shard.tally.take(0, 7, 3).unwrap();
+    assert_eq!((delta.from, delta.to), (-1, 3));
+    let mut all = crate::experiments::AllCounts::new(&settings);
+    all.apply(&delta);
+    let report = |all: &crate::experiments::AllCounts| {
+        let watch = crate::experiments::Watch::default();
+        let settings = crate::experiments::StatisticsSettings::default();
+        let stats =
+            crate::experiments::RecommendationStats::of(all.total(), &[], &watch, &settings, START);
+        (stats.total.impressions, stats.total.clicks, stats.left_out)
+    };
+    let (impressions, clicks, left_out) = report(&all);
+    assert_eq!((impressions, clicks), (3, 1));
+    assert_eq!(
+        (left_out.repeated_lists, left_out.repeated_reactions),
+        (1, 1)
+    );
+    // The delta is durable, and the user is not: the events come again.
+    let mut again = World::begin(&store);
+    again.shard.tally = Tally::behind(3, &settings, std::sync::Arc::default());
+    apply(&mut again, &store);
+    assert_eq!(
+        again.shard.tally.take(0, 8, 3),
+        None,
+        "all of it is counted"
+    );
+    let state = |world: &World| world.shard.stored("1", &world.model).unwrap().0;
+    assert_eq!(state(&again).shown, state(&world).shown);
+}

@@ -9,6 +9,7 @@ use super::event::{Did, UserEvent};
 use super::profile::Profile;
 use super::stored::{StoredProfile, StoredStream};
 use super::stream::{Stream, Vocabulary};
+use crate::experiments::Viewer;
 use crate::ledger::record::Millis;
 
 /// Parts of a shard; one is looked through at a time.
@@ -26,6 +27,8 @@ pub(super) struct User {
     pub(super) touched: Millis,
     pub(super) stream: Stream,
     pub(super) profile: Profile,
+    /// What was shown and clicked lately.
+    pub(super) viewer: Option<Box<Viewer>>,
 }
 
 impl User {
@@ -46,6 +49,7 @@ impl User {
                 .map_or(now, |at| at.timestamp_millis()),
             stream: Stream::default(),
             profile: Profile::of(&profile.preferences, profile.interactions, &mut words.ids),
+            viewer: profile.shown.clone(),
         };
         for activity in stream.into_iter().flat_map(|stream| &stream.activities) {
             user.stream.append(activity, words);
@@ -82,6 +86,7 @@ impl User {
         self.stream.clear(&mut words.ids);
         self.profile.release(&mut words.ids);
         (self.profile, self.is_erased) = (Profile::default(), true);
+        self.viewer = None;
     }
 }
 
@@ -180,9 +185,10 @@ impl Users {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let users = self
-            .all()
-            .map(|(name, user)| name.len() + user.stream.bytes() + user.profile.bytes());
+        let users = self.all().map(|(name, user)| {
+            let viewer = user.viewer.as_ref().map_or(0, |viewer| viewer.bytes());
+            name.len() + user.stream.bytes() + user.profile.bytes() + viewer
+        });
         users.sum::<usize>()
             + self
                 .parts

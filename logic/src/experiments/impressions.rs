@@ -10,14 +10,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::arms::{Assigned, is_name};
+use super::arms::Assigned;
+use super::bounded::{bounded, declared, hash};
 use super::counts::{CellKey, Counts, Day};
 use super::exposure::{Exposure, Line, Totals};
 use super::names::Name;
 use super::position::Position;
-use super::seen::{
-    ASSIGNED_MAX, Happening, ITEMS_MAX, Impression, LIST_BYTES_MAX, Reaction, Seen, Sort,
-};
+use super::seen::{Happening, ITEMS_MAX, Impression, LIST_BYTES_MAX, Reaction, Seen, Sort};
 use super::settings::StatisticsSettings;
 use crate::ledger::record::Millis;
 
@@ -134,6 +133,14 @@ impl Viewer {
         }
     }
 
+    /// Bytes on the heap, about.
+    pub fn bytes(&self) -> usize {
+        size_of_val(self)
+            + self.lists.len() * 256
+            + self.lines.len() * 96
+            + self.exposures.len() * 160
+    }
+
     /// How many of `wanted` more count in this hour. A late event counts for the newest hour.
     fn room(
         &mut self,
@@ -163,7 +170,7 @@ struct Work<'a> {
 impl Work<'_> {
     fn impression(&mut self, impression: &Impression, time: Millis) -> Seen {
         let day = Day::of(time);
-        let items: Vec<u32> = impression
+        let mut items: Vec<u32> = impression
             .items
             .iter()
             .take(ITEMS_MAX)
@@ -173,11 +180,22 @@ impl Work<'_> {
             return Seen::Empty;
         }
         let id = Some(&impression.list).filter(|id| !id.is_empty() && id.len() <= LIST_BYTES_MAX);
-        let same = |list: &List| id.is_some_and(|id| list.id == *id);
-        if self.viewer.lists.iter().any(same) {
+        let same = |list: &&List| id.is_some_and(|id| list.id == *id);
+        let known = self.viewer.lists.iter().filter(same).map(List::end).max();
+        let first = impression.first_place.max(1);
+        // A longer answer from the cache has the same id: what is behind the known items is shown for the first time.
+        let skipped = known.map_or(0, |known| known.saturating_sub(first - 1));
+        let items = items.split_off(items.len().min(skipped as usize));
+        if items.is_empty() {
             self.counts.daily(day).repeated_lists += 1;
             return Seen::Repeated;
         }
+        let impression = &Impression {
+            first_place: first.saturating_add(skipped),
+            asked: impression.asked.saturating_sub(skipped),
+            items: Vec::new(),
+            ..impression.clone()
+        };
         let shown = u32::try_from(items.len()).unwrap_or(u32::MAX);
         let max = self.settings.impressions_per_hour_max;
         // A list counts as a whole or not at all.
@@ -193,7 +211,7 @@ impl Work<'_> {
             id: id.cloned().unwrap_or_default(),
             time,
             counted,
-            first_place: impression.first_place.max(1),
+            first_place: impression.first_place,
             items,
             reacted: [0; 2],
             arms,
@@ -447,6 +465,12 @@ impl Work<'_> {
 }
 
 impl List {
+    /// Place of its last item.
+    fn end(&self) -> u32 {
+        let items = u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        self.first_place.saturating_sub(1).saturating_add(items)
+    }
+
     const fn bits(&self, sort: Sort) -> u64 {
         let [clicks, negatives] = self.reacted;
         match sort {
@@ -462,38 +486,4 @@ impl List {
             Sort::Negative => negatives,
         }
     }
-}
-
-/// The experiments that a list counts for: each once, with a name that can be declared.
-fn declared(assigned: &[Assigned]) -> impl Iterator<Item = &Assigned> {
-    let named = assigned.iter().enumerate().filter(|(index, one)| {
-        let earlier = assigned.iter().take(*index);
-        let is_first = earlier
-            .into_iter()
-            .all(|other| other.experiment != one.experiment);
-        is_first && is_name(&one.experiment) && is_name(&one.arm)
-    });
-    named.map(|(_, one)| one).take(ASSIGNED_MAX)
-}
-
-/// Text of a segment or a model that is kept; a longer one is counted as other.
-fn bounded(text: &str) -> &str {
-    if text.len() <= TEXT_BYTES_MAX {
-        text
-    } else {
-        "other"
-    }
-}
-
-/// Longest segment and longest model, in bytes.
-const TEXT_BYTES_MAX: usize = 128;
-
-/// FNV-1a, 64 bits folded to 32: the same for ever, for it is stored.
-fn hash(item: &str) -> u32 {
-    let mixed = item.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    #[allow(clippy::cast_possible_truncation, reason = "both halves are used")]
-    let folded = (mixed ^ (mixed >> 32)) as u32;
-    folded
 }

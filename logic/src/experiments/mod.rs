@@ -9,6 +9,7 @@
 
 pub mod arms;
 pub mod baseline;
+mod bounded;
 mod compare;
 pub mod counts;
 mod experiment_report;

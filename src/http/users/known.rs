@@ -10,7 +10,7 @@ pub(in crate::http) struct Known(pub(in crate::http) Option<Arc<Users>>);
 
 impl Known {
     /// What is known of them.
-    pub(super) fn users(&self) -> Result<&Users, Problem> {
+    pub(in crate::http) fn users(&self) -> Result<&Users, Problem> {
         self.0.as_deref().ok_or_else(|| {
             let detail = "recommendations are switched off at this instance; set recommendations.enabled = true and start it again";
             Problem::new(Kind::NoRecommendations, detail)

@@ -29,10 +29,15 @@ impl ActivityActor {
         let taken = take_over(self.shard_number(), users, log, flight);
         scope.hold(taken, move |worker, taken, scope| {
             // The partition went away before: its next owner gets the events.
-            let Some(Taken { owned, origins }) = taken else {
+            let Some(Taken {
+                owned,
+                origins,
+                tally,
+            }) = taken
+            else {
                 return Ok(());
             };
-            worker.shard.origins = origins;
+            (worker.shard.origins, worker.shard.tally) = (origins, tally);
             worker.owned = Some(owned);
             if worker.number == 0 {
                 worker.users.model.lead(owned.token);
@@ -87,6 +92,7 @@ impl ActivityActor {
             let now = worker.means.clock.now();
             for list in &lists {
                 worker.show(list, now, &mut outgoing);
+                outgoing.may.extend(worker.served(list, now));
             }
             worker.write(work, outgoing, settled, scope);
             Ok(())

@@ -15,6 +15,7 @@ use super::write::{Outgoing, origins_change};
 use crate::kinds::gather::record_of;
 use crate::ports::log::NewRecord;
 use crate::ports::user_store::{Change, Entry, Key};
+use crate::statistics::StatisticsRecord;
 use crate::work::Work;
 
 /// Other users that one event concerns, at most, in the numbering of origins.
@@ -111,6 +112,9 @@ impl ActivityActor {
         }
         self.collect_users(&collected, &mut outgoing);
         let last = settled.last().map(|offset| self.position(*offset));
+        outgoing
+            .must
+            .extend(last.and_then(|last| self.counts(last)));
         let origins = &self.shard.origins;
         outgoing.origins = last.map(|last| origins_change(self.shard_number(), last, origins));
         Applied {
@@ -180,6 +184,13 @@ impl ActivityActor {
             value: Some(record.to_bytes()),
             ..NewRecord::default()
         })
+    }
+
+    /// The record of what was counted up to a position, if anything.
+    fn counts(&mut self, to: i64) -> Option<NewRecord> {
+        let (shard, token) = (self.shard_number(), self.owned?.token);
+        let delta = self.shard.tally.take(shard, token, to)?;
+        StatisticsRecord::Counts(Box::new(delta)).to_record().ok()
     }
 
     /// What the store gets of the users.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
-use homeostat_logic::activity::List;
+use homeostat_logic::activity::{Arms as _, Did, List, UserEvent};
 use homeostat_logic::enrich::{Stamp, enrich};
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::recommend::Request;
@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::state::ActivityActor;
 use super::write::Outgoing;
+use crate::kinds::gather::record_of;
 use crate::ports::log::{Header, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key};
 
@@ -33,8 +34,15 @@ impl ActivityActor {
         outgoing: &mut Outgoing,
     ) {
         for (user, offset) in users {
-            let list = self.recommend(user, format!("{}-{offset}", self.number), now);
+            let mut list = self.recommend(user, format!("{}-{offset}", self.number), now);
+            let experiments = &self.users.model.statistics.experiments;
+            let assigned = experiments.of_user(user, now);
+            list.join(&assigned);
             if self.users.ranker.is_none() {
+                let pushed = list.first(self.users.pushed_max);
+                let shown = pushed.impression(assigned, self.users.pushed_max, now);
+                let position = self.position(*offset);
+                self.shard.pushed(user, position, shown, now);
                 self.show(&list, now, outgoing);
                 continue;
             }
@@ -59,6 +67,17 @@ impl ActivityActor {
                 None => std::future::ready(list).boxed(),
             });
         join_all(asked)
+    }
+
+    /// The event by which a list of another model is counted as shown: it came when the batch was applied already.
+    pub(super) fn served(&self, list: &List, now: Millis) -> Option<NewRecord> {
+        let event = UserEvent {
+            user: list.user_id.clone(),
+            at: now,
+            origin: None,
+            did: Did::Served(list.first(self.users.pushed_max).served()),
+        };
+        record_of(&event, self.users.partitions).ok()
     }
 
     /// A list into the cache, and its first items to who is connected.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use homeostat_logic::activity::Origins;
+use homeostat_logic::activity::{Origins, Tally};
 use homeostat_logic::recommend::ModelRecord;
 use homeostat_logic::topic::MODEL;
 
@@ -26,6 +26,7 @@ static WAITING: Throttle = Throttle::new();
 pub(super) struct Taken {
     pub(super) owned: Owned,
     pub(super) origins: Origins,
+    pub(super) tally: Tally,
 }
 
 /// Claims the shard, waits until the model is up to the claim, and reads which records came already. `None`: the partition went
@@ -71,6 +72,12 @@ pub(super) async fn take_over(
         let progress = progress.filter(|progress| progress.token == token)?;
         progress.to.unwrap_or(-1)
     };
+    let statistics = &users.model.statistics;
+    let tally = Tally::behind(
+        statistics.counted_to(shard),
+        &statistics.settings,
+        Arc::clone(&statistics.experiments),
+    );
     let origins = origins(&users, shard, &flight).await?;
     tracing::info!(
         shard,
@@ -84,6 +91,7 @@ pub(super) async fn take_over(
             counted_to,
         },
         origins,
+        tally,
     })
 }
 
