@@ -34,7 +34,7 @@ const RECORDS_MAX: usize = 64;
 /// How often it is considered whether a snapshot is due.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(5);
 /// How often drops of arms and models are looked for.
-const DROPS_LOOK: Duration = Duration::from_secs(60);
+const DROPS_LOOK: Duration = Duration::from_mins(1);
 /// A snapshot is due after this many records, if this much time has passed since the last one.
 const SNAPSHOT_RECORDS: i64 = 1_000;
 const SNAPSHOT_PAUSE_MS: Millis = 60_000;

@@ -108,7 +108,8 @@ impl Tally {
         now: Millis,
     ) -> Seen {
         let is_new = user.profile.interactions < RETURNING;
-        impression.segment = if is_new { "new" } else { "returning" }.to_owned();
+        let segment = if is_new { "new" } else { "returning" };
+        segment.clone_into(&mut impression.segment);
         self.see(user, position, &Happening::Impression(impression), now)
     }
 

@@ -7,13 +7,13 @@ use homeostat_logic::activity::shard::Around;
 use homeostat_logic::activity::{Change as Changed, Did, Origin, UserEvent};
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::recommend::ModelRecord;
-use homeostat_logic::topic::{MODEL, USERS};
+use homeostat_logic::topic::{MODEL, ORIGIN_HEADER, PUSH_RECOMMENDATIONS, USERS};
 
-use super::state::{ActivityActor, Owned};
 use super::refresh::UPDATED;
+use super::state::{ActivityActor, Owned};
 use super::write::{Outgoing, origins_change};
 use crate::kinds::gather::record_of;
-use crate::ports::log::NewRecord;
+use crate::ports::log::{Header, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key};
 use crate::statistics::StatisticsRecord;
 use crate::work::Work;
@@ -79,6 +79,16 @@ impl Collected {
     }
 }
 
+/// A record without a value: whoever handed out lists of the user forgets them, and closes the user's connections.
+fn forget_record(user: &str) -> NewRecord {
+    NewRecord {
+        topic: PUSH_RECOMMENDATIONS.to_owned(),
+        key: Some(user.as_bytes().to_vec()),
+        headers: vec![Header::new(ORIGIN_HEADER, "activity")],
+        ..NewRecord::default()
+    }
+}
+
 impl ActivityActor {
     pub(super) fn apply_all(
         &mut self,
@@ -110,6 +120,9 @@ impl ActivityActor {
                 .may
                 .extend(self.event_record(UPDATED, user, &event, now));
         }
+        outgoing
+            .may
+            .extend(collected.erased.iter().map(|user| forget_record(user)));
         self.collect_users(&collected, &mut outgoing);
         let last = settled.last().map(|offset| self.position(*offset));
         outgoing

@@ -8,7 +8,7 @@ use homeostat_logic::activity::{Arms as _, Did, List, UserEvent};
 use homeostat_logic::enrich::{Stamp, enrich};
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::recommend::Request;
-use homeostat_logic::topic::ORIGIN_HEADER;
+use homeostat_logic::topic::{ORIGIN_HEADER, PUSH_RECOMMENDATIONS};
 use serde::Serialize;
 
 use super::state::ActivityActor;
@@ -19,8 +19,6 @@ use crate::ports::user_store::{Change, Entry, Key};
 
 /// Newest items of a user that another model gets at most.
 const RECENT_MAX: usize = 100;
-/// Where lists are pushed.
-const PUSH: &str = "push.recommendations";
 /// Where it is said that recommendations changed because of a click.
 pub(super) const UPDATED: &str = "recommendations.updated";
 
@@ -85,7 +83,7 @@ impl ActivityActor {
         let (user, pushed) = (&list.user_id, list.first(self.users.pushed_max));
         outgoing
             .may
-            .extend(self.event_record(PUSH, user, &pushed.update(), now));
+            .extend(self.event_record(PUSH_RECOMMENDATIONS, user, &pushed.update(), now));
         match serde_json::to_string(list) {
             Ok(value) => outgoing.users.push(Change::Put {
                 key: Key::new(Entry::Realtime, user.clone()),

@@ -8,8 +8,8 @@ use homeostat_logic::recommend::ModelRecord;
 use homeostat_logic::topic::MODEL;
 
 use super::UserMeans;
-use super::state::Owned;
 use super::load::until_answered;
+use super::state::Owned;
 use super::write::origins_key;
 use crate::flight::Flight;
 use crate::ports::log::{EventLog, NewRecord};
