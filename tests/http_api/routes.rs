@@ -60,10 +60,14 @@ async fn every_route_is_documented_and_every_documented_route_is_served() {
             .bearer_auth(TOKEN)
             .header("idempotency-key", "k")
             .body(body);
-        assert!(
-            request.send().await.unwrap().status().is_success(),
-            "{path}"
-        );
+        let status = request.send().await.unwrap().status();
+        // Recommendations are switched off here (end_to_end/users.rs has them).
+        let of_users = path.starts_with("/api/v1/users/") && !path.ends_with("/stream");
+        if of_users || path.starts_with("/api/v1/recommendations/") {
+            assert_eq!(status, 409, "{path}");
+        } else {
+            assert!(status.is_success(), "{path}: {status}");
+        }
     }
 }
 
