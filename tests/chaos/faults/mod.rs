@@ -6,7 +6,6 @@ mod members;
 mod pressure;
 mod processes;
 
-use homeostat_actors::fail_point::Point;
 use homeostat_logic::ledger::record::Millis;
 
 use crate::report::Row;
@@ -119,9 +118,9 @@ impl Fault {
     }
 
     /// How often it strikes in a round.
-    pub(crate) const fn strikes(self) -> usize {
+    pub(crate) fn strikes(self) -> usize {
         match self {
-            Self::FailPoints => Point::ALL.len().div_ceil(processes::ARMED),
+            Self::FailPoints => processes::points().len().div_ceil(processes::ARMED),
             _ => 1,
         }
     }
