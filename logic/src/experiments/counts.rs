@@ -2,7 +2,7 @@
 //! two shards, whose users are different ones, merge to those of one shard that had seen all.
 //!
 //! Bounds: [`StatisticsSettings::counters_max`] counters, beyond which further ones of a day are counted as `other`;
-//! [`GROUPS_MAX`] sums of each kind, beyond which further groups are counted as `other`; [`NAMES_MAX`] names, beyond which a
+//! [`GROUPS_MAX`] sums of each kind, beyond which further groups are counted as `other`; `NAMES_MAX` names, beyond which a
 //! name is `other`. Days older than [`StatisticsSettings::days_max`] are added up as one.
 
 use std::collections::BTreeMap;

@@ -92,7 +92,7 @@ pub(super) fn fail_points(world: &mut World<'_>, number: usize, row: &mut Row) -
     deaths
 }
 
-/// Places that this load reaches. It has no events about users, whose places end_to_end/users.rs tries.
+/// Places that this load reaches. It has no events about users, whose places `end_to_end/users.rs` tries.
 pub(super) fn points() -> Vec<Point> {
     let all = Point::ALL.into_iter();
     all.filter(|point| !point.name().starts_with("activity::"))

@@ -2,11 +2,11 @@
 //! profiles, learns, and computes recommendations at once when a user acts (SPEC §5).
 //!
 //! For each batch of events, an actor
-//! 1. takes the partition over, if it is newly assigned ([`takeover`]): a claim on `homeostat.model` makes an earlier owner's deltas
+//! 1. takes the partition over, if it is newly assigned (`takeover`): a claim on `homeostat.model` makes an earlier owner's deltas
 //!    count no more;
 //! 2. loads the users that are not in memory from the store;
-//! 3. applies the events ([`apply`]), and computes what users have to see ([`refresh`]);
-//! 4. writes ([`write`]): the delta of the model and what is pushed, then the users, then which records came already;
+//! 3. applies the events (`apply`), and computes what users have to see (`refresh`);
+//! 4. writes (`write`): the delta of the model and what is pushed, then the users, then which records came already;
 //! 5. settles the events.
 //!
 //! Nothing is settled before it is durable, each of these steps changes nothing when it is repeated, and what fails is repeated
