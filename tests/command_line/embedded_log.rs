@@ -91,7 +91,7 @@ fn topics_that_were_created_are_listed_and_described() {
     let (code, out, err) = told(&homeostat(folder.path(), &["topics", "create"]));
     assert_eq!(
         (code, out.as_str()),
-        (Some(0), "22 topics created, 0 were there\n"),
+        (Some(0), "25 topics created, 0 were there\n"),
         "{err}"
     );
     let (code, out, _) = told(&homeostat(folder.path(), &["topics", "list"]));

@@ -10,7 +10,7 @@ use crate::connectors::preview::{Given, Preview, Sent, Shown, preview as preview
 
 pub(super) async fn preview(wanted: &super::Preview, decides: &Decides) -> Result<(), Failure> {
     if wanted.escalation && wanted.action != Action::Alert {
-        let remedy = "--escalation shows an alert: write `homeostat templates preview alert`";
+        let remedy = "--escalation shows an alert: write `homeostat templates preview alert --event FILE --escalation`";
         return Err(Failure::Usage(remedy.to_owned()));
     }
     let placed = event::read(wanted, decides.now)?;

@@ -79,7 +79,7 @@ impl Collected {
     }
 }
 
-/// A record without a value: whoever handed out lists of the user forgets them, and closes the user's connections.
+/// A record without a value: every instance forgets lists of the user, and closes the user's connections.
 fn forget_record(user: &str) -> NewRecord {
     NewRecord {
         topic: PUSH_RECOMMENDATIONS.to_owned(),
