@@ -121,6 +121,9 @@ impl Shard {
             user.stream_position = position;
             user.stream(event, logged, self.settings.stream_ttl_ms, &mut self.words);
         }
+        if matches!(event.did, Did::Interact(_) | Did::Click(_)) {
+            user.touched = user.touched.max(logged);
+        }
         // The stream alone was missing.
         if !is_new {
             return None;

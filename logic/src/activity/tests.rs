@@ -37,7 +37,8 @@ impl World {
         };
         let mut catalog = Catalog::new(CatalogSettings::default(), 3);
         for item in 0..20 {
-            let genres = vec![format!("g{}", item % 3), format!("g{}", item % 5)];
+            let mut genres = vec![format!("g{}", item % 3), format!("g{}", item % 5)];
+            genres.dedup();
             let item_of = Item {
                 genres,
                 ..Item::default()

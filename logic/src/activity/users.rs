@@ -74,7 +74,6 @@ impl User {
                 let context = interaction.context.as_deref();
                 self.stream
                     .push(event.at, &interaction.kind, items, context, words);
-                self.touched = self.touched.max(logged);
             }
             Did::Erase => self.stream.clear(&mut words.ids),
             Did::Kin { .. } | Did::Served(_) => {}
