@@ -181,13 +181,13 @@ fn the_running_service_shows_its_health_its_actors_and_its_contract() {
             assert!(mailbox[figure].is_u64(), "{figure}: {actor:#}");
         }
     }
-    // One consumer for each partition of each topic that is read, 48 in all.
+    // One consumer for each partition of each topic that is read: 48 of the platform, 12 of users.
     assert_eq!(
         actors
             .iter()
             .filter(|actor| actor["kind"] == "partition")
             .count(),
-        48
+        60
     );
     let drift = actors
         .iter()

@@ -267,6 +267,9 @@ fn records_wait_for_a_registry_that_is_away() {
         "the record behind the one without a schema is decided",
         || decided(&service, RECORDS) == names.len() + 1,
     );
+    wait_until("the other one is a dead letter", || {
+        !letters(&service).is_empty()
+    });
     let letters = letters(&service);
     let of = |key: &str| letters[0][key].clone();
     assert_eq!(

@@ -53,7 +53,7 @@ impl UserAccess {
 #[derive(Deserialize, JsonSchema)]
 struct Named {
     /// The user's id, as text: 7 and "7" are one.
-    #[schemars(length(min = 1, max = ID_BYTES_MAX))]
+    #[schemars(length(min = 1, max = ID_BYTES_MAX), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"))]
     id: String,
 }
 
