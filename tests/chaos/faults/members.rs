@@ -100,10 +100,10 @@ pub(super) fn add(world: &mut World<'_>, row: &mut Row) -> Vec<Millis> {
     vec![since]
 }
 
-/// Each instance reads partitions, no partition is read twice, and none is left out.
 /// Of `homeostat.users`, as the service creates it; nothing is written there.
 const USERS_PARTITIONS: usize = 12;
 
+/// Each instance reads partitions, no partition is read twice, and none is left out.
 fn is_spread(world: &World<'_>) -> bool {
     let owned: Vec<BTreeSet<String>> = world
         .instances
