@@ -1,5 +1,5 @@
 //! Schemas by their keys, each fetched once: a key means the same schema for ever. That a key has no usable schema holds for a
-//! while only, because somebody may register what is missing.
+//! while only, because what is missing may be registered later.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;

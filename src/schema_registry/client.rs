@@ -272,7 +272,7 @@ async fn body(mut answer: Response) -> Result<Vec<u8>, NoSchema> {
     Ok(body)
 }
 
-/// Text of somebody else, cut to a length for messages.
+/// Text from outside, cut to a length for messages.
 fn cut(text: &str) -> String {
     text.chars().take(WORDS_MAX).collect()
 }

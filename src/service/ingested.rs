@@ -28,7 +28,7 @@ pub(super) fn look_for(log: Arc<dyn EventLog>, topics: Vec<&'static str>) -> Ask
                     }
                     tracing::warn!(
                         topics = missing.join(", "),
-                        "topics of [ingest] are not in Kafka; they are read once somebody creates them"
+                        "topics of [ingest] are not in Kafka; they are read once they are created"
                     );
                 }
                 Err(error) => tracing::debug!(%error, "the topics of [ingest] are not known"),

@@ -78,12 +78,20 @@ impl StoredUser {
 }
 
 impl StoredStream {
-    /// Its text.
+    /// Its text, of at most `bytes_max` bytes: activities with many long ids are too large together for one value of the store,
+    /// and the older half leaves until the rest fits.
     ///
     /// # Errors
     /// Never, as far as serde goes.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+    pub fn to_json(mut self, bytes_max: usize) -> Result<String, serde_json::Error> {
+        loop {
+            let text = serde_json::to_string(&self)?;
+            if text.len() <= bytes_max || self.activities.is_empty() {
+                return Ok(text);
+            }
+            let leaving = self.activities.len().div_ceil(2);
+            self.activities.drain(..leaving);
+        }
     }
 }
 
@@ -102,5 +110,33 @@ impl StoredProfile {
     /// Never, as far as serde goes.
     pub fn to_json(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_activities_of_a_stream_that_is_too_large_are_kept() {
+        let activity = |number: usize| Activity {
+            interaction_type: number.to_string(),
+            item_ids: vec!["i".repeat(250); 100],
+            ..Activity::default()
+        };
+        let stream = StoredStream {
+            position: 7,
+            user_id: "u".to_owned(),
+            activities: (0..100).map(activity).collect(),
+        };
+        let text = stream.to_json(1 << 20).unwrap();
+        assert!(text.len() <= 1 << 20 && text.starts_with(r#"{"position":7,"#));
+        let kept: StoredStream = serde_json::from_str(&text).unwrap();
+        let kinds = kept
+            .activities
+            .iter()
+            .map(|one| one.interaction_type.as_str());
+        let newest: Vec<String> = (75..100).map(|number| number.to_string()).collect();
+        assert_eq!(kinds.collect::<Vec<_>>(), newest);
     }
 }

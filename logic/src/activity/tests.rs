@@ -93,7 +93,7 @@ impl World {
 
     fn write_stream(&self, user: &str, store: &mut Store) {
         let (_, stream) = self.shard.stored(user, &self.model).unwrap();
-        let json = stream.to_json().unwrap();
+        let json = stream.clone().to_json(usize::MAX).unwrap();
         assert!(
             json.starts_with(&format!("{{\"position\":{}", stream.position)),
             "{json}"

@@ -36,7 +36,7 @@ impl Server {
                     }
                 }
             }
-            // Those that wait for an answer are held until somebody comes again.
+            // Those that wait for an answer are held until the next request comes.
             drop((listener.accept(), silent));
         });
         Self { url, requests }

@@ -14,7 +14,7 @@ use super::state::{ActivityActor, Owned};
 use super::write::{Outgoing, origins_change};
 use crate::kinds::gather::record_of;
 use crate::ports::log::{Header, NewRecord};
-use crate::ports::user_store::{Change, Entry, Key};
+use crate::ports::user_store::{Change, Entry, Key, VALUE_BYTES_MAX};
 use crate::statistics::StatisticsRecord;
 use crate::work::Work;
 
@@ -219,11 +219,12 @@ impl ActivityActor {
                 position,
                 value,
             };
-            match (profile.to_json(), stream.to_json()) {
+            let (streamed_to, is_empty) = (stream.position, stream.activities.is_empty());
+            match (profile.to_json(), stream.to_json(VALUE_BYTES_MAX)) {
                 (Ok(value), Ok(activities)) => {
                     // The profile comes last: a stream that is missing beside it is over.
-                    if !stream.activities.is_empty() {
-                        users.push(put(Entry::Stream, stream.position, activities));
+                    if !is_empty {
+                        users.push(put(Entry::Stream, streamed_to, activities));
                     }
                     users.push(put(Entry::Profile, profile.position, value));
                 }
