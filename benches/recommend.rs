@@ -160,6 +160,7 @@ fn recommendations(name: &str, events: &Events, model: &Model, calls: usize) {
                 count: 20,
                 now_ms,
                 before_ms: None,
+                scoring: None,
                 allow: &|_| true,
             };
             let began = Instant::now();

@@ -35,6 +35,7 @@ mod request;
 pub mod roster;
 pub mod roster_settings;
 mod routing;
+pub mod serving;
 pub mod sink;
 mod starter;
 pub mod statistics;

@@ -33,8 +33,6 @@ const RETRY: Duration = Duration::from_millis(500);
 const RECORDS_MAX: usize = 64;
 /// How often it is considered whether a snapshot is due.
 const SNAPSHOT_LOOK: Duration = Duration::from_secs(5);
-/// How often drops of arms and models are looked for.
-const DROPS_LOOK: Duration = Duration::from_mins(1);
 /// A snapshot is due after this many records, if this much time has passed since the last one.
 const SNAPSHOT_RECORDS: i64 = 1_000;
 const SNAPSHOT_PAUSE_MS: Millis = 60_000;
@@ -447,7 +445,7 @@ impl Model {
             if let Err(reason) = published {
                 tracing::warn!(
                     reason,
-                    "a drop of recommendations could not be published; it is tried again in a minute"
+                    "a drop of recommendations could not be published; it is tried again at the next look"
                 );
             }
             Ok(())
@@ -472,7 +470,8 @@ impl Worker for Model {
             worker.keep(scope);
             Ok(())
         });
-        scope.run_interval(DROPS_LOOK, |worker, scope| {
+        let look = self.context.model.statistics.settings.look_seconds;
+        scope.run_interval(Duration::from_secs(look.into()), |worker, scope| {
             worker.look_for_drops(scope);
             Ok(())
         });

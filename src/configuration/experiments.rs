@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use homeostat_logic::experiments::arms::is_name;
-use homeostat_logic::experiments::{Experiment, ExperimentError, ExperimentSettings};
+use homeostat_logic::experiments::{BUILTIN, Experiment, ExperimentError, ExperimentSettings};
+use homeostat_logic::recommend::RecommendSettings;
 
 use super::build::Build;
-use super::faults::{Fault, Origin, join};
+use super::faults::{Fault, Origin, join, suggest};
+use super::layers::Entry;
+use super::shape::Shape;
 
 const SECTION: [&str; 2] = ["recommendations", "experiments"];
 
@@ -18,6 +21,11 @@ impl Build<'_> {
         };
         let mut declared = BTreeMap::new();
         for (name, entry) in section.table().into_iter().flatten() {
+            let before = self.faults.len();
+            self.arms(name, entry);
+            if self.faults.len() > before {
+                continue;
+            }
             let settings: Result<ExperimentSettings, _> = entry.to_value().try_into();
             let checked = settings.map_err(|error| error.message().to_owned());
             let checked = checked.and_then(|settings| {
@@ -40,6 +48,45 @@ impl Build<'_> {
             self.fault(section.origin.clone(), &name, problem);
             Vec::new()
         })
+    }
+
+    /// What makes the lists of its arms: each fault at its own line.
+    fn arms(&mut self, name: &str, entry: &Entry) {
+        let key = join(&SECTION.join("."), name);
+        let schema = RecommendSettings::scoring_schema(&mut schemars::SchemaGenerator::default());
+        let shape = Shape::of_schema(schema.as_value());
+        for (arm, constants) in entry
+            .at(&["settings"])
+            .and_then(Entry::table)
+            .into_iter()
+            .flatten()
+        {
+            let key = join(&join(&key, "settings"), arm);
+            shape.check(constants.clone(), &key, self.faults);
+        }
+        let external = self.root.at(&["recommendations", "external"]);
+        let external = external.and_then(Entry::table).into_iter().flatten();
+        let mut known: Vec<&str> = external.map(|(name, _)| name.as_str()).collect();
+        known.push(BUILTIN);
+        for (arm, model) in entry
+            .at(&["models"])
+            .and_then(Entry::table)
+            .into_iter()
+            .flatten()
+        {
+            let named = model.leaf().and_then(toml::Value::as_str);
+            if let Some(named) = named.filter(|named| !known.contains(named)) {
+                self.faults.push(Fault {
+                    origin: model.origin.clone(),
+                    key: join(&join(&key, "models"), arm),
+                    problem: format!("`{named}` is no external model"),
+                    remedy: format!(
+                        "write [recommendations.external.{named}], or {}",
+                        suggest(named, &known)
+                    ),
+                });
+            }
+        }
     }
 
     fn fault(&mut self, origin: Origin, name: &str, problem: String) {

@@ -10,8 +10,11 @@ use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
 use homeostat_actors::ports::ranker::Ranker;
 use homeostat_actors::ports::user_store::{Lifetimes, UserStore};
+use homeostat_actors::serving::{Serving, Servings};
 use homeostat_actors::statistics::Statistics;
 use homeostat_logic::activity::ShardSettings;
+use homeostat_logic::experiments::BUILTIN;
+use homeostat_logic::recommend::{RecommendSettings, Scoring};
 
 use crate::configuration::Settings;
 use crate::random::{fresh_event_id, fresh_number};
@@ -93,17 +96,12 @@ impl UserSide {
         let partitions = usize::try_from(wanted.partitions).unwrap_or(1);
         let lifetimes: Lifetimes = settings.user_store.lifetimes;
         let ttl = i64::try_from(lifetimes.stream.as_millis()).unwrap_or(i64::MAX);
-        let mut models = settings.external_models.iter();
-        let served_by = models.find(|model| model.name() == wanted.served_by);
-        let ranker = served_by.map(|model| -> Arc<dyn Ranker> {
-            let (model, catalog) = (Arc::clone(model), Arc::clone(&catalog));
-            Arc::new(ExternalRanker { model, catalog })
-        });
+        let servings = servings(settings, &constants, &catalog)?;
         let means = UserMeans {
             store: Arc::clone(&store),
             model: Arc::clone(&model),
             catalog: Arc::clone(&catalog),
-            ranker: ranker.clone(),
+            servings: servings.clone(),
             partitions,
             shard: ShardSettings {
                 stream_ttl_ms: ttl,
@@ -126,7 +124,7 @@ impl UserSide {
         let users = Users::new(
             store,
             model,
-            (catalog, ranker),
+            (catalog, servings),
             (Arc::clone(log), Arc::clone(clock)),
             (partitions, wanted.cached_max),
         );
@@ -139,4 +137,46 @@ impl UserSide {
             users: Arc::new(users),
         }))
     }
+}
+
+/// What makes the lists: as configured for all users, and for each arm of an experiment that says otherwise.
+fn servings(
+    settings: &Settings,
+    constants: &RecommendSettings,
+    catalog: &CatalogNow,
+) -> anyhow::Result<Servings> {
+    let ranker = |name: &str| {
+        let mut models = settings.external_models.iter();
+        let model = models.find(|model| model.name() == name)?;
+        let (model, catalog) = (Arc::clone(model), Arc::clone(catalog));
+        Some(Arc::new(ExternalRanker { model, catalog }) as Arc<dyn Ranker>)
+    };
+    let usual = ranker(&settings.recommendations.served_by);
+    let mut servings = Servings::usual(Serving {
+        ranker: usual.clone(),
+        scoring: None,
+    });
+    for experiment in &settings.experiments {
+        for arm in experiment.arms().keys() {
+            let (model, own) = (experiment.model(arm), experiment.constants(arm));
+            if model.is_none() && own.is_none() {
+                continue;
+            }
+            let own = own.map(|own| constants.with_scoring(own)).transpose();
+            let own = own.with_context(|| {
+                let name = experiment.name();
+                format!("recommendations.experiments.{name}.settings.{arm}")
+            })?;
+            let serving = Serving {
+                ranker: match model {
+                    None => usual.clone(),
+                    Some(BUILTIN) => None,
+                    Some(name) => ranker(name),
+                },
+                scoring: own.map(|own| Arc::new(Scoring::of(&own))),
+            };
+            servings.put(experiment.name(), arm, serving);
+        }
+    }
+    Ok(servings)
 }

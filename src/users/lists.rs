@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use homeostat_actors::kinds::gather::record_of;
 use homeostat_actors::ports::user_store::{Change, Entry, Key};
+use homeostat_actors::serving::Serving;
 use homeostat_actors::throttle::Throttle;
 use homeostat_logic::activity::{Arms as _, Did, List, UserEvent};
 use homeostat_logic::recommend::{Request, Taste};
@@ -28,8 +29,14 @@ impl Users {
     }
 
     async fn list(&self, user: &str, count: usize) -> Result<List, UserError> {
+        let assigned = self
+            .model
+            .statistics
+            .experiments
+            .of_user(user, self.clock.now());
         let cached = match self.cached(user, count).await {
-            Ok(cached) => cached,
+            // One of arms that the user is no longer in was made for another experiment.
+            Ok(cached) => cached.filter(|list| list.is_of(&assigned)),
             Err(error) => {
                 tracing::debug!(%error, "the cache of recommendations is passed over");
                 None
@@ -40,8 +47,10 @@ impl Users {
         }
         let profile = self.profile(user).await?.unwrap_or_default();
         let taste = profile.taste.unwrap_or_default();
-        let list = self.compute(user, &taste, count)?;
-        let list = match &self.ranker {
+        let serving = self.servings.of(&assigned);
+        let mut list = self.compute(user, &taste, serving, count)?;
+        list.join(&assigned);
+        let list = match &serving.ranker {
             Some(ranker) => {
                 let wanted = count.max(self.cached_max);
                 ranker
@@ -104,31 +113,34 @@ impl Users {
         Ok(Some(serde_json::from_str(&found.value)?))
     }
 
-    fn compute(&self, user: &str, taste: &Taste, count: usize) -> Result<List, UserError> {
+    fn compute(
+        &self,
+        user: &str,
+        taste: &Taste,
+        serving: &Serving,
+        count: usize,
+    ) -> Result<List, UserError> {
         let now = self.clock.now();
-        let looks_at = self.ranker.as_ref().map_or(0, |ranker| ranker.looks_at());
         let mut scratch = self.scratches.lock().pop().unwrap_or_default();
         let list = {
             let shared = self.model.read();
             let catalog = self.catalog.read();
             let request = Request {
                 user,
-                count: count.max(self.cached_max).max(looks_at),
+                count: serving.wants(count.max(self.cached_max)),
                 now_ms: now,
                 before_ms: None,
+                scoring: serving.scoring.as_deref(),
                 allow: &|item| catalog.is_available(item),
             };
             let best = shared.model().recommend_for(taste, &request, &mut scratch);
             best.map(|best| List::of(user, format!("r-{:016x}", fresh_number()), &best, now))
         };
-        let arms = self.model.statistics.experiments.of_user(user, now);
         let mut scratches = self.scratches.lock();
         if scratches.len() < super::SCRATCHES_MAX {
             scratches.push(scratch);
         }
-        let mut list = list.map_err(|error| UserError::Unreadable(error.to_string()))?;
-        list.join(&arms);
-        Ok(list)
+        list.map_err(|error| UserError::Unreadable(error.to_string()))
     }
 
     /// A list that cannot be kept is computed again.

@@ -11,8 +11,8 @@ use homeostat_actors::kinds::activity::CatalogNow;
 use homeostat_actors::model::ModelNow;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
-use homeostat_actors::ports::ranker::Ranker;
 use homeostat_actors::ports::user_store::{Entry, Key, StoreError, UserStore};
+use homeostat_actors::serving::Servings;
 use homeostat_logic::activity::stored::{StoredProfile, StoredStream, StoredUser};
 use homeostat_logic::experiments::RecommendationStats;
 use parking_lot::Mutex;
@@ -30,8 +30,8 @@ pub struct Users {
     pub(crate) store: Arc<dyn UserStore>,
     pub(crate) model: Arc<ModelNow>,
     pub(crate) catalog: CatalogNow,
-    /// Another model, whose lists take the place of ours.
-    pub(crate) ranker: Option<Arc<dyn Ranker>>,
+    /// What makes the lists.
+    pub(crate) servings: Servings,
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) clock: Arc<dyn Clock>,
     /// Partitions of `homeostat.users`.
@@ -74,7 +74,7 @@ impl Users {
     pub fn new(
         store: Arc<dyn UserStore>,
         model: Arc<ModelNow>,
-        (catalog, ranker): (CatalogNow, Option<Arc<dyn Ranker>>),
+        (catalog, servings): (CatalogNow, Servings),
         (log, clock): (Arc<dyn EventLog>, Arc<dyn Clock>),
         (partitions, cached_max): (usize, usize),
     ) -> Self {
@@ -82,7 +82,7 @@ impl Users {
             store,
             model,
             catalog,
-            ranker,
+            servings,
             log,
             clock,
             partitions,

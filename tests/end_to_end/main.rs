@@ -11,6 +11,7 @@
     reason = "a test stops where it fails; the configuration allows this only inside test functions"
 )]
 
+mod arms;
 mod bulkheads;
 mod catalog;
 mod census;

@@ -161,7 +161,8 @@ fn named_list(interaction: &Interaction) -> Option<String> {
 
 /// Arms of a user in the experiments that run, and those of a list with the division that they are of.
 pub trait Arms {
-    /// The arm of a user in each experiment that runs.
+    /// The arm of a user in each experiment that runs. Of those that change how lists are made, a user takes part in the first
+    /// alone, so that no list is made in two ways.
     fn of_user(&self, user: &str, now: Millis) -> Vec<Assigned>;
     /// Arms as a list names them. An experiment that is declared no longer has no division.
     fn of_list<'a>(&self, named: impl Iterator<Item = (&'a str, &'a str)>) -> Vec<Assigned>;
@@ -169,7 +170,15 @@ pub trait Arms {
 
 impl Arms for [Experiment] {
     fn of_user(&self, user: &str, now: Millis) -> Vec<Assigned> {
-        let arms = self.iter().filter_map(|one| one.assign(user, now));
+        let mut is_served = false;
+        let arms = self.iter().filter_map(|one| {
+            if one.serves() && is_served {
+                return None;
+            }
+            let assigned = one.assign(user, now)?;
+            is_served |= one.serves();
+            Some(assigned)
+        });
         arms.collect()
     }
 
@@ -194,6 +203,12 @@ impl List {
         let arms = assigned.iter();
         let arms = arms.map(|one| (one.experiment.clone(), one.arm.clone()));
         self.arms = arms.collect();
+    }
+
+    /// Whether it was made for a user in these arms.
+    pub fn is_of(&self, assigned: &[Assigned]) -> bool {
+        let is_in = |one: &Assigned| self.arms.get(&one.experiment) == Some(&one.arm);
+        self.arms.len() == assigned.len() && assigned.iter().all(is_in)
     }
 
     /// What there is to count when it is shown. `asked`: how many items were wanted.

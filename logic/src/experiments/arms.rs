@@ -7,12 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::metric::Metric;
 use super::settings::{ARMS_MAX, EXPERIMENTS_MAX, ExperimentSettings, Guardrail};
 use crate::event_time::EARLIEST_MS;
 use crate::ledger::record::Millis;
+use crate::recommend::{RecommendSettings, SettingsError};
 
 /// Longest name of an experiment or arm, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -21,7 +23,7 @@ const WEIGHT_MAX: f64 = 1e6;
 /// Users that can be excluded by id.
 const EXCLUDED_MAX: usize = 1_000;
 
-/// The model of an arm that no model is configured for.
+/// The name of our own model in a declaration.
 pub const BUILTIN: &str = "builtin";
 
 /// A declared experiment, checked.
@@ -112,6 +114,22 @@ pub enum ExperimentError {
         arm: String,
         /// Those that there are.
         arms: String,
+    },
+    /// Constants for an arm that does not exist.
+    #[error("settings.{arm}: there is no such arm; there are {arms}")]
+    Settings {
+        /// As it is written.
+        arm: String,
+        /// Those that there are.
+        arms: String,
+    },
+    /// A constant of an arm.
+    #[error("settings.{arm}: {problem}")]
+    Constant {
+        /// Whose.
+        arm: String,
+        /// What is wrong with it.
+        problem: SettingsError,
     },
     /// The salt.
     #[error(
@@ -220,12 +238,19 @@ impl Experiment {
         &self.settings.arms
     }
 
-    /// The model that serves an arm: [`BUILTIN`] or the name of a connection.
-    pub fn model(&self, arm: &str) -> &str {
-        self.settings
-            .models
-            .get(arm)
-            .map_or(BUILTIN, String::as_str)
+    /// The model that serves an arm: [`BUILTIN`] or the name of an external one; `None`: as without the experiment.
+    pub fn model(&self, arm: &str) -> Option<&str> {
+        self.settings.models.get(arm).map(String::as_str)
+    }
+
+    /// The constants of our own scores in an arm; `None`: as without the experiment.
+    pub fn constants(&self, arm: &str) -> Option<&BTreeMap<String, Value>> {
+        self.settings.settings.get(arm)
+    }
+
+    /// Whether lists of its arms are made in different ways, and not only labelled.
+    pub fn serves(&self) -> bool {
+        !self.settings.models.is_empty() || !self.settings.settings.is_empty()
     }
 
     /// What must not become worse.
@@ -309,6 +334,7 @@ fn check(name: &str, settings: &ExperimentSettings) -> Result<(), ExperimentErro
         arms,
         control,
         models,
+        settings: constants,
         salt,
         share,
         exclude,
@@ -347,6 +373,20 @@ fn check(name: &str, settings: &ExperimentSettings) -> Result<(), ExperimentErro
             arm: arm.clone(),
             arms: known(),
         });
+    }
+    for (arm, constants) in constants {
+        if !arms.contains_key(arm) {
+            return Err(ExperimentError::Settings {
+                arm: arm.clone(),
+                arms: known(),
+            });
+        }
+        // Bounds are those of each constant alone, whatever the others are.
+        let checked = RecommendSettings::default().with_scoring(constants);
+        checked.map_err(|problem| ExperimentError::Constant {
+            arm: arm.clone(),
+            problem,
+        })?;
     }
     if salt.len() > NAME_BYTES_MAX || salt.chars().any(|one| one == ':' || one.is_control()) {
         return Err(ExperimentError::Salt);

@@ -27,9 +27,12 @@ pub struct ExperimentSettings {
     /// The arm that the others are compared with.
     #[schemars(extend("default" = "control"))]
     pub control: String,
-    /// Model that serves an arm: builtin, or the name of a connection to a model server. An arm that is not named is served by builtin.
+    /// Model that serves an arm: builtin, or the name of a model in recommendations.external. An arm that is not named is served as users outside of the experiment are.
     #[schemars(extend("default" = {}))]
     pub models: BTreeMap<String, String>,
+    /// Constants of our own scores by arm, named as in recommendations.model. Only those that change nothing that is learned: all arms learn the same.
+    #[schemars(extend("default" = {}))]
+    pub settings: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     /// Text that the division of users depends on; without it, the name of the experiment. Another salt divides users again.
     #[schemars(length(max = 64), extend("pattern" = "^[^:]*$", "default" = ""))]
     pub salt: String,
@@ -93,6 +96,9 @@ pub struct StatisticsSettings {
     /// Relative difference that is found fastest: 0.1 = 10 % of the control's rate. It changes no error rate.
     #[schemars(range(min = 0.001, max = 2.0), extend("default" = 0.1))]
     pub expected_effect: f64,
+    /// Seconds between two looks for drops of arms and models. It changes no error rate: intervals hold at all times together.
+    #[schemars(range(min = 1, max = 3600), extend("default" = 60))]
+    pub look_seconds: u32,
     /// Relative drop below which a significant one is reported and not published: 0.05 = 5 % of the baseline's rate.
     #[schemars(range(min = 0.0, max = 1.0), extend("default" = 0.05))]
     pub drop_min: f64,
@@ -110,6 +116,7 @@ impl Default for ExperimentSettings {
             arms: BTreeMap::new(),
             control: "control".to_owned(),
             models: BTreeMap::new(),
+            settings: BTreeMap::new(),
             salt: String::new(),
             share: 1.0,
             exclude: Vec::new(),
@@ -139,6 +146,7 @@ impl Default for StatisticsSettings {
             users_min: 200,
             clicks_min: 50,
             expected_effect: 0.1,
+            look_seconds: 60,
             drop_min: 0.05,
             baseline_days: 14,
             mismatch_alpha: 0.001,

@@ -30,6 +30,7 @@ mod pending;
 mod record;
 mod row;
 mod score;
+mod scoring;
 mod settings;
 mod shared;
 mod similar;
@@ -45,6 +46,7 @@ pub use interaction::{ID_BYTES_MAX, Interaction, Learned, id_text, is_id};
 pub use memory::Memory;
 pub use record::ModelRecord;
 pub use score::{Reason, Recommendation, Request, Scratch};
+pub use scoring::{SCORING_NAMES, Scoring};
 pub use settings::{RecommendSettings, SettingsError};
 pub use shared::{Outcome, Progress, SharedModel};
 pub use similar::Similar;
@@ -69,8 +71,8 @@ pub struct Model {
     pending: Pending,
     /// e^(-d / `learn_decay`) by distance.
     learn_decay: Vec<f32>,
-    /// e^(-d / `score_decay`) by distance.
-    score_decay: Vec<f32>,
+    /// Constants of scores, unless a request has its own.
+    scoring: Scoring,
     /// Pairs of one event, kept for its allocation.
     pairs: Vec<(Slot, f32)>,
 }
@@ -95,19 +97,14 @@ impl Model {
     /// A setting is outside its range.
     pub fn new(settings: RecommendSettings, seed: u64) -> Result<Self, SettingsError> {
         settings.check()?;
-        let table = |decay: f64| -> Vec<f32> {
-            (0..=settings.history_max.max(settings.scored_max))
-                .map(|distance| (-(distance as f64) / decay).exp() as f32)
-                .collect()
-        };
         Ok(Self {
             items: Items::new(&settings, seed),
             user_names: Names::new(seed),
             users: Vec::new(),
             touches: 0,
             pending: Pending::new(settings.trend_half_life_hours * 3_600.0),
-            learn_decay: table(settings.learn_decay),
-            score_decay: table(settings.score_decay),
+            learn_decay: scoring::decays(settings.learn_decay, &settings),
+            scoring: Scoring::of(&settings),
             pairs: Vec::new(),
             settings,
         })

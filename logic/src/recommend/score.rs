@@ -6,6 +6,7 @@ use super::Model;
 use super::interaction::seconds;
 use super::items::Items;
 use super::names::Slot;
+use super::scoring::Scoring;
 use super::taste::{Taste, TasteError};
 use super::user::{Recent, User, with_distance};
 
@@ -20,6 +21,8 @@ pub struct Request<'a> {
     pub now_ms: i64,
     /// Only history before this time counts; `None`: all. Boosts and items seen are not affected.
     pub before_ms: Option<i64>,
+    /// Constants of the score; `None`: those of the model's settings.
+    pub scoring: Option<&'a Scoring>,
     /// Whether an item can be recommended: it is in the catalog and available. Asked for few items only.
     pub allow: &'a dyn Fn(&str) -> bool,
 }
@@ -167,10 +170,11 @@ impl Model {
                 user.recent.get(..place).unwrap_or_default()
             }
         };
-        let interest = self.interest(history, now);
+        let scoring = request.scoring.unwrap_or(&self.scoring);
+        let interest = self.interest(history, now, scoring);
         scratch.begin(self.items.names.width());
         for (item, unwanted) in user.known() {
-            if unwanted || !self.settings.recommend_seen {
+            if unwanted || !scoring.recommend_seen {
                 scratch.exclude(item);
             }
         }
@@ -190,40 +194,39 @@ impl Model {
             .collect()
     }
 
-    fn interest(&self, history: &[Recent], now: u32) -> Interest {
-        let idle_after = self.settings.idle_after_minutes * 60.0;
+    fn interest(&self, history: &[Recent], now: u32, scoring: &Scoring) -> Interest {
+        let idle_after = scoring.idle_after_seconds;
         let is_idle = |at: u32| f64::from(now.saturating_sub(at)) > idle_after;
-        let skip = history.len().saturating_sub(self.settings.scored_max);
+        let skip = history.len().saturating_sub(scoring.scored_max);
         let items: Vec<(Slot, f32)> = with_distance(history)
             .skip(skip)
             .map(|(recent, distance)| {
-                let near = self.score_decay.get(distance).copied().unwrap_or(0.0);
+                let near = scoring.decay.get(distance).copied().unwrap_or(0.0);
                 let idle = if is_idle(recent.at) {
-                    self.settings.idle_factor as f32
+                    scoring.idle_factor
                 } else {
                     1.0
                 };
                 (recent.item, near * idle * self.items.get(recent.item).damp)
             })
             .collect();
-        let again = with_distance(history).filter(|_| self.settings.recommend_seen);
-        let repeat_weight = self.settings.repeat_weight as f32;
+        let again = with_distance(history).filter(|_| scoring.recommend_seen);
         let again = again.map(|(recent, distance)| {
             let near = self.learn_decay.get(distance).copied().unwrap_or(0.0);
-            (recent.item, repeat_weight * near)
+            (recent.item, scoring.repeat_weight * near)
         });
         let active = history.last().is_some_and(|newest| !is_idle(newest.at));
         let trend_weight = if active {
-            self.settings.trend_weight
+            scoring.trend_weight
         } else {
-            self.settings.idle_trend_weight
+            scoring.idle_trend_weight
         };
         Interest {
             whole: items.iter().map(|(_, counts)| counts).sum(),
             items,
             again: again.collect(),
             trend_weight: trend_weight as f32,
-            prior: (self.settings.prior / self.items.events.max(1.0)).sqrt() as f32,
+            prior: (scoring.prior / self.items.events.max(1.0)).sqrt() as f32,
         }
     }
 

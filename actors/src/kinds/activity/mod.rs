@@ -32,8 +32,8 @@ use parking_lot::RwLock;
 use super::Starter;
 use crate::feed::{Feed, Incoming, Taken};
 use crate::model::{Model, ModelContext, ModelNow};
-use crate::ports::ranker::Ranker;
 use crate::ports::user_store::UserStore;
+use crate::serving::Servings;
 use crate::supervision::{Recipient, StartError};
 use crate::work::Work;
 
@@ -54,8 +54,8 @@ pub struct UserMeans {
     pub model: Arc<ModelNow>,
     /// Items.
     pub catalog: CatalogNow,
-    /// Another model, whose lists take the place of ours.
-    pub ranker: Option<Arc<dyn Ranker>>,
+    /// What makes the lists.
+    pub servings: Servings,
     /// Partitions of `homeostat.users`, fixed for its life.
     pub partitions: usize,
     /// Bounds of one partition.

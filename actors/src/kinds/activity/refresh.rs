@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use homeostat_logic::activity::{Arms as _, Did, List, UserEvent};
 use homeostat_logic::enrich::{Stamp, enrich};
@@ -12,10 +11,11 @@ use homeostat_logic::topic::{ORIGIN_HEADER, PUSH_RECOMMENDATIONS};
 use serde::Serialize;
 
 use super::state::ActivityActor;
-use super::write::Outgoing;
+use super::write::{Outgoing, Unranked};
 use crate::kinds::gather::record_of;
 use crate::ports::log::{Header, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key};
+use crate::serving::Serving;
 
 /// Newest items of a user that another model gets at most.
 const RECENT_MAX: usize = 100;
@@ -32,38 +32,41 @@ impl ActivityActor {
         outgoing: &mut Outgoing,
     ) {
         for (user, offset) in users {
-            let mut list = self.recommend(user, format!("{}-{offset}", self.number), now);
             let experiments = &self.users.model.statistics.experiments;
             let assigned = experiments.of_user(user, now);
+            let serving = self.users.servings.of(&assigned).clone();
+            let id = format!("{}-{offset}", self.number);
+            let mut list = self.recommend(user, id, &serving, now);
             list.join(&assigned);
-            if self.users.ranker.is_none() {
+            let Some(ranker) = serving.ranker else {
                 let pushed = list.first(self.users.pushed_max);
                 let shown = pushed.impression(assigned, self.users.pushed_max, now);
                 let position = self.position(*offset);
                 self.shard.pushed(user, position, shown, now);
                 self.show(&list, now, outgoing);
                 continue;
-            }
+            };
             let shared = self.users.model.read();
             let taste = shared.model().export_user(user);
             drop(shared);
             let recent = taste.map(|taste| taste.newest_items(RECENT_MAX));
-            outgoing.unranked.push((list, recent.unwrap_or_default()));
+            outgoing.unranked.push(Unranked {
+                list,
+                recent: recent.unwrap_or_default(),
+                ranker,
+            });
         }
     }
 
     /// Asks the other model about these lists, at the same time; each is answered within its time limit.
     pub(super) fn ranked(
         &self,
-        unranked: Vec<(List, Vec<String>)>,
+        unranked: Vec<Unranked>,
     ) -> impl Future<Output = Vec<List>> + Send + use<> {
-        let (ranker, count) = (self.users.ranker.clone(), self.users.cached_max);
+        let count = self.users.cached_max;
         let asked = unranked
             .into_iter()
-            .map(move |(list, recent)| match &ranker {
-                Some(ranker) => ranker.rank(list, recent, count),
-                None => std::future::ready(list).boxed(),
-            });
+            .map(move |one| one.ranker.rank(one.list, one.recent, count));
         join_all(asked)
     }
 
@@ -94,20 +97,15 @@ impl ActivityActor {
         }
     }
 
-    fn recommend(&mut self, user: &str, list: String, now: Millis) -> List {
+    fn recommend(&mut self, user: &str, list: String, serving: &Serving, now: Millis) -> List {
         let shared = self.users.model.read();
         let catalog = self.users.catalog.read();
         let request = Request {
             user,
-            count: self
-                .users
-                .ranker
-                .as_ref()
-                .map_or(self.users.cached_max, |ranker| {
-                    ranker.looks_at().max(self.users.cached_max)
-                }),
+            count: serving.wants(self.users.cached_max),
             now_ms: now,
             before_ms: None,
+            scoring: serving.scoring.as_deref(),
             allow: &|item| catalog.is_available(item),
         };
         let best = shared.model().recommend(&request, &mut self.scratch);

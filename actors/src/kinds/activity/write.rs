@@ -11,6 +11,7 @@ use crate::fail_point::{self, Point};
 use crate::flight::Flight;
 use crate::kinds::responder::UntilRevoked;
 use crate::ports::log::{EventLog, NewRecord};
+use crate::ports::ranker::Ranker;
 use crate::ports::user_store::{Change, Entry, Key, UserStore};
 use crate::throttle::Throttle;
 
@@ -25,10 +26,18 @@ pub(super) struct Outgoing {
     pub(super) may: Vec<NewRecord>,
     /// Of users.
     pub(super) users: Vec<Change>,
-    /// Lists that another model looks at before they are shown, with the newest items of their users.
-    pub(super) unranked: Vec<(List, Vec<String>)>,
+    /// Lists that another model looks at before they are shown.
+    pub(super) unranked: Vec<Unranked>,
     /// Which records came already; written when all else is.
     pub(super) origins: Option<Change>,
+}
+
+/// A list that another model looks at before it is shown.
+pub(super) struct Unranked {
+    pub(super) list: List,
+    /// Items that the user chose, the newest first.
+    pub(super) recent: Vec<String>,
+    pub(super) ranker: Arc<dyn Ranker>,
 }
 
 /// Where it is written.

@@ -3,6 +3,7 @@
 use super::super::arms::{Experiment, State};
 use super::super::settings::ExperimentSettings;
 use super::{DAY, MONDAY, experiment, halves};
+use crate::activity::Arms as _;
 
 fn arm_of(experiment: &Experiment, user: usize) -> String {
     experiment
@@ -178,4 +179,57 @@ fn what_cannot_be_declared_says_which_key_and_what_to_write() {
         .map(|number| (format!("e{number}"), settings.clone()))
         .collect();
     assert!(Experiment::all(&nine).is_err());
+}
+
+#[test]
+fn of_experiments_that_make_lists_differently_a_user_is_in_the_first_alone() {
+    let declared = |name: &str, text: &str| {
+        let settings: ExperimentSettings = toml::from_str(text).unwrap();
+        Experiment::new(name, &settings).unwrap()
+    };
+    let halves = "arms = { control = 1, candidate = 1 }";
+    let all = [
+        declared(
+            "a",
+            &format!("{halves}\nshare = 0.5\nmodels.candidate = \"x\""),
+        ),
+        declared("b", halves),
+        declared(
+            "c",
+            &format!("{halves}\nsettings.candidate.trend_weight = 1"),
+        ),
+    ];
+    let in_a = |user: &str| all[0].assign(user, MONDAY).is_some();
+    let mut both = [0, 0];
+    for user in (0..2_000).map(|user| format!("user-{user}")) {
+        let names: Vec<String> = all
+            .of_user(&user, MONDAY)
+            .into_iter()
+            .map(|one| one.experiment)
+            .collect();
+        let expected = if in_a(&user) { ["a", "b"] } else { ["b", "c"] };
+        assert_eq!(names, expected, "{user}");
+        both[usize::from(in_a(&user))] += 1;
+    }
+    assert!(both.iter().all(|users| *users > 800), "{both:?}");
+}
+
+#[test]
+fn constants_of_an_arm_are_those_of_scores_alone() {
+    for (text, part) in [
+        (
+            "settings.other.trend_weight = 1",
+            "settings.other: there is no such arm",
+        ),
+        (
+            "settings.candidate.learn_decay = 1",
+            "there is no setting \"learn_decay\"",
+        ),
+        ("settings.candidate.trend_weight = -1", "from 0 to 1000"),
+    ] {
+        let text = format!("arms = {{ control = 1, candidate = 1 }}\n{text}");
+        let settings: ExperimentSettings = toml::from_str(&text).unwrap();
+        let problem = Experiment::new("x", &settings).unwrap_err().to_string();
+        assert!(problem.contains(part), "{problem}");
+    }
 }

@@ -31,6 +31,7 @@ impl Recommender for Ours<'_> {
             count: RANKED,
             now_ms: asked.event.time_ms,
             before_ms: asked.before_ms,
+            scoring: None,
             allow: &|_| true,
         };
         let recommended = self.model.recommend(&request, &mut self.scratch);

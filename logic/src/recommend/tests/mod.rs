@@ -109,6 +109,7 @@ pub(super) fn recommend<'a>(
         count,
         now_ms: second * 1_000,
         before_ms: None,
+        scoring: None,
         allow: &|_| true,
     };
     model.recommend(&request, &mut Scratch::default())

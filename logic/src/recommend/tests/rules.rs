@@ -1,6 +1,8 @@
 //! The rules beyond the recipe: weights, repeats, what is not wanted, odd times, odd ids, filters, boosts.
 
-use super::super::{Interaction, Learned, Model, Reason, RecommendSettings, Request, Scratch};
+use super::super::{
+    Interaction, Learned, Model, Reason, RecommendSettings, Request, Scoring, Scratch,
+};
 use super::{NOW_S, Step, learn, model, recommend};
 
 fn act(model: &mut Model, user: &str, kind: &'static str, item: &str, second: i64) {
@@ -178,6 +180,7 @@ fn what_is_not_in_the_catalog_is_left_out() {
         count: 10,
         now_ms: NOW_S * 1_000,
         before_ms: None,
+        scoring: None,
         allow: &|item| item != "y",
     };
     let found = model.recommend(&request, &mut Scratch::default());
@@ -233,4 +236,42 @@ fn a_user_who_is_forgotten_is_a_stranger() {
     );
     assert_eq!(model.similar_users("a", 0.0, 9), []);
     assert_eq!((model.export_user("me"), model.size().users), (None, 1));
+}
+
+/// A request with constants of its own gets what a model of these constants would have answered.
+#[test]
+fn constants_of_a_request_count_instead_of_the_models() {
+    let usual = RecommendSettings::default();
+    let own = RecommendSettings {
+        trend_weight: 5.0,
+        score_decay: 50.0,
+        scored_max: 2,
+        recommend_seen: true,
+        ..usual.clone()
+    };
+    let models = [&usual, &own].map(|settings| {
+        let mut model = model(settings);
+        for round in 0..40_i64 {
+            let (user, item) = (round % 7, round * round % 11);
+            let (user, item) = (format!("u{user}"), format!("i{item}"));
+            act(&mut model, &user, "view", &item, NOW_S - 100 + round);
+        }
+        model
+    });
+    let answer = |model: &Model, scoring: Option<&Scoring>| {
+        let request = Request {
+            user: "u3",
+            count: 8,
+            now_ms: NOW_S * 1_000,
+            before_ms: None,
+            scoring,
+            allow: &|_| true,
+        };
+        let best = model.recommend(&request, &mut Scratch::default());
+        let best = best.into_iter().map(|one| (one.item.to_owned(), one.score));
+        best.collect::<Vec<_>>()
+    };
+    let [usual, other] = &models;
+    assert_eq!(answer(usual, Some(&Scoring::of(&own))), answer(other, None));
+    assert_ne!(answer(usual, None), answer(other, None));
 }
