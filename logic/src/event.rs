@@ -1,10 +1,12 @@
 //! Decoding: from the bytes of a record to a compact typed event, borrowed while it reads and never panicking.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashSet;
+
 use crate::event_text::{EventError, as_text, object_fields, too_deep_at};
-use crate::events::kind_of;
+use crate::events::known;
 pub use crate::events::role_of;
 use crate::field::{Field, Present, Raw, Text, Word, lenient_struct};
 use crate::form::FormError;
@@ -183,8 +185,8 @@ lenient_struct! {
 
 impl<'a> Wire<'a> {
     /// Reads the text of a JSON object.
-    pub(crate) fn read(text: &'a str) -> Result<Self, Reject> {
-        serde_json::from_str(text).map_err(|error| {
+    pub(crate) fn of(text: &'a str) -> Result<Self, Reject> {
+        Self::read(text).map_err(|error| {
             // Read again, for words that say more and a place in bytes.
             let found = object_fields(text).err();
             found.map_or_else(|| Reject::NotAnObject(error.to_string()), Reject::from)
@@ -222,7 +224,7 @@ impl<'a> Wire<'a> {
 
 /// Names already seen, so that an event's strings are shared instead of copied. Full = new names are copied.
 #[derive(Debug, Default)]
-pub struct Names(BTreeSet<Arc<str>>);
+pub struct Names(HashSet<Arc<str>, RandomState>);
 
 impl Names {
     /// Names kept.
@@ -257,19 +259,20 @@ pub fn check_text(value: Option<&[u8]>) -> Result<&str, Reject> {
 /// # Errors
 /// The [`Reject`] that belongs into the dead letter.
 pub fn decode(value: Option<&[u8]>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
-    event_of(&Wire::read(check_text(value)?)?, topic, names)
+    event_of(&Wire::of(check_text(value)?)?, topic, names)
 }
 
 /// The event of a topic that these fields make.
 pub(crate) fn event_of(wire: &Wire<'_>, topic: &Topic, names: &mut Names) -> Result<Event, Reject> {
     let (own_type, event_type) = own_type(topic, &wire.event_type)?;
     let event_type = names.get(event_type);
+    let (kind, role) = known(&event_type);
     let fields = wire.target_fields();
-    let model = fields.model(kind_of(&event_type).model_field());
+    let model = fields.model(kind.model_field());
     let model = named("model", naming::resolve_model(&model), names)?;
     let service = named("service", naming::resolve_service(&fields.service()), names)?;
     Ok(Event {
-        role: role_of(&event_type),
+        role,
         event_type,
         declared: declared(&wire.severity, names),
         resolved: matches!(&wire.alertmanager, Field::Value(Text(status)) if status == RESOLVED),

@@ -268,9 +268,37 @@ pub(crate) fn name_of(quoted: &str) -> Cow<'_, str> {
     serde_json::from_str(quoted).map_or(Cow::Borrowed(inside), Cow::Owned)
 }
 
-/// Defines a struct of lenient fields that reads itself from a JSON object: unknown fields are passed over, and of a
-/// repeated name the last counts, as in most JSON readers. Anything but an object is refused, while a derived reader
+/// The name of a field where the reader takes it as text: borrowed unless it has escapes.
+pub(crate) struct Name<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Name<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NameVisitor;
+        impl<'de> Visitor<'de> for NameVisitor {
+            type Value = Name<'de>;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("the name of a field")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Name(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(NameVisitor)
+    }
+}
+
+/// Defines a struct of lenient fields with `read`, which reads it from the text of a JSON object: unknown fields are passed over,
+/// and of a repeated name the last counts, as in most JSON readers. Anything but an object is refused, while a derived reader
 /// would take a list as the fields in order.
+///
+/// The text is read once, each value straight into its field. Where that stumbles over a value that JSON allows and Rust cannot
+/// hold, it is read again with every value by itself, so that only the field of that value is spoilt.
 macro_rules! lenient_struct {
     ($(#[$meta:meta])* $visibility:vis struct $name:ident<$life:lifetime> {
         $($(#[$field_meta:meta])* $field_visibility:vis $field:ident: $shape:ty,)+
@@ -281,11 +309,17 @@ macro_rules! lenient_struct {
             $($(#[$field_meta])* $field_visibility $field: $crate::field::Field<$shape>,)+
         }
 
-        impl<'de: $life, $life> serde::Deserialize<'de> for $name<$life> {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                struct FieldsVisitor;
-                impl<'de> serde::de::Visitor<'de> for FieldsVisitor {
-                    type Value = $name<'de>;
+        impl<$life> $name<$life> {
+            /// Reads the text of a JSON object.
+            $visibility fn read(text: &$life str) -> Result<Self, serde_json::Error> {
+                Self::visit::<false>(text).or_else(|_| Self::visit::<true>(text))
+            }
+
+            fn visit<const BY_ITSELF: bool>(text: &$life str) -> Result<Self, serde_json::Error> {
+                // Filled in place: moved from reader to reader, it would cost as much as reading a field.
+                struct FieldsVisitor<'r, 'de, const BY_ITSELF: bool>(&'r mut $name<'de>);
+                impl<'de, const BY_ITSELF: bool> serde::de::Visitor<'de> for FieldsVisitor<'_, 'de, BY_ITSELF> {
+                    type Value = ();
 
                     fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                         formatter.write_str("a JSON object")
@@ -295,22 +329,37 @@ macro_rules! lenient_struct {
                         self,
                         mut map: A,
                     ) -> Result<Self::Value, A::Error> {
-                        let mut read = $name::default();
-                        while let Some(key) = map.next_key::<&'de serde_json::value::RawValue>()? {
-                            match &*$crate::field::name_of(key.get()) {
-                                $(stringify!($field) => {
-                                    let value = map.next_value::<&'de serde_json::value::RawValue>()?;
-                                    read.$field = $crate::field::read_field(value.get());
+                        use $crate::field::{Name, name_of, read_field};
+                        use serde_json::value::RawValue;
+
+                        let read = self.0;
+                        loop {
+                            let name = if BY_ITSELF {
+                                map.next_key::<&'de RawValue>()?.map(|key| name_of(key.get()))
+                            } else {
+                                map.next_key::<Name<'de>>()?.map(|Name(name)| name)
+                            };
+                            match name.as_deref() {
+                                None => return Ok(()),
+                                $(Some(stringify!($field)) => {
+                                    read.$field = if BY_ITSELF {
+                                        read_field(map.next_value::<&'de RawValue>()?.get())
+                                    } else {
+                                        map.next_value()?
+                                    };
                                 })+
-                                _ => {
+                                Some(_) => {
                                     map.next_value::<serde::de::IgnoredAny>()?;
                                 }
                             }
                         }
-                        Ok(read)
                     }
                 }
-                deserializer.deserialize_map(FieldsVisitor)
+                let mut parser = serde_json::Deserializer::from_str(text);
+                let mut read = Self::default();
+                let visitor = FieldsVisitor::<BY_ITSELF>(&mut read);
+                serde::Deserializer::deserialize_map(&mut parser, visitor)?;
+                parser.end().map(|()| read)
             }
         }
     };

@@ -61,6 +61,12 @@ pub(crate) struct Given<'a> {
     pub(crate) value: Field<Raw<'a>>,
 }
 
+impl Given<'_> {
+    const fn is_missing(&self) -> bool {
+        matches!(self.value, Field::Missing)
+    }
+}
+
 /// Every field that may name a target.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TargetFields<'a> {
@@ -161,6 +167,9 @@ pub(crate) enum Resolved<'a> {
 /// Which model the fields name. Of several the first counts; the version comes from `model_version` before any other
 /// field, and only from one that is about the same model.
 pub(crate) fn resolve_model<'a>(fields: &[Given<'a>; 5]) -> Resolved<'a> {
+    if fields.iter().all(Given::is_missing) {
+        return Resolved::Absent;
+    }
     let mut readings = fields.map(read_model);
     let chosen = readings
         .iter_mut()
@@ -192,6 +201,9 @@ pub(crate) fn resolve_model<'a>(fields: &[Given<'a>; 5]) -> Resolved<'a> {
 
 /// Which service the fields name; of two the first counts.
 pub(crate) fn resolve_service<'a>(fields: &[Given<'a>; 2]) -> Resolved<'a> {
+    if fields.iter().all(Given::is_missing) {
+        return Resolved::Absent;
+    }
     let readings = fields.map(read_service);
     match readings
         .iter()
@@ -261,7 +273,7 @@ fn read_text(text: Cow<'_, str>, is_version: bool) -> Reading<'_> {
 
 /// `{"name": …, "version": … or "alias": …}`. The version in the object's field goes before the one inside the name.
 fn read_object<'a>(raw: Raw<'a>, read_name: impl Fn(Cow<'a, str>) -> Reading<'a>) -> Reading<'a> {
-    let described: Described<'a> = serde_json::from_str(raw.0).unwrap_or_default();
+    let described: Described<'a> = Described::read(raw.0).unwrap_or_default();
     let text = |field: Field<Raw<'a>>| field.value().and_then(Raw::text);
     let Some(Reading::Target(found)) = text(described.name).map(read_name) else {
         return Reading::Unreadable("an object without a readable name");

@@ -57,19 +57,23 @@ impl<'a> EventView<'a> {
     where
         Field<T>: Deserialize<'a>,
     {
-        let mut places = self.places.get_or_init(|| places(self.text)).iter();
-        let place = places.rfind(|place| self.name(place) == Some(name));
-        let value = place.and_then(|place| self.text.get(place.value.clone()));
-        value.map_or(Field::Missing, read_field)
+        self.value(name).map_or(Field::Missing, read_field)
     }
 
     /// A number, or the length of a list.
     pub(crate) fn quantity(&self, name: &str) -> Field<f64> {
-        match self.field::<Length>(name) {
-            Field::Value(Length(length)) => Field::Value(length as f64),
-            Field::Missing => Field::Missing,
-            Field::Wrong(_) => self.field(name),
+        let value = self.value(name).unwrap_or("null");
+        if value.starts_with('[') {
+            return read_field(value).map(|Length(length)| length as f64);
         }
+        read_field(value)
+    }
+
+    /// The JSON of a top-level field.
+    fn value(&self, name: &str) -> Option<&'a str> {
+        let mut places = self.places.get_or_init(|| places(self.text)).iter();
+        let place = places.rfind(|place| self.name(place) == Some(name))?;
+        self.text.get(place.value.clone())
     }
 
     fn name<'p>(&self, place: &'p Place) -> Option<&'p str>

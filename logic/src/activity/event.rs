@@ -150,8 +150,7 @@ pub fn read(
     logged: Millis,
     now: Millis,
 ) -> Result<UserEvent, Reject> {
-    let wire: Wire<'_> =
-        serde_json::from_str(text).map_err(|error| Reject::NotAnObject(error.to_string()))?;
+    let wire = Wire::read(text).map_err(|error| Reject::NotAnObject(error.to_string()))?;
     let user = user(first([wire.user_id, wire.userId]))?;
     let at = time(wire.timestamp, logged, now);
     let mut interaction = Interaction::default();

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use crate::actions::{Action, ActsOn, Strength};
 use crate::event::{Declared, Event, OwnType};
-use crate::events::{self, About, Subject, kind_of};
+use crate::events::{About, EventKind, Subject, kind_of};
 use crate::language::Language;
 use crate::ledger::record::{Millis, When};
 use crate::naming::Naming;
-use crate::rules::hours::HourCheck;
+use crate::rules::hours::OffHour;
 use crate::rules::muting::Muted;
 use crate::rules::{Rule, Rules};
 use crate::severity::Severity;
@@ -39,7 +39,7 @@ pub struct Verdict {
     /// Set when the event is not certain enough to act on, which changed the action to an alert.
     pub doubt: Option<Doubt>,
     /// Set when working hours changed the action.
-    pub after_hours: Option<HourCheck>,
+    pub after_hours: Option<OffHour>,
     /// When the action may start: now, in the coming maintenance windows, or, if it is an alert, once alerts are not muted.
     pub start: When,
     /// Set when it is an alert and alerts are muted.
@@ -139,10 +139,11 @@ impl fmt::Display for SeverityReason {
 
 /// Judges an event. Its view is searched only when its type or a rule reads a field that is not decoded already.
 pub fn judge(event: &Event, view: &EventView<'_>, rules: &Rules, now: Millis) -> Verdict {
-    let about = about(event, rules);
+    let kind = kind_of(&event.event_type);
+    let about = about(event, kind, rules);
     let rule = rules.find(&event.event_type, about.kind, &about.name);
     let (severity, severity_reason) = severity_of(event, view, rule, rules);
-    let required = || kind_of(&event.event_type).required(view);
+    let required = || kind.required(view);
     let (source, proposed) = if event.resolved {
         (RuleSource::Resolved, Action::Ignore)
     } else if let Some(action) = required() {
@@ -202,13 +203,13 @@ struct Aim {
 
 /// A type of event is about a model or a service; otherwise the event is about the model that it names, or else about the
 /// service.
-fn about(event: &Event, rules: &Rules) -> Aim {
+fn about(event: &Event, kind: &dyn EventKind, rules: &Rules) -> Aim {
     let names_model = || match (&event.model, &event.service) {
         (Naming::Is { .. }, _) => true,
         (Naming::Unreadable(_), service) => service.name().is_none(),
         (Naming::Absent, _) => false,
     };
-    let of_model = match kind_of(&event.event_type).about(&event.event_type) {
+    let of_model = match kind.about(&event.event_type) {
         About::Model => true,
         About::Service => false,
         About::WhatItNames => names_model(),
@@ -287,8 +288,7 @@ fn severity_of(
         .iter()
         .filter(|raise| raise.to > declared)
         .find_map(|raise| {
-            let shape = events::shape_of(&raise.field);
-            let value = shape.read(view, &raise.field).value()?;
+            let value = raise.shape.read(view, &raise.field).value()?;
             (value > raise.above).then_some((raise, value))
         });
     match raised {
@@ -325,16 +325,14 @@ fn outside_working_hours(
     severity: Severity,
     scheduled: bool,
     now: Millis,
-) -> Option<HourCheck> {
+) -> Option<OffHour> {
     let hours = &rule.timing.hours;
     let settings = &hours.settings;
     let gated = settings.enabled
         && action.kind().in_working_hours
         && (settings.gate_critical || severity != Severity::Critical)
         && (settings.gate_scheduled || !scheduled);
-    gated
-        .then(|| hours.check(now))
-        .filter(|check| !check.working)
+    gated.then(|| hours.off(now)).flatten()
 }
 
 impl Verdict {

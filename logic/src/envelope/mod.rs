@@ -72,7 +72,7 @@ pub fn decode_record(
     if too_deep_at(text.as_bytes()).is_some() {
         return Err(Reject::TooDeep);
     }
-    let wire = Wire::read(text)?;
+    let wire = Wire::of(text)?;
     if wire.may_be_an_envelope()
         && let Some(bare) = open(text, 0)?
     {

@@ -10,6 +10,11 @@ mod prediction_latency_high;
 mod service_health_check_failed;
 mod system_overload;
 
+use std::sync::LazyLock;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
 use crate::actions::Action;
 use crate::field::{Field, Length, Text};
 use crate::language::Language;
@@ -235,20 +240,31 @@ const MESSAGE_CHARS_MAX: usize = 500;
 
 /// What is particular to an event type.
 pub fn kind_of(event_type: &str) -> &'static dyn EventKind {
-    let own = KINDS.into_iter().find(|kind| kind.name() == event_type);
-    own.unwrap_or(&other::Other)
+    known(event_type).0
 }
 
 /// Who answers a type of event, on whichever topic it arrives.
 pub fn role_of(event_type: &str) -> Role {
-    let own = KINDS.into_iter().find(|kind| kind.name() == event_type);
-    let topic = || TOPICS.iter().find(|topic| topic.event_type == event_type);
-    match (own, topic().map(|topic| topic.usage)) {
-        (Some(kind), _) => kind.role(),
-        (None, Some(Use::Decide(role))) => role,
-        (None, _) => other::Other.role(),
-    }
+    known(event_type).1
 }
+
+/// Both, looked up once.
+pub(crate) fn known(event_type: &str) -> (&'static dyn EventKind, Role) {
+    let known = KNOWN.get(event_type).copied();
+    known.unwrap_or_else(|| (&other::Other, other::Other.role()))
+}
+
+/// What a file here or a topic declares, by type of event. A file goes before a topic.
+static KNOWN: LazyLock<HashMap<&str, (&dyn EventKind, Role), FixedState>> = LazyLock::new(|| {
+    let topics = TOPICS.iter().filter_map(|topic| match topic.usage {
+        Use::Decide(role) => Some((topic.event_type, (&other::Other as &dyn EventKind, role))),
+        _ => None,
+    });
+    let kinds = KINDS
+        .into_iter()
+        .map(|kind| (kind.name(), (kind, kind.role())));
+    topics.chain(kinds).collect()
+});
 
 /// Types of the events that a file here declares or publishes.
 pub fn declared_types() -> impl Iterator<Item = &'static str> {

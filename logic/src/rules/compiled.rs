@@ -10,6 +10,7 @@ use super::intervals::Named;
 use super::settings::{ActionSettings, Defaults, RuleOverlay, RuleSettings, TargetOverlay};
 use super::timing::{self, Timing};
 use crate::actions::{Action, Intents};
+use crate::events::{Shape, shape_of};
 use crate::ledger::record::{Id, Millis};
 use crate::severity::{SYNONYMS, Severity, normalized};
 use crate::target::{Target, TargetKind};
@@ -23,6 +24,8 @@ pub const OTHER: &str = "other";
 pub struct Raise {
     /// Field of the event; a list counts as its length.
     pub field: String,
+    /// How the field is read.
+    pub(crate) shape: Shape,
     /// It must be above this.
     pub above: f64,
     /// The severity it raises to.
@@ -426,6 +429,7 @@ fn lay_over(rule: &mut Rule, layer: &RuleOverlay) {
                 .retain(|raise| raise.to != *to || raise.field != *field);
             rule.raise.push(Raise {
                 field: field.clone(),
+                shape: shape_of(field),
                 above: *above,
                 to: *to,
             });

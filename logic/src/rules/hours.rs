@@ -7,13 +7,11 @@ use super::settings::{WorkingHours, WorkingHoursOverlay};
 use crate::clock_text::format_time;
 use crate::ledger::record::Millis;
 
-/// The local hour, and whether it is a working hour.
+/// An hour outside working hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HourCheck {
+pub struct OffHour {
     /// Local hour of day, 0 to 23.
     pub hour: u32,
-    /// Whether it is a working hour.
-    pub working: bool,
 }
 
 /// Checked working hours.
@@ -38,18 +36,19 @@ impl Hours {
         }
     }
 
-    /// Judges a time. Daylight saving is the zone's: the hour is the one a clock on the wall shows.
-    pub fn check(&self, now: Millis) -> HourCheck {
+    /// The local hour of a time outside working hours; `None` inside them. Daylight saving is the zone's: the hour is the one a
+    /// clock on the wall shows.
+    pub fn off(&self, now: Millis) -> Option<OffHour> {
+        if self.intervals.contains(now) {
+            return None;
+        }
         let hour = chrono::DateTime::from_timestamp_millis(now)
             .map_or(0, |now| now.with_timezone(&self.settings.timezone).hour());
-        HourCheck {
-            hour,
-            working: self.intervals.contains(now),
-        }
+        Some(OffHour { hour })
     }
 
     /// Why a time outside them is outside.
-    pub fn outside(&self, check: HourCheck, now: Millis) -> String {
+    pub fn outside(&self, off: OffHour, now: Millis) -> String {
         let WorkingHours {
             during,
             start,
@@ -58,7 +57,7 @@ impl Hours {
             ..
         } = &self.settings;
         if during.is_empty() {
-            let hour = check.hour;
+            let hour = off.hour;
             return format!("hour {hour} in {timezone} is outside working hours {start} to {end}");
         }
         let names = quoted(during);
@@ -132,8 +131,8 @@ mod tests {
         ];
         for (time, hour, working) in cases {
             assert_eq!(
-                hours(6, 22, "UTC").check(at(time)),
-                HourCheck { hour, working },
+                hours(6, 22, "UTC").off(at(time)),
+                (!working).then_some(OffHour { hour }),
                 "{time}"
             );
         }
@@ -152,8 +151,8 @@ mod tests {
             ("2026-10-25T04:30:00Z", 5, false),
         ] {
             assert_eq!(
-                berlin.check(at(time)),
-                HourCheck { hour, working },
+                berlin.off(at(time)),
+                (!working).then_some(OffHour { hour }),
                 "{time}"
             );
         }
@@ -170,7 +169,8 @@ mod tests {
             (5, false),
         ] {
             let time = at(&format!("2026-03-02T{hour:02}:15:00Z"));
-            assert_eq!(hours(22, 4, "UTC").check(time).working, working, "{hour}");
+            let off = hours(22, 4, "UTC").off(time);
+            assert_eq!(off, (!working).then_some(OffHour { hour }), "{hour}");
         }
     }
 }
