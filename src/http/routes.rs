@@ -7,7 +7,7 @@ use super::problem::{Kind, Problem};
 use super::route::Route;
 use super::{
     catalog, connection_list, control, cooldowns, dead_letters, decisions, document, inbound,
-    index, ledger, probes, publish, publish_lines, recommendations, topics, users,
+    index, ledger, probes, publish, publish_lines, recommendations, similar_items, topics, users,
 };
 
 /// Every route.
@@ -30,10 +30,15 @@ pub fn table() -> Vec<Route> {
         catalog::route(),
         connection_list::route(),
         ledger::route(),
-        recommendations::route(),
+        recommendations::for_anybody(),
+        recommendations::popular(),
+        recommendations::trending(),
+        recommendations::stats(),
+        similar_items::route(),
         users::activity::route(),
         users::profile::route(),
         users::recommendations::route(),
+        users::similar::route(),
         users::erasure::route(),
         users::stream::route(),
         users::websocket::route(),

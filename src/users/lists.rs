@@ -7,8 +7,10 @@ use homeostat_actors::ports::user_store::{Change, Entry, Key};
 use homeostat_actors::serving::Serving;
 use homeostat_actors::throttle::Throttle;
 use homeostat_logic::activity::{Arms as _, Did, List, UserEvent};
+use homeostat_logic::experiments::Assigned;
 use homeostat_logic::recommend::{Request, Taste};
 
+use super::asked::Asked;
 use super::{UserError, Users};
 use crate::random::fresh_number;
 
@@ -17,24 +19,16 @@ const RECENT_MAX: usize = 100;
 static NOT_COUNTED: Throttle = Throttle::new();
 
 impl Users {
-    /// The best `count` items for a user: what was computed when the user acted last, else what is computed now, which is then kept.
-    /// A cache that does not answer is no reason against an answer. That the list was shown is counted by the owner of the user.
+    /// The best items for a user: what was computed when the user acted last, else what is computed now, which is then kept. With
+    /// a context or genres it is computed, and not kept. A cache that does not answer is no reason against an answer. That the
+    /// list was shown is counted by the owner of the user.
     ///
     /// # Errors
     /// The store does not answer about the user's profile, or holds something else.
-    pub async fn recommendations(&self, user: &str, count: usize) -> Result<List, UserError> {
-        let list = self.list(user, count).await?.first(count);
-        self.count_served(&list);
-        Ok(list)
-    }
-
-    async fn list(&self, user: &str, count: usize) -> Result<List, UserError> {
-        let assigned = self
-            .model
-            .statistics
-            .experiments
-            .of_user(user, self.clock.now());
-        let cached = match self.cached(user, count).await {
+    pub async fn recommendations(&self, user: &str, asked: &Asked) -> Result<List, UserError> {
+        let experiments = &self.model.statistics.experiments;
+        let assigned = experiments.of_user(user, self.clock.now());
+        let cached = match self.cached(user, asked).await {
             // One of arms that the user is no longer in was made for another experiment.
             Ok(cached) => cached.filter(|list| list.is_of(&assigned)),
             Err(error) => {
@@ -42,24 +36,51 @@ impl Users {
                 None
             }
         };
-        if let Some(list) = cached {
-            return Ok(list);
-        }
+        let list = match cached {
+            Some(list) => list,
+            None => self.made(user, asked, &assigned).await?,
+        };
+        let list = list.first(asked.count);
+        self.count_served(&list);
+        Ok(list)
+    }
+
+    /// The best items for somebody without an id, by the context alone: by our own model, in no experiment, and not counted.
+    ///
+    /// # Errors
+    /// None that a caller can cause.
+    pub fn for_anybody(&self, asked: &Asked) -> Result<List, UserError> {
+        let taste = Taste::default().looking_at(&asked.context, self.clock.now());
+        self.compute("", &taste, &Serving::default(), asked, asked.count)
+    }
+
+    async fn made(
+        &self,
+        user: &str,
+        asked: &Asked,
+        assigned: &[Assigned],
+    ) -> Result<List, UserError> {
         let profile = self.profile(user).await?.unwrap_or_default();
         let taste = profile.taste.unwrap_or_default();
-        let serving = self.servings.of(&assigned);
-        let mut list = self.compute(user, &taste, serving, count)?;
-        list.join(&assigned);
-        let list = match &serving.ranker {
-            Some(ranker) => {
-                let wanted = count.max(self.cached_max);
-                ranker
-                    .rank(list, taste.newest_items(RECENT_MAX), wanted)
-                    .await
-            }
-            None => list,
+        let taste = taste.looking_at(&asked.context, self.clock.now());
+        let serving = self.servings.of(assigned);
+        let wanted = match asked.is_plain() {
+            true => asked.count.max(self.cached_max),
+            false => asked.count,
         };
-        self.keep(&list).await;
+        let mut list = self.compute(user, &taste, serving, asked, serving.wants(wanted))?;
+        list.join(assigned);
+        if let Some(ranker) = &serving.ranker {
+            let ours = list.recommendations.clone();
+            let recent = taste.newest_items(RECENT_MAX);
+            list = ranker.rank(list, recent, wanted).await;
+            let catalog = self.catalog.read();
+            // What it named itself was not asked about context and genres yet.
+            list.narrow(&ours, wanted, |item| asked.allows(item, &catalog));
+        }
+        if asked.is_plain() {
+            self.keep(&list).await;
+        }
         Ok(list)
     }
 
@@ -101,8 +122,8 @@ impl Users {
     }
 
     /// A list that is long enough, unless fewer items are known.
-    async fn cached(&self, user: &str, count: usize) -> Result<Option<List>, UserError> {
-        if count > self.cached_max {
+    async fn cached(&self, user: &str, asked: &Asked) -> Result<Option<List>, UserError> {
+        if asked.count > self.cached_max || !asked.is_plain() {
             return Ok(None);
         }
         let keys = [Entry::Realtime, Entry::Recommendations].map(|entry| Key::new(entry, user));
@@ -118,6 +139,7 @@ impl Users {
         user: &str,
         taste: &Taste,
         serving: &Serving,
+        asked: &Asked,
         count: usize,
     ) -> Result<List, UserError> {
         let now = self.clock.now();
@@ -127,11 +149,11 @@ impl Users {
             let catalog = self.catalog.read();
             let request = Request {
                 user,
-                count: serving.wants(count.max(self.cached_max)),
+                count,
                 now_ms: now,
                 before_ms: None,
                 scoring: serving.scoring.as_deref(),
-                allow: &|item| catalog.is_available(item),
+                allow: &|item| asked.allows(item, &catalog),
             };
             let best = shared.model().recommend_for(taste, &request, &mut scratch);
             best.map(|best| List::of(user, format!("r-{:016x}", fresh_number()), &best, now))
@@ -140,7 +162,9 @@ impl Users {
         if scratches.len() < super::SCRATCHES_MAX {
             scratches.push(scratch);
         }
-        list.map_err(|error| UserError::Unreadable(error.to_string()))
+        let mut list = list.map_err(|error| UserError::Unreadable(error.to_string()))?;
+        list.explain_by(&asked.context);
+        Ok(list)
     }
 
     /// A list that cannot be kept is computed again.

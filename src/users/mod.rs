@@ -2,7 +2,9 @@
 //!
 //! Any instance answers about any user: what its actors know is in the store before an event counts as settled.
 
+mod asked;
 mod erasure;
+mod items;
 mod lists;
 
 use std::sync::Arc;
@@ -18,7 +20,9 @@ use homeostat_logic::experiments::RecommendationStats;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+pub use asked::Asked;
 pub use erasure::{Erased, Erasing};
+pub use items::Alike;
 
 /// Working memories of computations that are kept for the next one.
 const SCRATCHES_MAX: usize = 8;

@@ -21,6 +21,7 @@ mod decisions;
 mod denied;
 mod dry_run;
 mod external_model;
+mod from_gorse;
 mod gates_over_api;
 mod ingest;
 mod installation;

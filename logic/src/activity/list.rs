@@ -51,6 +51,11 @@ pub enum Why {
     Trending,
     /// Many choose it.
     Popular,
+    /// It goes with this item, which the user looks at.
+    Context {
+        /// Id of the item.
+        item_id: String,
+    },
     /// An external model says so.
     Model,
 }
@@ -109,6 +114,32 @@ impl List {
         list
     }
 
+    /// What a context contributed was not chosen by the user.
+    pub fn explain_by(&mut self, context: &[String]) {
+        for one in &mut self.recommendations {
+            if let Why::Chose { item_id } = &one.reason
+                && context.contains(item_id)
+            {
+                let item_id = item_id.clone();
+                one.reason = Why::Context { item_id };
+            }
+        }
+    }
+
+    /// Leaves out what is not allowed, and fills up with `others`, which are.
+    pub fn narrow(&mut self, others: &[Recommended], count: usize, allow: impl Fn(&str) -> bool) {
+        let list = &mut self.recommendations;
+        list.retain(|one| allow(&one.item_id));
+        for other in others {
+            if list.len() >= count {
+                break;
+            }
+            if list.iter().all(|one| one.item_id != other.item_id) {
+                list.push(other.clone());
+            }
+        }
+    }
+
     /// The event for those who are connected.
     pub const fn update(&self) -> Update<'_> {
         Update {
@@ -143,5 +174,67 @@ impl<'a> Boosted<'a> {
             source_item: source,
             boosted_items: boosted,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn recommended(item: &str) -> Recommended {
+        Recommended {
+            item_id: item.to_owned(),
+            reason: Why::Chose {
+                item_id: item.to_uppercase(),
+            },
+            ..Recommended::default()
+        }
+    }
+
+    fn items(list: &List) -> String {
+        let items = list.recommendations.iter();
+        items.map(|one| one.item_id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_list_is_narrowed_and_filled_up_with_what_it_lacks() {
+        let list = |items: &str| List {
+            recommendations: items
+                .split("")
+                .filter(|one| !one.is_empty())
+                .map(recommended)
+                .collect(),
+            ..List::default()
+        };
+        for (items_of, others, count, expected) in [
+            ("abcd", "", 9, "abd"),
+            ("abcd", "dbef", 5, "abdef"),
+            ("abd", "ef", 3, "abd"),
+            ("c", "c", 3, "c"),
+            ("", "ab", 1, "a"),
+        ] {
+            let mut narrowed = list(items_of);
+            narrowed.narrow(&list(others).recommendations, count, |item| item != "c");
+            assert_eq!(items(&narrowed), expected, "{items_of} {others} {count}");
+        }
+    }
+
+    #[test]
+    fn what_a_context_contributed_was_not_chosen() {
+        let mut list = List {
+            recommendations: vec![recommended("a"), recommended("b")],
+            ..List::default()
+        };
+        list.explain_by(&["B".to_owned()]);
+        let reasons: Vec<&Why> = list.recommendations.iter().map(|one| &one.reason).collect();
+        let (chose, context) = (
+            Why::Chose {
+                item_id: "A".to_owned(),
+            },
+            Why::Context {
+                item_id: "B".to_owned(),
+            },
+        );
+        assert_eq!(reasons, [&chose, &context]);
     }
 }

@@ -27,6 +27,7 @@ mod learn;
 mod memory;
 pub(crate) mod names;
 mod pending;
+mod popular;
 mod record;
 mod row;
 mod score;

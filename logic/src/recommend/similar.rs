@@ -10,6 +10,8 @@ use hashbrown::HashMap;
 
 use super::Model;
 use super::names::Slot;
+use super::taste::{Taste, TasteError};
+use super::user::User;
 
 /// Users that are compared in full, those with most in common first.
 const COMPARED_MAX: usize = 500;
@@ -60,6 +62,28 @@ impl Model {
         let Some((own, user)) = self.user_names.find(user).zip(self.user(user)) else {
             return Vec::new();
         };
+        self.like(Some(own), user, least, count)
+    }
+
+    /// The same for a user who is kept elsewhere.
+    ///
+    /// # Errors
+    /// The taste cannot be.
+    pub fn similar_users_of(
+        &self,
+        user: &str,
+        taste: &Taste,
+        least: f64,
+        count: usize,
+    ) -> Result<Vec<Similar<'_>>, TasteError> {
+        taste.check(user)?;
+        let items = taste.items.iter();
+        let slots: Vec<Option<Slot>> = items.map(|item| self.items.names.find(item)).collect();
+        let own = self.user_names.find(user);
+        Ok(self.like(own, &self.user_of(taste, &slots), least, count))
+    }
+
+    fn like(&self, own: Option<Slot>, user: &User, least: f64, count: usize) -> Vec<Similar<'_>> {
         let mut common = counts();
         for recent in &user.recent {
             for holder in self
@@ -69,7 +93,7 @@ impl Model {
                 .into_iter()
                 .flatten()
             {
-                if *holder != own {
+                if Some(*holder) != own {
                     *common.entry(*holder).or_insert(0_u32) += 1;
                 }
             }

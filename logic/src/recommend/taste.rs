@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Model;
-use super::interaction::is_id;
+use super::interaction::{is_id, seconds};
 use super::names::Slot;
 use super::user::{Boost, Recent, User};
 
@@ -43,6 +43,32 @@ impl Taste {
             }
         }
         newest
+    }
+}
+
+impl Taste {
+    /// The same as if these items were chosen at this time, the newest of all: for one answer, and not to be kept. They are not
+    /// among those seen.
+    #[must_use]
+    pub fn looking_at(mut self, items: &[String], now_ms: i64) -> Self {
+        if items.is_empty() {
+            return self;
+        }
+        let now = seconds(now_ms).max(self.newest);
+        for (_, age, _) in &mut self.recent {
+            *age = age.saturating_add(now - self.newest);
+        }
+        self.newest = now;
+        for item in items.iter().filter(|item| is_id(item)) {
+            let known = self.items.iter().position(|one| one == item);
+            let place = known.unwrap_or_else(|| {
+                self.items.push(item.clone());
+                self.items.len() - 1
+            }) as u32;
+            self.recent.retain(|(one, ..)| *one != place);
+            self.recent.push((place, 0, 1.0));
+        }
+        self
     }
 }
 

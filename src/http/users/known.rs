@@ -22,7 +22,7 @@ impl Known {
 pub(super) const PROBLEMS: [Kind; 2] = [Kind::NoRecommendations, Kind::StoreUnavailable];
 
 /// The problem of a question without an answer.
-pub(super) fn unanswered(error: &UserError) -> Problem {
+pub(in crate::http) fn unanswered(error: &UserError) -> Problem {
     match error {
         UserError::Unavailable(_) => Problem::new(Kind::StoreUnavailable, error.to_string()),
         UserError::Unreadable(_) => Problem::new(Kind::Internal, error.to_string()),

@@ -8,7 +8,8 @@ mod last_event;
 pub(super) mod place;
 pub(super) mod profile;
 pub(super) mod recommendations;
+pub(super) mod similar;
 pub(super) mod stream;
 pub(super) mod websocket;
 
-pub(super) use known::Known;
+pub(super) use known::{Known, unanswered};

@@ -150,3 +150,31 @@ fn users_who_come_back_are_compared_again() {
     assert!(!restored.has_user("b") && restored.has_user("a"));
     assert_eq!(restored.similar_users("a", 0.0, 9).len(), 1);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// What is looked at counts as the newest choice of whoever has chosen before, and a user elsewhere is as similar as one here.
+    #[test]
+    fn what_is_looked_at_is_the_newest_choice_of_one_answer(steps in steps(4, 12, 60), looked in prop::collection::vec(0_u32..20, 0..4)) {
+        let model = of(&steps, &RecommendSettings::default());
+        let before = model.export_user("u1").unwrap_or_default();
+        let looked: Vec<String> = looked.iter().map(|item| format!("i{item}")).collect();
+        let taste = before.clone().looking_at(&looked, super::NOW_S * 1_000);
+        prop_assert_eq!(taste.check("u1"), Ok(()));
+        prop_assert_eq!(taste.seen, before.seen);
+        let mut newest = taste.newest_items(looked.len());
+        let mut expected: Vec<String> = looked.clone();
+        expected.sort();
+        expected.dedup();
+        newest.truncate(expected.len());
+        newest.sort();
+        prop_assert_eq!(newest, expected);
+        if looked.is_empty() {
+            prop_assert_eq!(&taste, &before);
+        }
+        let here = model.similar_users("u1", 0.0, 9);
+        let elsewhere = model.similar_users_of("u1", &before, 0.0, 9).unwrap();
+        prop_assert_eq!(here, elsewhere);
+    }
+}
