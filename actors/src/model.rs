@@ -50,6 +50,8 @@ pub struct ModelNow {
     leads_with: AtomicU64,
     unreadable: AtomicU64,
     snapshot_at: AtomicI64,
+    /// The store has no snapshot any more.
+    snapshot_lost: AtomicBool,
     /// What was shown and clicked.
     pub statistics: Statistics,
 }
@@ -71,6 +73,7 @@ impl ModelNow {
             leads_with: AtomicU64::new(0),
             unreadable: AtomicU64::new(0),
             snapshot_at: AtomicI64::new(-1),
+            snapshot_lost: AtomicBool::new(false),
             statistics,
         })
     }
@@ -117,6 +120,11 @@ impl ModelNow {
     /// Records that could not be read.
     pub fn unreadable(&self) -> u64 {
         self.unreadable.load(Ordering::Relaxed)
+    }
+
+    /// The store has no snapshot any more: one is due at once, for the records before it are removed.
+    pub(crate) fn lost_snapshot(&self) {
+        self.snapshot_lost.store(true, Ordering::Relaxed);
     }
 
     /// This instance owns the first shard by this claim, and keeps snapshots; 0: it does not any more.
@@ -371,11 +379,13 @@ impl Model {
     fn keep(&mut self, scope: &mut Scope<'_, Self>) {
         let ModelContext { model, clock, .. } = &self.context;
         let (next, now) = (model.next(), clock.now());
-        let is_due =
-            next - self.kept.0 >= SNAPSHOT_RECORDS && now - self.kept.1 >= SNAPSHOT_PAUSE_MS;
-        if !is_due || !model.leads() || self.keeping.swap(true, Ordering::AcqRel) {
+        let is_due = model.snapshot_lost.load(Ordering::Relaxed)
+            || next - self.kept.0 >= SNAPSHOT_RECORDS && now - self.kept.1 >= SNAPSHOT_PAUSE_MS;
+        let is_begun = is_due && model.is_live() && model.leads();
+        if !is_begun || self.keeping.swap(true, Ordering::AcqRel) {
             return;
         }
+        model.snapshot_lost.store(false, Ordering::Relaxed);
         let (bytes, statistics, next) = {
             let shared = model.read();
             (
@@ -409,7 +419,10 @@ impl Model {
         scope.spawn(kept, move |worker, kept: Result<(), String>, _| {
             match kept {
                 Ok(()) => worker.context.model.snapshot_at.store(next, Ordering::Relaxed),
-                Err(reason) => tracing::warn!(reason, "no snapshot of the model could be kept, or old records not removed; it is tried again"),
+                Err(reason) => {
+                    tracing::warn!(reason, "no snapshot of the model could be kept, or old records not removed; it is tried again");
+                    worker.context.model.lost_snapshot();
+                }
             }
             Ok(())
         });

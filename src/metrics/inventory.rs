@@ -126,6 +126,10 @@ families! {
         "Users that the model of recommendations holds in memory.";
     model_unreadable = Counter "model_unreadable_total" []
         "Records of homeostat.model that could not be read and were passed over.";
+    user_store_losses = Counter "user_store_losses_total" []
+        "Times that the user store had lost what was written of the users of a partition.";
+    user_store_restored = Counter "user_store_restored_total" []
+        "Users in memory that were written again because the user store had lost them.";
     push_users = Gauge "push_users" []
         "Users who are connected for updates of their recommendations.";
     push_connections = Gauge "push_connections" ["channel"]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use homeostat_actors::kinds::UserKinds;
-use homeostat_actors::kinds::activity::{CatalogNow, UserMeans};
+use homeostat_actors::kinds::activity::{CatalogNow, StoreLosses, UserMeans};
 use homeostat_actors::model::{ModelContext, ModelNow};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
@@ -97,6 +97,7 @@ impl UserSide {
         let lifetimes: Lifetimes = settings.user_store.lifetimes;
         let ttl = i64::try_from(lifetimes.stream.as_millis()).unwrap_or(i64::MAX);
         let servings = servings(settings, &constants, &catalog)?;
+        let losses = Arc::<StoreLosses>::default();
         let means = UserMeans {
             store: Arc::clone(&store),
             model: Arc::clone(&model),
@@ -111,6 +112,7 @@ impl UserSide {
             pushed_max: wanted.pushed_max,
             fresh_token: fresh_number,
             fresh_event_id,
+            losses: Arc::clone(&losses),
             generation: settings.kafka.topic_generation,
         };
         let following = ModelContext {
@@ -122,7 +124,7 @@ impl UserSide {
             seed,
         };
         let users = Users::new(
-            store,
+            (store, losses),
             model,
             (catalog, servings),
             (Arc::clone(log), Arc::clone(clock)),

@@ -9,7 +9,7 @@ mod lists;
 
 use std::sync::Arc;
 
-use homeostat_actors::kinds::activity::CatalogNow;
+use homeostat_actors::kinds::activity::{CatalogNow, StoreLosses};
 use homeostat_actors::model::ModelNow;
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
@@ -32,6 +32,8 @@ const SERVED_MAX: usize = 1_024;
 /// Users as any part of the service may ask about them.
 pub struct Users {
     pub(crate) store: Arc<dyn UserStore>,
+    /// How often it lost what was written.
+    pub(crate) losses: Arc<StoreLosses>,
     pub(crate) model: Arc<ModelNow>,
     pub(crate) catalog: CatalogNow,
     /// What makes the lists.
@@ -76,7 +78,7 @@ impl From<serde_json::Error> for UserError {
 impl Users {
     /// A view of these parts.
     pub fn new(
-        store: Arc<dyn UserStore>,
+        (store, losses): (Arc<dyn UserStore>, Arc<StoreLosses>),
         model: Arc<ModelNow>,
         (catalog, servings): (CatalogNow, Servings),
         (log, clock): (Arc<dyn EventLog>, Arc<dyn Clock>),
@@ -84,6 +86,7 @@ impl Users {
     ) -> Self {
         Self {
             store,
+            losses,
             model,
             catalog,
             servings,

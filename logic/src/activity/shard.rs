@@ -5,6 +5,7 @@ use super::origin::Origins;
 use super::stored::{StoredProfile, StoredStream, StoredUser};
 use super::stream::{Activity, Vocabulary};
 use super::tally::Tally;
+pub use super::users::PARTS;
 use super::users::{User, Users};
 use crate::catalog::Catalog;
 use crate::clock_text::format_time;
@@ -265,6 +266,11 @@ impl Shard {
         self.users.sweep(since, &mut self.words);
         self.users
             .make_room(self.settings.users_max, &mut self.words);
+    }
+
+    /// Names of the users in memory of one of [`PARTS`] parts.
+    pub fn names_of(&self, part: usize) -> Vec<String> {
+        self.users.names_of(part)
     }
 
     /// Users in memory.

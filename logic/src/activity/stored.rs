@@ -104,12 +104,35 @@ impl StoredProfile {
         }
     }
 
-    /// Its text.
+    /// Its text, of at most `bytes_max` bytes, the largest value of the store. Of one that is larger, by many long ids, the older half
+    /// of the items leaves until the rest fits, then lists that were shown, then the weaker half of the genres.
     ///
     /// # Errors
     /// Never, as far as serde goes.
-    pub fn to_json(&self) -> Result<String, serde_json::Error> {
-        serde_json::to_string(self)
+    pub fn to_json(mut self, bytes_max: usize) -> Result<String, serde_json::Error> {
+        loop {
+            let text = serde_json::to_string(&self)?;
+            if text.len() <= bytes_max || !self.shrink() {
+                return Ok(text);
+            }
+        }
+    }
+
+    /// `false`: nothing is left to leave out.
+    fn shrink(&mut self) -> bool {
+        if self.taste.as_mut().is_some_and(Taste::forget_older_half) {
+            return true;
+        }
+        if self.shown.take().is_some() {
+            return true;
+        }
+        let mut genres: Vec<(String, f32)> = std::mem::take(&mut self.preferences).into_iter().collect();
+        genres.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        let stay = genres.len() / 2;
+        let shrinks = stay < genres.len();
+        genres.truncate(stay);
+        self.preferences = genres.into_iter().collect();
+        shrinks
     }
 }
 
@@ -138,5 +161,45 @@ mod tests {
             .map(|one| one.interaction_type.as_str());
         let newest: Vec<String> = (75..100).map(|number| number.to_string()).collect();
         assert_eq!(kinds.collect::<Vec<_>>(), newest);
+    }
+
+    #[test]
+    fn a_profile_that_is_too_large_keeps_what_counts_most() {
+        // As long as an id can be, of characters that take six bytes each.
+        let long = |number: usize, bytes: usize| format!("{number}{}", "\u{1}".repeat(bytes - 8));
+        let items: Vec<String> = (0..2_050).map(|item| long(item, 256)).collect();
+        let taste = Taste {
+            seen: 2_000,
+            unwanted: vec![0, 1_999],
+            newest: 1_000,
+            recent: (0..30).map(|recent| (1_970 + recent, 29 - recent, 1.0)).collect(),
+            boosts: (0..50).map(|boost| (2_000 + boost, 5, 0.5)).collect(),
+            items,
+        };
+        let genres = (0..10_000_u16).map(|genre| (long(genre.into(), 128), f32::from(genre) / 1e4));
+        let profile = StoredProfile {
+            position: 7,
+            user_id: long(0, 256),
+            preferences: genres.collect(),
+            interactions: 5,
+            taste: Some(taste),
+            ..StoredProfile::default()
+        };
+        for bytes_max in [1 << 20, 200_000, 2_000] {
+            let text = profile.clone().to_json(bytes_max).unwrap();
+            assert!(text.len() <= bytes_max, "{}", text.len());
+            assert!(text.starts_with(r#"{"position":7,"#));
+            let kept: StoredProfile = serde_json::from_str(&text).unwrap();
+            assert_eq!((kept.position, kept.interactions), (7, 5));
+            let weakest = kept.preferences.values().copied().fold(1.0, f32::min);
+            // The strongest genres are those that stay.
+            assert!(weakest >= 1.0 - (kept.preferences.len() as f32 + 0.5) / 1e4);
+            let mut model = crate::recommend::Model::new(crate::recommend::RecommendSettings::default(), 1).unwrap();
+            model.import_user("u", &kept.taste.unwrap()).unwrap();
+        }
+        // One that fits is as it was.
+        let small = StoredProfile { preferences: BTreeMap::new(), taste: None, ..profile };
+        let text = small.clone().to_json(1 << 20).unwrap();
+        assert_eq!(serde_json::from_str::<StoredProfile>(&text).unwrap(), small);
     }
 }

@@ -13,7 +13,7 @@ use crate::experiments::Viewer;
 use crate::ledger::record::Millis;
 
 /// Parts of a shard; one is looked through at a time.
-const PARTS: usize = 64;
+pub const PARTS: usize = 64;
 
 /// What is known of a user beside what the model knows.
 #[derive(Clone, Debug, Default)]
@@ -172,6 +172,12 @@ impl Users {
                 user.erase(words);
             }
         }
+    }
+
+    /// Names of the users of a part.
+    pub(super) fn names_of(&self, part: usize) -> Vec<String> {
+        let names = self.parts.get(part).into_iter().flat_map(HashMap::keys);
+        names.map(|name| (**name).to_owned()).collect()
     }
 
     fn all(&self) -> impl Iterator<Item = (&str, &User)> {

@@ -1,5 +1,7 @@
 //! What is known of one user, by ids: to be kept elsewhere, and brought back into a model.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::Model;
@@ -198,6 +200,36 @@ impl Model {
 }
 
 impl Taste {
+    /// Leaves out the older half of the items that were only seen; when none is left, the older half of the others. `false`: there
+    /// is none at all.
+    pub fn forget_older_half(&mut self) -> bool {
+        let named = self.recent.iter().chain(&self.boosts);
+        let named: BTreeSet<u32> = named.map(|(place, ..)| *place).collect();
+        let places = || 0..u32::try_from(self.items.len()).unwrap_or(u32::MAX);
+        let mut leaving: Vec<u32> = places().filter(|place| !named.contains(place)).collect();
+        if leaving.is_empty() {
+            leaving.extend(places());
+        }
+        leaving.truncate(leaving.len().div_ceil(2));
+        let stays = |place: u32| leaving.binary_search(&place).is_err();
+        // Where an item is once those before it have left.
+        let moved = |place: u32| place - leaving.partition_point(|gone| *gone < place) as u32;
+        let parts = |all: &[(u32, u32, f32)]| -> Vec<(u32, u32, f32)> {
+            let staying = all.iter().filter(|(place, ..)| stays(*place));
+            staying.map(|(place, at, number)| (moved(*place), *at, *number)).collect()
+        };
+        (self.recent, self.boosts) = (parts(&self.recent), parts(&self.boosts));
+        let unwanted = self.unwanted.iter().filter(|place| stays(**place));
+        self.unwanted = unwanted.map(|place| moved(*place)).collect();
+        self.seen = moved(self.seen);
+        let mut place = 0;
+        self.items.retain(|_| {
+            place += 1;
+            stays(place - 1)
+        });
+        !leaving.is_empty()
+    }
+
     /// Whether it can be what is known of this user.
     pub(super) fn check(&self, user: &str) -> Result<(), TasteError> {
         check(self).map_err(|what| TasteError::Damaged {

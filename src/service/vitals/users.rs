@@ -20,6 +20,12 @@ impl Vital for OfUsers {
         trouble.into_iter().collect()
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let users = self.0.as_ref();
+        let lost = users.and_then(|users| users.losses.in_words(Instant::now()));
+        lost.into_iter().collect()
+    }
+
     fn gauges(&self, metrics: &Metrics) {
         let Some(users) = &self.0 else { return };
         let shared = users.model.read();
@@ -31,5 +37,8 @@ impl Vital for OfUsers {
         metrics
             .model_unreadable
             .raise_to([], users.model.unreadable());
+        let losses = users.losses.all();
+        metrics.user_store_losses.raise_to([], losses.partitions);
+        metrics.user_store_restored.raise_to([], losses.restored);
     }
 }

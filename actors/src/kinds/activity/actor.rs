@@ -14,13 +14,14 @@ use crate::ports::observer::Consumed;
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::work::Work;
 
-/// How often users who are quiet are looked for, in one of 64 parts of the shard.
+/// How often users who are quiet are looked for, in one of the shard's parts, and whether the store still has what was written.
 const SWEEP: Duration = Duration::from_secs(5);
 
 impl ActivityActor {
     fn begin(&mut self, work: Work<UserEvent>, scope: &mut Scope<'_, Self>) {
         let epoch = work.flight().epoch;
-        if self.owned.is_some_and(|owned| owned.epoch == epoch) {
+        let owned = self.owned.as_ref();
+        if owned.is_some_and(|owned| owned.flight.epoch == epoch) {
             return self.load(work, scope);
         }
         self.give_up();
@@ -38,17 +39,17 @@ impl ActivityActor {
                 return Ok(());
             };
             (worker.shard.origins, worker.shard.tally) = (origins, tally);
-            worker.owned = Some(owned);
             if worker.number == 0 {
                 worker.users.model.lead(owned.token);
             }
+            worker.owned = Some(owned);
             worker.load(work, scope);
             Ok(())
         });
     }
 
     /// Forgets what another owner may change from now on.
-    fn give_up(&mut self) {
+    pub(super) fn give_up(&mut self) {
         self.owned = None;
         self.shard = Shard::new(self.users.shard, (self.users.fresh_token)());
         if self.number == 0 {
@@ -118,6 +119,10 @@ impl ActivityActor {
                 return Ok(());
             }
             let topic = work.flight().topic.name;
+            let last = settled.last().map(|offset| worker.position(*offset));
+            if let Some(owned) = &mut worker.owned {
+                owned.kept_to = last.or(owned.kept_to);
+            }
             let settled = work.settle(&settled);
             observer.consumed(topic, Consumed::Settled, settled);
             Ok(())
@@ -127,9 +132,10 @@ impl ActivityActor {
 
 impl Worker for ActivityActor {
     fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
-        scope.run_interval(SWEEP, |worker, _| {
+        scope.run_interval(SWEEP, |worker, scope| {
             let now = worker.means.clock.now();
             worker.shard.sweep(now);
+            worker.look_at_store(scope);
             Ok(())
         });
         Ok(())

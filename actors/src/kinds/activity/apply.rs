@@ -10,7 +10,7 @@ use homeostat_logic::recommend::ModelRecord;
 use homeostat_logic::topic::{MODEL, ORIGIN_HEADER, PUSH_RECOMMENDATIONS, USERS};
 
 use super::refresh::UPDATED;
-use super::state::{ActivityActor, Owned};
+use super::state::ActivityActor;
 use super::write::{Outgoing, origins_change};
 use crate::kinds::gather::record_of;
 use crate::ports::log::{Header, NewRecord};
@@ -144,11 +144,12 @@ impl ActivityActor {
         unreadable: &BTreeMap<String, String>,
         mut became: impl FnMut(i64, Result<Option<(&UserEvent, Changed)>, String>),
     ) -> Option<NewRecord> {
-        let owned = self.owned?;
+        let owned = self.owned.as_ref()?;
+        let (token, counted_to) = (owned.token, owned.counted_to);
         let (model, catalog) = (self.users.model.clone(), self.users.catalog.clone());
         let (mut shared, catalog) = (model.write(), catalog.read());
         let now = self.means.clock.now();
-        let (mut from, mut to) = (None, owned.counted_to);
+        let (mut from, mut to) = (None, counted_to);
         // What a batch that failed left is not this one's.
         drop(shared.model_mut().take_delta());
         for index in 0..work.len() {
@@ -162,7 +163,7 @@ impl ActivityActor {
             }
             let position = self.position(offset);
             // What counts already is learned again for the users, and not for the items.
-            if position > owned.counted_to {
+            if position > counted_to {
                 if from.is_none() {
                     drop(shared.model_mut().take_delta());
                 }
@@ -182,15 +183,14 @@ impl ActivityActor {
         let delta = shared.model_mut().take_delta()?;
         let record = ModelRecord::Delta {
             shard: self.shard_number(),
-            token: owned.token,
+            token,
             from: from?,
             to,
             delta,
         };
-        self.owned = Some(Owned {
-            counted_to: to,
-            ..owned
-        });
+        if let Some(owned) = &mut self.owned {
+            owned.counted_to = to;
+        }
         Some(NewRecord {
             topic: MODEL.to_owned(),
             partition: Some(0),
@@ -201,38 +201,15 @@ impl ActivityActor {
 
     /// The record of what was counted up to a position, if anything.
     fn counts(&mut self, to: i64) -> Option<NewRecord> {
-        let (shard, token) = (self.shard_number(), self.owned?.token);
+        let (shard, token) = (self.shard_number(), self.owned.as_ref()?.token);
         let delta = self.shard.tally.take(shard, token, to)?;
         StatisticsRecord::Counts(Box::new(delta)).to_record().ok()
     }
 
     /// What the store gets of the users.
     fn collect_users(&self, collected: &Collected, outgoing: &mut Outgoing) {
-        let shared = self.users.model.read();
+        self.put_users(collected.touched.iter(), &mut outgoing.users);
         let users = &mut outgoing.users;
-        for user in &collected.touched {
-            let Some((profile, stream)) = self.shard.stored(user, shared.model()) else {
-                continue;
-            };
-            let put = |entry, position, value| Change::Put {
-                key: Key::new(entry, user.clone()),
-                position,
-                value,
-            };
-            let (streamed_to, is_empty) = (stream.position, stream.activities.is_empty());
-            match (profile.to_json(), stream.to_json(VALUE_BYTES_MAX)) {
-                (Ok(value), Ok(activities)) => {
-                    // The profile comes last: a stream that is missing beside it is over.
-                    if !is_empty {
-                        users.push(put(Entry::Stream, streamed_to, activities));
-                    }
-                    users.push(put(Entry::Profile, profile.position, value));
-                }
-                (Err(error), _) | (_, Err(error)) => {
-                    tracing::error!(%error, "a user's state is no JSON");
-                }
-            }
-        }
         let remove = |entry, user: &String| Change::Remove {
             key: Key::new(entry, user.clone()),
         };
@@ -248,6 +225,39 @@ impl ActivityActor {
                 .iter()
                 .map(|user| remove(Entry::Stream, user)),
         );
+    }
+
+    /// Streams and profiles of these users, as far as they are in memory.
+    pub(super) fn put_users<'a>(
+        &self,
+        names: impl Iterator<Item = &'a String>,
+        into: &mut Vec<Change>,
+    ) {
+        let shared = self.users.model.read();
+        for user in names {
+            let Some((profile, stream)) = self.shard.stored(user, shared.model()) else {
+                continue;
+            };
+            let put = |entry, position, value| Change::Put {
+                key: Key::new(entry, user.clone()),
+                position,
+                value,
+            };
+            let (streamed_to, is_empty) = (stream.position, stream.activities.is_empty());
+            let profiled_to = profile.position;
+            match (profile.to_json(VALUE_BYTES_MAX), stream.to_json(VALUE_BYTES_MAX)) {
+                (Ok(value), Ok(activities)) => {
+                    // The profile comes last: a stream that is missing beside it is over.
+                    if !is_empty {
+                        into.push(put(Entry::Stream, streamed_to, activities));
+                    }
+                    into.push(put(Entry::Profile, profiled_to, value));
+                }
+                (Err(error), _) | (_, Err(error)) => {
+                    tracing::error!(%error, "a user's state is no JSON");
+                }
+            }
+        }
     }
 
     /// The events by which similar users hear of a choice.

@@ -21,7 +21,11 @@ static WAITING: Throttle = Throttle::new();
 
 /// Users as the store has them.
 #[derive(Default)]
-pub(super) struct Loaded(Vec<(String, Option<Stored>, Option<Stored>)>);
+pub(super) struct Loaded {
+    users: Vec<(String, Option<Stored>, Option<Stored>)>,
+    /// Those that the store refuses to read, with the reason.
+    refused: BTreeMap<String, String>,
+}
 
 /// Reads streams and profiles of these users. `None`: the partition went away before.
 pub(super) async fn load(
@@ -29,6 +33,29 @@ pub(super) async fn load(
     users: Vec<String>,
     flight: Arc<Flight>,
 ) -> Option<Loaded> {
+    let mut loaded = Loaded::default();
+    match read(&*store, &users, &flight).await? {
+        Ok(found) => loaded.users = found,
+        // It does not say which of them it means.
+        Err(_) => {
+            for user in users {
+                match read(&*store, std::slice::from_ref(&user), &flight).await? {
+                    Ok(found) => loaded.users.extend(found),
+                    Err(why) => drop(loaded.refused.insert(user, why)),
+                }
+            }
+        }
+    }
+    Some(loaded)
+}
+
+type Found = Vec<(String, Option<Stored>, Option<Stored>)>;
+
+async fn read(
+    store: &dyn UserStore,
+    users: &[String],
+    flight: &Flight,
+) -> Option<Result<Found, String>> {
     let keys = users.iter().flat_map(|user| {
         [
             Key::new(Entry::Stream, user.clone()),
@@ -36,37 +63,53 @@ pub(super) async fn load(
         ]
     });
     let keys: Vec<Key> = keys.collect();
-    let read = || store.read(keys.clone());
-    let mut found = until_answered(read, &flight).await?.into_iter();
-    let loaded = users.into_iter().map(|user| {
-        let (stream, profile) = (found.next().flatten(), found.next().flatten());
-        (user, stream, profile)
-    });
-    Some(Loaded(loaded.collect()))
+    let found = until_answered(|| store.read(keys.clone()), flight).await?;
+    Some(found.map(|found| {
+        let mut found = found.into_iter();
+        let loaded = users.iter().map(|user| {
+            let (stream, profile) = (found.next().flatten(), found.next().flatten());
+            (user.clone(), stream, profile)
+        });
+        loaded.collect()
+    }))
 }
 
-/// Asks the store until it answers, or refuses, which it never does for what is asked here. `None`: the partition went away before.
+/// Asks the store until it answers or refuses, which it would do each time. `None`: the partition went away before.
 pub(super) async fn until_answered<T>(
     ask: impl Fn() -> StoreFuture<T>,
     flight: &Flight,
-) -> Option<T> {
+) -> Option<Result<T, String>> {
     let mut pause = RETRY_FIRST;
     while !flight.ended() {
-        match ask().await {
-            Ok(answer) => return Some(answer),
-            Err(error @ (StoreError::Unavailable(_) | StoreError::Refused(_))) => {
-                let reason = error.to_string();
-                if let Some(more) = WAITING.pass() {
-                    let partition = &flight.partition;
-                    tracing::warn!(%partition, reason, more, "the events of users wait for the store");
-                }
-                flight.held_up(reason);
-            }
-        }
+        let error = match ask().await {
+            Ok(answer) => return Some(Ok(answer)),
+            Err(error @ StoreError::Refused(_)) => return Some(Err(error.to_string())),
+            Err(error @ StoreError::Unavailable(_)) => error,
+        };
+        waits(error.to_string(), flight);
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(RETRY_MAX);
     }
     None
+}
+
+/// As [`until_answered`], for what the partition cannot do without: a refusal holds it until a person has mended the store.
+pub(super) async fn until_done<T>(ask: impl Fn() -> StoreFuture<T>, flight: &Flight) -> Option<T> {
+    loop {
+        match until_answered(&ask, flight).await? {
+            Ok(answer) => return Some(answer),
+            Err(why) => waits(why, flight),
+        }
+        tokio::time::sleep(RETRY_MAX).await;
+    }
+}
+
+fn waits(reason: String, flight: &Flight) {
+    if let Some(more) = WAITING.pass() {
+        let partition = &flight.partition;
+        tracing::warn!(%partition, reason, more, "the events of users wait for the store");
+    }
+    flight.held_up(reason);
 }
 
 impl ActivityActor {
@@ -88,9 +131,9 @@ impl ActivityActor {
         work: &Work<UserEvent>,
     ) -> BTreeMap<String, String> {
         let now = work.batch().get(0).map_or(0, |record| record.timestamp);
-        let mut unreadable = BTreeMap::new();
+        let mut unreadable = loaded.refused;
         let mut shared = self.users.model.write();
-        for (user, stream, profile) in loaded.0 {
+        for (user, stream, profile) in loaded.users {
             let text = |stored: &Option<Stored>| stored.as_ref().map(|stored| stored.value.clone());
             let (stream, profile) = (text(&stream), text(&profile));
             let put = StoredUser::read(stream.as_deref(), profile.as_deref())

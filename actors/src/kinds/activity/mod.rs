@@ -15,7 +15,9 @@
 mod actor;
 mod apply;
 mod load;
+mod losses;
 mod refresh;
+mod restore;
 mod state;
 mod takeover;
 mod write;
@@ -37,7 +39,8 @@ use crate::serving::Servings;
 use crate::supervision::{Recipient, StartError};
 use crate::work::Work;
 
-use state::ActivityActor;
+pub use self::losses::{Losses, StoreLosses};
+use self::state::ActivityActor;
 
 /// Bits of a position that are the offset; those above are the generation of the topic.
 pub const GENERATION_BITS: u32 = 44;
@@ -68,6 +71,8 @@ pub struct UserMeans {
     pub fresh_token: fn() -> u64,
     /// An id for an event.
     pub fresh_event_id: fn() -> String,
+    /// How often the store lost what was written.
+    pub losses: Arc<StoreLosses>,
     /// Added to the offsets of `homeostat.users`, so that positions grow when that topic is created again.
     pub generation: u32,
 }

@@ -1,11 +1,13 @@
 //! What the actor of one partition holds.
 
+use std::sync::Arc;
+
 use homeostat_logic::activity::Shard;
 use homeostat_logic::recommend::Scratch;
 
 use super::{GENERATION_BITS, UserMeans};
+use crate::flight::Flight;
 use crate::kinds::Means;
-use crate::ports::log::Epoch;
 
 /// The actor.
 pub(super) struct ActivityActor {
@@ -20,13 +22,15 @@ pub(super) struct ActivityActor {
 }
 
 /// The partition is this actor's.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Owned {
-    pub(super) epoch: Epoch,
+    pub(super) flight: Arc<Flight>,
     /// Of the claim.
     pub(super) token: u64,
     /// Position of the last event whose delta counts.
     pub(super) counted_to: i64,
+    /// Position of the last event that is settled, as the store has it; `None`: of none.
+    pub(super) kept_to: Option<i64>,
 }
 
 impl ActivityActor {

@@ -8,9 +8,9 @@ use homeostat_logic::recommend::ModelRecord;
 use homeostat_logic::topic::MODEL;
 
 use super::UserMeans;
-use super::load::until_answered;
+use super::load::until_done;
 use super::state::Owned;
-use super::write::origins_key;
+use super::write::{mark_change, mark_key, origins_key};
 use crate::flight::Flight;
 use crate::ports::log::{EventLog, NewRecord};
 use crate::throttle::Throttle;
@@ -78,7 +78,18 @@ pub(super) async fn take_over(
         &statistics.settings,
         Arc::clone(&statistics.experiments),
     );
-    let origins = origins(&users, shard, &flight).await?;
+    let kept = kept(&users, shard, &flight).await?;
+    if kept.is_nothing && counted_to >= 0 {
+        tracing::error!(
+            shard,
+            counted_to,
+            "the user store has nothing of the users of this partition, although events were counted: it was emptied or replaced. They begin again with nothing; docs/store.md says how to read their events again"
+        );
+        users.losses.noted(0);
+        if shard == 0 {
+            users.model.lost_snapshot();
+        }
+    }
     tracing::info!(
         shard,
         counted_to,
@@ -86,11 +97,12 @@ pub(super) async fn take_over(
     );
     Some(Taken {
         owned: Owned {
-            epoch: flight.epoch,
+            flight,
             token,
             counted_to,
+            kept_to: kept.to,
         },
-        origins,
+        origins: kept.origins,
         tally,
     })
 }
@@ -113,22 +125,44 @@ async fn claimed(log: &dyn EventLog, record: NewRecord, flight: &Flight) -> Opti
     None
 }
 
-/// Which records came already, as the last owner wrote it.
-async fn origins(users: &UserMeans, shard: u32, flight: &Flight) -> Option<Origins> {
-    let read = || users.store.read(vec![origins_key(shard)]);
-    let found = until_answered(read, flight).await?.pop().flatten();
+/// What the store has of a shard as a whole.
+struct Kept {
+    /// Which records came already.
+    origins: Origins,
+    /// Position of the last event in it; `None`: of none.
+    to: Option<i64>,
+    /// Neither that nor the mark that every owner sets.
+    is_nothing: bool,
+}
+
+/// What the last owner wrote; sets the mark by which a loss is noticed.
+async fn kept(users: &UserMeans, shard: u32, flight: &Flight) -> Option<Kept> {
+    let read = || users.store.read(vec![origins_key(shard), mark_key(shard)]);
+    let mut found = until_done(read, flight).await?.into_iter();
+    let (found, mark) = (found.next().flatten(), found.next().flatten());
+    let set = || users.store.change(vec![mark_change(shard)]);
+    until_done(set, flight).await?;
     let Some(found) = found else {
-        return Some(Origins::default());
+        return Some(Kept {
+            origins: Origins::default(),
+            to: None,
+            is_nothing: mark.is_none(),
+        });
     };
     let json = serde_json::from_str::<serde_json::Value>(&found.value).ok();
     let origins = json
         .as_ref()
         .and_then(|json| Origins::from_json(json.get("origins")?));
-    if origins.is_none() {
+    let Some(origins) = origins else {
         let key = origins_key(shard);
         tracing::error!(%key, "the store holds something else than was written there; remove it to go on, and events that were read again after a crash may then count twice");
         flight.held_up(format!("{key} in the user store cannot be read"));
         tokio::time::sleep(RETRY).await;
-    }
-    origins
+        return None;
+    };
+    Some(Kept {
+        origins,
+        to: Some(found.position),
+        is_nothing: false,
+    })
 }

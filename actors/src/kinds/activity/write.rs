@@ -5,7 +5,7 @@ use std::sync::Arc;
 use homeostat_logic::activity::{List, Origins};
 use serde_json::json;
 
-use super::load::until_answered;
+use super::load::{until_answered, until_done};
 use crate::append::append_until_durable;
 use crate::fail_point::{self, Point};
 use crate::flight::Flight;
@@ -16,6 +16,7 @@ use crate::ports::user_store::{Change, Entry, Key, UserStore};
 use crate::throttle::Throttle;
 
 static NOT_PUBLISHED: Throttle = Throttle::new();
+static REFUSED: Throttle = Throttle::new();
 
 /// What a batch changes.
 #[derive(Default)]
@@ -65,18 +66,41 @@ pub(super) async fn write(writer: Writer, outgoing: Outgoing) -> bool {
         tracing::error!(%error, "what was learned from a batch of events is not shared");
     }
     fail_point::pass(Point::AfterLearned);
-    let is_written = async |changes: Vec<Change>| {
-        if changes.is_empty() {
-            return true;
-        }
-        let change = || store.change(changes.clone());
-        until_answered(change, &flight).await.is_some()
-    };
-    if flight.ended() || !is_written(outgoing.users).await {
+    if flight.ended() || !put_users(&*store, outgoing.users, &flight).await {
         return false;
     }
     fail_point::pass(Point::AfterUsers);
-    is_written(outgoing.origins.into_iter().collect()).await
+    match outgoing.origins {
+        Some(origins) => put_origins(&*store, origins, &flight).await,
+        None => true,
+    }
+}
+
+/// Writes users. A change that the store refuses is given up, and the others are made: one user's key that is none of ours must
+/// not hold up the partition. The message names the key. `false`: the partition went away before.
+pub(super) async fn put_users(
+    store: &dyn UserStore,
+    changes: Vec<Change>,
+    flight: &Flight,
+) -> bool {
+    if changes.is_empty() {
+        return true;
+    }
+    let written = until_answered(|| store.change(changes.clone()), flight).await;
+    if let Some(Err(why)) = &written
+        && let Some(more) = REFUSED.pass()
+    {
+        let partition = &flight.partition;
+        tracing::error!(%partition, why, more, "what a user did is not kept");
+    }
+    written.is_some()
+}
+
+/// Writes which records came already. Without it events could count twice after a crash, so that a refusal holds the partition.
+/// `false`: the partition went away before.
+pub(super) async fn put_origins(store: &dyn UserStore, origins: Change, flight: &Flight) -> bool {
+    let change = || store.change(vec![origins.clone()]);
+    until_done(change, flight).await.is_some()
 }
 
 async fn publish(log: &dyn EventLog, records: Vec<NewRecord>) {
@@ -98,7 +122,22 @@ pub(super) fn origins_key(shard: u32) -> Key {
     Key::new(Entry::Shard, shard.to_string())
 }
 
+/// The mark by which it is noticed that the store has lost what was written: it is there from when a shard is taken over, and
+/// nothing removes it.
+pub(super) fn mark_key(shard: u32) -> Key {
+    Key::new(Entry::Shard, format!("mark-{shard}"))
+}
+
 /// What is kept there.
+pub(super) fn mark_change(shard: u32) -> Change {
+    Change::Put {
+        key: mark_key(shard),
+        position: 0,
+        value: r#"{"position":0}"#.to_owned(),
+    }
+}
+
+/// What is kept of the records that came already.
 pub(super) fn origins_change(shard: u32, position: i64, origins: &Origins) -> Change {
     let value = json!({ "origins": origins.to_json() });
     // The position comes first, which a map would not keep.
