@@ -19,6 +19,7 @@ mod executor_context;
 pub mod fail_point;
 pub mod feed;
 pub mod flight;
+mod generations;
 pub mod in_force;
 mod inquiry;
 pub mod keeper;

@@ -4,7 +4,9 @@
 //! Items change by the records of that topic alone, in their order; users are put in by the shards of this instance. From time to
 //! time the instance that owns the first shard keeps a snapshot in the store, and removes the records before it.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+mod now;
+
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,15 +14,14 @@ use homeostat_logic::experiments::{Degraded, verdict};
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::recommend::{ModelRecord, Outcome, RecommendSettings, SharedModel};
 use homeostat_logic::topic::MODEL;
-use parking_lot::{RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::sync::watch;
 
+pub use self::now::ModelNow;
 use crate::batch::Batch;
 use crate::ports::clock::Clock;
 use crate::ports::log::{EventLog, NewRecord, Tail, TopicPartition, Watermarks};
 use crate::ports::user_store::UserStore;
 use crate::sink::{BatchSink, Gauge, Outlet};
-use crate::statistics::{Statistics, StatisticsRecord};
+use crate::statistics::StatisticsRecord;
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
 
@@ -39,108 +40,6 @@ const SNAPSHOT_PAUSE_MS: Millis = 60_000;
 
 static UNREADABLE: Throttle = Throttle::new();
 static WAITING: Throttle = Throttle::new();
-
-/// The model as this instance has it.
-pub struct ModelNow {
-    shared: RwLock<SharedModel>,
-    /// Offset behind the last record applied.
-    next: watch::Sender<i64>,
-    live: AtomicBool,
-    /// Token of this instance's claim of the first shard; 0: it has none.
-    leads_with: AtomicU64,
-    unreadable: AtomicU64,
-    snapshot_at: AtomicI64,
-    /// The store has no snapshot any more.
-    snapshot_lost: AtomicBool,
-    /// What was shown and clicked.
-    pub statistics: Statistics,
-}
-
-impl ModelNow {
-    /// An empty one.
-    ///
-    /// # Errors
-    /// A setting is outside its range.
-    pub fn new(
-        settings: RecommendSettings,
-        seed: u64,
-        statistics: Statistics,
-    ) -> Result<Self, homeostat_logic::recommend::SettingsError> {
-        Ok(Self {
-            shared: RwLock::new(SharedModel::new(settings, seed)?),
-            next: watch::Sender::new(0),
-            live: AtomicBool::new(false),
-            leads_with: AtomicU64::new(0),
-            unreadable: AtomicU64::new(0),
-            snapshot_at: AtomicI64::new(-1),
-            snapshot_lost: AtomicBool::new(false),
-            statistics,
-        })
-    }
-
-    /// For questions.
-    pub fn read(&self) -> RwLockReadGuard<'_, SharedModel> {
-        self.shared.read()
-    }
-
-    /// To learn apart, and to put users in.
-    pub fn write(&self) -> RwLockWriteGuard<'_, SharedModel> {
-        self.shared.write()
-    }
-
-    /// Whether everything was applied that the topic held when it was opened.
-    pub fn is_live(&self) -> bool {
-        self.live.load(Ordering::Relaxed)
-    }
-
-    /// Resolves when the record at this offset was applied.
-    pub async fn applied(&self, offset: i64) {
-        let mut next = self.next.subscribe();
-        // The sender lives as long as this.
-        next.wait_for(|next| *next > offset)
-            .await
-            .map(drop)
-            .unwrap_or_default();
-    }
-
-    /// Resolves when everything was applied that the topic held when it was opened.
-    pub async fn caught_up(&self) {
-        let mut next = self.next.subscribe();
-        next.wait_for(|_| self.is_live())
-            .await
-            .map(drop)
-            .unwrap_or_default();
-    }
-
-    /// Offset behind the last record applied.
-    pub fn next(&self) -> i64 {
-        *self.next.borrow()
-    }
-
-    /// Records that could not be read.
-    pub fn unreadable(&self) -> u64 {
-        self.unreadable.load(Ordering::Relaxed)
-    }
-
-    /// The store has no snapshot any more: one is due at once, for the records before it are removed.
-    pub(crate) fn lost_snapshot(&self) {
-        self.snapshot_lost.store(true, Ordering::Relaxed);
-    }
-
-    /// This instance owns the first shard by this claim, and keeps snapshots; 0: it does not any more.
-    pub(crate) fn lead(&self, token: u64) {
-        self.leads_with.store(token, Ordering::Relaxed);
-    }
-
-    pub(crate) fn leads(&self) -> bool {
-        let token = self.leads_with.load(Ordering::Relaxed);
-        let shared = self.read();
-        token != 0
-            && shared
-                .progress(0)
-                .is_some_and(|progress| progress.token == token)
-    }
-}
 
 /// What the actor works with.
 #[derive(Clone)]
@@ -168,6 +67,8 @@ pub struct Model {
     /// Offset of the last snapshot, and when it was kept.
     kept: (i64, Millis),
     keeping: Arc<AtomicBool>,
+    /// It is being asked whether the topic was created again.
+    looks_back: bool,
 }
 
 /// Snapshots as the store has them.
@@ -206,6 +107,7 @@ impl Model {
             live_from: 0,
             kept: (0, now),
             keeping: Arc::default(),
+            looks_back: false,
         }
     }
 
@@ -303,6 +205,16 @@ impl Model {
                 "records of {MODEL} are gone that no snapshot holds: items are learned again from here on"
             );
         }
+        self.tail_from(from, extent, scope)
+    }
+
+    /// Reads the topic from this offset on.
+    fn tail_from(
+        &mut self,
+        from: i64,
+        extent: Watermarks,
+        scope: &mut Scope<'_, Self>,
+    ) -> Result<(), Failure> {
         self.live_from = extent.high;
         self.pass(from);
         let outlet: Outlet<Learned> = Arc::new(OnceLock::from(scope.address().recipient()));
@@ -313,6 +225,34 @@ impl Model {
         };
         self.tail = Some(self.context.log.tail(partition, from, Box::new(sink))?);
         Ok(())
+    }
+
+    /// Records come that were applied, or the topic was deleted and created again: then it ends before what was applied. All
+    /// instances see that, and go on with what they have learned.
+    fn look_back(&mut self, scope: &mut Scope<'_, Self>) {
+        if std::mem::replace(&mut self.looks_back, true) {
+            return;
+        }
+        let asked = self.context.log.describe_topics(vec![MODEL.to_owned()]);
+        scope.hold(asked, |worker, topics, scope| {
+            worker.looks_back = false;
+            let extent = topics.ok().and_then(|topics| topics.first()?.partitions.first().copied());
+            let next = worker.context.model.next();
+            let Some(extent) = extent.filter(|extent| extent.high < next) else {
+                return Ok(());
+            };
+            tracing::warn!(
+                next,
+                end = extent.high,
+                "{MODEL} was deleted and created again: what was learned stays, and the topic is read from its beginning"
+            );
+            worker.tail = None;
+            worker.context.model.write().begin_again();
+            worker.context.model.next.send_replace(0);
+            worker.kept.0 = 0;
+            worker.context.model.lost_snapshot();
+            worker.tail_from(extent.low, extent, scope)
+        });
     }
 
     /// Everything before `next` was applied.
@@ -496,7 +436,15 @@ impl Worker for Model {
 impl Handle<Learned> for Model {
     type Reply = ();
 
-    fn handle(&mut self, Learned(batch): Learned, _: &mut Scope<'_, Self>) -> Result<(), Failure> {
+    fn handle(
+        &mut self,
+        Learned(batch): Learned,
+        scope: &mut Scope<'_, Self>,
+    ) -> Result<(), Failure> {
+        let next = self.context.model.next();
+        if batch.iter().next().is_some_and(|first| first.offset < next) {
+            self.look_back(scope);
+        }
         self.apply(&batch);
         if let Some(next) = batch.next() {
             self.pass(next.max(self.context.model.next()));

@@ -184,6 +184,12 @@ pub trait Wiring {
     /// Faults of the configuration.
     fn user_secret(&self, files: &[PathBuf]) -> Result<Option<Secret>, Vec<String>>;
 
+    /// Writes the embedded user store again, see [`crate::store::rewrite`]; how many profiles it has.
+    ///
+    /// # Errors
+    /// It is in use or cannot be written; or users are in a Redis.
+    fn rewrite_users(&self, files: &[PathBuf]) -> Result<u64, OpenError>;
+
     /// Every fault and warning of the configuration.
     fn check(&self, files: &[PathBuf]) -> Checked;
 

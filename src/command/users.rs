@@ -1,5 +1,5 @@
 //! `homeostat users token`: what a user shows to read what is his, to try it by hand. A product signs its own
-//! (docs/push.md).
+//! (docs/push.md). `homeostat users rewrite`: the embedded store without what was removed from it.
 
 use std::path::PathBuf;
 
@@ -23,6 +23,14 @@ The token is signed with the secret that recommendations.push_secret refers to, 
 every service with that secret, until its time is over. It opens what is the user's
 to anyone who has it.";
 
+const REWRITE_EXAMPLES: &str = "\
+Examples:
+  homeostat users rewrite --config prod.toml
+
+Stop the service before. The store of data_dir is copied and replaced, for which the disk needs room for
+both. Users in a Redis need none of this.
+Exit codes: 0 done, 2 the configuration has faults or users are in a Redis, 3 the store is in use or damaged.";
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(subcommand)]
@@ -41,6 +49,9 @@ enum What {
         #[arg(long, value_name = "TIME", default_value = "1h", value_parser = life)]
         valid: Millis,
     },
+    /// Write the embedded store of users again, so that nothing of erased users is left in its files.
+    #[command(after_help = REWRITE_EXAMPLES)]
+    Rewrite,
 }
 
 pub(super) fn users(
@@ -48,7 +59,15 @@ pub(super) fn users(
     wiring: &dyn Wiring,
     files: &[PathBuf],
 ) -> Result<(), Failure> {
-    let What::Token { user, valid } = &arguments.what;
+    let (user, valid) = match &arguments.what {
+        What::Token { user, valid } => (user, valid),
+        What::Rewrite => {
+            let profiles = wiring.rewrite_users(files)?;
+            return print(&format!(
+                "the user store was written again: {profiles} profiles, those of erased users without content\n"
+            ));
+        }
+    };
     let secret = wiring.user_secret(files);
     let secret = secret.map_err(|faults| Failure::Usage(faults.join("\n")))?;
     let secret = secret.ok_or_else(|| {

@@ -24,6 +24,7 @@ use crate::connectors::{self, Examined};
 use crate::log::embedded;
 use crate::log::kafka::KafkaLog;
 use crate::secrets::Secret;
+use crate::store;
 
 /// Exit code of usage and configuration errors.
 const USAGE: u8 = 2;
@@ -66,6 +67,23 @@ impl Wiring for Service {
 
     fn user_secret(&self, files: &[PathBuf]) -> Result<Option<Secret>, Vec<String>> {
         configured(files).map(|configuration| configuration.settings.user_secret.current())
+    }
+
+    fn rewrite_users(&self, files: &[PathBuf]) -> Result<u64, OpenError> {
+        let configuration = configured(files).map_err(OpenError::Configuration)?;
+        let settings = &configuration.settings;
+        if settings.user_store.redis.is_some() {
+            let problem = "users are in a Redis (store.redis_url), which keeps no old values; to leave none in its append-only file, run BGREWRITEAOF there";
+            return Err(OpenError::Configuration(vec![problem.to_owned()]));
+        }
+        match store::rewrite(&settings.data_dir) {
+            Ok(rewritten) => Ok(rewritten.profiles),
+            Err(error @ store::embedded::OpenError::InUse { .. }) => Err(OpenError::InUse {
+                problem: error.to_string(),
+                url: format!("http://{}", settings.http.listen),
+            }),
+            Err(error) => Err(OpenError::Unusable(error.to_string())),
+        }
     }
 
     fn check(&self, files: &[PathBuf]) -> Checked {

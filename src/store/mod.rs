@@ -27,6 +27,15 @@ pub enum OpenError {
     Thread(std::io::Error),
 }
 
+/// Writes the embedded store of a `data_dir` again, so that nothing that was removed is left in its files. No process may have it
+/// open. Blocking.
+///
+/// # Errors
+/// See [`embedded::OpenError`].
+pub fn rewrite(data_dir: &Path) -> Result<embedded::Rewritten, embedded::OpenError> {
+    embedded::rewrite(&data_dir.join(FOLDER))
+}
+
 /// Opens the user store of a configuration (`Settings::user_store`, `Settings::data_dir`). The embedded one is read here, which
 /// blocks. Redis is connected to in the background: while it is away, calls answer `Unavailable`.
 ///

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use homeostat_actors::kinds::gather::record_of;
-use homeostat_actors::ports::user_store::{Entry, Key};
+use homeostat_actors::ports::user_store::{Entry, Key, Stored};
 use homeostat_logic::activity::stored::StoredProfile;
 use homeostat_logic::activity::{Did, UserEvent};
 
@@ -28,6 +28,8 @@ pub struct Erasing {
     pub partition: i32,
     /// Offset in it.
     pub offset: i64,
+    /// Position of the user's profile before the order; -1 without one.
+    before: i64,
 }
 
 impl Users {
@@ -36,6 +38,9 @@ impl Users {
     /// # Errors
     /// The log does not take the order now.
     pub async fn order_erasure(&self, user: &str) -> Result<Erasing, UserError> {
+        let key = Key::new(Entry::Profile, user);
+        let before = self.store.read(vec![key]).await?.pop().flatten();
+        let before = before.map_or(Stored::WITHOUT, |profile| profile.position);
         let event = UserEvent {
             user: user.to_owned(),
             at: self.clock.now(),
@@ -48,6 +53,7 @@ impl Users {
             Some(Ok(appended)) => Ok(Erasing {
                 partition: appended.partition,
                 offset: appended.offset,
+                before,
             }),
             Some(Err(error)) => Err(UserError::Unavailable(error.to_string())),
             None => Err(UserError::Unavailable(
@@ -72,7 +78,12 @@ impl Users {
             let found = self.store.read(vec![key]).await?.pop().flatten();
             let profile = found.map(|found| serde_json::from_str::<StoredProfile>(&found.value));
             let profile = profile.transpose()?;
-            if profile.is_some_and(|profile| offset_of(profile.position) >= erasing.offset) {
+            // Offsets alone say nothing: they begin again in another generation of the topic.
+            let is_done = profile.is_some_and(|profile| {
+                profile.position > erasing.before
+                    && (profile.erased || offset_of(profile.position) >= erasing.offset)
+            });
+            if is_done {
                 return Ok(Erased::Done);
             }
             if tokio::time::Instant::now() >= end {

@@ -13,13 +13,13 @@ use crate::support::wait_until;
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
 /// A client that reads a user's stream.
-struct Client {
+pub(crate) struct Client {
     socket: TcpStream,
     text: String,
 }
 
 impl Client {
-    fn open(service: &Service, user: &str, headers: &[&str]) -> Self {
+    pub(crate) fn open(service: &Service, user: &str, headers: &[&str]) -> Self {
         let address = service.url.strip_prefix("http://").unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -37,7 +37,7 @@ impl Client {
 
     /// Reads until this has come, or to the end; what came.
     #[track_caller]
-    fn until(&mut self, wanted: Option<&str>) -> &str {
+    pub(crate) fn until(&mut self, wanted: Option<&str>) -> &str {
         let mut buffer = [0; 4_096];
         while wanted.is_none_or(|wanted| !self.text.contains(wanted)) {
             match self.socket.read(&mut buffer).unwrap() {

@@ -10,7 +10,7 @@ use crate::support::service::{Launch, Service};
 use crate::support::{wait_for, wait_until};
 
 const INTERACTIONS: &str = "business.user.interaction";
-const USERS: u64 = 6;
+pub(crate) const USERS: u64 = 6;
 /// So light that no preference reaches its bound, which would hide what counts twice.
 const KINDS: [&str; 5] = ["view", "scroll", "view", "zoom", "search"];
 
@@ -32,7 +32,7 @@ fn interaction(number: u64) -> Value {
     })
 }
 
-fn catalog(launch: Launch) -> Launch {
+pub(crate) fn catalog(launch: Launch) -> Launch {
     let path = launch.folder().join("items.csv");
     let rows = (0..40).map(|item| format!("{item},Item {item},g{}|g{}\n", item % 3, item % 7));
     let text: String = std::iter::once("item_id,title,genres\n".to_owned())
@@ -42,22 +42,33 @@ fn catalog(launch: Launch) -> Launch {
     launch.overlay(&format!("[catalog]\nfiles = [\"{}\"]\n", path.display()))
 }
 
-fn publish(service: &Service, numbers: std::ops::Range<u64>) {
+pub(crate) fn publish(service: &Service, numbers: std::ops::Range<u64>) {
     let events: Vec<Value> = numbers.map(interaction).collect();
     service.publish(INTERACTIONS, &Value::from(events));
 }
 
 /// Interactions in all profiles.
-fn applied(service: &Service) -> u64 {
-    let profiles = (0..USERS).filter_map(|user| {
-        let answer = service.try_get(&format!("/api/v1/users/{user}/profile"))?;
-        answer.json()["interactions"].as_u64()
-    });
-    profiles.sum()
+pub(crate) fn applied(service: &Service) -> u64 {
+    (0..USERS).map(|user| interactions(service, user)).sum()
+}
+
+/// Interactions in the profile of a user; 0 if there is none, or no answer.
+pub(crate) fn interactions(service: &Service, user: u64) -> u64 {
+    let answer = service.try_get(&format!("/api/v1/users/{user}/profile"));
+    answer
+        .and_then(|answer| answer.json()["interactions"].as_u64())
+        .unwrap_or(0)
+}
+
+/// Who did the n-th interaction.
+pub(crate) fn user_of(number: u64) -> u64 {
+    let id = &interaction(number)["user_id"];
+    id.as_u64()
+        .unwrap_or_else(|| id.as_str().unwrap().parse().unwrap())
 }
 
 /// What each user did, in the order in which it counts, and prefers.
-fn users(service: &Service) -> BTreeMap<u64, (Vec<u64>, Value)> {
+pub(crate) fn users(service: &Service) -> BTreeMap<u64, (Vec<u64>, Value)> {
     let user = |user| {
         let get = |part| service.get(&format!("/api/v1/users/{user}/{part}")).json();
         let stream = get("activity");
@@ -72,7 +83,7 @@ fn users(service: &Service) -> BTreeMap<u64, (Vec<u64>, Value)> {
 }
 
 /// Each interaction once: streams hold the latest hundred of each user, whatever partition they came over.
-fn each_once(streams: &BTreeMap<u64, (Vec<u64>, Value)>, count: u64) {
+pub(crate) fn each_once(streams: &BTreeMap<u64, (Vec<u64>, Value)>, count: u64) {
     for (user, (numbers, _)) in streams {
         let mut sorted = numbers.clone();
         sorted.sort_unstable();
@@ -82,11 +93,7 @@ fn each_once(streams: &BTreeMap<u64, (Vec<u64>, Value)>, count: u64) {
             numbers.len(),
             "user {user} did something twice"
         );
-        let own = (0..count).filter(|number| {
-            let event = interaction(*number);
-            let id = &event["user_id"];
-            id.as_u64() == Some(*user) || id.as_str() == Some(&user.to_string())
-        });
+        let own = (0..count).filter(|number| user_of(*number) == *user);
         let all = own.count();
         assert_eq!(numbers.len(), all.min(100), "user {user}");
     }

@@ -99,6 +99,19 @@ impl Server {
         );
     }
 
+    /// Removes its data while it does not run.
+    #[allow(dead_code, reason = "each test binary uses its part")]
+    pub(crate) fn forget(&self) {
+        for entry in std::fs::read_dir(self.folder.path()).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                std::fs::remove_dir_all(path).unwrap();
+            } else {
+                std::fs::remove_file(path).unwrap();
+            }
+        }
+    }
+
     /// A command by another client; its answer as text.
     pub(crate) fn cli(&self, arguments: &[&str]) -> String {
         cli(self.port, arguments)

@@ -53,6 +53,7 @@ pub fn all_with(sources: &Arc<[Source]>, users: Option<&UserKinds>) -> Vec<Kind>
         kinds.push(Kind::of(gather::Gather {
             left,
             clock: Arc::clone(clock),
+            store: Arc::clone(&means.store),
             generation: means.generation,
             partitions: means.partitions,
         }));

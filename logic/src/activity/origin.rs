@@ -39,6 +39,15 @@ impl Origin {
         }
     }
 
+    /// The same place in another generation of the topic.
+    #[must_use]
+    pub fn in_generation(&self, generation: u32) -> Self {
+        Self {
+            generation,
+            ..self.clone()
+        }
+    }
+
     /// The place without the offset.
     fn place(&self) -> String {
         format!("{}/{}@{}", self.topic, self.partition, self.generation)
@@ -125,6 +134,16 @@ impl Origins {
         seen.set(origin.offset);
         self.places.insert(place, seen);
         true
+    }
+
+    /// The newest record that came of a source partition: the generation of its topic and its offset. `None`: none came.
+    pub fn reached(&self, topic: &str, partition: i32) -> Option<(u32, i64)> {
+        let prefix = format!("{topic}/{partition}@");
+        let places = self.places.range(prefix.clone()..);
+        let places = places.map_while(|(place, seen)| Some((place.strip_prefix(&prefix)?, seen)));
+        let reached =
+            places.filter_map(|(generation, seen)| Some((generation.parse().ok()?, seen.highest)));
+        reached.max()
     }
 
     /// As text, by place.
@@ -279,6 +298,34 @@ mod tests {
             (at(0, i64::MAX), true),
         ] {
             assert_eq!(origins.note(&origin), first, "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_newest_generation_says_how_far_a_partition_was_read() {
+        let mut origins = Origins::default();
+        for (topic, partition, offset, generation) in [
+            ("t", 0, 9, 1),
+            ("t", 0, 7, 1),
+            ("t", 0, 3, 2),
+            ("t", 10, 40, 10),
+            ("t", 1, 50, 9),
+            ("tt", 0, 60, 8),
+        ] {
+            origins.note(&Origin::new(topic, partition, offset, generation));
+        }
+        for (topic, partition, reached) in [
+            ("t", 0, Some((2, 3))),
+            ("t", 1, Some((9, 50))),
+            ("t", 10, Some((10, 40))),
+            ("t", 2, None),
+            ("", 0, None),
+        ] {
+            assert_eq!(
+                origins.reached(topic, partition),
+                reached,
+                "{topic}/{partition}"
+            );
         }
     }
 

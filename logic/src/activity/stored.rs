@@ -126,7 +126,8 @@ impl StoredProfile {
         if self.shown.take().is_some() {
             return true;
         }
-        let mut genres: Vec<(String, f32)> = std::mem::take(&mut self.preferences).into_iter().collect();
+        let mut genres: Vec<(String, f32)> =
+            std::mem::take(&mut self.preferences).into_iter().collect();
         genres.sort_by(|(_, one), (_, other)| other.total_cmp(one));
         let stay = genres.len() / 2;
         let shrinks = stay < genres.len();
@@ -172,7 +173,9 @@ mod tests {
             seen: 2_000,
             unwanted: vec![0, 1_999],
             newest: 1_000,
-            recent: (0..30).map(|recent| (1_970 + recent, 29 - recent, 1.0)).collect(),
+            recent: (0..30)
+                .map(|recent| (1_970 + recent, 29 - recent, 1.0))
+                .collect(),
             boosts: (0..50).map(|boost| (2_000 + boost, 5, 0.5)).collect(),
             items,
         };
@@ -194,11 +197,17 @@ mod tests {
             let weakest = kept.preferences.values().copied().fold(1.0, f32::min);
             // The strongest genres are those that stay.
             assert!(weakest >= 1.0 - (kept.preferences.len() as f32 + 0.5) / 1e4);
-            let mut model = crate::recommend::Model::new(crate::recommend::RecommendSettings::default(), 1).unwrap();
+            let mut model =
+                crate::recommend::Model::new(crate::recommend::RecommendSettings::default(), 1)
+                    .unwrap();
             model.import_user("u", &kept.taste.unwrap()).unwrap();
         }
         // One that fits is as it was.
-        let small = StoredProfile { preferences: BTreeMap::new(), taste: None, ..profile };
+        let small = StoredProfile {
+            preferences: BTreeMap::new(),
+            taste: None,
+            ..profile
+        };
         let text = small.clone().to_json(1 << 20).unwrap();
         assert_eq!(serde_json::from_str::<StoredProfile>(&text).unwrap(), small);
     }

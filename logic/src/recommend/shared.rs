@@ -95,6 +95,11 @@ impl SharedModel {
         self.offset = self.offset.max(Some(offset));
     }
 
+    /// The log begins again: its topic was created again. What was learned stays, and so do the owners of shards.
+    pub const fn begin_again(&mut self) {
+        self.offset = None;
+    }
+
     /// Applies the record at an offset. Offsets rise; one that does not is of a record that was applied before.
     pub fn apply(&mut self, offset: i64, record: &ModelRecord) -> Outcome {
         if self.offset.is_some_and(|applied| applied >= offset) {

@@ -216,7 +216,9 @@ impl Taste {
         let moved = |place: u32| place - leaving.partition_point(|gone| *gone < place) as u32;
         let parts = |all: &[(u32, u32, f32)]| -> Vec<(u32, u32, f32)> {
             let staying = all.iter().filter(|(place, ..)| stays(*place));
-            staying.map(|(place, at, number)| (moved(*place), *at, *number)).collect()
+            staying
+                .map(|(place, at, number)| (moved(*place), *at, *number))
+                .collect()
         };
         (self.recent, self.boosts) = (parts(&self.recent), parts(&self.boosts));
         let unwanted = self.unwanted.iter().filter(|place| stays(**place));

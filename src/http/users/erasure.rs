@@ -48,6 +48,7 @@ async fn erase(access: UserAccess, known: Data<Known>) -> Result<Json<Done>, Pro
             "business.recommendation.clicked",
             "business.feedback.received",
             "homeostat.users",
+            "homeostat.dead-letters",
             "push.recommendations",
             "recommendations.updated",
         ],

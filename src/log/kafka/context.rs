@@ -190,8 +190,37 @@ impl GroupContext {
             });
             desk.owned.push(Owned {
                 epoch,
-                inlet: Inlet::new(partition, queue, sink, position),
+                inlet: Inlet::new(partition, queue, sink, position).noticing_return(),
             });
+        }
+    }
+
+    /// Begins another epoch of each partition whose log went back, which it does when its topic was deleted and created again:
+    /// offsets repeat, and nothing of the old records may be settled any more.
+    pub(super) fn begin_again(&self) {
+        let mut desk = lock(&self.desk);
+        let Desk { handler, owned } = &mut *desk;
+        for owned in owned {
+            let Some(position) = owned.inlet.returned() else {
+                continue;
+            };
+            let partition = owned.inlet.partition.clone();
+            tracing::warn!(
+                %partition,
+                read = owned.inlet.next(),
+                position,
+                "kafka: a partition goes back: its topic was deleted and created again, and is read from its beginning"
+            );
+            handler.lost(&[(partition.clone(), owned.epoch)]);
+            owned.epoch = Epoch(EPOCHS.fetch_add(1, Ordering::Relaxed).saturating_add(1));
+            self.progress
+                .begin(partition.clone(), owned.epoch, position);
+            let sink = handler.assigned(Assignment {
+                partition,
+                epoch: owned.epoch,
+                position,
+            });
+            owned.inlet.begin_again(sink, position);
         }
     }
 

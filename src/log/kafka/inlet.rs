@@ -63,6 +63,10 @@ pub(super) struct Inlet<C: ConsumerContext + 'static> {
     again: Option<Instant>,
     /// When an obstacle was logged last.
     logged: Option<Instant>,
+    /// Whether a log that goes back makes it begin an epoch again; otherwise its records come as they are.
+    notices_return: bool,
+    /// The log went back to this offset: its topic was created again. Nothing is delivered before [`Self::begin_again`].
+    returned: Option<i64>,
 }
 
 impl<C: ConsumerContext + 'static> Inlet<C> {
@@ -84,7 +88,27 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
             shown_held: false,
             again: None,
             logged: None,
+            notices_return: false,
+            returned: None,
         }
+    }
+
+    /// One whose owner wants to know when the log goes back.
+    pub(super) fn noticing_return(mut self) -> Self {
+        self.notices_return = true;
+        self
+    }
+
+    /// The offset that the log went back to, behind which everything had been delivered.
+    pub(super) const fn returned(&self) -> Option<i64> {
+        self.returned
+    }
+
+    /// Goes on with a sink of another epoch at an offset; what is in the queue is read again.
+    pub(super) fn begin_again(&mut self, sink: Box<dyn PartitionSink>, from: i64) {
+        (self.sink, self.next, self.returned) = (sink, from, None);
+        (self.obstructed, self.held, self.shown_held) = (false, None, false);
+        self.again = Some(Instant::now());
     }
 
     /// Everything before it was pushed or is never delivered.
@@ -99,6 +123,9 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
         if credit == 0 {
             return Ok(Round::Full);
         }
+        if self.returned.is_some() {
+            return Ok(Round::Idle);
+        }
         if self.waits(consumer) {
             return Ok(Round::Idle);
         }
@@ -110,6 +137,10 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
                 .and_then(|queue| queue.poll(Duration::ZERO));
             match polled {
                 None => break,
+                Some(Ok(message)) if self.notices_return && message.offset() < self.next => {
+                    self.returned = Some(message.offset());
+                    break;
+                }
                 Some(Ok(message)) => {
                     self.next = push(self.sink.as_mut(), &mut self.headers, &message);
                     outcome = Ok(Round::Delivered);
@@ -160,6 +191,10 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
     /// A record of this partition that came by the main queue although the partition is split: rare, and ahead of what
     /// is in the split queue.
     pub(super) fn route(&mut self, message: &BorrowedMessage<'_>) {
+        if self.notices_return && (self.returned.is_some() || message.offset() < self.next) {
+            self.returned.get_or_insert(message.offset());
+            return;
+        }
         self.next = push(self.sink.as_mut(), &mut self.headers, message);
         self.sink.flush();
         self.clear();

@@ -172,6 +172,7 @@ impl Session {
                 return None;
             }
             let round = self.round();
+            self.consumer.context().begin_again();
             self.consumer.context().store_settled(&self.consumer);
             let pause = match round {
                 Err(fatal) => return Some(fatal),

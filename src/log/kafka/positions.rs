@@ -1,6 +1,6 @@
 //! Committed offsets and client lists. A list must not outlive its client (P12), so its content is copied at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use homeostat_actors::ports::log::{Epoch, TopicPartition};
@@ -33,10 +33,27 @@ pub(super) fn find_starts(
     };
     let mut starts = BTreeMap::new();
     let mut reachable = true;
+    let ends = ends(consumer, partitions);
     for partition in partitions {
         let key = (partition.topic.clone(), partition.partition);
-        let start = if let Some(Offset::Offset(next)) = committed.get(&key) {
-            (Offset::Offset(*next), *next)
+        let committed = match committed.get(&key) {
+            Some(Offset::Offset(next)) => Some(*next),
+            _ => None,
+        };
+        let is_there = |next: &i64| match ends.get(&key) {
+            Some(Offset::Offset(end)) if end < next => {
+                tracing::warn!(
+                    %partition,
+                    committed = next,
+                    end,
+                    "kafka: the committed offset is behind the end: the topic was deleted and created again, and is read from its beginning"
+                );
+                false
+            }
+            _ => true,
+        };
+        let start = if let Some(next) = committed.filter(is_there) {
+            (Offset::Offset(next), next)
         } else {
             let low = reachable
                 .then(|| {
@@ -54,6 +71,22 @@ pub(super) fn find_starts(
         starts.insert(partition.clone(), start);
     }
     starts
+}
+
+/// Where partitions end, as far as it can be found out in time: one question for all of them.
+fn ends(
+    consumer: &BaseConsumer<impl ConsumerContext>,
+    partitions: &[TopicPartition],
+) -> HashMap<(String, i32), Offset> {
+    let asked = offsets(partitions.iter().map(|partition| (partition, Offset::End)));
+    let found = asked.and_then(|list| consumer.offsets_for_times(list, LOOKUP));
+    match found {
+        Ok(list) => list.to_topic_map(),
+        Err(error) => {
+            tracing::debug!(%error, "kafka: where partitions end is not known yet");
+            HashMap::new()
+        }
+    }
 }
 
 /// Commits, and waits for it, what was stored of these partitions.

@@ -10,7 +10,7 @@ use parking_lot::{Mutex, RwLock};
 use super::OpenError;
 
 /// Folder of the database within that of the store.
-const FOLDER: &str = "database";
+pub(super) const FOLDER: &str = "database";
 /// Written but not yet sorted data; reached sooner means more, smaller files.
 const MEMTABLE_BYTES: u64 = 32 * 1024 * 1024;
 /// Journals kept at most before memtables are flushed to free them.
@@ -19,7 +19,7 @@ const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The open database and its keyspaces.
 pub(super) struct Opened {
-    database: fjall::Database,
+    pub(super) database: fjall::Database,
     /// User → profile.
     pub(super) profiles: Keyspace,
     /// Entry and user → time at which it is over, and value.
@@ -48,7 +48,7 @@ pub(super) struct Database {
 
 impl Database {
     pub(super) fn open(directory: &Path) -> Result<Self, OpenError> {
-        let opened = open_database(directory)?;
+        let opened = open_database(directory, FOLDER)?;
         Ok(Self {
             directory: directory.to_owned(),
             opened: RwLock::new(Some(opened)),
@@ -104,7 +104,7 @@ impl Database {
     pub(super) fn reopen(&self) -> Result<(), StoreError> {
         let mut guard = self.opened.write();
         *guard = None;
-        let opened = open_database(&self.directory)
+        let opened = open_database(&self.directory, FOLDER)
             .map_err(|error| StoreError::Unavailable(error.to_string()))?;
         *guard = Some(opened);
         self.broken.store(false, Ordering::Release);
@@ -132,7 +132,8 @@ impl Database {
     }
 }
 
-fn open_database(directory: &Path) -> Result<Opened, OpenError> {
+/// Opens the database in a folder within that of the store.
+pub(super) fn open_database(directory: &Path, name: &str) -> Result<Opened, OpenError> {
     let unusable = |reason: String| OpenError::Store {
         directory: directory.to_owned(),
         reason,
@@ -149,7 +150,7 @@ fn open_database(directory: &Path) -> Result<Opened, OpenError> {
             reason: format!("{other:?}"),
         },
     };
-    let folder = directory.join(FOLDER);
+    let folder = directory.join(name);
     std::fs::create_dir_all(&folder).map_err(|error| unusable(error.to_string()))?;
     let database = fjall::Database::builder(&folder)
         .cache_size(CACHE_BYTES)

@@ -9,6 +9,7 @@ mod blobs;
 mod codec;
 mod database;
 mod identity;
+mod rewrite;
 mod sweep;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,8 @@ use parking_lot::Mutex;
 
 use self::blobs::Blobs;
 use self::database::Database;
+pub use self::rewrite::Rewritten;
+pub(in crate::store) use self::rewrite::rewrite;
 use self::writer::Queue;
 use crate::clock::SystemClock;
 

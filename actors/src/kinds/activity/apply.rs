@@ -245,7 +245,10 @@ impl ActivityActor {
             };
             let (streamed_to, is_empty) = (stream.position, stream.activities.is_empty());
             let profiled_to = profile.position;
-            match (profile.to_json(VALUE_BYTES_MAX), stream.to_json(VALUE_BYTES_MAX)) {
+            match (
+                profile.to_json(VALUE_BYTES_MAX),
+                stream.to_json(VALUE_BYTES_MAX),
+            ) {
                 (Ok(value), Ok(activities)) => {
                     // The profile comes last: a stream that is missing beside it is over.
                     if !is_empty {
@@ -269,7 +272,7 @@ impl ActivityActor {
             let event = UserEvent {
                 user: user.clone(),
                 at: chosen.at,
-                origin: Some(Origin::new(USERS, partition, place, self.users.generation)),
+                origin: Some(Origin::new(USERS, partition, place, self.generation())),
                 did: Did::Kin {
                     items: chosen.items.clone(),
                 },

@@ -27,6 +27,16 @@ pub(super) struct Loaded {
     refused: BTreeMap<String, String>,
 }
 
+#[cfg(test)]
+impl Loaded {
+    /// Who was read, and who was refused.
+    pub(super) fn names(&self) -> (Vec<&str>, Vec<&str>) {
+        let read = self.users.iter().map(|(user, ..)| &**user);
+        let refused = self.refused.keys().map(|user| &**user);
+        (read.collect(), refused.collect())
+    }
+}
+
 /// Reads streams and profiles of these users. `None`: the partition went away before.
 pub(super) async fn load(
     store: Arc<dyn UserStore>,
@@ -75,7 +85,7 @@ async fn read(
 }
 
 /// Asks the store until it answers or refuses, which it would do each time. `None`: the partition went away before.
-pub(super) async fn until_answered<T>(
+pub(crate) async fn until_answered<T>(
     ask: impl Fn() -> StoreFuture<T>,
     flight: &Flight,
 ) -> Option<Result<T, String>> {
@@ -94,7 +104,7 @@ pub(super) async fn until_answered<T>(
 }
 
 /// As [`until_answered`], for what the partition cannot do without: a refusal holds it until a person has mended the store.
-pub(super) async fn until_done<T>(ask: impl Fn() -> StoreFuture<T>, flight: &Flight) -> Option<T> {
+pub(crate) async fn until_done<T>(ask: impl Fn() -> StoreFuture<T>, flight: &Flight) -> Option<T> {
     loop {
         match until_answered(&ask, flight).await? {
             Ok(answer) => return Some(answer),

@@ -63,7 +63,10 @@ mod tests {
         losses.noted(3);
         losses.noted(4);
         let words = losses.in_words(Instant::now()).unwrap();
-        assert!(words.contains("2 partitions") && words.contains("7 users"), "{words}");
+        assert!(
+            words.contains("2 partitions") && words.contains("7 users"),
+            "{words}"
+        );
         let later = Instant::now() + SHOWN + Duration::from_secs(1);
         assert_eq!(losses.in_words(later), None);
         let all = losses.all();

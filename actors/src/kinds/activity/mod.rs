@@ -14,13 +14,15 @@
 
 mod actor;
 mod apply;
-mod load;
+pub(crate) mod load;
 mod losses;
 mod refresh;
 mod restore;
 mod state;
 mod takeover;
-mod write;
+#[cfg(test)]
+mod tests;
+pub(crate) mod write;
 
 use std::sync::Arc;
 
@@ -41,9 +43,7 @@ use crate::work::Work;
 
 pub use self::losses::{Losses, StoreLosses};
 use self::state::ActivityActor;
-
-/// Bits of a position that are the offset; those above are the generation of the topic.
-pub const GENERATION_BITS: u32 = 44;
+pub use crate::generations::GENERATION_BITS;
 
 /// The catalog in force, which all actors share.
 pub type CatalogNow = Arc<RwLock<Catalog>>;
@@ -73,7 +73,7 @@ pub struct UserMeans {
     pub fresh_event_id: fn() -> String,
     /// How often the store lost what was written.
     pub losses: Arc<StoreLosses>,
-    /// Added to the offsets of `homeostat.users`, so that positions grow when that topic is created again.
+    /// The least generation of topics, which is added to offsets, so that they never repeat.
     pub generation: u32,
 }
 

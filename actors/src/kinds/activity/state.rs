@@ -31,6 +31,8 @@ pub(super) struct Owned {
     pub(super) counted_to: i64,
     /// Position of the last event that is settled, as the store has it; `None`: of none.
     pub(super) kept_to: Option<i64>,
+    /// Of `homeostat.users`, as it is read now.
+    pub(super) generation: u32,
 }
 
 impl ActivityActor {
@@ -51,8 +53,14 @@ impl ActivityActor {
         u32::try_from(self.number).unwrap_or(u32::MAX)
     }
 
+    /// Of `homeostat.users`.
+    pub(super) fn generation(&self) -> u32 {
+        let owned = self.owned.as_ref();
+        owned.map_or(self.users.generation, |owned| owned.generation)
+    }
+
     /// Positions of one user's events grow, also when the topic is created again in another generation.
     pub(super) fn position(&self, offset: i64) -> i64 {
-        (i64::from(self.users.generation) << GENERATION_BITS).saturating_add(offset)
+        (i64::from(self.generation()) << GENERATION_BITS).saturating_add(offset)
     }
 }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use homeostat_logic::activity::{Origins, Tally};
 use homeostat_logic::recommend::ModelRecord;
-use homeostat_logic::topic::MODEL;
+use homeostat_logic::topic::{MODEL, USERS};
 
 use super::UserMeans;
 use super::load::until_done;
 use super::state::Owned;
 use super::write::{mark_change, mark_key, origins_key};
 use crate::flight::Flight;
+use crate::generations::{Reached, end_of};
 use crate::ports::log::{EventLog, NewRecord};
 use crate::throttle::Throttle;
 
@@ -79,11 +80,20 @@ pub(super) async fn take_over(
         Arc::clone(&statistics.experiments),
     );
     let kept = kept(&users, shard, &flight).await?;
-    if kept.is_nothing && counted_to >= 0 {
+    let end = end_of(&*log, USERS, shard, &flight).await?;
+    let generation = Reached::at(kept.to.max(Some(counted_to))).generation(users.generation, end);
+    if generation > users.generation {
+        tracing::warn!(
+            shard,
+            generation,
+            "{USERS} was created again since its events were applied first: their positions go on in another generation"
+        );
+    }
+    if !kept.is_marked && (kept.to.is_some() || counted_to >= 0) {
         tracing::error!(
             shard,
             counted_to,
-            "the user store has nothing of the users of this partition, although events were counted: it was emptied or replaced. They begin again with nothing; docs/store.md says how to read their events again"
+            "the user store lost what was written of the users of this partition: it was emptied or replaced. Those that are not in it begin again with nothing; docs/store.md says how to read their events again"
         );
         users.losses.noted(0);
         if shard == 0 {
@@ -101,6 +111,7 @@ pub(super) async fn take_over(
             token,
             counted_to,
             kept_to: kept.to,
+            generation,
         },
         origins: kept.origins,
         tally,
@@ -131,8 +142,8 @@ struct Kept {
     origins: Origins,
     /// Position of the last event in it; `None`: of none.
     to: Option<i64>,
-    /// Neither that nor the mark that every owner sets.
-    is_nothing: bool,
+    /// Whether the mark was there that every owner sets.
+    is_marked: bool,
 }
 
 /// What the last owner wrote; sets the mark by which a loss is noticed.
@@ -146,7 +157,7 @@ async fn kept(users: &UserMeans, shard: u32, flight: &Flight) -> Option<Kept> {
         return Some(Kept {
             origins: Origins::default(),
             to: None,
-            is_nothing: mark.is_none(),
+            is_marked: mark.is_some(),
         });
     };
     let json = serde_json::from_str::<serde_json::Value>(&found.value).ok();
@@ -163,6 +174,6 @@ async fn kept(users: &UserMeans, shard: u32, flight: &Flight) -> Option<Kept> {
     Some(Kept {
         origins,
         to: Some(found.position),
-        is_nothing: false,
+        is_marked: mark.is_some(),
     })
 }

@@ -118,7 +118,7 @@ async fn publish(log: &dyn EventLog, records: Vec<NewRecord>) {
 }
 
 /// Where it is kept which records came already.
-pub(super) fn origins_key(shard: u32) -> Key {
+pub(crate) fn origins_key(shard: u32) -> Key {
     Key::new(Entry::Shard, shard.to_string())
 }
 
