@@ -163,6 +163,7 @@ impl Partitions {
             partition,
             epoch,
             position,
+            ..
         } = assignment.clone();
         let further = || self.context.routes.further_topic(&partition.topic);
         let topic = topic::find(&partition.topic).or_else(further);

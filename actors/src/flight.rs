@@ -44,6 +44,8 @@ pub struct Flight {
     pub topic: &'static Topic,
     /// Which epoch.
     pub epoch: Epoch,
+    /// Whether its offsets are known to repeat those of a topic that was deleted.
+    pub created_again: bool,
     limits: FlightLimits,
     subscription: SubscriptionSlot,
     state: Mutex<State>,
@@ -140,6 +142,7 @@ impl Flight {
             partition,
             epoch,
             position,
+            created_again,
         } = assignment;
         let state = State {
             watermark: Watermark::for_readers(position, readers),
@@ -159,6 +162,7 @@ impl Flight {
             partition,
             topic,
             epoch,
+            created_again,
             limits,
             subscription,
             state: Mutex::new(state),

@@ -31,10 +31,10 @@ impl Reached {
         }))
     }
 
-    /// The generation in which the log is, whose next record gets the offset `end`.
-    pub(crate) fn generation(self, configured: u32, end: i64) -> u32 {
+    /// The generation in which the log is, whose next record gets the offset `end`. `is_known`: it was seen to go back.
+    pub(crate) fn generation(self, configured: u32, end: i64, is_known: bool) -> u32 {
         let present = self.0.map_or(0, |(generation, offset)| {
-            if offset >= end {
+            if is_known || offset >= end {
                 generation.saturating_add(1)
             } else {
                 generation
@@ -101,8 +101,11 @@ mod tests {
             (position(1, 4), 2, 0, 2),
             (position(1, 4), 7, 0, 7),
         ] {
-            let found = Reached::at(reached).generation(configured, end);
+            let found = Reached::at(reached).generation(configured, end, false);
             assert_eq!(found, generation, "{reached:?} {configured} {end}");
         }
+        // The new topic is longer by now.
+        assert_eq!(Reached::at(position(1, 4)).generation(1, 9, true), 2);
+        assert_eq!(Reached::at(None).generation(1, 9, true), 1);
     }
 }

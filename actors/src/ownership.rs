@@ -141,6 +141,7 @@ mod tests {
             partition: place(partition),
             epoch: Epoch(epoch),
             position: 0,
+            created_again: false,
         })
     }
 

@@ -58,6 +58,7 @@ fn flight_for(readers: Readers, limits: FlightLimits) -> (Flight, Arc<Positions>
         partition,
         epoch: Epoch(3),
         position: 0,
+        created_again: false,
     };
     let flight = Flight::new(assignment, topic, readers, limits, slot);
     (flight, positions)

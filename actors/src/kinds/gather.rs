@@ -199,8 +199,8 @@ async fn generation_of(
     let reached = Reached(reached.max());
     let partition = u32::try_from(place.partition).unwrap_or(u32::MAX);
     let end = end_of(&*log, &place.topic, partition, &flight).await?;
-    let generation = reached.generation(configured, end);
-    if reached.generation(configured, i64::MAX) < generation {
+    let generation = reached.generation(configured, end, flight.created_again);
+    if reached.generation(configured, i64::MAX, false) < generation {
         tracing::warn!(
             partition = %place,
             generation,

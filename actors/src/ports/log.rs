@@ -245,6 +245,8 @@ pub struct Assignment {
     pub epoch: Epoch,
     /// The offset delivery starts at.
     pub position: i64,
+    /// Whether the log is known to have gone back: its topic was deleted and created again, and offsets repeat.
+    pub created_again: bool,
 }
 
 /// Takes the records of one assigned partition. Called on the log's own thread: never blocks.

@@ -231,6 +231,7 @@ impl Session {
             partition: partition.clone(),
             epoch,
             position,
+            created_again: false,
         };
         let sink = self.handler.assigned(assignment);
         self.owned.push(Owned {

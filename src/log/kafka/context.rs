@@ -187,6 +187,7 @@ impl GroupContext {
                 partition: partition.clone(),
                 epoch,
                 position,
+                created_again: false,
             });
             desk.owned.push(Owned {
                 epoch,
@@ -219,6 +220,7 @@ impl GroupContext {
                 partition,
                 epoch: owned.epoch,
                 position,
+                created_again: true,
             });
             owned.inlet.begin_again(sink, position);
         }

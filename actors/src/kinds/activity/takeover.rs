@@ -81,7 +81,11 @@ pub(super) async fn take_over(
     );
     let kept = kept(&users, shard, &flight).await?;
     let end = end_of(&*log, USERS, shard, &flight).await?;
-    let generation = Reached::at(kept.to.max(Some(counted_to))).generation(users.generation, end);
+    let generation = Reached::at(kept.to.max(Some(counted_to))).generation(
+        users.generation,
+        end,
+        flight.created_again,
+    );
     if generation > users.generation {
         tracing::warn!(
             shard,

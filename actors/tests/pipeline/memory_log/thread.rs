@@ -56,6 +56,7 @@ fn obey(
                 partition: partition.clone(),
                 epoch,
                 position,
+                created_again: false,
             };
             let sink = handler.as_mut().unwrap().assigned(assignment);
             cursors.push(Cursor {
