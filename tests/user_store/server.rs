@@ -74,6 +74,7 @@ impl Server {
         panic!("no Redis could be started")
     }
 
+    #[allow(dead_code, reason = "each test binary uses its part")]
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
