@@ -14,11 +14,12 @@ use actix_web::http::header::{
 use actix_web::http::{Uri, Version};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
-use actix_web::{Error, HttpRequest, ResponseError as _};
+use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
 use futures_util::FutureExt as _;
 
 use super::connections::{Connection, Underway};
 use super::hosts::Hosts;
+use super::pages::AskedPath;
 use super::problem::{Kind, MEDIA_TYPE, Problem};
 use crate::authority::Authority;
 use crate::metrics::Metrics;
@@ -54,6 +55,7 @@ pub(super) async fn guard(
     let began = Instant::now();
     // The request itself must not be kept: actix routes by mutating it, which needs it unshared.
     let path = request.path().to_owned();
+    request.extensions_mut().insert(AskedPath(path.clone()));
     let checked = check_sender(&hosts, &request).and_then(|()| begin(&request));
     let _underway = match checked {
         Ok(underway) => underway,

@@ -53,6 +53,10 @@ pub(super) struct ListQuery {
     #[serde(default, deserialize_with = "parts")]
     #[schemars(with = "Option<String>")]
     genre: Vec<String>,
+    /// Whether a person only looks at the list: then it does not count as shown to the user.
+    #[serde(default, deserialize_with = "preview")]
+    #[schemars(with = "Option<bool>")]
+    preview: bool,
 }
 
 impl CountQuery {
@@ -67,6 +71,8 @@ impl From<ItemsQuery> for Asked {
             count: query.k.unwrap_or(COUNT),
             context: Vec::new(),
             genres: query.genre,
+            is_preview: false,
+            is_preview: query.preview,
         }
     }
 }
@@ -89,6 +95,10 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D:
             .filter(|count| (1..=COUNT_MAX).contains(count))
             .map(Some)
     })
+}
+
+fn preview<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    parameters::text(deserializer, "true or false", |text| text.parse().ok())
 }
 
 /// Texts with commas between them; empty ones and repetitions do not count.

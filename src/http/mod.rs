@@ -27,6 +27,7 @@ mod index;
 mod ledger;
 mod list_query;
 mod log;
+mod pages;
 mod parameters;
 mod parts;
 mod probes;

@@ -107,7 +107,6 @@ impl Route {
     }
 
     /// A header of its answers, in place of the strict one that every other answer gets. Its problems keep the strict one.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no page is served yet"))]
     pub(super) fn header(mut self, name: HeaderName, value: &'static str) -> Self {
         self.headers.push((name, value));
         self

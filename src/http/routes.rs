@@ -7,7 +7,8 @@ use super::problem::{Kind, Problem};
 use super::route::Route;
 use super::{
     catalog, connection_list, control, cooldowns, dead_letters, decisions, document, inbound,
-    index, ledger, probes, publish, publish_lines, recommendations, similar_items, topics, users,
+    index, ledger, pages, probes, publish, publish_lines, recommendations, similar_items, topics,
+    users,
 };
 
 /// Every route.
@@ -28,6 +29,7 @@ pub fn table() -> Vec<Route> {
         dead_letters::one(),
         cooldowns::route(),
         catalog::route(),
+        catalog::listing(),
         connection_list::route(),
         ledger::route(),
         recommendations::for_anybody(),
@@ -46,6 +48,10 @@ pub fn table() -> Vec<Route> {
         topics::one(),
         control::route(),
         document::route(),
+        pages::users::any(),
+        pages::users::one(),
+        pages::recommendations::route(),
+        pages::assets::route(),
     ];
     // Before the route of any topic, whose pattern takes their paths, too.
     let place = table.iter().position(|route| route.name == publish::NAME);

@@ -11,6 +11,8 @@ pub struct Asked {
     pub context: Vec<String>,
     /// Genres, of which an item needs one; none: any item.
     pub genres: Vec<String>,
+    /// Whether a person only looks at the list: then it does not count as shown to the user.
+    pub is_preview: bool,
 }
 
 impl Asked {
@@ -20,6 +22,7 @@ impl Asked {
             count,
             context: Vec::new(),
             genres: Vec::new(),
+            is_preview: false,
         }
     }
 

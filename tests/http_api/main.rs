@@ -16,6 +16,7 @@ mod envelopes;
 mod inbound;
 mod limits;
 mod lines;
+mod pages;
 mod publishing;
 mod reading;
 mod routes;

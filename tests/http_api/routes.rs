@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::asking::{DRIFT, LETTERS, answer, get, post};
 use crate::outside::{Outside, STORY, TOKEN, letter};
+use crate::pages;
 
 #[tokio::test]
 async fn every_route_is_documented_and_every_documented_route_is_served() {
@@ -31,6 +32,7 @@ async fn every_route_is_documented_and_every_documented_route_is_served() {
         .log
         .store(letter("data.ingested", "handler", b"{}", &[]));
     // Payloads of other tools are tried with what these send (inbound.rs).
+    let asset = pages::asset(&outside, "user.js").await;
     let documented = documented
         .into_iter()
         .filter(|(_, path)| !path.starts_with("/api/v1/events/"))
@@ -51,8 +53,14 @@ async fn every_route_is_documented_and_every_documented_route_is_served() {
             .replace("{id}", &STORY.to_string())
             .replace("{order}", "pause")
             .replace("{item}", "7")
+            .replace("{version}/{file}", &asset)
             .replace("{topic}", "data.ingested")
             .replace("{name}", "homeostat.dead-letters");
+        let path = if path == "/api/v1/catalog" {
+            format!("{path}?item=7")
+        } else {
+            path
+        };
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let request = outside
             .client

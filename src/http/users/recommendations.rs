@@ -15,7 +15,7 @@ use crate::users::Asked;
 pub(in crate::http) fn route() -> Route {
     Route::get("/api/v1/users/{id}/recommendations", "user_recommendations", show)
         .summary("Recommendations for a user")
-        .details("From the cache, or computed now, as with `context` and `genre` always. A user of whom nothing is known gets what is trending. Send `list` along with clicks, as `list` in their context, so that they are joined to it.")
+        .details("From the cache, or computed now, as with `context` and `genre` always. A user of whom nothing is known gets what is trending. Send `list` along with clicks, as `list` in their context, so that they are joined to it. It counts as shown to the user, unless `preview` says that a person only looks at it.")
         .problems(&PROBLEMS)
 }
 
