@@ -72,7 +72,6 @@ impl From<ItemsQuery> for Asked {
             context: Vec::new(),
             genres: query.genre,
             is_preview: false,
-            is_preview: query.preview,
         }
     }
 }
@@ -83,6 +82,7 @@ impl From<ListQuery> for Asked {
             count: query.k.unwrap_or(COUNT),
             context: query.context,
             genres: query.genre,
+            is_preview: query.preview,
         }
     }
 }
