@@ -13,13 +13,15 @@ use crate::users::{applied, catalog, each_once, publish, users};
 
 const INTERACTIONS: &str = "business.user.interaction";
 
-fn create_again(bootstrap: &str, launch: &Launch, topic: &str) {
+/// `meanwhile` is while there is none.
+fn create_again(bootstrap: &str, launch: &Launch, topic: &str, meanwhile: impl FnOnce()) {
     let admin: AdminClient<DefaultClientContext> = rdkafka::ClientConfig::new()
         .set("bootstrap.servers", bootstrap)
         .create()
         .unwrap();
     let deleted = run(admin.delete_topics(&[topic], &AdminOptions::new()));
     deleted.unwrap()[0].as_ref().unwrap();
+    meanwhile();
     wait_until("the topic is there again", || {
         let created = launch.command(&["topics", "create"]).output().unwrap();
         let metadata = admin
@@ -57,7 +59,15 @@ fn what_users_do_counts_once_also_when_a_topic_is_deleted_and_created_again() {
     let topics = [INTERACTIONS, "homeostat.users", "homeostat.model"];
     for (topic, count) in topics.iter().zip([60, 120, 180]) {
         eprintln!("{topic} is deleted and created again");
-        create_again(&bootstrap, &launch, topic);
+        create_again(&bootstrap, &launch, topic, || {
+            if *topic == "homeostat.users" {
+                takes_events(&service);
+                wait_until("readiness says what is missing", || {
+                    let ready = service.get("/readyz");
+                    ready.status == 503 && ready.text.contains("there is no topic homeostat.users")
+                });
+            }
+        });
         takes_events(&service);
         // A topic that is longer than the old one before it is first read looks like the old one (docs/recommendations.md).
         for number in count..count + 6 {

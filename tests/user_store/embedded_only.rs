@@ -3,10 +3,10 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use homeostat::store::{OpenError, embedded, open};
-use homeostat_actors::ports::user_store::{Entry, StoreError};
+use homeostat::store::{OpenError, embedded, open, rewrite};
+use homeostat_actors::ports::user_store::{Change, Entry, Key, StoreError};
 
-use crate::world::{World, configured, opened, position, put};
+use crate::world::{World, configured, opened, position, put, remove};
 
 /// Where the child of a test keeps its store.
 const CHILD: &str = "HOMEOSTAT_TEST_STORE_CHILD";
@@ -217,4 +217,80 @@ fn futures_executor_of_one_thread(future: impl Future<Output = ()>) {
     while future.as_mut().poll(&mut context).is_pending() {
         std::thread::yield_now();
     }
+}
+
+/// What was removed or replaced is in no file afterwards, wherever an earlier try was interrupted.
+#[tokio::test]
+async fn a_store_that_is_written_again_has_what_was_there_and_nothing_that_was_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = configured("", folder.path(), &[]).settings;
+    let users = folder.path().join("users");
+    let opened = || open(&settings.user_store, &settings.data_dir).unwrap();
+    assert_eq!(
+        rewrite(folder.path()).unwrap().profiles,
+        0,
+        "nothing is there"
+    );
+    let store = opened();
+    let identity = store.identity();
+    let marked = |position, mark: &str| Change::Put {
+        key: Key::new(Entry::Profile, "u"),
+        position,
+        value: format!("{{\"position\":{position},\"of\":\"{mark}\"}}"),
+    };
+    store
+        .change(vec![marked(1, "replaced-7c1f")])
+        .await
+        .unwrap();
+    store
+        .change(vec![put(Entry::Stream, "removed-41aa", 1)])
+        .await
+        .unwrap();
+    let kept: Vec<Change> = (0..2_500)
+        .map(|user| put(Entry::Profile, &format!("k{user}"), 3))
+        .collect();
+    store.change(kept).await.unwrap();
+    store
+        .change(vec![
+            marked(2, "present"),
+            remove(Entry::Stream, "removed-41aa"),
+            put(Entry::Shard, "7", 5),
+        ])
+        .await
+        .unwrap();
+    assert!(matches!(
+        rewrite(folder.path()),
+        Err(embedded::OpenError::InUse { .. })
+    ));
+    drop(store);
+    // Interrupted while it copied, between the two renames, and before the old one was removed.
+    std::fs::create_dir_all(users.join("database.new/half")).unwrap();
+    std::fs::rename(users.join("database"), users.join("database.old")).unwrap();
+    assert_eq!(rewrite(folder.path()).unwrap().profiles, 2_501);
+    std::fs::create_dir_all(users.join("database.old/left")).unwrap();
+    assert_eq!(rewrite(folder.path()).unwrap().others, 1);
+    assert!(!users.join("database.old").exists() && !users.join("database.new").exists());
+    for gone in ["replaced-7c1f", "removed-41aa"] {
+        assert!(!is_in_a_file(&users, gone), "{gone}");
+    }
+    assert!(is_in_a_file(&users, "k2499"));
+    let store = opened();
+    assert_eq!(store.identity(), identity);
+    assert_eq!(position(&*store, Entry::Profile, "u").await, Some(2));
+    assert_eq!(position(&*store, Entry::Profile, "k2499").await, Some(3));
+    assert_eq!(position(&*store, Entry::Shard, "7").await, Some(5));
+    assert_eq!(position(&*store, Entry::Stream, "removed-41aa").await, None);
+}
+
+fn is_in_a_file(folder: &std::path::Path, trace: &str) -> bool {
+    std::fs::read_dir(folder).unwrap().any(|entry| {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            return is_in_a_file(&path, trace);
+        }
+        let bytes = std::fs::read(path).unwrap();
+        bytes
+            .windows(trace.len())
+            .any(|window| window == trace.as_bytes())
+    })
 }

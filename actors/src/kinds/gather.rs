@@ -12,8 +12,6 @@ use homeostat_logic::activity::{Origin, Origins, UserEvent};
 use homeostat_logic::event::Reject;
 use homeostat_logic::topic::{Topic, USERS, Use};
 
-use super::activity::load::until_done;
-use super::activity::write::origins_key;
 use super::left_to_ingest::LeftToIngest;
 use super::responder::UntilRevoked;
 use super::{Means, Starter};
@@ -25,7 +23,9 @@ use crate::ports::clock::Clock;
 use crate::ports::log::{Epoch, EventLog, NewRecord, TopicPartition};
 use crate::ports::observer::Consumed;
 use crate::ports::user_store::{Key, UserStore};
+use crate::shard_keys::origins_key;
 use crate::supervision::{Failure, Handle, Recipient, Scope, StartError, Worker};
+use crate::until_answered::until_done;
 use crate::work::Work;
 
 /// Actors that the source partitions are spread over.

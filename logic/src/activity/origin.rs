@@ -15,6 +15,12 @@ use serde::{Deserialize, Serialize};
 /// the records of a partition in order, a batch at a time, and a batch is smaller.
 const WINDOW: usize = 16_384;
 const WORDS: usize = WINDOW / 64;
+/// Of these, those that are kept in any case: more than are read of a partition before they are settled.
+const WINDOW_MIN: usize = 2_048;
+/// Bytes of all places as text, about: less than the store takes in one value.
+const BYTES_MAX: usize = (1 << 20) - 1_024;
+/// Bytes of a place beside its name and its bits.
+const PLACE_BYTES: usize = 32;
 /// Source partitions that are remembered. Beyond it the one with the smallest name leaves; there are as many as the platform's
 /// topics have.
 const PLACES_MAX: usize = 4_096;
@@ -146,18 +152,23 @@ impl Origins {
         reached.max()
     }
 
-    /// As text, by place.
+    /// As text, by place, in less than [`BYTES_MAX`]: of many places less is kept of what came long ago, and never less than
+    /// can be read again after a crash.
     pub fn to_json(&self) -> serde_json::Value {
-        let places = self.places.iter().map(|(place, seen)| {
-            let bytes: Vec<u8> = seen
-                .bits
-                .iter()
-                .flat_map(|word| word.to_le_bytes())
-                .collect();
-            let bits = STANDARD_NO_PAD.encode(shortened(&bytes));
-            (place.clone(), serde_json::json!([seen.highest, bits]))
-        });
-        serde_json::Value::Object(places.collect())
+        let mut window = WINDOW;
+        loop {
+            let texts: Vec<String> = self.places.values().map(|seen| seen.text(window)).collect();
+            let names = self.places.keys().map(|place| place.len() + PLACE_BYTES);
+            let bytes: usize = names.chain(texts.iter().map(String::len)).sum();
+            if bytes <= BYTES_MAX || window <= WINDOW_MIN {
+                let places = self.places.iter().zip(texts);
+                let places = places.map(|((place, seen), bits)| {
+                    (place.clone(), serde_json::json!([seen.highest, bits]))
+                });
+                return serde_json::Value::Object(places.collect());
+            }
+            window /= 2;
+        }
     }
 
     /// Reads what [`Self::to_json`] wrote; `None` if it did not.
@@ -196,6 +207,21 @@ impl Seen {
         }
         self.set(offset);
         true
+    }
+
+    /// The bits of the newest offsets.
+    fn text(&self, window: usize) -> String {
+        let mut kept = self.clone();
+        let newest = i64::try_from(window).unwrap_or(i64::MAX);
+        let all = i64::try_from(WINDOW).unwrap_or(i64::MAX);
+        let after = self.highest.saturating_sub(all);
+        (after + 1..=self.highest.saturating_sub(newest)).for_each(|old| kept.clear(old));
+        let bytes: Vec<u8> = kept
+            .bits
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
+        STANDARD_NO_PAD.encode(shortened(&bytes))
     }
 
     fn bit(offset: i64) -> (usize, u64) {
@@ -326,6 +352,29 @@ mod tests {
                 reached,
                 "{topic}/{partition}"
             );
+        }
+    }
+
+    #[test]
+    fn many_places_fit_into_one_value_and_what_can_come_again_is_known() {
+        let mut origins = Origins::default();
+        for partition in 0..1_500 {
+            for offset in (0..20_000).step_by(3) {
+                origins.note(&at(partition, offset));
+            }
+        }
+        let json = origins.to_json();
+        let bytes = json.to_string().len();
+        assert!(bytes <= 1 << 20, "{bytes}");
+        let mut kept = Origins::from_json(&json).unwrap();
+        for partition in [0, 1_499] {
+            for offset in 20_000 - 2_000..20_000 {
+                assert_eq!(
+                    kept.note(&at(partition, offset)),
+                    offset % 3 != 0,
+                    "{offset}"
+                );
+            }
         }
     }
 
