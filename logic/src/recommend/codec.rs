@@ -1,5 +1,7 @@
 //! The compact bytes of deltas and snapshots: numbers of variable length, little-endian floats, lengths before texts.
 
+use super::evidence::Evidence;
+
 /// Why bytes cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CodecError {
@@ -12,6 +14,18 @@ pub enum CodecError {
         /// Of the bytes.
         found: u8,
         /// The newest one known.
+        known: u8,
+    },
+    /// An earlier version wrote them, before the first release.
+    #[error(
+        "version {found} of a {what} is no longer read, only {known}: it can be removed, and what it held is learned again from events"
+    )]
+    Earlier {
+        /// Of what.
+        what: &'static str,
+        /// Of the bytes.
+        found: u8,
+        /// The one that is read.
         known: u8,
     },
     /// They end too early.
@@ -57,6 +71,13 @@ impl Writer {
         self.0.extend_from_slice(&double.to_le_bytes());
     }
 
+    pub(super) fn evidence(&mut self, evidence: &Evidence) {
+        self.double(evidence.tests);
+        for sum in evidence.sums() {
+            self.double(sum);
+        }
+    }
+
     pub(super) fn text(&mut self, text: &str) {
         self.length(text.len());
         self.0.extend_from_slice(text.as_bytes());
@@ -88,7 +109,14 @@ impl<'a> Reader<'a> {
             .strip_prefix(&magic)
             .ok_or(CodecError::Foreign(what))?;
         let (found, bytes) = rest.split_first().ok_or(CodecError::Truncated(what))?;
-        if *found != known {
+        if *found < known {
+            return Err(CodecError::Earlier {
+                what,
+                found: *found,
+                known,
+            });
+        }
+        if *found > known {
             return Err(CodecError::Version {
                 found: *found,
                 known,
@@ -157,6 +185,19 @@ impl<'a> Reader<'a> {
         let double = f64::from_le_bytes(self.fixed()?);
         self.plausible((0.0..=1e40).contains(&double))?;
         Ok(double)
+    }
+
+    /// Sums of logarithms can be below zero.
+    pub(super) fn evidence(&mut self) -> Result<Evidence, CodecError> {
+        let mut evidence = Evidence {
+            tests: self.double()?,
+            ..Evidence::default()
+        };
+        for sum in evidence.sums_mut() {
+            *sum = f64::from_le_bytes(self.fixed()?);
+            self.plausible(sum.abs() <= 1e15)?;
+        }
+        Ok(evidence)
     }
 
     /// What is left, for a part with a form of its own.

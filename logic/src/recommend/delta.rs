@@ -5,7 +5,9 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::Model;
+use super::evidence::Evidence;
 use super::names::Slot;
+use super::pending::Gain;
 
 /// What was learned, by names.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -18,6 +20,8 @@ pub struct Delta {
     pub items: Vec<DeltaItem>,
     /// Places of two items in `items`, the first one smaller, and what their pair grew by; in order.
     pub pairs: Vec<(u32, u32, f32)>,
+    /// How likely the events were before they were learned.
+    pub evidence: Evidence,
 }
 
 /// What was learned of one item.
@@ -29,6 +33,8 @@ pub struct DeltaItem {
     pub count: f64,
     /// What its trend grew by, at the reference time.
     pub trend: f64,
+    /// First choices of it by a user.
+    pub choices: u32,
     /// Users who have it since.
     pub holders: u32,
     /// Second of its newest event.
@@ -66,6 +72,7 @@ impl Model {
                 id: self.items.names.name(*slot).to_owned(),
                 count: gain.count,
                 trend: gain.trend,
+                choices: gain.choices,
                 holders: gain.holders,
                 last: gain.last,
             }
@@ -79,6 +86,7 @@ impl Model {
             events: pending.events,
             items: items.collect(),
             pairs: pairs.collect(),
+            evidence: pending.evidence,
         })
     }
 
@@ -91,13 +99,19 @@ impl Model {
             1.0
         };
         self.items.events += delta.events;
+        self.items.evidence.add(&delta.evidence);
         for item in &delta.items {
             let Some(slot) = self.counted_item(&item.id) else {
                 continue;
             };
-            self.items
-                .increase(slot, item.count, item.trend * factor, item.last);
-            self.items.add_holders(slot, item.holders);
+            let gain = Gain {
+                count: item.count,
+                trend: item.trend * factor,
+                choices: item.choices,
+                holders: item.holders,
+                last: item.last,
+            };
+            self.items.increase(slot, &gain);
         }
         // Looked up again: at the bound on items, one of them can have left for another.
         let counted = |slot: &Slot| self.items.get(*slot).is_counted;

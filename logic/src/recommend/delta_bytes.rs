@@ -4,7 +4,7 @@ use super::codec::{CodecError, Reader, Writer};
 use super::delta::{Delta, DeltaItem};
 
 const MAGIC: [u8; 4] = *b"HMRD";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const WHAT: &str = "delta";
 
 impl Delta {
@@ -13,11 +13,13 @@ impl Delta {
         let mut writer = Writer::begin(MAGIC, VERSION);
         writer.number(self.reference.into());
         writer.double(self.events);
+        writer.evidence(&self.evidence);
         writer.length(self.items.len());
         for item in &self.items {
             writer.text(&item.id);
             writer.double(item.count);
             writer.double(item.trend);
+            writer.number(item.choices.into());
             writer.number(item.holders.into());
             writer.number(item.last.into());
         }
@@ -40,13 +42,15 @@ impl Delta {
         let mut reader = Reader::begin(bytes, MAGIC, VERSION, WHAT)?;
         let reference = reader.small()?;
         let events = reader.double()?;
-        let many = reader.length(20)?;
+        let evidence = reader.evidence()?;
+        let many = reader.length(21)?;
         let mut items = Vec::with_capacity(many);
         for _ in 0..many {
             items.push(DeltaItem {
                 id: reader.id()?.to_owned(),
                 count: reader.double()?,
                 trend: reader.double()?,
+                choices: reader.small()?,
                 holders: reader.small()?,
                 last: reader.small()?,
             });
@@ -68,6 +72,7 @@ impl Delta {
             events,
             items,
             pairs,
+            evidence,
         })
     }
 }

@@ -1,7 +1,9 @@
 //! What is known of items: counts, trend, neighbours, and the users who have them.
 
 use super::board::{Board, Entry, Key};
+use super::evidence::Evidence;
 use super::names::{Names, Slot};
+use super::pending::Gain;
 use super::row::Row;
 use super::settings::RecommendSettings;
 
@@ -15,7 +17,9 @@ pub(super) struct Item {
     pub(super) count: f64,
     /// Weights of its events, each times 2^(age of the reference time / half-life).
     pub(super) trend: f64,
-    /// count^-frequency_power; 0 without events.
+    /// Users' first choices of it, unweighted; those while it is among a user's newest count once.
+    pub(super) choices: u32,
+    /// choices^-frequency_power; 0 without events.
     pub(super) damp: f32,
     /// Users who have it.
     pub(super) holders: u32,
@@ -44,6 +48,13 @@ pub(super) struct Items {
     pairs_bound: usize,
     /// First choices of an item by a user, unweighted.
     pub(super) events: f64,
+    /// Weights of all events.
+    pub(super) counts: f64,
+    /// Sum of the trends.
+    pub(super) trend_whole: f64,
+    pub(super) evidence: Evidence,
+    /// Second of the newest event.
+    pub(super) newest: u32,
     /// Second to which the trends refer; `None` before the first event.
     pub(super) reference: Option<u32>,
     pub(super) half_life: f64,
@@ -66,6 +77,10 @@ impl Items {
             pairs: 0,
             pairs_bound: settings.pairs_max,
             events: 0.0,
+            counts: 0.0,
+            trend_whole: 0.0,
+            evidence: Evidence::default(),
+            newest: 0,
             reference: None,
             half_life: settings.trend_half_life_hours * 3_600.0,
             frequency_power: settings.frequency_power as f32,
@@ -121,25 +136,31 @@ impl Items {
         for item in &mut self.all {
             item.trend *= factor;
         }
+        self.trend_whole *= factor;
         self.trending.shrunk();
         self.reference = Some(at);
         1.0
     }
 
-    /// Adds to the counts of an item.
-    pub(super) fn increase(&mut self, slot: Slot, count: f64, trend: f64, at: u32) {
+    /// Adds to the counts of an item, and to their sums.
+    pub(super) fn increase(&mut self, slot: Slot, gain: &Gain) {
         let Some(item) = self.all.get_mut(slot as usize) else {
             return;
         };
-        item.count += count;
-        item.trend += trend;
-        item.last = item.last.max(at);
+        item.count += gain.count;
+        item.trend += gain.trend;
+        item.choices = item.choices.saturating_add(gain.choices);
+        item.holders = item.holders.saturating_add(gain.holders);
+        item.last = item.last.max(gain.last);
         item.damp = if item.count > 0.0 {
-            (item.count as f32).powf(-self.frequency_power)
+            (item.choices.max(1) as f32).powf(-self.frequency_power)
         } else {
             0.0
         };
         let item = *item;
+        self.newest = self.newest.max(gain.last);
+        self.counts += gain.count;
+        self.trend_whole += gain.trend;
         let (all, names) = (&self.all, &self.names);
         let count_of = |slot| (of(all, slot).count, names.tie(slot));
         let trend_of = |slot| (of(all, slot).trend, names.tie(slot));

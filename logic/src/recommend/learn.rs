@@ -13,6 +13,7 @@ use super::Model;
 use super::interaction::{Interaction, Learned, is_id, seconds};
 use super::items::Items;
 use super::names::Slot;
+use super::pending::Gain;
 use super::user::{Recent, with_distance};
 
 /// Largest weight of one interaction; a larger one counts as this.
@@ -94,6 +95,17 @@ impl Model {
         if weight <= 0.0 {
             return true;
         }
+        let again = self.settings.recommend_seen;
+        if again || user.recent.iter().all(|recent| recent.item != item) {
+            let past = user.recent.get(..user.place(at)).unwrap_or_default();
+            let decays = [&*self.scoring.decay, &*self.learn_decay];
+            if let Some(found) = self.items.test(past, item, at, again, decays) {
+                match into {
+                    Into::Items => self.items.evidence.add(&found),
+                    Into::Delta => self.pending.evidence.add(&found),
+                }
+            }
+        }
         let before = user.take(item);
         let earlier = before.map_or(0.0, |before| before.weight);
         let gain = (weight - earlier).max(0.0);
@@ -119,7 +131,7 @@ impl Model {
             self.settings.history_max,
         );
         if gain > 0.0 {
-            let first = if before.is_none() { 1.0 } else { 0.0 };
+            let first = u32::from(before.is_none());
             match into {
                 Into::Items => self.items.event(item, gain, at, first, &self.pairs),
                 Into::Delta => self.pending.event(item, gain, at, first, &self.pairs),
@@ -131,13 +143,19 @@ impl Model {
 
 impl Items {
     /// Adds an event to the counts, with its pairs.
-    fn event(&mut self, item: Slot, gain: f32, at: u32, first: f64, pairs: &[(Slot, f32)]) {
+    fn event(&mut self, item: Slot, gain: f32, at: u32, first: u32, pairs: &[(Slot, f32)]) {
         for (other, by) in pairs {
             self.pair(item, *other, *by);
         }
-        self.events += first;
-        let unit = self.trend_unit(at);
-        let gain = f64::from(gain);
-        self.increase(item, gain, gain * unit, at);
+        self.events += f64::from(first);
+        let count = f64::from(gain);
+        let gain = Gain {
+            count,
+            trend: count * self.trend_unit(at),
+            choices: first,
+            holders: 0,
+            last: at,
+        };
+        self.increase(item, &gain);
     }
 }

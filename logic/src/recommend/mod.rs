@@ -21,6 +21,7 @@ mod codec;
 mod delta;
 mod delta_bytes;
 pub mod evaluation;
+mod evidence;
 mod interaction;
 mod items;
 mod learn;
@@ -43,6 +44,7 @@ mod user;
 
 pub use codec::CodecError;
 pub use delta::{Delta, DeltaItem};
+pub use evidence::Evidence;
 pub use interaction::{ID_BYTES_MAX, Interaction, Learned, id_text, is_id};
 pub use memory::Memory;
 pub use record::ModelRecord;

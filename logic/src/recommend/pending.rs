@@ -3,6 +3,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::{HashMap, HashSet};
 
+use super::evidence::Evidence;
 use super::names::Slot;
 
 /// Pairs that are collected at most. At the bound further ones are left out; [`super::Model::delta_is_due`] comes long before.
@@ -11,7 +12,7 @@ const PAIRS_MAX: usize = 1_000_000;
 const BYTES_DUE: usize = 600_000;
 /// Bytes that a pair takes in a delta, and an item beside its id.
 const PAIR_BYTES: usize = 8;
-const ITEM_BYTES: usize = 28;
+const ITEM_BYTES: usize = 29;
 /// Half-lives after which the trends get a later reference time.
 const HALF_LIVES_MAX: f64 = 64.0;
 
@@ -20,6 +21,8 @@ const HALF_LIVES_MAX: f64 = 64.0;
 pub(super) struct Gain {
     pub(super) count: f64,
     pub(super) trend: f64,
+    /// First choices by a user.
+    pub(super) choices: u32,
     pub(super) holders: u32,
     pub(super) last: u32,
 }
@@ -34,6 +37,7 @@ pub(super) struct Pending {
     pub(super) items: HashMap<Slot, Gain, FixedState>,
     /// The smaller slot first; a pair can occur several times.
     pub(super) pairs: Vec<(Slot, Slot, f32)>,
+    pub(super) evidence: Evidence,
 }
 
 impl Pending {
@@ -44,6 +48,7 @@ impl Pending {
             events: 0.0,
             items: HashMap::default(),
             pairs: Vec::new(),
+            evidence: Evidence::default(),
         }
     }
 
@@ -54,7 +59,7 @@ impl Pending {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.items.is_empty() && self.evidence.is_empty()
     }
 
     pub(super) fn is_due(&self) -> bool {
@@ -80,15 +85,16 @@ impl Pending {
         item: Slot,
         gain: f32,
         at: u32,
-        first: f64,
+        first: u32,
         pairs: &[(Slot, f32)],
     ) {
         let unit = self.trend_unit(at);
         let gain = f64::from(gain);
-        self.events += first;
+        self.events += f64::from(first);
         let entry = self.items.entry(item).or_default();
         entry.count += gain;
         entry.trend += gain * unit;
+        entry.choices += first;
         entry.last = entry.last.max(at);
         let room = PAIRS_MAX.saturating_sub(self.pairs.len());
         let pairs = pairs.iter().take(room);

@@ -8,7 +8,10 @@ use super::names::Slot;
 
 /// Neighbours with their counts. In no order: its reader sorts what has to be in order.
 #[derive(Clone, Default)]
-pub(super) struct Row(HashTable<(Slot, f32)>);
+pub(super) struct Row {
+    counts: HashTable<(Slot, f32)>,
+    whole: f32,
+}
 
 fn hash(slot: Slot) -> u64 {
     let product = u64::from(slot).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -16,20 +19,29 @@ fn hash(slot: Slot) -> u64 {
 }
 
 impl Row {
+    /// Sum of the counts, but for rounding.
+    pub(super) const fn whole(&self) -> f32 {
+        self.whole
+    }
+
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.counts.len()
     }
 
     pub(super) fn get(&self, slot: Slot) -> Option<f32> {
-        let found = self.0.find(hash(slot), |(other, _)| *other == slot);
+        let found = self.counts.find(hash(slot), |(other, _)| *other == slot);
         found.map(|(_, count)| *count)
     }
 
     /// Adds to a neighbour that is there; says whether it is.
     pub(super) fn increase(&mut self, slot: Slot, by: f32) -> bool {
-        match self.0.find_mut(hash(slot), |(other, _)| *other == slot) {
+        match self
+            .counts
+            .find_mut(hash(slot), |(other, _)| *other == slot)
+        {
             Some((_, count)) => {
                 *count += by;
+                self.whole += by;
                 true
             }
             None => false,
@@ -38,12 +50,13 @@ impl Row {
 
     /// A neighbour that is not there yet.
     pub(super) fn insert(&mut self, slot: Slot, count: f32) {
-        self.0
+        self.whole += count;
+        self.counts
             .insert_unique(hash(slot), (slot, count), |(slot, _)| hash(*slot));
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (Slot, f32)> {
-        self.0.iter().copied()
+        self.counts.iter().copied()
     }
 
     /// By slot.
@@ -67,20 +80,28 @@ impl Row {
         };
         let (_, first_out, _) = all.select_nth_unstable_by(keep, order);
         let first_out = *first_out;
-        self.0
+        self.counts
             .retain(|entry| order(entry, &first_out) == Ordering::Less);
+        self.add_up();
         before - self.len()
     }
 
     /// Removes neighbours. Says how many left.
     pub(super) fn remove(&mut self, gone: impl Fn(Slot) -> bool) -> usize {
         let before = self.len();
-        self.0.retain(|(slot, _)| !gone(*slot));
+        self.counts.retain(|(slot, _)| !gone(*slot));
+        if self.len() < before {
+            self.add_up();
+        }
         before - self.len()
     }
 
+    fn add_up(&mut self) {
+        self.whole = self.counts.iter().map(|(_, count)| count).sum();
+    }
+
     pub(super) fn bytes(&self) -> usize {
-        self.0.allocation_size()
+        self.counts.allocation_size()
     }
 }
 
@@ -98,6 +119,7 @@ mod tests {
         assert!(row.increase(5, 0.0));
         assert_eq!(row.prune(3, |slot| 9 - slot), 2);
         assert_eq!(row.sorted(), [(1, 2.0), (4, 3.0), (5, 1.0)]);
+        assert!((row.whole() - 6.0).abs() < 1e-6);
         assert_eq!(row.prune(3, |slot| slot), 0);
         assert_eq!(row.remove(|slot| slot == 4), 1);
         assert_eq!((row.get(4), row.get(1)), (None, Some(2.0)));

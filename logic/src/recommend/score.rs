@@ -3,8 +3,9 @@
 use std::cmp::Ordering;
 
 use super::Model;
+use super::evidence::Base;
 use super::interaction::seconds;
-use super::items::Items;
+use super::items::{Item, Items};
 use super::names::Slot;
 use super::scoring::Scoring;
 use super::taste::{Taste, TasteError};
@@ -111,10 +112,15 @@ struct Interest {
     /// Sum of what they count.
     whole: f32,
     trend_weight: f32,
-    /// sqrt(prior / events)
-    prior: f32,
-    /// Items that the user can choose again, with what that adds to their score; few, and none unless seen items are recommended.
+    /// How likely an item is whatever the history.
+    base: Base,
+    /// Pairs that are presumed.
+    presumed: f32,
+    /// Items that the user can choose again, the newest with 1, others with less; few, and none unless seen items are recommended.
     again: Vec<(Slot, f32)>,
+    /// How likely the newest of them is the next, and any other item is.
+    repeats: [f32; 2],
+    repeat_weight: f32,
 }
 
 #[derive(Clone, Copy)]
@@ -210,23 +216,34 @@ impl Model {
                 (recent.item, near * idle * self.items.get(recent.item).damp)
             })
             .collect();
-        let again = with_distance(history).filter(|_| scoring.recommend_seen);
-        let again = again.map(|(recent, distance)| {
-            let near = self.learn_decay.get(distance).copied().unwrap_or(0.0);
-            (recent.item, scoring.repeat_weight * near)
-        });
+        let again: Vec<(Slot, f32)> = with_distance(history)
+            .filter(|_| scoring.recommend_seen)
+            .map(|(recent, distance)| {
+                let near = self.learn_decay.get(distance).copied().unwrap_or(0.0);
+                (recent.item, near)
+            })
+            .collect();
         let active = history.last().is_some_and(|newest| !is_idle(newest.at));
         let trend_weight = if active {
             scoring.trend_weight
         } else {
             scoring.idle_trend_weight
         };
+        let evidence = &self.items.evidence;
+        let set = |set: f64, found: f64| if set > 0.0 { set } else { found };
+        let pairs_prior = set(scoring.prior, evidence.pairs_prior());
+        let trend_prior = set(scoring.trend_prior, evidence.trend_prior());
+        let repeats = evidence.repeats() as f32;
+        let near: f32 = again.iter().map(|(_, near)| near).sum();
         Interest {
             whole: items.iter().map(|(_, counts)| counts).sum(),
             items,
-            again: again.collect(),
+            again,
+            repeats: [repeats / near.max(1.0), 1.0 - repeats],
+            repeat_weight: scoring.repeat_weight,
             trend_weight: trend_weight as f32,
-            prior: (scoring.prior / self.items.events.max(1.0)).sqrt() as f32,
+            base: self.items.base(trend_prior, now),
+            presumed: self.items.presumed_pairs(pairs_prior) as f32,
         }
     }
 
@@ -237,8 +254,8 @@ impl Model {
                 continue;
             };
             for (other, count) in row.iter() {
-                let base = interest.base(&self.items, other);
-                let beyond = (base * base + count).sqrt() - base;
+                let presumed = interest.presumed(&self.items, other);
+                let beyond = (presumed + count).sqrt() - presumed.sqrt();
                 scratch.add(other, counts * beyond);
             }
         }
@@ -265,27 +282,34 @@ impl Model {
         scratch: &mut Scratch,
     ) -> Vec<Scored> {
         let touched = std::mem::take(&mut scratch.touched);
-        let (mut score_max, mut trend_max) = (0.0_f32, 0.0_f64);
+        let (mut score_max, mut share_max) = (0.0_f32, 0.0_f32);
         for slot in &touched {
             let item = self.items.get(*slot);
             let cell = scratch.cells.get_mut(*slot as usize);
             let Some(cell) = cell.filter(|cell| cell.sum > f32::NEG_INFINITY) else {
                 continue;
             };
-            let base = interest.prior * (item.count as f32).sqrt();
+            let share = interest.share(&item);
+            let base = (interest.presumed * share).sqrt();
             cell.sum = item.damp * (base * interest.whole + cell.sum);
             score_max = score_max.max(cell.sum);
-            trend_max = trend_max.max(item.trend);
+            share_max = share_max.max(share);
         }
         let pairs_unit = if score_max > 0.0 {
             1.0 / score_max
         } else {
             0.0
         };
-        let trend_unit = if trend_max > 0.0 {
-            f64::from(interest.trend_weight) / trend_max
+        let trend_unit = if share_max > 0.0 {
+            interest.trend_weight / share_max
         } else {
             0.0
+        };
+        let [repeat, other] = interest.repeats;
+        let repeat_unit = if share_max > 0.0 {
+            interest.repeat_weight * (repeat / (other * share_max)).min(1.0)
+        } else {
+            interest.repeat_weight
         };
         let mut best: Vec<Scored> = Vec::with_capacity(request.count.min(touched.len()) + 1);
         for slot in &touched {
@@ -295,11 +319,11 @@ impl Model {
             }
             let (pairs, trend) = (
                 sum * pairs_unit,
-                (self.items.get(*slot).trend * trend_unit) as f32,
+                interest.share(&self.items.get(*slot)) * trend_unit,
             );
             let boost = self.boost_of(user, *slot, now);
             let again = interest.again.iter().find(|(item, _)| item == slot);
-            let again = again.map_or(0.0, |(_, share)| *share);
+            let again = again.map_or(0.0, |(_, share)| *share * repeat_unit);
             let scored = Scored {
                 slot: *slot,
                 score: (pairs + trend + again) * boost,
@@ -341,13 +365,13 @@ impl Model {
         if scored.trend > scored.pairs {
             return None;
         }
-        let base = interest.base(&self.items, scored.slot);
+        let presumed = interest.presumed(&self.items, scored.slot);
         let mut most = (0.0, None);
         for (item, counts) in &interest.items {
             let Some(count) = self.items.row(*item).and_then(|row| row.get(scored.slot)) else {
                 continue;
             };
-            let part = counts * (base * base + count).sqrt();
+            let part = counts * (presumed + count).sqrt();
             // Of equals the newer one.
             if part >= most.0 && part > 0.0 {
                 most = (part, Some(*item));
@@ -358,8 +382,13 @@ impl Model {
 }
 
 impl Interest {
-    /// Square root of the pairs that an item has with every other before any is seen.
-    fn base(&self, items: &Items, slot: Slot) -> f32 {
-        self.prior * (items.get(slot).count as f32).sqrt()
+    /// How likely an item is whatever the history.
+    fn share(&self, item: &Item) -> f32 {
+        self.base.of(item.trend, item.choices) as f32
+    }
+
+    /// Pairs that an item has with every other before any is seen.
+    fn presumed(&self, items: &Items, slot: Slot) -> f32 {
+        self.presumed * self.share(&items.get(slot))
     }
 }

@@ -9,10 +9,11 @@ use serde_json::Value;
 use super::settings::{RecommendSettings, SettingsError};
 
 /// Their names, which are those of [`RecommendSettings`].
-pub const SCORING_NAMES: [&str; 9] = [
+pub const SCORING_NAMES: [&str; 10] = [
     "scored_max",
     "score_decay",
     "prior",
+    "trend_prior",
     "idle_after_minutes",
     "idle_factor",
     "trend_weight",
@@ -28,6 +29,7 @@ pub struct Scoring {
     /// e^(-d / `score_decay`) by distance.
     pub(super) decay: Vec<f32>,
     pub(super) prior: f64,
+    pub(super) trend_prior: f64,
     pub(super) idle_after_seconds: f64,
     pub(super) idle_factor: f32,
     pub(super) trend_weight: f64,
@@ -43,6 +45,7 @@ impl Scoring {
             scored_max: settings.scored_max,
             decay: decays(settings.score_decay, settings),
             prior: settings.prior,
+            trend_prior: settings.trend_prior,
             idle_after_seconds: settings.idle_after_minutes * 60.0,
             idle_factor: settings.idle_factor as f32,
             trend_weight: settings.trend_weight,

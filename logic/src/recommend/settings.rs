@@ -24,9 +24,14 @@ pub struct RecommendSettings {
     /// Damping of frequent items: scores are divided by (events of the item)^this, for the item recommended and for the user's.
     #[schemars(range(max = 1.0), extend("default" = 0.2))]
     pub frequency_power: f64,
-    /// Pairs that every item has with every other before any is seen, shared out by how frequent the items are.
-    #[schemars(range(max = 1_000_000.0), extend("default" = 100.0))]
+    /// Pairs that every item has with all others before any is seen, shared out by how frequent those are: how much has to be seen
+    /// before pairs count. 0: what made past events the likeliest.
+    #[schemars(range(max = 1_000_000_000.0), extend("default" = 0.0))]
     pub prior: f64,
+    /// Events, shared out by how frequent items are, that are added to the trend: how much has to be seen lately before it
+    /// counts. 0: what made past events the likeliest.
+    #[schemars(range(max = 1_000_000_000.0), extend("default" = 0.0))]
+    pub trend_prior: f64,
     /// Minutes after which a user's item counts `idle_factor`, and after which a user who is back gets what is trending first.
     #[schemars(range(max = 525_600.0), extend("default" = 60.0))]
     pub idle_after_minutes: f64,
@@ -137,7 +142,8 @@ impl Default for RecommendSettings {
             learn_decay: 12.0,
             score_decay: 4.0,
             frequency_power: 0.2,
-            prior: 100.0,
+            prior: 0.0,
+            trend_prior: 0.0,
             idle_after_minutes: 60.0,
             idle_factor: 0.3,
             trend_weight: 0.05,

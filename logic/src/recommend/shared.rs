@@ -12,7 +12,7 @@ use super::snapshot::RestoreError;
 use super::{Model, RecommendSettings, SettingsError};
 
 const MAGIC: [u8; 4] = *b"HMSM";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const WHAT: &str = "shared snapshot";
 
 /// How far a shard is.

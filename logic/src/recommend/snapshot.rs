@@ -3,13 +3,13 @@
 //! Items are in the order of their ids, so that models which merged the same have equal bytes.
 
 use super::codec::{CodecError, Reader, Writer};
-use super::items::Item;
 use super::names::Slot;
+use super::pending::Gain;
 use super::row::Row;
 use super::{Model, RecommendSettings};
 
 const MAGIC: [u8; 4] = *b"HMRS";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// Why a model cannot be restored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +64,10 @@ impl Model {
         }
         let place = |slot: Slot| places.get(slot as usize).copied().unwrap_or(0);
         writer.double(items.events);
+        writer.double(items.counts);
+        writer.double(items.trend_whole.max(0.0));
+        writer.evidence(&items.evidence);
+        writer.number(items.newest.into());
         writer.number(items.reference.map_or(0, |at| u64::from(at) + 1));
         writer.number(u64::from(items.is_full()));
         writer.length(order.len());
@@ -72,6 +76,7 @@ impl Model {
             writer.text(name);
             writer.double(item.count);
             writer.double(item.trend);
+            writer.number(item.choices.into());
             writer.number(item.holders.into());
             writer.number(item.last.into());
         }
@@ -94,22 +99,30 @@ impl Model {
     pub(super) fn read_items(&mut self, reader: &mut Reader<'_>) -> Result<(), CodecError> {
         reader.what = "items of a snapshot";
         self.items.events = reader.double()?;
+        let (counts, trend_whole) = (reader.double()?, reader.double()?);
+        self.items.evidence = reader.evidence()?;
+        let newest = reader.small()?;
         self.items.reference = reader.small()?.checked_sub(1);
         let is_full = reader.number()? == 1;
-        let many = reader.length(20)?;
+        let many = reader.length(21)?;
         for _ in 0..many {
             let name = reader.id()?;
             reader.plausible(self.items.names.find(name).is_none())?;
             let slot = self.items.intern(name);
             let slot = slot.ok_or(CodecError::Invalid(reader.what))?;
             self.items.count_in(slot);
-            let (count, trend) = (reader.double()?, reader.double()?);
-            let (holders, last) = (reader.small()?, reader.small()?);
-            self.items.increase(slot, count, trend, last);
-            if let Some(item) = self.items.all.get_mut(slot as usize) {
-                *item = Item { holders, ..*item };
-            }
+            let gain = Gain {
+                count: reader.double()?,
+                trend: reader.double()?,
+                choices: reader.small()?,
+                holders: reader.small()?,
+                last: reader.small()?,
+            };
+            self.items.increase(slot, &gain);
         }
+        // As they were added up, in another order: equal records give equal sums.
+        (self.items.counts, self.items.trend_whole) = (counts, trend_whole);
+        self.items.newest = newest;
         reader.what = "neighbours of a snapshot";
         for slot in 0..many as Slot {
             let neighbours = reader.length(5)?;

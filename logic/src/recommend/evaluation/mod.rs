@@ -12,6 +12,8 @@ mod protocol;
 mod random;
 mod recommender;
 #[cfg(test)]
+mod shapes;
+#[cfg(test)]
 mod tests;
 
 pub use dataset::{Builder, Dataset, Row, RowError};

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::RecommendSettings;
+use super::super::evidence::{Evidence, PRIORS};
 use super::{NOW_S, Step};
 
 #[derive(Default)]
@@ -15,9 +16,12 @@ pub(super) struct Dense {
     counts: BTreeMap<String, f64>,
     /// C, both directions.
     pairs: BTreeMap<(String, String), f64>,
+    /// First choices.
+    choices: BTreeMap<String, f64>,
     /// (item, weight, second)
     trend: Vec<(String, f64, i64)>,
     events: f64,
+    pub(super) evidence: Evidence,
 }
 
 impl Dense {
@@ -35,6 +39,9 @@ impl Dense {
             .entry(step.user.clone())
             .or_default()
             .insert(step.item.clone());
+        if weight > 0.0 {
+            self.test(step, second);
+        }
         let history = self.history.entry(step.user.clone()).or_default();
         let before = history.iter().position(|(item, ..)| *item == step.item);
         let before = before
@@ -69,8 +76,79 @@ impl Dense {
         if gain > 0.0 {
             *self.counts.entry(step.item.clone()).or_insert(0.0) += gain;
             self.trend.push((step.item.clone(), gain, second));
-            self.events += if before.is_none() { 1.0 } else { 0.0 };
+            let first = if before.is_none() { 1.0 } else { 0.0 };
+            self.events += first;
+            *self.choices.entry(step.item.clone()).or_insert(0.0) += first;
         }
+    }
+
+    /// Of an item at this second, and of all: decayed weights.
+    fn trends(&self, second: i64) -> BTreeMap<&str, f64> {
+        let newest = self.trend.iter().map(|(.., at)| *at).max().unwrap_or(0);
+        let half_life = self.settings.trend_half_life_hours * 3_600.0;
+        let mut trends = BTreeMap::new();
+        for (item, weight, at) in &self.trend {
+            let age = (second.max(newest) - at) as f64;
+            *trends.entry(&**item).or_insert(0.0) += weight * (-age / half_life).exp2();
+        }
+        trends
+    }
+
+    /// How likely an item is whatever the history.
+    fn share(&self, item: &str, trends: &BTreeMap<&str, f64>, prior: f64) -> f64 {
+        let trend = trends.get(item).copied().unwrap_or(0.0);
+        let whole: f64 = trends.values().sum();
+        let choices = self.choices.get(item).copied().unwrap_or(0.0);
+        (trend + prior * choices / self.events) / (whole + prior)
+    }
+
+    /// How likely a first choice is before it is learned, beside what its frequency says.
+    fn test(&mut self, step: &Step, second: i64) {
+        let item = &step.item;
+        let history = self.history.get(&step.user).cloned().unwrap_or_default();
+        let choices = self.choices.get(item).copied().unwrap_or(0.0);
+        if choices == 0.0 || history.iter().any(|(own, ..)| own == item) {
+            return;
+        }
+        let past: Vec<_> = history
+            .into_iter()
+            .filter(|(_, at, _)| *at <= second)
+            .collect();
+        let trends = self.trends(second);
+        let open = |share: &dyn Fn(&str) -> f64| {
+            1.0 - past.iter().map(|(own, ..)| share(own)).sum::<f64>()
+        };
+        let frequency = |item: &str| self.choices.get(item).copied().unwrap_or(0.0) / self.events;
+        let plain = frequency(item) / open(&frequency);
+        let mut found = Evidence {
+            tests: 1.0,
+            ..Evidence::default()
+        };
+        for (sum, prior) in found.trend.iter_mut().zip(PRIORS) {
+            let share = |item: &str| self.share(item, &trends, prior);
+            *sum = (share(item) / open(&share) / plain).ln();
+        }
+        let share = |item: &str| self.share(item, &trends, self.evidence.trend_prior());
+        let weight = self.counts.values().sum::<f64>() / self.events;
+        for (sum, prior) in found.pairs.iter_mut().zip(PRIORS) {
+            let presumed = prior * weight;
+            let (mut likely, mut whole) = (0.0, 0.0);
+            for (own, at, _) in past.iter().rev().take(10) {
+                let near = (-distance(&past, *at) / self.settings.score_decay).exp();
+                let row = self.pairs.iter().filter(|((one, _), _)| one == own);
+                let all: f64 = row.map(|(_, count)| count).sum();
+                let pair = self.pairs.get(&(own.clone(), item.clone()));
+                let pair = pair.copied().unwrap_or(0.0) * (1.0 - share(own).min(0.99));
+                likely += near * (pair / share(item) + presumed) / (all + presumed);
+                whole += near;
+            }
+            *sum = if whole > 0.0 {
+                (likely / whole).ln()
+            } else {
+                0.0
+            };
+        }
+        self.evidence.add(&found);
     }
 
     /// Scores of all items that the user does not know.
@@ -79,15 +157,17 @@ impl Dense {
         let idle = |at: i64| (now - at) as f64 > settings.idle_after_minutes * 60.0;
         let history = self.history.get(user).cloned().unwrap_or_default();
         let newest = history.len().saturating_sub(settings.scored_max);
-        let half_life = settings.trend_half_life_hours * 3_600.0;
-        let damp = |item: &str| self.counts[item].powf(-settings.frequency_power);
+        let trends = self.trends(now);
+        let weight = self.counts.values().sum::<f64>() / self.events;
+        let damp = |item: &str| self.choices[item].max(1.0).powf(-settings.frequency_power);
         let known = self.known.get(user).cloned().unwrap_or_default();
         let mut parts = Vec::new();
-        for (item, count) in &self.counts {
+        for item in self.counts.keys() {
             if known.contains(item) {
                 continue;
             }
-            let prior = settings.prior * count / self.events;
+            let share = self.share(item, &trends, settings.trend_prior);
+            let prior = settings.prior * weight * share;
             let sum: f64 = history[newest..]
                 .iter()
                 .map(|(own, at, _)| {
@@ -101,13 +181,7 @@ impl Dense {
                     near * damp(own) * (pair.copied().unwrap_or(0.0) + prior).sqrt()
                 })
                 .sum();
-            let trend: f64 = self
-                .trend
-                .iter()
-                .filter(|(other, ..)| other == item)
-                .map(|(_, weight, at)| weight * (-((now - at) as f64) / half_life).exp2())
-                .sum();
-            parts.push((item.clone(), damp(item) * sum, trend));
+            parts.push((item.clone(), damp(item) * sum, share));
         }
         let largest =
             |part: fn(&(String, f64, f64)) -> f64| parts.iter().map(part).fold(0.0, f64::max);

@@ -168,7 +168,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        for magic in [&b"HMSM\x01"[..], b"HMRM\x01", b"HMRS\x01", b""] {
+        for magic in [&b"HMSM\x02"[..], b"HMRM\x01", b"HMRS\x02", b""] {
             let bytes = [magic, &bytes].concat();
             drop(ModelRecord::from_bytes(&bytes));
             drop(SharedModel::restore(&bytes, RecommendSettings::default(), 0));

@@ -14,9 +14,11 @@ proptest! {
         steps in steps(4, 20, 150),
         history_max in 3_usize..40,
         scored_max in 2_usize..25,
+        prior in prop_oneof![Just(100.0), 1.0..1e5_f64],
+        trend_prior in prop_oneof![Just(1e9), 0.1..1e3_f64],
         later in prop_oneof![Just(0_i64), Just(3_000), Just(200_000)],
     ) {
-        let settings = RecommendSettings { history_max, scored_max, ..RecommendSettings::default() };
+        let settings = RecommendSettings { history_max, scored_max, prior, trend_prior, ..RecommendSettings::default() };
         let mut sparse = model(&settings);
         let mut dense = Dense::new(&settings);
         for step in &steps {

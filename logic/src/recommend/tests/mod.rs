@@ -10,6 +10,7 @@
 
 mod bounds;
 mod dense;
+mod evidence;
 mod fold;
 mod formula;
 mod rules;
@@ -60,6 +61,15 @@ pub(super) fn steps(users: u32, items: u32, most: usize) -> impl Strategy<Value 
             })
             .collect()
     })
+}
+
+/// What pairs and the trend are believed is fixed: evidence depends a little on when deltas are merged.
+pub(super) fn fixed() -> RecommendSettings {
+    RecommendSettings {
+        prior: 100.0,
+        trend_prior: 50.0,
+        ..RecommendSettings::default()
+    }
 }
 
 pub(super) fn learn(model: &mut Model, step: &Step) {

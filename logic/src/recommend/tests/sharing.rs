@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::super::{CodecError, Delta, Model, ModelRecord, RecommendSettings, SharedModel};
-use super::{Step, assert_same, learn, learn_apart, model, of, steps};
+use super::{Step, assert_same, fixed, learn, learn_apart, model, of, steps};
 
 /// Through bytes, as it travels.
 fn travelled(delta: &Delta) -> Delta {
@@ -64,7 +64,7 @@ proptest! {
 
     #[test]
     fn learning_apart_and_merging_equals_learning(steps in steps(6, 20, 250), every in 1_usize..60) {
-        let settings = RecommendSettings::default();
+        let settings = fixed();
         let mut apart = model(&settings);
         for (place, step) in steps.iter().enumerate() {
             learn_apart(&mut apart, step);
@@ -88,7 +88,7 @@ proptest! {
 
     #[test]
     fn instances_know_the_same_of_items_and_together_what_one_would(steps in steps(6, 20, 250), every in 1_usize..60) {
-        let settings = RecommendSettings::default();
+        let settings = fixed();
         let instances = two(&settings, &steps, every);
         prop_assert_eq!(instances[0].snapshot(), instances[1].snapshot());
         let now = steps.iter().map(|step| step.second).max().unwrap_or(0);
@@ -152,9 +152,16 @@ fn foreign_and_later_bytes_are_named() {
         Delta::from_bytes(b"nonsense"),
         Err(CodecError::Foreign("delta"))
     );
-    let later = CodecError::Version { found: 2, known: 1 };
-    assert_eq!(Delta::from_bytes(b"HMRD\x02"), Err(later));
+    let later = CodecError::Version { found: 3, known: 2 };
+    assert_eq!(Delta::from_bytes(b"HMRD\x03"), Err(later));
     assert!(later.to_string().contains("upgrade"));
+    let earlier = Delta::from_bytes(b"HMRD\x01").unwrap_err();
+    assert!(
+        earlier
+            .to_string()
+            .contains("version 1 of a delta is no longer read"),
+        "{earlier}"
+    );
 }
 
 fn like(user: &str, item: &str) -> Step {
