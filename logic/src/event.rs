@@ -109,7 +109,9 @@ pub enum Reject {
     #[error("the event names no user; it needs a user_id")]
     NoUser,
     /// An event about a user names it by something that is no id.
-    #[error("the event's user_id is {what} and no id: text or a number of 1 to 256 bytes")]
+    #[error(
+        "the event's user_id is {what} and no id: text without control characters, or a number, of 1 to 256 bytes"
+    )]
     UnreadableUser {
         /// What it is.
         what: String,

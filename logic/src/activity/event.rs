@@ -206,9 +206,15 @@ pub fn partition_of_user(user: &str, partitions: usize) -> i32 {
     i32::try_from(partition_of_key(user.as_bytes(), partitions)).unwrap_or(i32::MAX)
 }
 
-/// The id of a user as it is used everywhere: `None` if it is none.
+/// The id of a user as it is used everywhere: `None` if it is none. One with control characters is none, for it could be in no
+/// address and no line.
 pub fn canonical_user(text: &str) -> Option<String> {
-    id_text(&serde_json::Value::String(text.to_owned())).map(Cow::into_owned)
+    let id = id_text(&serde_json::Value::String(text.to_owned())).map(Cow::into_owned);
+    id.filter(|id| is_printable(id))
+}
+
+fn is_printable(id: &str) -> bool {
+    !id.contains(char::is_control)
 }
 
 fn first<const N: usize>(fields: [Field<Raw<'_>>; N]) -> Option<Raw<'_>> {
@@ -223,8 +229,13 @@ fn id(raw: Raw<'_>) -> Option<String> {
 
 fn user(raw: Option<Raw<'_>>) -> Result<String, Reject> {
     let raw = raw.ok_or(Reject::NoUser)?;
-    id(raw).ok_or_else(|| Reject::UnreadableUser {
-        what: raw.kind().to_owned(),
+    let what = match id(raw) {
+        Some(id) if is_printable(&id) => return Ok(id),
+        Some(_) => "text with control characters",
+        None => raw.kind(),
+    };
+    Err(Reject::UnreadableUser {
+        what: what.to_owned(),
     })
 }
 
@@ -328,12 +339,18 @@ mod tests {
 
     #[test]
     fn an_event_that_names_no_user_is_rejected_by_name() {
+        // Of what was read, spaces and line breaks around an id are no part of it.
+        let trimmed = event(Source::Interaction, "{\"user_id\":\"\\n a b\\t\"}").unwrap();
+        assert_eq!(trimmed.user, "a b");
         for (text, label) in [
             (r#"{"interaction_type":"view"}"#, "no_user"),
             (r#"{"user_id":null}"#, "no_user"),
             (r#"{"user_id":""}"#, "unreadable_user"),
             (r#"{"user_id":[7]}"#, "unreadable_user"),
             (r#"{"user_id":true}"#, "unreadable_user"),
+            ("{\"user_id\":\"a\\u0000b\"}", "unreadable_user"),
+            ("{\"user_id\":\"a\\nb\"}", "unreadable_user"),
+            ("{\"user_id\":\"a\\u007f\"}", "unreadable_user"),
         ] {
             let reject = event(Source::Interaction, text).unwrap_err();
             assert_eq!(reject.label(), label, "{text}");

@@ -95,11 +95,12 @@ impl Model {
         if weight <= 0.0 {
             return true;
         }
-        let again = self.settings.recommend_seen;
-        if again || user.recent.iter().all(|recent| recent.item != item) {
+        // The same item twice in a row is one choice: a page loaded a thousand times says nothing of what users do.
+        if user.recent.last().is_none_or(|newest| newest.item != item) {
+            let is_first = user.recent.iter().all(|recent| recent.item != item);
             let past = user.recent.get(..user.place(at)).unwrap_or_default();
-            let decays = [&*self.scoring.decay, &*self.learn_decay];
-            if let Some(found) = self.items.test(past, item, at, again, decays) {
+            let found = self.items.test(past, item, at, is_first, &self.learn_decay);
+            if let Some(found) = found {
                 match into {
                     Into::Items => self.items.evidence.add(&found),
                     Into::Delta => self.pending.evidence.add(&found),

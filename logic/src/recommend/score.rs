@@ -231,7 +231,7 @@ impl Model {
         };
         let evidence = &self.items.evidence;
         let set = |set: f64, found: f64| if set > 0.0 { set } else { found };
-        let pairs_prior = set(scoring.prior, evidence.pairs_prior());
+        let pairs_prior = set(scoring.prior, evidence.pairs_prior(scoring.recommend_seen));
         let trend_prior = set(scoring.trend_prior, evidence.trend_prior());
         let repeats = evidence.repeats() as f32;
         let near: f32 = again.iter().map(|(_, near)| near).sum();

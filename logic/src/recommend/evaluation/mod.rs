@@ -12,6 +12,8 @@ mod protocol;
 mod random;
 mod recommender;
 #[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
 mod shapes;
 #[cfg(test)]
 mod tests;

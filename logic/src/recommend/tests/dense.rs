@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::RecommendSettings;
-use super::super::evidence::{Evidence, PRIORS};
+use super::super::evidence::{Evidence, PRIORS, REPEATS};
 use super::{NOW_S, Step};
 
 #[derive(Default)]
@@ -102,39 +102,40 @@ impl Dense {
         (trend + prior * choices / self.events) / (whole + prior)
     }
 
-    /// How likely a first choice is before it is learned, beside what its frequency says.
+    /// How likely a choice is before it is learned, beside what its frequency says.
     fn test(&mut self, step: &Step, second: i64) {
         let item = &step.item;
         let history = self.history.get(&step.user).cloned().unwrap_or_default();
         let choices = self.choices.get(item).copied().unwrap_or(0.0);
-        if choices == 0.0 || history.iter().any(|(own, ..)| own == item) {
+        if choices == 0.0 || history.last().is_some_and(|(newest, ..)| newest == item) {
             return;
         }
+        let is_first = history.iter().all(|(own, ..)| own != item);
         let past: Vec<_> = history
             .into_iter()
             .filter(|(_, at, _)| *at <= second)
             .collect();
+        let mut found = Evidence {
+            tests: 1.0,
+            ..Evidence::default()
+        };
         let trends = self.trends(second);
         let open = |share: &dyn Fn(&str) -> f64| {
             1.0 - past.iter().map(|(own, ..)| share(own)).sum::<f64>()
         };
         let frequency = |item: &str| self.choices.get(item).copied().unwrap_or(0.0) / self.events;
-        let plain = frequency(item) / open(&frequency);
-        let mut found = Evidence {
-            tests: 1.0,
-            ..Evidence::default()
-        };
-        for (sum, prior) in found.trend.iter_mut().zip(PRIORS) {
+        for (sum, prior) in found.trend.iter_mut().zip(PRIORS).filter(|_| is_first) {
             let share = |item: &str| self.share(item, &trends, prior);
-            *sum = (share(item) / open(&share) / plain).ln();
+            *sum = (share(item) / open(&share) / (frequency(item) / open(&frequency))).ln();
         }
         let share = |item: &str| self.share(item, &trends, self.evidence.trend_prior());
+        let far = |at: i64| distance(&past, at) / self.settings.learn_decay;
         let weight = self.counts.values().sum::<f64>() / self.events;
-        for (sum, prior) in found.pairs.iter_mut().zip(PRIORS) {
+        for (place, prior) in PRIORS.iter().enumerate() {
             let presumed = prior * weight;
             let (mut likely, mut whole) = (0.0, 0.0);
             for (own, at, _) in past.iter().rev().take(10) {
-                let near = (-distance(&past, *at) / self.settings.score_decay).exp();
+                let near = (-3.0 * far(*at)).exp();
                 let row = self.pairs.iter().filter(|((one, _), _)| one == own);
                 let all: f64 = row.map(|(_, count)| count).sum();
                 let pair = self.pairs.get(&(own.clone(), item.clone()));
@@ -142,11 +143,21 @@ impl Dense {
                 likely += near * (pair / share(item) + presumed) / (all + presumed);
                 whole += near;
             }
-            *sum = if whole > 0.0 {
+            let sum = if whole > 0.0 {
                 (likely / whole).ln()
             } else {
                 0.0
             };
+            found.pairs_of_all[place] = sum;
+            found.pairs[place] = if is_first { sum } else { 0.0 };
+        }
+        let near = |all: bool| -> f64 {
+            let past = past.iter().filter(|(own, ..)| all || own == item);
+            past.map(|(_, at, _)| (-far(*at)).exp()).sum()
+        };
+        if !past.is_empty() {
+            let times = near(false) / near(true) / share(item);
+            found.repeats = REPEATS.map(|repeats| (repeats * times + 1.0 - repeats).ln());
         }
         self.evidence.add(&found);
     }
