@@ -202,16 +202,16 @@ fn measure(name: &str, service: &Service) {
 }
 
 fn main() {
-    let service = Launch::new().start();
+    let launch = Launch::new();
+    let service = launch.start();
     measure("embedded log", &service);
     service.stop();
     let Ok(address) = std::env::var("KAFKA_BOOTSTRAP") else {
         eprintln!("push: not measured on Kafka; KAFKA_BOOTSTRAP names no broker");
         return;
     };
-    let service = Launch::new()
-        .with("KAFKA__BOOTSTRAP_SERVERS", &address)
-        .start();
+    let launch = Launch::new().with("KAFKA__BOOTSTRAP_SERVERS", &address);
+    let service = launch.start();
     measure("Kafka", &service);
     service.stop();
 }

@@ -66,9 +66,10 @@ impl Users {
         let taste = profile.taste.unwrap_or_default();
         let taste = taste.looking_at(&asked.context, self.clock.now());
         let serving = self.servings.of(assigned);
-        let wanted = match asked.is_plain() {
-            true => asked.count.max(self.cached_max),
-            false => asked.count,
+        let wanted = if asked.is_plain() {
+            asked.count.max(self.cached_max)
+        } else {
+            asked.count
         };
         let mut list = self.compute(user, &taste, serving, asked, serving.wants(wanted))?;
         list.join(assigned);

@@ -192,7 +192,7 @@ impl<C: ConsumerContext + 'static> Inlet<C> {
     /// is in the split queue.
     pub(super) fn route(&mut self, message: &BorrowedMessage<'_>) {
         if self.notices_return && (self.returned.is_some() || message.offset() < self.next) {
-            self.returned.get_or_insert(message.offset());
+            self.returned.get_or_insert_with(|| message.offset());
             return;
         }
         self.next = push(self.sink.as_mut(), &mut self.headers, message);

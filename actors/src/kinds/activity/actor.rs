@@ -4,21 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat_logic::activity::{Shard, UserEvent};
+use homeostat_logic::ledger::record::Millis;
 
 use super::apply::Applied;
+use super::keep::Unkept;
 use super::load::{Loaded, load};
 use super::state::ActivityActor;
 use super::takeover::{Taken, take_over};
-use super::write::{Outgoing, Writer, write};
-use crate::ports::observer::Consumed;
+use super::write::{Outgoing, publish};
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::work::Work;
 
 /// How often users who are quiet are looked for, in one of the shard's parts, and whether the store still has what was written.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// Users stay in memory once a write has been under way for so long: they may have changes that are not written.
+const SWEEP_BEHIND_MS: Millis = 60_000;
+
 impl ActivityActor {
-    fn begin(&mut self, work: Work<UserEvent>, scope: &mut Scope<'_, Self>) {
+    pub(super) fn begin(&mut self, work: Work<UserEvent>, scope: &mut Scope<'_, Self>) {
         let epoch = work.flight().epoch;
         let owned = self.owned.as_ref();
         if owned.is_some_and(|owned| owned.flight.epoch == epoch) {
@@ -51,6 +55,8 @@ impl ActivityActor {
     /// Forgets what another owner may change from now on.
     pub(super) fn give_up(&mut self) {
         self.owned = None;
+        self.unkept = Unkept::default();
+        self.restore_due = false;
         self.shard = Shard::new(self.users.shard, (self.users.fresh_token)());
         if self.number == 0 {
             self.users.model.lead(0);
@@ -100,33 +106,26 @@ impl ActivityActor {
         });
     }
 
+    /// Publishes at once, so that who is connected waits for no store, and leaves the rest to [`Self::keep`].
     fn write(
-        &self,
-        mut work: Work<UserEvent>,
-        outgoing: Outgoing,
+        &mut self,
+        work: Work<UserEvent>,
+        mut outgoing: Outgoing,
         settled: Vec<i64>,
         scope: &mut Scope<'_, Self>,
     ) {
-        let writer = Writer {
-            log: Arc::clone(&self.means.log),
-            store: Arc::clone(&self.users.store),
-            flight: Arc::clone(work.flight()),
-        };
-        let observer = Arc::clone(&self.means.observer);
-        scope.hold(write(writer, outgoing), move |worker, is_written, _| {
-            if !is_written || work.flight().ended() {
-                worker.give_up();
-                return Ok(());
-            }
-            let topic = work.flight().topic.name;
-            let last = settled.last().map(|offset| worker.position(*offset));
-            if let Some(owned) = &mut worker.owned {
-                owned.kept_to = last.or(owned.kept_to);
-            }
-            let settled = work.settle(&settled);
-            observer.consumed(topic, Consumed::Settled, settled);
-            Ok(())
-        });
+        let records = std::mem::take(&mut outgoing.may);
+        if !records.is_empty() {
+            self.publishing += 1;
+            let published = publish(Arc::clone(&self.means.log), records);
+            scope.spawn(published, |worker, (), scope| {
+                worker.publishing -= 1;
+                worker.go_on(scope);
+                Ok(())
+            });
+        }
+        self.unkept.add(work, outgoing, settled);
+        self.keep(scope);
     }
 }
 
@@ -134,7 +133,10 @@ impl Worker for ActivityActor {
     fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
         scope.run_interval(SWEEP, |worker, scope| {
             let now = worker.means.clock.now();
-            worker.shard.sweep(now);
+            let keeping = worker.keeping.as_ref();
+            if keeping.is_none_or(|keeping| now - keeping.since < SWEEP_BEHIND_MS) {
+                worker.shard.sweep(now);
+            }
             worker.look_at_store(scope);
             Ok(())
         });
@@ -150,9 +152,8 @@ impl Handle<Work<UserEvent>> for ActivityActor {
         work: Work<UserEvent>,
         scope: &mut Scope<'_, Self>,
     ) -> Result<(), Failure> {
-        if !work.flight().ended() {
-            self.begin(work, scope);
-        }
+        self.waiting.push_back(work);
+        self.go_on(scope);
         Ok(())
     }
 }

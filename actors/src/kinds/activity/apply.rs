@@ -11,7 +11,7 @@ use homeostat_logic::topic::{MODEL, ORIGIN_HEADER, PUSH_RECOMMENDATIONS, USERS};
 
 use super::refresh::UPDATED;
 use super::state::ActivityActor;
-use super::write::{Outgoing, origins_change};
+use super::write::Outgoing;
 use crate::kinds::gather::record_of;
 use crate::ports::log::{Header, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key, VALUE_BYTES_MAX};
@@ -89,6 +89,19 @@ fn forget_record(user: &str) -> NewRecord {
     }
 }
 
+/// Removes the cached lists that are no longer right.
+fn forget_lists(collected: &Collected, lists: &mut Vec<Change>) {
+    let remove = |entry, user: &String| Change::Remove {
+        key: Key::new(entry, user.clone()),
+    };
+    for user in collected.invalid.union(&collected.erased) {
+        lists.push(remove(Entry::Recommendations, user));
+        if !collected.refresh.contains_key(user) {
+            lists.push(remove(Entry::Realtime, user));
+        }
+    }
+}
+
 impl ActivityActor {
     pub(super) fn apply_all(
         &mut self,
@@ -123,13 +136,12 @@ impl ActivityActor {
         outgoing
             .may
             .extend(collected.erased.iter().map(|user| forget_record(user)));
-        self.collect_users(&collected, &mut outgoing);
+        forget_lists(&collected, &mut outgoing.lists);
         let last = settled.last().map(|offset| self.position(*offset));
         outgoing
             .must
             .extend(last.and_then(|last| self.counts(last)));
-        let origins = &self.shard.origins;
-        outgoing.origins = last.map(|last| origins_change(self.shard_number(), last, origins));
+        (outgoing.touched, outgoing.erased) = (collected.touched, collected.erased);
         Applied {
             outgoing,
             settled,
@@ -204,27 +216,6 @@ impl ActivityActor {
         let (shard, token) = (self.shard_number(), self.owned.as_ref()?.token);
         let delta = self.shard.tally.take(shard, token, to)?;
         StatisticsRecord::Counts(Box::new(delta)).to_record().ok()
-    }
-
-    /// What the store gets of the users.
-    fn collect_users(&self, collected: &Collected, outgoing: &mut Outgoing) {
-        self.put_users(collected.touched.iter(), &mut outgoing.users);
-        let users = &mut outgoing.users;
-        let remove = |entry, user: &String| Change::Remove {
-            key: Key::new(entry, user.clone()),
-        };
-        for user in collected.invalid.union(&collected.erased) {
-            users.push(remove(Entry::Recommendations, user));
-            if !collected.refresh.contains_key(user) {
-                users.push(remove(Entry::Realtime, user));
-            }
-        }
-        users.extend(
-            collected
-                .erased
-                .iter()
-                .map(|user| remove(Entry::Stream, user)),
-        );
     }
 
     /// Streams and profiles of these users, as far as they are in memory.

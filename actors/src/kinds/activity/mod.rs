@@ -14,6 +14,7 @@
 
 mod actor;
 mod apply;
+mod keep;
 pub(crate) mod load;
 mod losses;
 mod refresh;

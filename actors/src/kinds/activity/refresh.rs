@@ -88,7 +88,7 @@ impl ActivityActor {
             .may
             .extend(self.event_record(PUSH_RECOMMENDATIONS, user, &pushed.update(), now));
         match serde_json::to_string(list) {
-            Ok(value) => outgoing.users.push(Change::Put {
+            Ok(value) => outgoing.lists.push(Change::Put {
                 key: Key::new(Entry::Realtime, user.clone()),
                 position: 0,
                 value,

@@ -27,15 +27,16 @@ impl ActivityActor {
                     users,
                     "the user store lost what was written: it was emptied, or started again without its data. Users of this partition who are in memory are written again; the others begin again with nothing"
                 );
-                worker.write_part(0, scope);
+                worker.restore_due = true;
+                worker.go_on(scope);
             }
             Ok(())
         });
     }
 
-    /// Writes the users of a part and then those of the next one; events wait meanwhile. A batch is never half written here: no
-    /// other task of this actor runs while it writes one.
-    fn write_part(&self, part: usize, scope: &mut Scope<'_, Self>) {
+    /// Writes the users of a part and then those of the next one; events wait meanwhile. No batch is half
+    /// written here: it begins when nothing is unkept, and no other task of this actor runs meanwhile.
+    pub(super) fn write_part(&self, part: usize, scope: &mut Scope<'_, Self>) {
         let Some(owned) = &self.owned else { return };
         let (store, flight) = (Arc::clone(&self.users.store), Arc::clone(&owned.flight));
         if part == PARTS {
@@ -50,7 +51,7 @@ impl ActivityActor {
                 }
                 true
             };
-            scope.hold(marked, |worker, is_marked, _| {
+            scope.hold(marked, |worker, is_marked, scope| {
                 if is_marked {
                     worker.users.losses.noted(worker.shard.len());
                     if worker.number == 0 {
@@ -59,6 +60,7 @@ impl ActivityActor {
                 } else {
                     worker.give_up();
                 }
+                worker.go_on(scope);
                 Ok(())
             });
             return;
@@ -72,6 +74,7 @@ impl ActivityActor {
                 worker.write_part(part + 1, scope);
             } else {
                 worker.give_up();
+                worker.go_on(scope);
             }
             Ok(())
         });

@@ -1,13 +1,16 @@
 //! What the actor of one partition holds.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use homeostat_logic::activity::Shard;
+use homeostat_logic::activity::{Shard, UserEvent};
 use homeostat_logic::recommend::Scratch;
 
+use super::keep::{Keeping, Unkept};
 use super::{GENERATION_BITS, UserMeans};
 use crate::flight::Flight;
 use crate::kinds::Means;
+use crate::work::Work;
 
 /// The actor.
 pub(super) struct ActivityActor {
@@ -19,6 +22,16 @@ pub(super) struct ActivityActor {
     /// Of the partition; `None` until it is taken over.
     pub(super) owned: Option<Owned>,
     pub(super) scratch: Scratch,
+    /// What batches changed and is not written yet.
+    pub(super) unkept: Unkept,
+    /// The write that is under way.
+    pub(super) keeping: Option<Keeping>,
+    /// Batches of records that are being published.
+    pub(super) publishing: usize,
+    /// Batches that wait. Bound: the records in flight.
+    pub(super) waiting: VecDeque<Work<UserEvent>>,
+    /// Whether the store lost what was written, and gets it again as soon as nothing is unkept.
+    pub(super) restore_due: bool,
 }
 
 /// The partition is this actor's.
@@ -45,6 +58,11 @@ impl ActivityActor {
             means,
             owned: None,
             scratch: Scratch::default(),
+            unkept: Unkept::default(),
+            keeping: None,
+            publishing: 0,
+            waiting: VecDeque::new(),
+            restore_due: false,
         }
     }
 

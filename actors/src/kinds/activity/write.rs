@@ -1,5 +1,6 @@
-//! Writing what a batch changes, in the order that a crash between any two steps needs.
+//! Writing what batches change, in the order that a crash between any two steps needs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use homeostat_logic::activity::{List, Origins};
@@ -25,12 +26,14 @@ pub(super) struct Outgoing {
     pub(super) must: Vec<NewRecord>,
     /// Records that are tried once: what is pushed is superseded soon, and must not hold up what users do.
     pub(super) may: Vec<NewRecord>,
-    /// Of users.
-    pub(super) users: Vec<Change>,
+    /// Users whose state is to be written.
+    pub(super) touched: BTreeSet<String>,
+    /// Those of them that were erased.
+    pub(super) erased: BTreeSet<String>,
+    /// Cached lists.
+    pub(super) lists: Vec<Change>,
     /// Lists that another model looks at before they are shown.
     pub(super) unranked: Vec<Unranked>,
-    /// Which records came already; written when all else is.
-    pub(super) origins: Option<Change>,
 }
 
 /// A list that another model looks at before it is shown.
@@ -48,29 +51,30 @@ pub(super) struct Writer {
     pub(super) flight: Arc<Flight>,
 }
 
+/// What batches changed, as it is written.
+pub(super) struct Kept {
+    pub(super) must: Vec<NewRecord>,
+    pub(super) users: Vec<Change>,
+    /// Which records came already; written when all else is.
+    pub(super) origins: Option<Change>,
+}
+
 /// Writes it. `false`: the partition went away before, and nothing is to be settled.
-pub(super) async fn write(writer: Writer, outgoing: Outgoing) -> bool {
+pub(super) async fn write(writer: Writer, kept: Kept) -> bool {
     let Writer { log, store, flight } = writer;
     fail_point::pass(Point::BeforeLearned);
-    let must = outgoing
-        .must
-        .into_iter()
-        .map(|record| ((), record))
-        .collect();
-    // At the same time, so that who is connected waits for one of both only.
-    let published = publish(&*log, outgoing.may);
+    let must = kept.must.into_iter().map(|record| ((), record)).collect();
     let patience = UntilRevoked(Arc::clone(&flight));
-    let (refused, ()) = tokio::join!(append_until_durable(&*log, must, &patience), published);
-    for ((), error) in refused {
+    for ((), error) in append_until_durable(&*log, must, &patience).await {
         // A delta or an event that the log will never take: users go on, items learn less.
         tracing::error!(%error, "what was learned from a batch of events is not shared");
     }
     fail_point::pass(Point::AfterLearned);
-    if flight.ended() || !put_users(&*store, outgoing.users, &flight).await {
+    if flight.ended() || !put_users(&*store, kept.users, &flight).await {
         return false;
     }
     fail_point::pass(Point::AfterUsers);
-    match outgoing.origins {
+    match kept.origins {
         Some(origins) => put_origins(&*store, origins, &flight).await,
         None => true,
     }
@@ -103,10 +107,8 @@ pub(super) async fn put_origins(store: &dyn UserStore, origins: Change, flight: 
     until_done(change, flight).await.is_some()
 }
 
-async fn publish(log: &dyn EventLog, records: Vec<NewRecord>) {
-    if records.is_empty() {
-        return;
-    }
+/// Publishes records, each tried once.
+pub(super) async fn publish(log: Arc<dyn EventLog>, records: Vec<NewRecord>) {
     let topics: Vec<String> = records.iter().map(|record| record.topic.clone()).collect();
     for (topic, answer) in topics.iter().zip(log.append(records).await) {
         if let Err(error) = answer
