@@ -45,6 +45,19 @@ test("a like that is posted changes list, profile and stream of the open page, w
   await close();
 });
 
+test("to look at a user counts nothing as shown", async () => {
+  const shown = async () => (await service.get("/api/v1/recommendations/stats")).body.total.impressions;
+  await service.act("looked-at", "view", "50");
+  const before = await shown();
+  const { page, close } = await open(browser);
+  await page.goto(pageOf("looked-at"));
+  await page.locator(".ranked > li").first().waitFor();
+  await service.get("/api/v1/users/looked-at/recommendations?k=3");
+  // What was served is counted, and of it what the caller got.
+  await waitFor("three items", async () => (await shown()) === before + 3);
+  await close();
+});
+
 test("a view, which pushes nothing, is shown after some seconds", async () => {
   const { page, close } = await open(browser);
   await service.act("viewer", "like", "258");
