@@ -21,8 +21,8 @@ export const drawn = ({ state, word, more }) => [
  */
 export const lost = (state) => ({
   state: "lost",
-  word: state.failure?.status === 0 ? "✕ connection lost" : "✕ no answer",
-  more: [state.asOf === 0 ? "nothing was shown yet" : `as of ${clock(state.asOf)}`, until(state.next)],
+  word: state.failure?.status === 0 ? "✕ connection lost" : "✕ error",
+  more: [state.asOf === 0 ? "nothing was read yet" : `as of ${clock(state.asOf)}`],
 });
 
 /**

@@ -231,9 +231,8 @@ class UserPage {
     return h(
       "div",
       { class: "notice", "data-tone": "warn", "data-key": "token" },
-      h("p", {}, h("strong", {}, isRefused ? "The token is not accepted. " : "This user's data is read with a token. "), failure.message),
-      h("p", {}, "Where Homeostat runs, with its configuration, this command prints one: ", copyButton(command, "the command")),
-      h("code", { class: "command" }, visible(command)),
+      // Of a missing token the service says how programs send it.
+      h("p", {}, h("strong", {}, isRefused ? "The token is not accepted. " : "This user's data is read with a token. "), isRefused ? failure.message : null),
       h(
         "form",
         { "data-token": true },
@@ -241,6 +240,8 @@ class UserPage {
         h("input", { id: "token", name: "token", type: "password", autocomplete: "off", spellcheck: "false", required: true }),
         h("button", { type: "submit", class: "main" }, "Use it"),
       ),
+      h("p", {}, "Where Homeostat runs, with its configuration, this command prints one: ", copyButton(command, "the command")),
+      h("code", { class: "command" }, visible(command)),
       h("p", { class: "small" }, "It is kept for this tab alone. A link may bring it along as ", h("code", {}, `${new URL(userPage(this.#user)).pathname}#token=…`), "."),
     );
   }
