@@ -11,7 +11,7 @@ pub struct Asked {
     pub context: Vec<String>,
     /// Genres, of which an item needs one; none: any item.
     pub genres: Vec<String>,
-    /// Whether a person only looks at the list: then it does not count as shown to the user.
+    /// Whether a person only looks at the list: then it does not count as shown to the user, and is not kept.
     pub is_preview: bool,
 }
 

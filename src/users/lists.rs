@@ -81,7 +81,7 @@ impl Users {
             // What it named itself was not asked about context and genres yet.
             list.narrow(&ours, wanted, |item| asked.allows(item, &catalog));
         }
-        if asked.is_plain() {
+        if asked.is_plain() && !asked.is_preview {
             self.keep(&list).await;
         }
         Ok(list)
