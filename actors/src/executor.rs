@@ -5,15 +5,17 @@
 //! the fold has come to the end that the ledger had then (§8). Requests under way and the records about them
 //! belong to no incarnation: they go on when this actor fails or the partition goes to another instance.
 
+mod bids;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::ledger::execution::{Answer, Dispatch, Effect, Execution, Probed};
-use homeostat_logic::ledger::record::{Finish, Id, Record, Start};
+use homeostat_logic::ledger::record::{Finish, Id, Record};
 use homeostat_logic::topic::LEDGER;
-use homeostat_logic::traffic::Signal;
 
 use crate::append::{Patience, append_until_durable};
 use crate::changes::{News, Reader};
@@ -22,8 +24,9 @@ use crate::fail_point::{self, Point};
 use crate::inquiry;
 use crate::ledger_record::ledger_record;
 use crate::ledger_view::FoldProgress;
+use crate::ports::connector;
 use crate::ports::log::{Epoch, NewRecord};
-use crate::request::{Requested, request};
+use crate::request::{Requested, refused, request};
 use crate::supervision::{Address, Failure, Handle, Scope, Worker};
 use crate::throttle::Throttle;
 use crate::traffic::Places;
@@ -37,7 +40,6 @@ const FULL_PAUSE: Duration = Duration::from_millis(50);
 const ASK_AGAIN: Duration = Duration::from_millis(250);
 
 static NOT_APPENDED: Throttle = Throttle::new();
-static NOT_RESOLVED: Throttle = Throttle::new();
 
 /// The fold's feed of changes has something new. Loses nothing when it is not delivered: the next tick reads the feed too.
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +66,9 @@ pub struct Executor {
     execution: Option<Execution>,
     /// What its bids and questions hold at the gates of their connections.
     places: Places,
+    /// Start ids of bids whose service refused the question before, by action; the answer is what comes of the attempt. Bound: the
+    /// bids.
+    refused: BTreeMap<Id, (Id, connector::Answer)>,
     /// How far the fold's changes were taken in.
     changes: Reader,
     retired: bool,
@@ -100,6 +105,7 @@ impl Executor {
             context,
             tenure: Tenure::None,
             execution: None,
+            refused: BTreeMap::new(),
             retired: false,
         }
     }
@@ -151,7 +157,7 @@ impl Executor {
         };
         let in_force = self.context.live.load();
         let mut admitting = self.places.admitting(&in_force.connections);
-        let fresh = &mut || (self.context.fresh_id)();
+        let fresh = &mut |action| self.context.start_id(&state.fold, action);
         effects.extend(execution.tick(&state.fold, moment, fresh, &mut admitting));
         drop(admitting);
         drop(state);
@@ -219,74 +225,7 @@ impl Executor {
         let execution = self.execution.as_ref();
         let used = |action| execution.is_some_and(|execution| execution.holds(action));
         self.places.keep(used);
-    }
-
-    fn bid(&mut self, start: Start, scope: &mut Scope<'_, Self>) {
-        fail_point::pass(Point::BeforeStart);
-        let (action, start_id) = (start.action_id, start.start_id);
-        let state = self.context.view.read();
-        let relative = Execution::first_order(&state.fold, &start);
-        drop(state);
-        let Some(order) = relative else {
-            let appended = self.append(action, &Record::Start(start));
-            return Self::report(action, start_id, appended, scope);
-        };
-        if let Some(execution) = self.execution.as_mut() {
-            execution.asks(action, start_id);
-        }
-        let context = self.context.clone();
-        let resolved = async move { inquiry::resolve(&context, &order).await };
-        scope.spawn(resolved, move |worker, (resolved, signal), scope| {
-            worker.places.hear(action, signal);
-            if signal != Signal::Nothing {
-                // That was a request of its own.
-                worker.places.charge(action);
-            }
-            let boot = worker.context.clock.boot();
-            let execution = worker.execution.as_mut();
-            let stands = execution.is_some_and(|one| one.absolute(action, start_id, boot));
-            let params = match resolved {
-                Ok(params) if stands => params,
-                Ok(_) => {
-                    Self::report(action, start_id, std::future::ready(false), scope);
-                    return Ok(());
-                }
-                Err(reason) => {
-                    if let Some(more) = NOT_RESOLVED.pass() {
-                        tracing::warn!(%action, reason, more, "parameters cannot be made absolute; the action waits");
-                    }
-                    Self::report(action, start_id, std::future::ready(false), scope);
-                    return Ok(());
-                }
-            };
-            let start = Start { resolved_params: params, ..start };
-            let appended = worker.append(action, &Record::Start(start));
-            Self::report(action, start_id, appended, scope);
-            Ok(())
-        });
-    }
-
-    /// Hands the delivery report of a bid to the execution.
-    fn report(
-        action: Id,
-        start_id: Id,
-        appended: impl Future<Output = bool> + 'static,
-        scope: &mut Scope<'_, Self>,
-    ) {
-        scope.spawn(appended, move |worker, appended, scope| {
-            fail_point::pass(Point::AfterStart);
-            let state = worker.context.view.read();
-            let boot = worker.context.clock.boot();
-            let effects = worker
-                .execution
-                .as_mut()
-                .map_or_else(Vec::new, |execution| {
-                    execution.reported(&state.fold, action, start_id, appended, boot)
-                });
-            drop(state);
-            worker.perform(effects, scope);
-            Ok(())
-        });
+        self.refused.retain(|action, _| used(*action));
     }
 
     /// Asks the target about an attempt; nothing changes there. An answer that comes after this incarnation is not
@@ -295,9 +234,9 @@ impl Executor {
         let (action, attempt) = (order.action, order.attempt);
         let context = self.context.clone();
         let asked = async move { inquiry::probe(&context, &order).await };
-        scope.spawn(asked, move |worker, (said, signal), scope| {
+        scope.spawn(asked, move |worker, (said, heard), scope| {
             tracing::info!(action_id = %action, attempt, ?said, "asked the target about an attempt");
-            worker.places.hear(action, signal);
+            worker.places.hear(action, &heard);
             worker.probed(action, attempt, said, scope);
             Ok(())
         });
@@ -307,7 +246,7 @@ impl Executor {
         let view = Arc::clone(&self.context.view);
         let state = view.read();
         let now = state.moment(&*self.context.clock);
-        let fresh = &mut || (self.context.fresh_id)();
+        let fresh = &mut |action| self.context.start_id(&state.fold, action);
         let effect = self
             .execution
             .as_mut()
@@ -365,6 +304,8 @@ impl Executor {
     /// Sends one request, once. It goes on whatever happens to this actor, with its place at the gate of its connection.
     fn send(&mut self, order: Arc<Dispatch>, scope: &Scope<'_, Self>) {
         let permit = self.places.take(order.action);
+        let refusal = self.refused.remove(&order.action);
+        let refusal = refusal.filter(|(start_id, _)| *start_id == order.start_id);
         let (context, address) = (self.context.clone(), scope.address());
         let under_way = UnderWay::begin(&context.under_way);
         tokio::spawn(async move {
@@ -373,12 +314,15 @@ impl Executor {
             let Requested {
                 kind,
                 answer,
-                signal,
-            } = request(&context, &order).await;
+                heard,
+            } = match refusal {
+                Some((_, answer)) => refused(&context, &order, answer),
+                None => request(&context, &order).await,
+            };
             fail_point::pass(Point::AfterSend);
             let took = context.clock.boot().saturating_sub(begun);
             if let Some(permit) = permit {
-                permit.answered(&answer, signal);
+                permit.answered(&answer, &heard);
             }
             let observer = &context.observer;
             observer.answered(order.step.action, kind, answer.outcome, took);

@@ -9,15 +9,15 @@ use homeostat_logic::ledger::times::REQUEST_LIMIT;
 use homeostat_logic::traffic::Signal;
 
 use crate::executor_context::ExecutorContext;
-use crate::ports::connector::Probe;
+use crate::ports::connector::{Answer, Heard, Probe};
 use crate::request::{REQUEST_GRACE, binding, outgoing};
 
 /// Asks whether an attempt had its effect (ledger-protocol §6); also what that says of the service. A connector's own word that
 /// there is no answer says nothing: it may be about the thing asked for.
-pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> (Probed, Signal) {
+pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> (Probed, Heard) {
     let in_force = context.live.load();
     let Ok(binding) = binding(&in_force.connections, order) else {
-        return (Probed::CannotAsk, Signal::Nothing);
+        return (Probed::CannotAsk, Signal::Nothing.into());
     };
     let outgoing = outgoing(order, binding, context);
     // A connector may panic before it returns a future as well.
@@ -25,23 +25,31 @@ pub(crate) async fn probe(context: &ExecutorContext, order: &Dispatch) -> (Probe
         binding.connector.probe(outgoing).await
     });
     match asked.await {
-        Ok(Some(Probe::Found(evidence))) => (Probed::Found(evidence), Signal::Answered),
-        Ok(Some(Probe::Absent(evidence))) => (Probed::Absent(evidence), Signal::Answered),
-        Ok(Some(Probe::NoAnswer(reason))) => (Probed::NoAnswer(reason), Signal::Nothing),
-        Ok(None) => (Probed::CannotAsk, Signal::Nothing),
-        Err(reason) => (Probed::NoAnswer(reason.to_owned()), Signal::Failed),
+        Ok(Some(Probe::Found(evidence))) => (Probed::Found(evidence), Signal::Answered.into()),
+        Ok(Some(Probe::Absent(evidence))) => (Probed::Absent(evidence), Signal::Answered.into()),
+        Ok(Some(Probe::NoAnswer(reason))) => (Probed::NoAnswer(reason), Signal::Nothing.into()),
+        Ok(None) => (Probed::CannotAsk, Signal::Nothing.into()),
+        Err(reason) => (Probed::NoAnswer(reason.to_owned()), failed(reason)),
     }
 }
 
-/// Absolute parameters, or why there are none.
-pub(crate) type Resolved = Result<Option<serde_json::Value>, String>;
+/// What came of the question that makes an order absolute.
+#[derive(Debug)]
+pub(crate) enum Resolved {
+    /// These parameters; `None`: they were absolute already.
+    Absolute(Option<serde_json::Value>),
+    /// The service refuses: this is the outcome of the attempt, of which nothing is sent.
+    Refused(Answer),
+    /// It did not say, for this reason.
+    Unanswered(String),
+}
 
 /// Makes the parameters of an action absolute before its first bid; also what that says of the service.
-pub(crate) async fn resolve(context: &ExecutorContext, order: &Dispatch) -> (Resolved, Signal) {
+pub(crate) async fn resolve(context: &ExecutorContext, order: &Dispatch) -> (Resolved, Heard) {
     let in_force = context.live.load();
     let Ok(binding) = binding(&in_force.connections, order) else {
         // Said when it is sent, as an outcome.
-        return (Ok(None), Signal::Nothing);
+        return (Resolved::Absolute(None), Signal::Nothing.into());
     };
     let outgoing = outgoing(order, binding, context);
     // Nothing of the action has begun: neither the bid's deadline nor the lease of an attempt runs yet.
@@ -50,13 +58,21 @@ pub(crate) async fn resolve(context: &ExecutorContext, order: &Dispatch) -> (Res
     });
     match asked.await {
         // Absolute already: there was nothing to ask.
-        Ok(Ok(None)) => (Ok(None), Signal::Nothing),
-        Ok(Ok(params)) => (Ok(params), Signal::Answered),
+        Ok(Ok(None)) => (Resolved::Absolute(None), Signal::Nothing.into()),
+        Ok(Ok(params)) => (Resolved::Absolute(params), Signal::Answered.into()),
+        Ok(Err(answer)) if answer.refuses() => (Resolved::Refused(answer), Signal::Answered.into()),
         Ok(Err(answer)) => {
-            let signal = answer.signal();
-            (Err(answer.detail), signal)
+            let heard = answer.heard();
+            (Resolved::Unanswered(answer.detail), heard)
         }
-        Err(reason) => (Err(reason.to_owned()), Signal::Failed),
+        Err(reason) => (Resolved::Unanswered(reason.to_owned()), failed(reason)),
+    }
+}
+
+fn failed(reason: &str) -> Heard {
+    Heard {
+        signal: Signal::Failed,
+        detail: reason.to_owned(),
     }
 }
 

@@ -17,6 +17,7 @@ use homeostat_logic::ledger::change::ChangeKind;
 use homeostat_logic::ledger::execution::{Admission as _, Dispatch, Execution};
 use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{Id, Millis};
+use homeostat_logic::ledger::rehearsal::is_rehearsal;
 use homeostat_logic::ledger::state::ActionState;
 use homeostat_logic::ledger::times::REQUEST_LIMIT;
 use homeostat_logic::traffic::Signal;
@@ -24,7 +25,7 @@ use homeostat_logic::traffic::Signal;
 use crate::changes::{News, Reader};
 use crate::executor_context::ExecutorContext;
 use crate::ledger_view::{FoldProgress, State};
-use crate::ports::connector::{Binding, Due, Order, Tended, Tending};
+use crate::ports::connector::{Binding, Due, Heard, Order, Tended, Tending};
 use crate::ports::log::Epoch;
 use crate::request::{REQUEST_GRACE, binding, outgoing};
 use crate::supervision::{Failure, Scope, Worker};
@@ -119,7 +120,7 @@ impl Keeper {
 
     /// Due now if it is to be tended.
     fn consider(&mut self, id: Id, action: &ActionState) {
-        if action.phase != Phase::Done || !self.is_tended(action) {
+        if action.phase != Phase::Done || was_shown(action) || !self.is_tended(action) {
             self.kept.remove(&id);
             return;
         }
@@ -222,6 +223,12 @@ impl Keeper {
     }
 }
 
+/// Whether its last attempt was that of a dry run: it left nothing behind.
+fn was_shown(action: &ActionState) -> bool {
+    let last = action.winners.values().next_back();
+    last.is_some_and(|winner| is_rehearsal(winner.start_id))
+}
+
 /// The order of a done action as its last attempt had it, and what is known of it since.
 fn found(context: &ExecutorContext, id: Id) -> Option<(Dispatch, Tending)> {
     let state = context.view.read();
@@ -256,14 +263,19 @@ async fn call(
     let call =
         std::panic::AssertUnwindSafe(async { binding.connector.tend(outgoing, tending).await });
     let called = tokio::time::timeout(REQUEST_LIMIT + REQUEST_GRACE, call.catch_unwind());
-    let (tended, signal) = if let Ok(Ok(called)) = called.await {
+    let (tended, heard) = if let Ok(Ok(called)) = called.await {
         called
     } else {
-        tracing::warn!(action_id = %order.action, "the connector panicked or did not end in time while it tended an action");
-        (Tended::Again(PAUSE), Signal::Failed)
+        let detail = "the connector panicked or did not end in time while it tended an action";
+        tracing::warn!(action_id = %order.action, detail);
+        let heard = Heard {
+            signal: Signal::Failed,
+            detail: detail.to_owned(),
+        };
+        (Tended::Again(PAUSE), heard)
     };
     if let Some(mut permit) = permit {
-        permit.hear(signal);
+        permit.hear(&heard);
     }
     tended
 }

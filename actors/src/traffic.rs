@@ -23,9 +23,9 @@ use strum::VariantNames as _;
 
 pub(crate) use self::permit::Permit;
 pub(crate) use self::places::Places;
-pub use self::snapshot::{ConnectionTraffic, LastOutcome};
+pub use self::snapshot::{ConnectionTraffic, LastFailure, LastOutcome};
 use crate::ports::clock::Clock;
-use crate::ports::connector::Connections;
+use crate::ports::connector::{Connections, Heard};
 
 /// The state of names that the configuration does not have: no connection can have this name.
 const UNKNOWN: &str = "";
@@ -49,6 +49,8 @@ struct Line {
     /// Attempts that ended, by outcome.
     outcomes: BTreeMap<&'static str, u64>,
     last: Option<LastOutcome>,
+    /// The latest request, question or call that its service failed.
+    failure: Option<LastFailure>,
 }
 
 impl Line {
@@ -61,6 +63,7 @@ impl Line {
                 .map(|one| (*one, 0))
                 .collect(),
             last: None,
+            failure: None,
         }
     }
 }
@@ -111,9 +114,15 @@ impl Traffic {
         self.with(connection, |line| line.gate.charge(limits, now));
     }
 
-    fn hear(&self, connection: &str, pass: &mut Pass, signal: Signal, limits: &Limits) {
-        let now = self.clock.boot();
-        self.with(connection, |line| line.gate.hear(pass, signal, limits, now));
+    fn hear(&self, connection: &str, pass: &mut Pass, heard: &Heard, limits: &Limits) {
+        let (now, at) = (self.clock.boot(), self.clock.now());
+        self.with(connection, |line| {
+            line.gate.hear(pass, heard.signal, limits, now);
+            if heard.signal == Signal::Failed {
+                let detail = heard.detail.clone();
+                line.failure = Some(LastFailure { at, detail });
+            }
+        });
     }
 
     fn leave(&self, connection: &str, pass: Pass) {

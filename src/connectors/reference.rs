@@ -35,6 +35,7 @@ running service.
 
 With `dry_run = true` in a connection, or `homeostat run --dry-run` for all of them, everything is decided and recorded, and each
 decision shows what would have been sent. Begin with it. The decisions count as carried out: cooldowns and budgets follow them.
+An attempt that was begun in a dry run stays one: after the end of the dry run it is neither posted again, nor resolved or restored.
 
 Each connection is a bulkhead: what happens to its service delays no action over another one. Two names are two bulkheads, also
 with the same address: give a path that hangs now and then a connection of its own.
@@ -49,7 +50,8 @@ with the same address: give a path that hangs now and then a connection of its o
 A refusal, such as 400 or 404, is an answer: the order is at fault and the connection is not. Actions that wait spend no attempt; one
 that waits beyond its time expires as it does during an outage, and people are alerted. Questions about attempts in doubt, those
 that make an order absolute, and what remains of done actions (alerts that are posted again, changes that are restored) count like
-requests; what remains waits as long as it must, and is never dropped. `GET /api/v1/connections` and `homeostat connections list` show the state of each
+requests; what remains waits as long as it must, and is never dropped. A question that makes an order absolute and is refused (401, 403,
+404, a page of something else) fails the attempt with that reason; one that finds no service is asked again, and spends no attempt. `GET /api/v1/connections` and `homeostat connections list` show the state of each
 connection, `/readyz` warns of one that is open, and `homeostat_connection_*` in [metrics](metrics.md) count. The state is kept per
 instance and ends with it. The connection `log` has none of these bounds but 1,024 actions at the same time.
 
@@ -58,7 +60,7 @@ What the status of an answer means for an attempt:
 | status | outcome | sent again |
 | --- | --- | --- |
 | 2xx | done, where the answer is the service's own (Slack, PagerDuty, Airflow and MLflow are recognised by their content) | |
-| 429 | failed: nothing was done | yes, after the pause |
+| 429 | failed: nothing was done (`not_sent` under `at_most_once`) | yes, after the pause, whatever the `policy` |
 | 408, 409, 425, 5xx | unknown: it may have been done, or be under way | as the action's `policy` says |
 | other | failed | no: people are alerted at once |
 

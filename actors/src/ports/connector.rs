@@ -65,6 +65,40 @@ impl Answer {
     pub fn signal(&self) -> Signal {
         Signal::of(self.outcome, self.trouble, self.retry_after_ms)
     }
+
+    /// The same, in its words.
+    pub fn heard(&self) -> Heard {
+        Heard {
+            signal: self.signal(),
+            detail: self.detail.clone(),
+        }
+    }
+
+    /// To a question before a change: the service answered, and refuses. To ask again would change nothing that people do not
+    /// change; what is not reached, failed itself or asks for a pause may answer later.
+    pub fn refuses(&self) -> bool {
+        let answered = matches!(self.outcome, FinishOutcome::Failed | FinishOutcome::NotSent);
+        let waits = self.trouble || self.retry_after_ms.is_some_and(|wish| wish > 0);
+        self.permanent || (answered && !waits)
+    }
+}
+
+/// What the end of a request says of its service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heard {
+    /// Its meaning.
+    pub signal: Signal,
+    /// In words, without secrets; empty where there is nothing to say.
+    pub detail: String,
+}
+
+impl From<Signal> for Heard {
+    fn from(signal: Signal) -> Self {
+        Self {
+            signal,
+            detail: String::new(),
+        }
+    }
 }
 
 /// What the target says about an attempt in doubt (ledger-protocol §6).
@@ -164,7 +198,8 @@ pub trait Connector: Send + Sync + 'static {
     }
 
     /// Whether something remains to be done after an action was carried out, such as posting an alert again while it lasts, or
-    /// restoring what was changed for a time: [`Connector::due`] is then asked about each action that ended as done.
+    /// restoring what was changed for a time: [`Connector::due`] is then asked about each action that ended as done, but for those
+    /// that a dry run only showed.
     fn is_tended(&self) -> bool {
         false
     }
@@ -178,8 +213,8 @@ pub trait Connector: Send + Sync + 'static {
     /// Does what is due of a done action, and says when to call again and what the request said of the service. Called on the
     /// instance that executes the action's ledger partition, after a restart or takeover again for every action of the last eight
     /// days for which [`Connector::due`] says so: it must be safe to repeat. Bounded in time as [`Connector::send`] is.
-    fn tend(&self, _order: Order, _state: Tending) -> BoxFuture<'_, (Tended, Signal)> {
-        Box::pin(std::future::ready((Tended::Over, Signal::Nothing)))
+    fn tend(&self, _order: Order, _state: Tending) -> BoxFuture<'_, (Tended, Heard)> {
+        Box::pin(std::future::ready((Tended::Over, Signal::Nothing.into())))
     }
 
     /// This connector with the service's event log, for one that publishes on it; `None`: it needs none.
@@ -193,7 +228,8 @@ pub trait Connector: Send + Sync + 'static {
     /// Bounded in time as [`Connector::send`] is.
     ///
     /// # Errors
-    /// Why the target could not say; the bid is tried again later.
+    /// Why the target could not say. If it refuses ([`Answer::refuses`]), that is the outcome of the attempt; otherwise it is
+    /// asked again later, and no attempt is spent.
     fn resolve(&self, _order: Order) -> BoxFuture<'_, Result<Option<serde_json::Value>, Answer>> {
         Box::pin(std::future::ready(Ok(None)))
     }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use homeostat_logic::ledger::execution::Answer;
-use homeostat_logic::traffic::{Limits, Pass, Signal};
+use homeostat_logic::traffic::{Limits, Pass};
 
 use super::{LastOutcome, Traffic};
+use crate::ports::connector::Heard;
 
 /// Held while an action is bid for, its request is under way, or its target is asked; the place comes back when it is dropped.
 #[must_use = "the place comes back when this is dropped"]
@@ -39,7 +40,7 @@ impl Permit {
     }
 
     /// A request said something of its service.
-    pub(crate) fn hear(&mut self, signal: Signal) {
+    pub(crate) fn hear(&mut self, heard: &Heard) {
         let Self {
             traffic,
             connection,
@@ -47,13 +48,13 @@ impl Permit {
             pass,
         } = self;
         if let Some(pass) = pass {
-            traffic.hear(connection, pass, signal, limits);
+            traffic.hear(connection, pass, heard, limits);
         }
     }
 
     /// The request ended.
-    pub(crate) fn answered(mut self, answer: &Answer, signal: Signal) {
-        self.hear(signal);
+    pub(crate) fn answered(mut self, answer: &Answer, heard: &Heard) {
+        self.hear(heard);
         let last = LastOutcome::new(answer, self.traffic.clock.now());
         self.traffic.ended(&self.connection, last);
     }

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use homeostat_logic::ledger::execution::Admission;
 use homeostat_logic::ledger::record::{Id, Millis};
-use homeostat_logic::traffic::{Claim, Signal, Wait};
+use homeostat_logic::traffic::{Claim, Wait};
 
 use super::permit::Permit;
 use super::{Traffic, known};
-use crate::ports::connector::Connections;
+use crate::ports::connector::{Connections, Heard};
 
 /// See the module.
 #[derive(Debug)]
@@ -49,9 +49,9 @@ impl Places {
     }
 
     /// What a question about an action, or a request to make it absolute, said of its service.
-    pub(crate) fn hear(&mut self, action: Id, signal: Signal) {
+    pub(crate) fn hear(&mut self, action: Id, heard: &Heard) {
         if let Some(permit) = self.held.get_mut(&action) {
-            permit.hear(signal);
+            permit.hear(heard);
         }
     }
 

@@ -28,6 +28,17 @@ pub struct ConnectionTraffic {
     pub outcomes: BTreeMap<&'static str, u64>,
     /// The latest of them.
     pub last: Option<LastOutcome>,
+    /// The latest failure of its service, also one to a question.
+    pub failure: Option<LastFailure>,
+}
+
+/// What a service failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastFailure {
+    /// When that was known.
+    pub at: Millis,
+    /// Request and answer in words, without secrets.
+    pub detail: String,
 }
 
 /// What came of an attempt.
@@ -68,6 +79,7 @@ impl Traffic {
                 next_try: health.next_try.map(|at| wall_time(at, boot, wall)),
                 outcomes: line.outcomes.clone(),
                 last: line.last.clone(),
+                failure: line.failure.clone(),
             }
         });
         shown.collect()

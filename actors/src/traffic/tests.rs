@@ -149,7 +149,11 @@ fn outcomes_are_counted_and_shown_and_failures_open_the_connection_until_one_is_
         if admitted {
             let answer = answer(outcome);
             let signal = Signal::of(outcome, outcome != FinishOutcome::Done, None);
-            places.take(id(number)).unwrap().answered(&answer, signal);
+            let heard = Heard {
+                signal,
+                detail: answer.detail.clone(),
+            };
+            places.take(id(number)).unwrap().answered(&answer, &heard);
         }
         admitted
     };
@@ -176,7 +180,7 @@ fn a_question_keeps_its_place_after_it_was_heard_for_the_bid_that_follows() {
     let rig = Rig::new();
     let mut places = rig.places(0);
     assert!(places.admitting(&rig.connections).admit("jobs", id(1), 0));
-    places.hear(id(1), Signal::Answered);
+    places.hear(id(1), &Signal::Answered.into());
     assert_eq!(rig.in_flight("jobs"), 1);
     assert!(places.take(id(1)).is_some());
     assert_eq!(rig.in_flight("jobs"), 0);

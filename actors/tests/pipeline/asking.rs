@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use homeostat_actors::ports::connector::{Answer, Probe};
+use homeostat_logic::actions::Action;
 use homeostat_logic::ledger::record::{Finish, FinishOutcome, Record, Via};
 use serde_json::json;
 use tokio::sync::watch;
@@ -184,5 +185,108 @@ async fn an_order_may_take_as_long_as_a_request_to_be_made_absolute_and_its_bid_
         (1, 1),
         "no attempt was spent on waiting"
     );
+    bench.end().await;
+}
+
+/// The parts of an answer that decide what a refused or unanswered question means.
+fn said(outcome: FinishOutcome, permanent: bool, trouble: bool) -> Answer {
+    Answer {
+        outcome,
+        detail: "401 Unauthorized".to_owned(),
+        retry_after_ms: None,
+        permanent,
+        trouble,
+    }
+}
+
+#[actix::test]
+async fn a_question_that_is_refused_fails_the_attempt_with_that_reason_and_people_are_alerted() {
+    use FinishOutcome::{Failed, NotSent};
+    // Refused for good, and refused for now: the second spends its attempts.
+    for (answer, attempts) in [
+        (said(Failed, true, false), 1),
+        (said(NotSent, false, false), 3),
+    ] {
+        let (partition, outcome) = (place(DRIFT, 0), answer.outcome);
+        let plan = Plan {
+            resolve: Box::new(move |order| {
+                let is_retraining = order.action == Action::Retrain;
+                let said = if is_retraining {
+                    Err(answer.clone())
+                } else {
+                    Ok(None)
+                };
+                async { said }.boxed()
+            }),
+            ..Plan::default()
+        };
+        let bench = Bench::start(plan, &[&partition]).await;
+        bench.log.produce(&partition, drift("m"));
+        let ended = || {
+            let all = finishes(&bench).into_iter();
+            all.filter(|one| one.outcome == outcome).collect::<Vec<_>>()
+        };
+        for attempt in 1..=attempts {
+            until("an attempt ended", || ended().len() == attempt).await;
+            bench.clock.advance(Duration::from_mins(6));
+            bench.clock.advance_boot(Duration::from_mins(6));
+        }
+        if attempts == 1 {
+            until("people are alerted", || {
+                bench
+                    .orders()
+                    .iter()
+                    .any(|(_, _, action)| *action == Action::Alert)
+            })
+            .await;
+        }
+        for finish in ended() {
+            assert_eq!(finish.detail, "401 Unauthorized");
+        }
+        assert!(
+            bench
+                .orders()
+                .iter()
+                .all(|(_, _, action)| *action == Action::Alert),
+            "nothing else was sent: {:?}",
+            bench.orders()
+        );
+        bench.end().await;
+    }
+}
+
+#[actix::test]
+async fn a_question_that_finds_no_service_waits_and_its_text_is_kept_for_people() {
+    let (asked, partition) = (Arc::new(AtomicU32::new(0)), place(DRIFT, 0));
+    let count = Arc::clone(&asked);
+    let plan = Plan {
+        resolve: Box::new(move |_| {
+            let asked = count.fetch_add(1, Ordering::SeqCst);
+            let said = if asked < 2 {
+                let mut answer = said(FinishOutcome::NotSent, false, true);
+                answer.detail = format!("no connection {asked}");
+                Err(answer)
+            } else {
+                Ok(Some(json!({ "replicas": 5 })))
+            };
+            async { said }.boxed()
+        }),
+        ..Plan::default()
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    bench.log.produce(&partition, drift("m"));
+    let failure = || {
+        bench
+            .connection("log")
+            .failure
+            .map(|failure| failure.detail)
+    };
+    for again in 0..2 {
+        let expected = format!("no connection {again}");
+        until("its text is kept", || failure().as_ref() == Some(&expected)).await;
+        bench.clock.advance_boot(Duration::from_secs(2));
+    }
+    until("it is done", || finishes(&bench).len() == 1).await;
+    assert_eq!(finishes(&bench)[0].attempt, 1, "no attempt was spent");
     bench.end().await;
 }

@@ -68,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) over: &'static [Over],
     /// How much every connection takes.
     pub(crate) limits: Limits,
+    /// Whether every connection only shows what it would send.
+    pub(crate) dry_run: bool,
 }
 
 pub(crate) const FAST: Backoff = Backoff {
@@ -111,6 +113,7 @@ impl Default for Plan {
             fresh_id,
             over: &[],
             limits: Limits::INTERNAL,
+            dry_run: false,
         }
     }
 }
@@ -144,7 +147,8 @@ impl Bench {
         Self::start_on(log, clock, plan, partitions).await
     }
 
-    async fn start_on(
+    /// The same on a log that has something already.
+    pub(crate) async fn start_on(
         log: MemoryLog,
         clock: Arc<TestClock>,
         plan: Plan,
@@ -167,7 +171,7 @@ impl Bench {
         let shared_log: Arc<dyn EventLog> = Arc::new(log.clone());
         let time: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let observer: Arc<dyn Observer> = Arc::clone(&hearing) as _;
-        let connections = connections(&recording, plan.over, plan.limits);
+        let connections = connections(&recording, plan.over, plan.limits, plan.dry_run);
         let live = InForce::begin(rules(plan.policy, plan.over), connections);
         let under_way = Arc::new(AtomicUsize::new(0));
         let traffic = Traffic::new(Arc::clone(&time));
@@ -288,6 +292,21 @@ impl Bench {
         self.orders.lock().unwrap().clone()
     }
 
+    /// From now on every connection sends, or only shows what it would send.
+    pub(crate) fn reload(&self, dry_run: bool) {
+        let in_force = self.live.load_full();
+        let mut connections = in_force.connections.clone();
+        for (name, action, target, binding) in in_force.connections.iter() {
+            let binding = Binding {
+                dry_run,
+                ..binding.clone()
+            };
+            connections.bind(name, action, target.cloned(), binding);
+        }
+        let rules = in_force.rules.clone();
+        self.live.store(Arc::new(InForce { rules, connections }));
+    }
+
     /// The traffic of a connection.
     pub(crate) fn connection(&self, name: &str) -> ConnectionTraffic {
         let all = self.traffic.snapshot(&self.live.load().connections);
@@ -309,7 +328,12 @@ impl Bench {
 }
 
 /// Each of these connections and `log`, all of which do the same with whatever they carry.
-fn connections(to: &Arc<dyn Connector>, over: &[Over], limits: Limits) -> Connections {
+fn connections(
+    to: &Arc<dyn Connector>,
+    over: &[Over],
+    limits: Limits,
+    dry_run: bool,
+) -> Connections {
     let mut connections = Connections::default();
     for name in over.iter().map(|(_, name)| *name).chain(["log"]) {
         connections.limit(name, limits);
@@ -318,7 +342,7 @@ fn connections(to: &Arc<dyn Connector>, over: &[Over], limits: Limits) -> Connec
             let binding = Binding {
                 kind: "log",
                 connector,
-                dry_run: false,
+                dry_run,
             };
             connections.bind(name, action, None, binding);
         }

@@ -9,7 +9,9 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use homeostat_actors::kinds::responder::Judge;
 use homeostat_actors::ports::clock::Clock;
-use homeostat_actors::ports::connector::{Answer, Connector, Due, Order, Probe, Tended, Tending};
+use homeostat_actors::ports::connector::{
+    Answer, Connector, Due, Heard, Order, Probe, Tended, Tending,
+};
 use homeostat_actors::ports::observer::{Consumed, Observer};
 use homeostat_logic::actions::Action;
 use homeostat_logic::decide::judge::{Verdict, judge};
@@ -109,9 +111,14 @@ impl Connector for Recording {
         Due::Now
     }
 
-    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, (Tended, Signal)> {
+    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, (Tended, Heard)> {
         let tend = self.tend.as_ref().unwrap();
-        tend(order.action_id, state)
+        let tended = tend(order.action_id, state);
+        async move {
+            let (tended, signal) = tended.await;
+            (tended, signal.into())
+        }
+        .boxed()
     }
 
     fn resolve(&self, order: Order) -> BoxFuture<'_, Resolved> {

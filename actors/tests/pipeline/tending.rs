@@ -6,15 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use homeostat_actors::ports::connector::{Tended, Tending};
-use homeostat_actors::ports::log::{EventLog as _, NewRecord};
+use homeostat_actors::ports::connector::{Order, Tended, Tending};
+use homeostat_actors::ports::log::{Epoch, EventLog as _, NewRecord};
 use homeostat_logic::ledger::codec;
+use homeostat_logic::ledger::phase::Phase;
 use homeostat_logic::ledger::record::{Id, Override, OverrideOrder, Record};
 use homeostat_logic::topic::LEDGER;
 use homeostat_logic::traffic::{BreakerLimits, BreakerState, Limits, Signal};
 use tokio::sync::watch;
 
 use crate::bench::{Bench, Plan, until};
+use crate::doubles::done;
 use crate::memory_log::place;
 
 const ALERTS: &str = "system.alerts";
@@ -106,6 +108,55 @@ async fn a_done_action_is_tended_until_a_person_acknowledges_it_and_never_before
         "one that is not due is not called, and neither is one that is over"
     );
     assert_eq!(bench.orders().len(), 1, "it was sent once");
+    bench.end().await;
+}
+
+#[actix::test]
+async fn what_a_dry_run_showed_is_never_tended_whatever_the_connection_does_later() {
+    let (calls, plan) = hourly();
+    let (shown, partition) = (Arc::new(Mutex::new(Vec::new())), place(ALERTS, 0));
+    let noted = Arc::clone(&shown);
+    let send = move |order: Order| {
+        noted
+            .lock()
+            .unwrap()
+            .push((order.target.name, order.dry_run));
+        async { done() }.boxed()
+    };
+    let plan = Plan {
+        send: Box::new(send),
+        dry_run: true,
+        ..plan
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    let event = |name: &str| {
+        format!("{{\"event_type\":\"disk_full\",\"service\":\"{name}\",\"severity\":\"high\"}}")
+    };
+    bench.log.produce(&partition, event("shown"));
+    let done_of = || {
+        let folds = bench.fold().into_iter();
+        let actions = folds.flat_map(|(fold, _)| fold.state().actions.clone().into_values());
+        actions.filter(|action| action.phase == Phase::Done).count()
+    };
+    until("it is done", || done_of() == 1).await;
+    bench.reload(false);
+    // As an instance that takes over, or starts again: it begins with all done actions.
+    for view in bench.roster.views() {
+        view.assigned(Epoch(2));
+    }
+    bench.log.produce(&partition, event("sent"));
+    until("the other one is tended", || {
+        !calls.lock().unwrap().is_empty()
+    })
+    .await;
+    bench.clock.advance_boot(HOUR);
+    until("and again", || calls.lock().unwrap().len() == 2).await;
+    let tended: BTreeSet<Id> = calls.lock().unwrap().iter().map(|(id, _)| *id).collect();
+    assert_eq!(tended.len(), 1, "the one that was only shown is not tended");
+    assert_eq!(
+        *shown.lock().unwrap(),
+        [("shown".to_owned(), true), ("sent".to_owned(), false)]
+    );
     bench.end().await;
 }
 

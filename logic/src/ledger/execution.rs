@@ -237,13 +237,14 @@ impl Execution {
         effects
     }
 
-    /// Time passed. Call it several times a second. `fresh` yields 128 random bits at each call.
+    /// Time passed. Call it several times a second. `fresh` yields the start id of a bid for an action: random
+    /// bits at each call ([`super::rehearsal`]).
     /// Questions go before bids: they are about older attempts, and an action that was asked about is not asked about again soon.
     pub fn tick(
         &mut self,
         fold: &Fold,
         now: Moment,
-        fresh: &mut dyn FnMut() -> Id,
+        fresh: &mut dyn FnMut(Id) -> Id,
         admission: &mut dyn Admission,
     ) -> Vec<Effect> {
         let mut effects = self.give_up_overdue(fold, now.boot);

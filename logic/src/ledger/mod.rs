@@ -18,6 +18,7 @@ pub mod phase;
 pub mod placement;
 pub mod reason;
 pub mod record;
+pub mod rehearsal;
 pub mod retention;
 pub mod state;
 pub mod times;

@@ -228,7 +228,7 @@ pub struct Start {
     pub action_id: Id,
     /// Counted from 1.
     pub attempt: u32,
-    /// Fresh random bits for every append of a Start (V1, V2).
+    /// Fresh random bits for every append of a Start (V1, V2); those of a dry run can be known again ([`super::rehearsal`]).
     pub start_id: Id,
     /// Who bids; informs only.
     pub owner: String,

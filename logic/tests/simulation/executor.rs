@@ -411,8 +411,12 @@ impl World {
 }
 
 /// Start ids as the product draws them.
-fn fresh<'a>(ids: &'a mut u32, dice: &'a mut Dice, sabotage: Sabotage) -> impl FnMut() -> Id + 'a {
-    move || {
+fn fresh<'a>(
+    ids: &'a mut u32,
+    dice: &'a mut Dice,
+    sabotage: Sabotage,
+) -> impl FnMut(Id) -> Id + 'a {
+    move |_| {
         *ids += 1;
         match sabotage {
             Sabotage::ReusedStartIds => Id::hash(&[&ids.to_be_bytes()]),

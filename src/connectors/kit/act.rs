@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use homeostat_actors::ports::connector::{
-    Answer, Connector, Due, Finding, Order, Probe, Tended, Tending,
+    Answer, Connector, Due, Finding, Heard, Order, Probe, Tended, Tending,
 };
 use homeostat_actors::ports::log::EventLog;
 use homeostat_logic::ledger::record::FinishOutcome;
@@ -115,16 +115,16 @@ impl<A: Act> Connector for Acting<A> {
         self.0.due(order, state)
     }
 
-    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, (Tended, Signal)> {
+    fn tend(&self, order: Order, state: Tending) -> BoxFuture<'_, (Tended, Heard)> {
         async move {
             match self.0.tend(&order, state).await {
-                Ok(tended) => (tended, Signal::Answered),
+                Ok(tended) => (tended, Signal::Answered.into()),
                 Err(answer) => {
                     tracing::warn!(
                         action_id = %order.action_id, action = %order.action, detail = answer.detail,
                         "what remains of a done action could not be done; it is tried again"
                     );
-                    (Tended::Again(TRIED_AGAIN), answer.signal())
+                    (Tended::Again(TRIED_AGAIN), answer.heard())
                 }
             }
         }

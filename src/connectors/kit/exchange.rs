@@ -189,9 +189,12 @@ impl Talk<'_> {
         let line = self.line(&call.method, &url);
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(not_sent(format!(
-                "{line}: not sent, because the time limit of the action is over"
-            )));
+            let detail = format!("{line}: not sent, because the time limit of the action is over");
+            return Err(Answer {
+                // The service took all of it for the requests before.
+                trouble: true,
+                ..not_sent(detail)
+            });
         }
         let mut headers = self.service.headers.map();
         for (name, value) in &call.headers {

@@ -12,7 +12,7 @@ use super::vital::Vital;
 use crate::metrics::Metrics;
 use crate::service::connections_now::ConnectionsNow;
 
-/// Characters of the latest detail that a warning shows.
+/// Characters of the latest failure that a warning shows.
 const DETAIL_SHOWN: usize = 200;
 
 pub(super) struct Connected {
@@ -57,8 +57,8 @@ fn warning(one: &ConnectionTraffic) -> Option<String> {
         BreakerState::HalfOpen if health.tripped => "one request tries it now".to_owned(),
         _ => return None,
     };
-    let last = one.last.as_ref().map_or_else(String::new, |last| {
-        let detail: String = last.detail.chars().take(DETAIL_SHOWN).collect();
+    let last = one.failure.as_ref().map_or_else(String::new, |failure| {
+        let detail: String = failure.detail.chars().take(DETAIL_SHOWN).collect();
         format!(", the latest: {detail}")
     });
     Some(format!(

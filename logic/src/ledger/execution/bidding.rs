@@ -47,7 +47,7 @@ impl Execution {
         &mut self,
         fold: &Fold,
         now: Moment,
-        fresh: &mut dyn FnMut() -> Id,
+        fresh: &mut dyn FnMut(Id) -> Id,
         admission: &mut dyn Admission,
         effects: &mut Vec<Effect>,
     ) {
@@ -78,7 +78,8 @@ impl Execution {
             }
         }
         for (action, attempt) in chosen {
-            effects.push(self.bid(action, attempt, fresh(), now.boot, None));
+            let start_id = fresh(action);
+            effects.push(self.bid(action, attempt, start_id, now.boot, None));
         }
     }
 

@@ -54,7 +54,7 @@ pub(super) struct Question {
 }
 
 impl Execution {
-    /// What the target said; `fresh` yields 128 random bits. An answer that the fold has overtaken means nothing.
+    /// What the target said; `fresh` yields the start id of a bid for an action. An answer that the fold has overtaken means nothing.
     pub fn probed(
         &mut self,
         fold: &Fold,
@@ -62,7 +62,7 @@ impl Execution {
         attempt: u32,
         said: Probed,
         now: Moment,
-        fresh: &mut dyn FnMut() -> Id,
+        fresh: &mut dyn FnMut(Id) -> Id,
     ) -> Option<Effect> {
         let question = self.questions.get_mut(&action)?;
         if question.attempt != attempt || !question.under_way {
@@ -99,7 +99,7 @@ impl Execution {
                 let free = self.live && !fold.held(now.log) && !self.bids.contains_key(&action);
                 let evidence = cut(evidence);
                 let probe = Some(AbsentProbe { evidence });
-                free.then(|| self.bid(action, attempt + 1, fresh(), now.boot, probe))
+                free.then(|| self.bid(action, attempt + 1, fresh(action), now.boot, probe))
             }
             Probed::NoAnswer(_) => {
                 question.not_before = later;

@@ -306,9 +306,9 @@ impl Worlds {
     }
 
     /// Names for the bids of an instance.
-    pub(super) fn fresh(&self, number: usize, ids: &mut u32) -> impl FnMut() -> Id {
+    pub(super) fn fresh(&self, number: usize, ids: &mut u32) -> impl FnMut(Id) -> Id {
         let reuses = self.setup.is(Mutation::ReusedIds) || self.setup.is(Mutation::ForgetsGivenUp);
-        move || {
+        move |_| {
             if reuses {
                 return canon::start_id(u32::try_from(number).unwrap());
             }

@@ -84,7 +84,7 @@ fn those_that_wait_are_asked_for_once_a_tick_however_many_they_are() {
         asked += 1;
         false
     };
-    let mut fresh = || panic!("nothing is bid for");
+    let mut fresh = |_| panic!("nothing is bid for");
     let effects = desk
         .execution
         .tick(&desk.bench.fold, now, &mut fresh, &mut admission);

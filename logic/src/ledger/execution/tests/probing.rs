@@ -52,7 +52,7 @@ impl Desk {
             log: T0 + self.now,
         };
         let next_id = &mut self.next_id;
-        let mut fresh = || {
+        let mut fresh = |_| {
             *next_id += 1;
             id(*next_id)
         };
