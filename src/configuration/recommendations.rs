@@ -36,6 +36,10 @@ pub struct Recommendations {
     /// Users held in memory by one instance; others are loaded from the store when they act.
     #[schemars(range(min = 100, max = 100_000_000), extend("default" = 200_000))]
     pub users_in_memory_max: usize,
+    /// Users who were active last and are brought into the model after a start, in the background, so that others have somebody
+    /// to be similar to. 0 = none.
+    #[schemars(range(min = 0, max = 10_000_000), extend("default" = 50_000))]
+    pub warm_users_max: usize,
     /// Constants and bounds of the model; docs/recommendations.md has each with its default.
     #[schemars(schema_with = "model")]
     pub model: Option<RecommendSettings>,

@@ -54,7 +54,7 @@ pub(super) struct ListQuery {
     #[schemars(with = "Option<String>")]
     genre: Vec<String>,
     /// Whether a person only looks at the list: then it does not count as shown to the user.
-    #[serde(default, deserialize_with = "preview")]
+    #[serde(default, deserialize_with = "parameters::flag")]
     #[schemars(with = "Option<bool>")]
     preview: bool,
 }
@@ -95,10 +95,6 @@ fn count<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<usize>, D:
             .filter(|count| (1..=COUNT_MAX).contains(count))
             .map(Some)
     })
-}
-
-fn preview<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    parameters::text(deserializer, "true or false", |text| text.parse().ok())
 }
 
 /// Texts with commas between them; empty ones and repetitions do not count.

@@ -122,6 +122,11 @@ pub(super) fn limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize,
     })
 }
 
+/// True or false.
+pub(super) fn flag<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    text(deserializer, "true or false", |text| text.parse().ok())
+}
+
 /// The size of a page that names none.
 pub(super) const fn default_limit() -> usize {
     LIMIT

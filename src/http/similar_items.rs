@@ -16,7 +16,7 @@ use crate::users::Asked;
 pub(super) fn route() -> Route {
     Route::get("/api/v1/items/{item}/similar", "similar_items", show)
         .summary("Items that the same users have, most similar first")
-        .details("Counted over users who are in memory at this instance, and without items that are not available. Of an item that nobody chose, there are none.")
+        .details("Counted over users who are in memory at this instance, and without items that are not available. Of an item that no user chose, there are none.")
         .problems(&[Kind::NoRecommendations])
 }
 

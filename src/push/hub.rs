@@ -3,8 +3,8 @@
 //! Bounds: connections of a user (one more closes his oldest), connections of all (one more is refused), and one update per
 //! connection that was not read yet (a newer one takes its place). A client that does not read is dropped after a while.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -68,6 +68,13 @@ pub struct Hub {
     ending: AtomicBool,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    shown: OnceLock<Arc<dyn Shown>>,
+}
+
+/// Who counts what users are shown.
+pub trait Shown: Send + Sync + 'static {
+    /// An update was handed to a client of the user. Answers at once.
+    fn shown(&self, user: &str, update: &Update);
 }
 
 impl Hub {
@@ -83,7 +90,13 @@ impl Hub {
             ending: AtomicBool::new(false),
             clock,
             metrics,
+            shown: OnceLock::new(),
         })
+    }
+
+    /// From now on, this one hears of what clients are handed. The first one that was named stays.
+    pub fn counted_by(&self, shown: Arc<dyn Shown>) {
+        self.shown.get_or_init(|| shown);
     }
 
     /// How connections are held.
@@ -184,8 +197,11 @@ impl Hub {
     }
 
     /// An update was handed to a connection.
-    pub(super) fn sent(&self, channel: Channel) {
-        self.metrics.push_updates.add([channel.name()], 1);
+    pub(super) fn sent(&self, link: &Link, update: &Update, is_preview: bool) {
+        self.metrics.push_updates.add([link.channel.name()], 1);
+        if let Some(shown) = self.shown.get().filter(|_| !is_preview) {
+            shown.shown(&link.user, update);
+        }
     }
 
     /// Drops clients that do not read, and those that were ended and are still there. Called about every second.

@@ -13,6 +13,6 @@ mod seat;
 mod socket;
 pub mod tail;
 
-pub use hub::{Full, Hub, HubSettings};
+pub use hub::{Full, Hub, HubSettings, Shown};
 pub use seat::{Event, Seat, Wanted};
 pub use socket::Socket;

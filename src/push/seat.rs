@@ -23,6 +23,8 @@ pub struct Wanted<'a> {
     pub socket: Option<Socket>,
     /// Id of the update that the client has already.
     pub last: Option<String>,
+    /// A person looks at the updates: what is handed over does not count as shown to the user.
+    pub is_preview: bool,
     /// When the client has to show a new token; `None`: never.
     pub lasts: Option<Duration>,
 }
@@ -48,6 +50,7 @@ pub struct Seat {
     next_heartbeat: Instant,
     expires: Option<Instant>,
     end: Option<End>,
+    is_preview: bool,
 }
 
 impl Seat {
@@ -66,6 +69,7 @@ impl Seat {
             next_heartbeat: now + hub.settings().heartbeat,
             expires: wanted.lasts.map(|lasts| now + lasts),
             end: None,
+            is_preview: wanted.is_preview,
         })
     }
 
@@ -83,7 +87,7 @@ impl Seat {
         match &event {
             Event::Update(update) => {
                 self.has = Some(update.id.clone());
-                self.hub.sent(self.link.channel);
+                self.hub.sent(&self.link, update, self.is_preview);
             }
             // Whatever else is sent: what it is answered with shows that the client is there.
             Event::Heartbeat => {

@@ -69,5 +69,6 @@ fn by_model(ours: List, items: &[String], model: &External) -> List {
         list: ours.list,
         arms: ours.arms,
         timestamp: ours.timestamp,
+        took_ms: ours.took_ms,
     }
 }

@@ -40,7 +40,7 @@ use crate::log::embedded::{EmbeddedLog, EmbeddedSettings};
 use crate::log::kafka::{KafkaLog, KafkaSettings};
 use crate::metrics::Metrics;
 use crate::push::tail::{Following, Troubles, follow};
-use crate::push::{Hub, HubSettings};
+use crate::push::{Hub, HubSettings, Shown};
 use crate::random::{fresh_id, seed};
 
 /// Decisions kept in memory (SPEC §4); the ledger keeps them all.
@@ -147,6 +147,9 @@ impl Assembly {
         let push_troubles = Arc::<Troubles>::default();
         let pushing = Pushing::new(Arc::clone(&push), Arc::clone(&push_troubles));
         let users = UserSide::open(&settings, &log, &clock, state.catalog().shared())?;
+        if let Some(users) = &users {
+            push.counted_by(Arc::clone(&users.users) as Arc<dyn Shown>);
+        }
         let vitals = Arc::new(Vitals::of(
             &state,
             &under_way,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use homeostat_actors::kinds::UserKinds;
-use homeostat_actors::kinds::activity::{CatalogNow, StoreLosses, UserMeans};
+use homeostat_actors::kinds::activity::{CatalogNow, StoreLosses, UserMeans, WarmUp};
 use homeostat_actors::model::{ModelContext, ModelNow};
 use homeostat_actors::ports::clock::Clock;
 use homeostat_actors::ports::log::EventLog;
@@ -108,6 +108,7 @@ impl UserSide {
                 stream_ttl_ms: ttl,
                 users_max: (wanted.users_in_memory_max / partitions).max(1),
             },
+            warm_up: Arc::new(WarmUp::new(partitions, wanted.warm_users_max)),
             cached_max: wanted.cached_max,
             pushed_max: wanted.pushed_max,
             fresh_token: fresh_number,
@@ -128,7 +129,7 @@ impl UserSide {
             model,
             (catalog, servings),
             (Arc::clone(log), Arc::clone(clock)),
-            (partitions, wanted.cached_max),
+            (partitions, wanted.cached_max, wanted.pushed_max),
         );
         Ok(Some(Self {
             kinds: UserKinds {

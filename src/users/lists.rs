@@ -1,6 +1,7 @@
 //! Recommendations for one user: from the cache, or computed now.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use homeostat_actors::kinds::gather::record_of;
 use homeostat_actors::ports::user_store::{Change, Entry, Key};
@@ -42,7 +43,7 @@ impl Users {
         };
         let list = list.first(asked.count);
         if !asked.is_preview {
-            self.count_served(&list);
+            self.count_served(&list, asked.count);
         }
         Ok(list)
     }
@@ -62,6 +63,7 @@ impl Users {
         asked: &Asked,
         assigned: &[Assigned],
     ) -> Result<List, UserError> {
+        let began = Instant::now();
         let profile = self.profile(user).await?.unwrap_or_default();
         let taste = profile.taste.unwrap_or_default();
         let taste = taste.looking_at(&asked.context, self.clock.now());
@@ -81,6 +83,7 @@ impl Users {
             // What it named itself was not asked about context and genres yet.
             list.narrow(&ours, wanted, |item| asked.allows(item, &catalog));
         }
+        list.took(began.elapsed());
         if asked.is_plain() && !asked.is_preview {
             self.keep(&list).await;
         }
@@ -89,7 +92,7 @@ impl Users {
 
     /// Writes down that a list was shown, while the caller has it already. At the bound it is left out: numbers are missed, and
     /// answers never wait for them.
-    fn count_served(&self, list: &List) {
+    pub(super) fn count_served(&self, list: &List, asked: usize) {
         if list.recommendations.is_empty() {
             return;
         }
@@ -107,7 +110,7 @@ impl Users {
             at: self.clock.now(),
             // The same list counts once, however often it is read.
             origin: None,
-            did: Did::Served(list.served()),
+            did: Did::Served(list.served(asked)),
         };
         let Ok(record) = record_of(&event, self.partitions) else {
             return;

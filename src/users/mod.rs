@@ -3,6 +3,7 @@
 //! Any instance answers about any user: what its actors know is in the store before an event counts as settled.
 
 mod asked;
+mod delivered;
 mod erasure;
 mod items;
 mod lists;
@@ -44,6 +45,8 @@ pub struct Users {
     pub(crate) partitions: usize,
     /// Recommendations that are computed at once and cached.
     pub(crate) cached_max: usize,
+    /// Of those, how many are pushed.
+    pub(crate) pushed_max: usize,
     scratches: Mutex<Vec<homeostat_logic::recommend::Scratch>>,
     /// Places for lists on their way to be counted.
     served: Arc<Semaphore>,
@@ -82,7 +85,7 @@ impl Users {
         model: Arc<ModelNow>,
         (catalog, servings): (CatalogNow, Servings),
         (log, clock): (Arc<dyn EventLog>, Arc<dyn Clock>),
-        (partitions, cached_max): (usize, usize),
+        (partitions, cached_max, pushed_max): (usize, usize, usize),
     ) -> Self {
         Self {
             store,
@@ -94,6 +97,7 @@ impl Users {
             clock,
             partitions,
             cached_max,
+            pushed_max,
             scratches: Mutex::default(),
             served: Arc::new(Semaphore::new(SERVED_MAX)),
         }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -15,13 +16,16 @@ const CLICKED: &str = "business.recommendation.clicked";
 const INTERACTION: &str = "business.user.interaction";
 const USERS: usize = 120;
 
-/// A model server that names `made-0` to `made-9`, whoever asks.
-fn model_server() -> String {
+/// A model server that names `made-0` to `made-9`, for any user.
+fn model_server(pause: Duration) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            std::thread::spawn(move || answer(stream));
+            std::thread::spawn(move || {
+                std::thread::sleep(pause);
+                answer(stream)
+            });
         }
     });
     url
@@ -109,7 +113,7 @@ fn an_arm_that_is_clicked_less_is_found_published_and_rolled_back() {
         "[recommendations.statistics]\nlook_seconds = 1\nusers_min = 20\nclicks_min = 10\nexpected_effect = 1.0\n\
          [recommendations.experiments.ranking]\narms = {{ control = 1, candidate = 1 }}\nmodels = {{ candidate = \"ranker\" }}\n\
          [recommendations.external.ranker]\nprotocol = \"mlflow\"\nmode = \"candidates\"\nurl = \"{}\"\nanswer_within_ms = 5000\n",
-        model_server()
+        model_server(Duration::ZERO)
     );
     let service = Launch::new()
         .overlay(&experiment)
@@ -173,6 +177,39 @@ fn an_arm_that_is_clicked_less_is_found_published_and_rolled_back() {
         assert_eq!(event[field], expected, "{whole}");
     }
     assert!(event["performance_drop"].as_f64().unwrap() > 0.9, "{event}");
+    service.stop();
+}
+
+/// The time that a list took is that of its arm: ours takes a fraction of a millisecond, the arm's model a tenth of a second.
+#[test]
+fn an_arm_that_takes_long_breaches_its_guardrail() {
+    let experiment = format!(
+        "[recommendations.statistics]\nlook_seconds = 1\nusers_min = 20\nclicks_min = 10\nexpected_effect = 1.0\n\
+         [recommendations.experiments.slow]\narms = {{ control = 1, candidate = 1 }}\nmodels = {{ candidate = \"ranker\" }}\n\
+         guardrails.latency_ms.margin = 1.0\n\
+         [recommendations.external.ranker]\nprotocol = \"mlflow\"\nmode = \"candidates\"\nurl = \"{}\"\n\
+         answer_within_ms = 5000\nconcurrency_max = 500\n",
+        model_server(Duration::from_millis(100))
+    );
+    let target = Target::willing();
+    let service = Launch::new()
+        .overlay(&experiment)
+        .overlay(&target.overlay("rollback", 3))
+        .start();
+    seeded(&service);
+    for list in pushed(&service) {
+        let took = list["took_ms"].as_f64().unwrap();
+        assert_eq!(took >= 100.0, list["model"] == "ranker", "{list}");
+    }
+    wait_until("the drop is published, and the model rolled back", || {
+        !target.received().is_empty()
+    });
+    let stats = service.get("/api/v1/recommendations/stats").json();
+    let guardrail = &stats["experiments"][0]["guardrails"][0];
+    assert_eq!(guardrail["metric"], "latency_ms", "{stats}");
+    assert_eq!(guardrail["standing"], "breached", "{guardrail}");
+    let decision = service.get("/api/v1/decisions").json()["items"][0].clone();
+    assert_eq!(decision["target"], "ranker", "{decision}");
     service.stop();
 }
 

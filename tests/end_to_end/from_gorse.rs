@@ -163,7 +163,7 @@ fn a_context_counts_for_one_answer_and_is_neither_learned_nor_kept() {
         "u0 has seen all of go: {plain:?}"
     );
 
-    // Who never came gets what goes with the page; ids that nobody knows change nothing.
+    // Who never came gets what goes with the page; ids that are unknown change nothing.
     let answer = service.get("/api/v1/users/new/recommendations?k=3&context=unheard-of,go-3,%20");
     let list = answer.json();
     let items = ids(&list, "recommendations", "item_id");

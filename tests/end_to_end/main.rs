@@ -53,4 +53,5 @@ mod topics_again;
 mod transactions;
 mod unreadable;
 mod users;
+mod warm_up;
 mod webhook_actions;

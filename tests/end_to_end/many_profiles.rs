@@ -1,4 +1,4 @@
-//! A start with many profiles in the store: they are read as their users act. `PROFILES=1000000` is the full size.
+//! A start with many profiles in the store: they are read as their users act, and the newest in the background. `PROFILES=1000000` is the full size.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,6 +16,9 @@ use crate::users::interactions;
 
 /// In the ordinary run.
 const PROFILES: u64 = 3_000;
+/// Users who are brought in after a start.
+const WARM: &str = "RECOMMENDATIONS__WARM_USERS_MAX";
+const WARMED: u64 = 1_500;
 /// Profiles of one call.
 const BATCH: u64 = 2_000;
 
@@ -71,7 +74,7 @@ fn resident(pid: u32) -> u64 {
 
 fn start_with_many(redis: Option<&Server>) {
     let profiles = std::env::var("PROFILES").map_or(PROFILES, |count| count.parse().unwrap());
-    let mut launch = Launch::new();
+    let mut launch = Launch::new().with(WARM, "0");
     if let Some(redis) = redis {
         launch = launch.with("STORE__REDIS_URL", &redis.url());
     }
@@ -112,6 +115,19 @@ fn start_with_many(redis: Option<&Server>) {
         metrics.contains("homeostat_model_users 1\n"),
         "the profile of who acts is read, and no other"
     );
+    service.stop();
+    if redis.is_some() {
+        // A partition of a shared store is brought in once it has an event.
+        return;
+    }
+    let (launch, began) = (launch.with(WARM, &WARMED.to_string()), Instant::now());
+    let service = launch.start();
+    eprintln!("ready after {:?}, with users to bring in", began.elapsed());
+    let all = format!("homeostat_model_users {}\n", profiles.min(WARMED));
+    wait_until("the newest are in memory", || {
+        service.get("/metrics").text.contains(&all)
+    });
+    eprintln!("they are in memory after {:?}", began.elapsed());
     service.stop();
 }
 

@@ -20,11 +20,14 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn open(service: &Service, user: &str, headers: &[&str]) -> Self {
+        Self::at(service, &format!("/api/v1/users/{user}/stream"), headers)
+    }
+
+    pub(crate) fn at(service: &Service, path: &str, headers: &[&str]) -> Self {
         let address = service.url.strip_prefix("http://").unwrap();
         let mut socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut request =
-            format!("GET /api/v1/users/{user}/stream HTTP/1.1\r\nHost: localhost\r\n");
+        let mut request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n");
         for header in headers {
             request.push_str(header);
             request.push_str("\r\n");

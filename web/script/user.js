@@ -50,7 +50,7 @@ class UserPage {
     this.#user = user;
     this.#base = `api/v1/users/${encodeURIComponent(user)}`;
     this.#refresher = new Refresher((signal) => this.#load(signal), () => this.#changed(), EVERY);
-    this.#follower = new Follower(`${this.#base}/stream`, () => tokenOf(user), {
+    this.#follower = new Follower(`${this.#base}/stream?preview=true`, () => tokenOf(user), {
       onOpen: () => {
         this.#isOpen = true;
         this.#broken = null;

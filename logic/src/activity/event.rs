@@ -85,6 +85,12 @@ pub struct Served {
     pub arms: Vec<(String, String)>,
     /// What made it.
     pub model: String,
+    /// How many items were asked for.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub asked: u32,
+    /// Milliseconds that it took to make.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
 }
 
 #[allow(

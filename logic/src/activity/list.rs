@@ -1,6 +1,7 @@
 //! Lists of recommendations as they are cached, pushed and answered: one form everywhere.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,9 @@ pub struct List {
     pub arms: BTreeMap<String, String>,
     /// When it was computed, RFC 3339 in UTC.
     pub timestamp: String,
+    /// Milliseconds that it took to make, in steps of 1/128: the scores, and the answer of an external model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<f64>,
 }
 
 /// A recommended item.
@@ -103,7 +107,14 @@ impl List {
             model: OWN_MODEL.to_owned(),
             arms: BTreeMap::new(),
             timestamp: format_time(now),
+            took_ms: None,
         }
+    }
+
+    /// Making it took so long, and longer than was known so far.
+    pub fn took(&mut self, more: Duration) {
+        let ms = more.as_secs_f64() * 1_000.0 + self.took_ms.unwrap_or_default();
+        self.took_ms = Some((ms.min(TOOK_MS_MAX) * TOOK_STEPS).round() / TOOK_STEPS);
     }
 
     /// The same with at most this many recommendations.
@@ -148,6 +159,11 @@ impl List {
         }
     }
 }
+
+/// Steps of a measured millisecond. Sums of them are exact, in whatever order instances add them up.
+const TOOK_STEPS: f64 = 128.0;
+/// What took longer counts as this.
+const TOOK_MS_MAX: f64 = 60_000.0;
 
 /// The name of the model of this service.
 pub const OWN_MODEL: &str = "homeostat";
@@ -217,6 +233,17 @@ mod tests {
             narrowed.narrow(&list(others).recommendations, count, |item| item != "c");
             assert_eq!(items(&narrowed), expected, "{items_of} {others} {count}");
         }
+    }
+
+    #[test]
+    fn the_time_that_a_list_took_adds_up_in_exact_steps() {
+        let mut list = List::default();
+        list.took(Duration::from_micros(1_005));
+        assert_eq!(list.took_ms, Some(1.007_812_5));
+        list.took(Duration::from_millis(2));
+        assert_eq!(list.took_ms, Some(3.007_812_5));
+        list.took(Duration::from_hours(1));
+        assert_eq!(list.took_ms, Some(60_000.0));
     }
 
     #[test]

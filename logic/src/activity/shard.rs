@@ -81,6 +81,11 @@ impl Shard {
         self.users.get(user).is_none() || !model.has_user(user)
     }
 
+    /// Whether the user is in, erased or not.
+    pub fn has(&self, user: &str) -> bool {
+        self.users.get(user).is_some()
+    }
+
     /// Puts a user in as the store has it. `now` is the log's time of the event that the user is needed for.
     ///
     /// # Errors

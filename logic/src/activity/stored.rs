@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::stream::Activity;
 use crate::experiments::Viewer;
+use crate::ledger::record::Millis;
 use crate::recommend::Taste;
 
 /// The stream, under `user_activity_stream:{user}`.
@@ -62,6 +63,21 @@ pub struct StoredUser {
     pub stream: Option<StoredStream>,
     /// `None`: a new user.
     pub profile: Option<StoredProfile>,
+}
+
+/// When the user of a stored profile was active last, without reading all of it. `None`: nothing of the user is known, or it
+/// cannot be read.
+pub fn last_active(profile: &str) -> Option<Millis> {
+    #[derive(Deserialize)]
+    struct Touched {
+        #[serde(default)]
+        updated_at: String,
+        #[serde(default)]
+        interactions: u64,
+    }
+    let touched: Touched = serde_json::from_str(profile).ok()?;
+    let at = chrono::DateTime::parse_from_rfc3339(&touched.updated_at).ok()?;
+    (touched.interactions > 0).then(|| at.timestamp_millis())
 }
 
 impl StoredUser {

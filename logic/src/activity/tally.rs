@@ -129,6 +129,8 @@ impl Tally {
             first_place: 1,
             assigned: self.experiments.of_list(arms),
             model: served.model.clone(),
+            asked: served.asked,
+            latency_ms: served.took_ms,
             time: at,
             ..Impression::default()
         };
@@ -221,13 +223,14 @@ impl List {
             asked: u32::try_from(asked).unwrap_or(u32::MAX),
             assigned,
             model: self.model.clone(),
+            latency_ms: self.took_ms,
             time: now,
             ..Impression::default()
         }
     }
 
-    /// The event by which the owner of the user counts that it was shown.
-    pub fn served(&self) -> Served {
+    /// The event by which the owner of the user counts that it was shown. `asked`: how many items were wanted.
+    pub fn served(&self, asked: usize) -> Served {
         let arms = self.arms.iter();
         Served {
             list: self.list.clone(),
@@ -240,6 +243,8 @@ impl List {
                 .map(|(name, arm)| (name.clone(), arm.clone()))
                 .collect(),
             model: self.model.clone(),
+            asked: u32::try_from(asked).unwrap_or(u32::MAX),
+            took_ms: self.took_ms,
         }
     }
 }

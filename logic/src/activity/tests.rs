@@ -357,7 +357,7 @@ fn a_click_counts_once_for_the_list_shown_and_again_after_a_crash_for_the_user_a
     // The same list is served; then it is clicked twice.
     let served = UserEvent {
         origin: None,
-        did: Did::Served(list.served()),
+        did: Did::Served(list.served(10)),
         ..event(1, "", &[], 1)
     };
     let log = [served, click(2), click(3)];

@@ -96,6 +96,6 @@ pub(super) fn shown(metric: Metric, value: f64) -> String {
     if metric.is_share() {
         format!("{:.2} %", value * 100.0)
     } else {
-        format!("{value:.0} ms")
+        format!("{value:.1} ms")
     }
 }

@@ -243,7 +243,7 @@ impl Work<'_> {
             impressions: shown.into(),
             asked: f64::from(impression.asked.max(shown)),
             lists_timed: f64::from(u8::from(impression.latency_ms.is_some())),
-            latency_ms: f64::from(impression.latency_ms.unwrap_or_default()),
+            latency_ms: impression.latency_ms.unwrap_or_default(),
             ..Totals::default()
         };
         let model = bounded(&impression.model);

@@ -42,7 +42,7 @@ pub use impressions::Viewer;
 pub use metric::Metric;
 pub use report::RecommendationStats;
 pub use seen::{Happening, Impression, Reaction, Seen, Sort};
-pub use settings::{ExperimentSettings, Guardrail, StatisticsSettings};
+pub use settings::{CountPushed, ExperimentSettings, Guardrail, StatisticsSettings};
 pub use shards::{AllCounts, CountsDelta, ShardCounts};
 pub use tables::{Counted, Rate, Row};
 pub use verdict::{Degraded, Watch};

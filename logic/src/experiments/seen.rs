@@ -41,7 +41,7 @@ pub struct Impression {
     /// Segment of the user, such as `new` and `returning`.
     pub segment: String,
     /// Milliseconds that it took to make.
-    pub latency_ms: Option<u32>,
+    pub latency_ms: Option<f64>,
     /// When it was pushed or served.
     pub time: Millis,
 }

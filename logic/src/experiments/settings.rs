@@ -62,10 +62,24 @@ pub struct Guardrail {
     pub margin: f64,
 }
 
+/// When a list that is pushed counts as shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CountPushed {
+    /// Once it is handed to a connected client of the user.
+    #[default]
+    Delivered,
+    /// Once it is published, connected or not.
+    Published,
+}
+
 /// How impressions and clicks are counted, and when a difference is one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StatisticsSettings {
+    /// When a pushed list counts as shown: delivered = once it is handed to a client that is connected here; published = at once, for teams that read push.recommendations themselves.
+    #[schemars(extend("default" = "delivered"))]
+    pub count_pushed: CountPushed,
     /// Minutes after an impression in which a click on the item counts for it.
     #[schemars(range(min = 1, max = 1440), extend("default" = 30))]
     pub attribution_minutes: u32,
@@ -136,6 +150,7 @@ impl Default for Guardrail {
 impl Default for StatisticsSettings {
     fn default() -> Self {
         Self {
+            count_pushed: CountPushed::Delivered,
             attribution_minutes: 30,
             out_of_order_minutes: 5,
             impressions_per_hour_max: 1_000,

@@ -1,4 +1,4 @@
-//! What most users choose, and what they choose lately, whoever asks.
+//! What most users choose, and what they choose lately: the same for every user.
 
 use super::Model;
 use super::board::Board;

@@ -1,5 +1,5 @@
-//! The update that a client has already: `Last-Event-ID`, which a browser's `EventSource` sends when it comes back, or
-//! `?last_event_id=`.
+//! What a client says of itself when it follows a user's updates: the update that it has already (`Last-Event-ID`, which a browser's
+//! `EventSource` sends when it comes back, or `?last_event_id=`), and whether a person only looks at them.
 
 use std::future::{Ready, ready};
 
@@ -10,20 +10,30 @@ use serde::Deserialize;
 
 use super::access::PARAMETER;
 use crate::http::describe::{Describe, Operation};
-use crate::http::parameters::Parameters;
+use crate::http::parameters::{self, Parameters};
 use crate::http::problem::{Kind, Problem};
 
 /// Longest id that is compared; a longer one is none of ours.
 const ID_BYTES_MAX: usize = 64;
 
-/// The id, if there is one. One that this service never gave is another one than the latest, so the latest is sent.
-pub(super) struct LastEvent(pub(super) Option<String>);
+/// What a client says of itself.
+#[derive(Default)]
+pub(super) struct LastEvent {
+    /// The id, if there is one. One that this service never gave is another one than the latest, so the latest is sent.
+    pub(super) id: Option<String>,
+    /// What it is handed does not count as shown to the user.
+    pub(super) is_preview: bool,
+}
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct InQuery {
     /// `id` of the last update that the client has, as the header.
     last_event_id: Option<String>,
+    /// Whether a person only looks at the updates: then their lists do not count as shown to the user.
+    #[serde(default, deserialize_with = "parameters::flag")]
+    #[schemars(with = "Option<bool>")]
+    preview: bool,
 }
 
 /// Only described: its name is no name of a field in Rust.
@@ -43,15 +53,18 @@ impl FromRequest for LastEvent {
         let query = query.and_then(|query| query.read_beside(PARAMETER));
         let header = request.headers().get("last-event-id");
         let header = header.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let last = query.map(|query| header.or(query.last_event_id));
+        let last = query.map(|query| (header.or(query.last_event_id), query.preview));
         ready(match last {
-            Ok(Some(id)) if id.len() > ID_BYTES_MAX => {
+            Ok((Some(id), _)) if id.len() > ID_BYTES_MAX => {
                 let detail = format!(
                     "the id of the last event has more than {ID_BYTES_MAX} bytes; send the `id` of an update, or none"
                 );
                 Err(Problem::new(Kind::BadParameter, detail))
             }
-            last => last.map(|id| Self(id.filter(|id| !id.is_empty()))),
+            last => last.map(|(id, is_preview)| Self {
+                id: id.filter(|id| !id.is_empty()),
+                is_preview,
+            }),
         })
     }
 }

@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest};
 use homeostat_logic::push::ending::Channel;
 
 use super::access::UserAccess;
+use super::last_event::LastEvent;
 use crate::http::connections::Connection;
 use crate::http::describe::{Describe, Operation};
 use crate::http::guard;
@@ -42,7 +43,7 @@ pub(super) fn take(
     request: &HttpRequest,
     access: &UserAccess,
     channel: Channel,
-    last: Option<String>,
+    last: LastEvent,
 ) -> Result<Seat, Problem> {
     let socket = request
         .conn_data::<Connection>()
@@ -57,7 +58,8 @@ pub(super) fn take(
         user: access.user(),
         channel,
         socket,
-        last,
+        last: last.id,
+        is_preview: last.is_preview,
         lasts: access.lasts(),
     };
     let hub: &Arc<Hub> = hub;

@@ -48,7 +48,7 @@ async fn open(
         let answer = answer.map_err(|error| Problem::new(Kind::Internal, error.to_string()))?;
         return Ok(Events(answer.map_into_boxed_body()));
     }
-    let seat = place::take(&hub, &request, &access, Channel::Sse, last.0)?;
+    let seat = place::take(&hub, &request, &access, Channel::Sse, last)?;
     Ok(Events(answer.streaming(events(seat))))
 }
 

@@ -49,7 +49,7 @@ async fn open(
         let detail = format!("this path takes WebSockets only: {error}");
         Problem::new(Kind::UpgradeRequired, detail)
     })?;
-    let seat = place::take(&hub, &request, &access, Channel::Websocket, last.0)?;
+    let seat = place::take(&hub, &request, &access, Channel::Websocket, last)?;
     let patience = hub.settings().heartbeat * HEARTBEATS_UNANSWERED;
     let messages = messages.max_frame_size(FRAME_BYTES_MAX);
     tokio::task::spawn_local(talk(seat, session, messages, patience));

@@ -22,6 +22,7 @@ fn wanted(user: &str) -> Wanted<'_> {
         channel: Channel::Sse,
         socket: None,
         last: None,
+        is_preview: false,
         lasts: None,
     }
 }

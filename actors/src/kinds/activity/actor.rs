@@ -140,6 +140,7 @@ impl Worker for ActivityActor {
             worker.look_at_store(scope);
             Ok(())
         });
+        Self::begin_warm_up(scope);
         Ok(())
     }
 }

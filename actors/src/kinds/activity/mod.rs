@@ -23,6 +23,7 @@ mod state;
 mod takeover;
 #[cfg(test)]
 mod tests;
+mod warm_up;
 pub(crate) mod write;
 
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use crate::work::Work;
 
 pub use self::losses::{Losses, StoreLosses};
 use self::state::ActivityActor;
+pub use self::warm_up::WarmUp;
 pub use crate::generations::GENERATION_BITS;
 
 /// The catalog in force, which all actors share.
@@ -64,6 +66,8 @@ pub struct UserMeans {
     pub partitions: usize,
     /// Bounds of one partition.
     pub shard: ShardSettings,
+    /// Users who are brought into the model after a start.
+    pub warm_up: Arc<WarmUp>,
     /// Recommendations that are cached for a user.
     pub cached_max: usize,
     /// Of those, how many are pushed.
@@ -116,6 +120,8 @@ impl Feed for Activity {
     fn start(&self, starter: &Starter<'_>) -> Result<Vec<Recipient<Work<UserEvent>>>, StartError> {
         let model = self.model.clone();
         starter.busy_actor("model", "model", move || Model::new(model.clone()))?;
+        let users = self.users.clone();
+        starter.busy_actor("warm-up", "warm-up", move || warm_up::Reader(users.clone()))?;
         let actors = (0..self.users.partitions).map(|number| {
             let (users, means) = (self.users.clone(), starter.means.clone());
             let factory = move || ActivityActor::new(number, users.clone(), means.clone());

@@ -1,10 +1,12 @@
 //! What users have to see because they acted: lists of recommendations for the cache and for those who are connected.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use futures_util::future::join_all;
 use homeostat_logic::activity::{Arms as _, Did, List, UserEvent};
 use homeostat_logic::enrich::{Stamp, enrich};
+use homeostat_logic::experiments::CountPushed;
 use homeostat_logic::ledger::record::Millis;
 use homeostat_logic::recommend::Request;
 use homeostat_logic::topic::{ORIGIN_HEADER, PUSH_RECOMMENDATIONS};
@@ -35,14 +37,17 @@ impl ActivityActor {
             let experiments = &self.users.model.statistics.experiments;
             let assigned = experiments.of_user(user, now);
             let serving = self.users.servings.of(&assigned).clone();
-            let id = format!("{}-{offset}", self.number);
+            let (id, began) = (format!("{}-{offset}", self.number), Instant::now());
             let mut list = self.recommend(user, id, &serving, now);
             list.join(&assigned);
+            list.took(began.elapsed());
             let Some(ranker) = serving.ranker else {
-                let pushed = list.first(self.users.pushed_max);
-                let shown = pushed.impression(assigned, self.users.pushed_max, now);
-                let position = self.position(*offset);
-                self.shard.pushed(user, position, shown, now);
+                if self.counts_published() {
+                    let pushed = list.first(self.users.pushed_max);
+                    let shown = pushed.impression(assigned, self.users.pushed_max, now);
+                    let position = self.position(*offset);
+                    self.shard.pushed(user, position, shown, now);
+                }
                 self.show(&list, now, outgoing);
                 continue;
             };
@@ -64,19 +69,31 @@ impl ActivityActor {
         unranked: Vec<Unranked>,
     ) -> impl Future<Output = Vec<List>> + Send + use<> {
         let count = self.users.cached_max;
-        let asked = unranked
-            .into_iter()
-            .map(move |one| one.ranker.rank(one.list, one.recent, count));
+        let asked = unranked.into_iter().map(move |one| async move {
+            let began = Instant::now();
+            let mut list = one.ranker.rank(one.list, one.recent, count).await;
+            list.took(began.elapsed());
+            list
+        });
         join_all(asked)
+    }
+
+    /// Whether lists count as shown once they are published. Else the instance counts them that hands them to a client.
+    fn counts_published(&self) -> bool {
+        self.users.model.statistics.settings.count_pushed == CountPushed::Published
     }
 
     /// The event by which a list of another model is counted as shown: it came when the batch was applied already.
     pub(super) fn served(&self, list: &List, now: Millis) -> Option<NewRecord> {
+        if !self.counts_published() {
+            return None;
+        }
+        let count = self.users.pushed_max;
         let event = UserEvent {
             user: list.user_id.clone(),
             at: now,
             origin: None,
-            did: Did::Served(list.first(self.users.pushed_max).served()),
+            did: Did::Served(list.first(count).served(count)),
         };
         record_of(&event, self.users.partitions).ok()
     }

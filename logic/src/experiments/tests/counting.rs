@@ -26,7 +26,7 @@ fn event(user: usize, number: usize, hour: i64, is_click: bool) -> Happening {
     );
     shown.assigned = assigned.into_iter().collect::<Vec<Assigned>>();
     shown.segment = format!("segment-{}", user % 3);
-    shown.latency_ms = Some(10 + number as u32);
+    shown.latency_ms = Some(10.0 + number as f64 / 128.0);
     Happening::Impression(shown)
 }
 

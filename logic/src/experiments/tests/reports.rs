@@ -30,7 +30,7 @@ fn counted(experiments: &[Experiment], users: usize, better: f64) -> Counts {
                 .filter_map(|one| one.assign(&user.to_string(), time));
             shown.assigned = assigned.collect();
             shown.asked = 4;
-            shown.latency_ms = Some(5 + dice.below(5) as u32);
+            shown.latency_ms = Some(5.0 + dice.below(5) as f64);
             if user % 4 == 0 {
                 shown.segment = "new".to_owned();
             }

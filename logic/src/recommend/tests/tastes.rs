@@ -154,7 +154,7 @@ fn users_who_come_back_are_compared_again() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// What is looked at counts as the newest choice of whoever has chosen before, and a user elsewhere is as similar as one here.
+    /// What is looked at counts as the newest choice of a user, and a user who is kept elsewhere is as similar as one here.
     #[test]
     fn what_is_looked_at_is_the_newest_choice_of_one_answer(steps in steps(4, 12, 60), looked in prop::collection::vec(0_u32..20, 0..4)) {
         let model = of(&steps, &RecommendSettings::default());
