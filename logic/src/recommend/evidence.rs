@@ -105,7 +105,7 @@ fn likeliest<const N: usize>(sums: &[f64; N], values: [f64; N], at_first: f64) -
     best.1
 }
 
-/// How likely an item is, whoever chooses: the share of its trend, with so many events presumed by frequency.
+/// How likely an item is for any user: the share of its trend, with so many events presumed by frequency.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Base {
     of_trend: f64,
