@@ -21,7 +21,7 @@ pub struct Delta {
     /// Places of two items in `items`, the first one smaller, and what their pair grew by; in order.
     pub pairs: Vec<(u32, u32, f32)>,
     /// How likely the events were before they were learned.
-    pub evidence: Evidence,
+    pub evidence: Box<Evidence>,
 }
 
 /// What was learned of one item.
@@ -86,7 +86,7 @@ impl Model {
             events: pending.events,
             items: items.collect(),
             pairs: pairs.collect(),
-            evidence: pending.evidence,
+            evidence: Box::new(pending.evidence),
         })
     }
 

@@ -72,7 +72,7 @@ impl Delta {
             events,
             items,
             pairs,
-            evidence,
+            evidence: Box::new(evidence),
         })
     }
 }

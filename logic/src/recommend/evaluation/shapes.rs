@@ -1,9 +1,18 @@
 //! Seeded data of shapes that users bring: with structure, with none, sparse, tiny, drifting, repeated.
 
+#![allow(
+    clippy::cast_possible_wrap,
+    clippy::too_many_lines,
+    reason = "small numbers, and one shape after the other"
+)]
+
 use super::random::Random;
 
 /// One event: user, item, second, type.
 pub(super) type Act = (u32, u32, i64, &'static str);
+
+/// The next item, by the user, the time and the user's item before.
+type Choose<'a> = dyn FnMut(&mut Random, u32, i64, Option<u32>) -> u32 + 'a;
 
 /// Data of one shape.
 pub(super) struct Shape {
@@ -57,14 +66,14 @@ fn shape(name: &'static str, mut acts: Vec<Act>) -> Shape {
     }
 }
 
-/// Users who come for sessions of some items, each chosen by `choose` from the user, the time and the user's item before.
+/// Users who come for sessions of some items.
 fn visits(
     seed: u64,
     users: u32,
     sessions: u32,
     session: u32,
     days: i64,
-    choose: &mut dyn FnMut(&mut Random, u32, i64, Option<u32>) -> u32,
+    choose: &mut Choose<'_>,
 ) -> Vec<Act> {
     let mut random = Random::new(seed);
     let mut acts = Vec::new();
@@ -165,9 +174,8 @@ pub(super) fn with_structure(size: u32) -> Vec<Shape> {
         visits(21, users(600), 30, 1, 200, &mut genres),
     ));
     let in_group = Popular::new(25, 0.7);
-    let mut groups = |random: &mut Random, _: u32, second: i64, before: Option<u32>| {
+    let mut groups = |random: &mut Random, _: u32, _: i64, before: Option<u32>| {
         let group = before.map_or_else(|| below(random, 40), |item| item / 25);
-        let _ = second;
         group * 25 + in_group.draw(random)
     };
     shapes.push(shape(
