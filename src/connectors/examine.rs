@@ -31,24 +31,74 @@ pub async fn examine(
     target: Option<&Target>,
     now: Millis,
 ) -> Vec<Examined> {
-    let mut examined = Vec::new();
+    let mut examined: Vec<Examined> = Vec::new();
     for (connection, action, own, binding) in connections.iter() {
         if connection != name {
             continue;
         }
-        let target = own.or(target).cloned();
-        let Some(target) = target.or_else(|| usual(action, rules)) else {
+        let named = own.or(target).cloned();
+        let is_named = named.is_some();
+        let Some(target) = named.or_else(|| usual(action, rules)) else {
             continue;
         };
         let order = sample(action, target.clone(), rules, now);
-        let findings = asked(binding, order).await;
+        let mut findings = asked(binding, order).await;
+        if !is_named {
+            findings = findings
+                .into_iter()
+                .map(|finding| of_no_one(finding, &target))
+                .collect();
+        }
         examined.push(Examined {
             action,
             target,
             findings,
         });
     }
-    examined
+    without_twins(examined)
+}
+
+/// A table of a target names no kind, so that it counts for a model and for a service of that name. Where one of them works, the
+/// other one is not meant.
+fn without_twins(examined: Vec<Examined>) -> Vec<Examined> {
+    let twin = |one: &Examined, other: &Examined| {
+        let named = one.target.name == other.target.name && one.target != other.target;
+        named && one.action == other.action
+    };
+    let is_meant = |one: &Examined| {
+        let works = |other: &Examined| twin(one, other) && !other.fails();
+        !one.fails() || !examined.iter().any(works)
+    };
+    let meant: Vec<bool> = examined.iter().map(is_meant).collect();
+    let all = examined.into_iter().zip(meant);
+    all.filter_map(|(one, meant)| meant.then_some(one))
+        .collect()
+}
+
+impl Examined {
+    fn fails(&self) -> bool {
+        let wrong = |finding: &Finding| matches!(finding, Finding::Wrong { .. });
+        self.findings.iter().any(wrong)
+    }
+}
+
+/// That the target of events without a name does not exist is no fault of the connection: no person named it.
+fn of_no_one(finding: Finding, target: &Target) -> Finding {
+    let Finding::Wrong { problem, remedy } = finding else {
+        return finding;
+    };
+    let names = [target.name.clone(), target.name.replace('_', "-")];
+    let missing = ["404", "not found", "there is no"];
+    let is_missing = names.iter().any(|name| problem.contains(name))
+        && missing.iter().any(|word| problem.contains(word));
+    if is_missing {
+        Finding::Unsure(format!(
+            "{problem}; it was tried with {target}, because none was named: write --target {}/NAME",
+            target.kind.name()
+        ))
+    } else {
+        Finding::Wrong { problem, remedy }
+    }
 }
 
 async fn asked(binding: &Binding, order: Order) -> Vec<Finding> {
@@ -59,12 +109,23 @@ async fn asked(binding: &Binding, order: Order) -> Vec<Finding> {
         Ok(findings) if findings.is_empty() => {
             vec![Finding::Unsure("this kind cannot be examined".to_owned())]
         }
-        Ok(findings) => findings,
+        Ok(findings) => once_each(findings),
         Err(_) => vec![Finding::wrong(
             "no answer within the time limit",
             "check url and network",
         )],
     }
+}
+
+/// One cause is said once, such as a token that every question was refused with.
+fn once_each(findings: Vec<Finding>) -> Vec<Finding> {
+    let mut kept: Vec<Finding> = Vec::new();
+    for finding in findings {
+        if !kept.contains(&finding) {
+            kept.push(finding);
+        }
+    }
+    kept
 }
 
 /// What an action without a target of its own is about.
@@ -107,5 +168,66 @@ pub(crate) fn sample(action: Action, target: Target, rules: &Rules, now: Millis)
         reasons: vec!["examination of the connection".to_owned()],
         now,
         dry_run: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn examined(target: Target, findings: Vec<Finding>) -> Examined {
+        let action = Action::Rollback;
+        Examined {
+            action,
+            target,
+            findings,
+        }
+    }
+
+    #[test]
+    fn a_twin_that_fails_is_left_out_where_the_other_one_works() {
+        let fine = || vec![Finding::Fine("MLflow 3".to_owned())];
+        let wrong = || vec![Finding::wrong("no such model", "check it")];
+        let (model, service) = (|| Target::model("mlf"), || Target::service("mlf"));
+        let table = [
+            (fine(), wrong(), vec![model()]),
+            (wrong(), fine(), vec![service()]),
+            (fine(), fine(), vec![model(), service()]),
+            (wrong(), wrong(), vec![model(), service()]),
+        ];
+        for (of_model, of_service, expected) in table {
+            let all = vec![examined(model(), of_model), examined(service(), of_service)];
+            let kept = without_twins(all).into_iter().map(|one| one.target);
+            assert_eq!(kept.collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn only_that_a_target_of_no_one_is_missing_is_no_problem() {
+        let target = Target::model("movie_recommender");
+        let table = [
+            (
+                "404 Not Found: Registered Model with name=movie_recommender not found",
+                true,
+            ),
+            ("there is no Deployment movie-recommender", true),
+            ("401 Unauthorized", false),
+            ("403 Forbidden: movie_recommender", false),
+            ("404 Not Found: no such DAG", false),
+        ];
+        for (problem, is_missing) in table {
+            let found = of_no_one(Finding::wrong(problem, "check it"), &target);
+            assert_eq!(matches!(found, Finding::Unsure(_)), is_missing, "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let wrong = || Finding::wrong("401", "check the token");
+        let fine = Finding::Fine("version 3".to_owned());
+        assert_eq!(
+            once_each(vec![wrong(), fine.clone(), wrong()]),
+            [wrong(), fine]
+        );
     }
 }

@@ -144,6 +144,8 @@ struct Incidents {
     secrets: Vec<LiveSecret>,
 }
 
+const NOT_PAGERDUTY: &str = ": this is no answer of PagerDuty; check the url";
+
 /// What PagerDuty answers.
 #[derive(Deserialize)]
 struct Accepted {
@@ -157,10 +159,19 @@ impl Act for Incidents {
     }
 
     async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
-        let reached = match self.service.talk(order, &self.secrets).reach().await {
-            Ok(_) => Finding::Unsure(
+        let talk = self.service.talk(order, &self.secrets);
+        // An event without anything is refused, and nothing comes of it.
+        let reply = talk
+            .ask(Call::json(Method::POST, "/v2/enqueue", &json!({})))
+            .await;
+        let reached = match reply {
+            Ok(reply) if reply.status == 400 && reply.json::<Accepted>().is_ok() => Finding::Unsure(
                 "PagerDuty answers; whether it knows the routing key is only seen with the first event".to_owned(),
             ),
+            Ok(reply) if reply.is_success() => {
+                Finding::wrong(format!("{}{NOT_PAGERDUTY}", reply.detail), "check the url")
+            }
+            Ok(reply) => reply.finding(String::new),
             Err(answer) => Finding::unreachable(answer.detail),
         };
         Ok(with_texts(reached, Notice::of(order, &self.link)))
@@ -260,10 +271,11 @@ fn judged(reply: Reply) -> Answer {
     if !reply.is_success() || accepted.is_ok_and(|accepted| accepted.status == "success") {
         return reply.outcome();
     }
+    if reply.is_half() {
+        return reply.half();
+    }
     let mut answer = reply.answer(FinishOutcome::Failed, false);
-    answer
-        .detail
-        .push_str(": this is no answer of PagerDuty; check the url");
+    answer.detail.push_str(NOT_PAGERDUTY);
     answer
 }
 

@@ -59,7 +59,7 @@ What the status of an answer means for an attempt:
 
 | status | outcome | sent again |
 | --- | --- | --- |
-| 2xx | done, where the answer is the service's own (Slack, PagerDuty, Airflow and MLflow are recognised by their content) | |
+| 2xx | done, where the answer is the service's own (Slack, PagerDuty, Airflow and MLflow are recognised by their content; a `webhook` takes each 2xx for done, also that of a login page before it) | |
 | 429 | failed: nothing was done (`not_sent` under `at_most_once`) | yes, after the pause, whatever the `policy` |
 | 408, 409, 425, 5xx | unknown: it may have been done, or be under way | as the action's `policy` says |
 | other | failed | no: people are alerted at once |

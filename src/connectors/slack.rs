@@ -16,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use self::answers::{Said, hooked, judged};
+use self::answers::{NOT_SLACK, Said, hooked, judged};
 use self::message::{acknowledged, message};
 use self::threads::{Posted, Threads};
 use super::kind::Kind;
@@ -266,9 +266,7 @@ impl Messages {
 
     async fn reached(&self, order: &Order) -> Result<Finding, Answer> {
         if self.token.is_none() {
-            self.talk(order).reach().await?;
-            let unsure = "Slack answers; whether the webhook's address is still valid is only seen with the first message";
-            return Ok(Finding::Unsure(unsure.to_owned()));
+            return self.known_hook(order).await;
         }
         let reply = self
             .talk(order)
@@ -286,7 +284,30 @@ impl Messages {
                 team.unwrap_or_default()
             )),
             Ok(_) => Finding::wrong(reply.detail, "check the token of the connection"),
-            Err(_) => reply.finding(|| "an answer that is not Slack's".to_owned()),
+            Err(_) if reply.is_success() => {
+                Finding::wrong(format!("{}{NOT_SLACK}", reply.detail), "check the url")
+            }
+            Err(_) => reply.finding(String::new),
+        })
+    }
+
+    /// A message without text is refused by a webhook that is known, and nothing is posted.
+    async fn known_hook(&self, order: &Order) -> Result<Finding, Answer> {
+        let reply = self.talk(order).ask(call(None, &json!({}), None)).await?;
+        let said = reply.text();
+        let refused = reply.status == 400 && ["no_text", "invalid_payload"].contains(&said.trim());
+        if refused {
+            let fine = "Slack knows the webhook's address: it refuses a message without text";
+            return Ok(Finding::Fine(fine.to_owned()));
+        }
+        Ok(match reply.status {
+            200..=299 => Finding::wrong(format!("{}{NOT_SLACK}", reply.detail), "check the url"),
+            // no_service, invalid_token, channel_is_archived and the like.
+            300..=428 | 430..=499 => Finding::wrong(
+                reply.detail,
+                "check the webhook's address, or make another one in Slack",
+            ),
+            _ => Finding::Unsure(reply.detail),
         })
     }
 }

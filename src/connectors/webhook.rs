@@ -213,6 +213,10 @@ impl Act for Hook {
     async fn look(&self, order: &Order) -> Result<Vec<Finding>, Answer> {
         let talk = self.talk(order);
         let reached = match talk.reach().await {
+            Ok(reply) if reply.status >= 500 => Finding::Unsure(format!(
+                "the service answers {} to HEAD / and may take the action all the same; that is only seen with the first one",
+                reply.status
+            )),
             Ok(reply) => Finding::Fine(format!("the service answers ({})", reply.status)),
             Err(answer) => Finding::unreachable(answer.detail),
         };

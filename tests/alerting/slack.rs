@@ -301,6 +301,7 @@ async fn each_word_of_slack_has_its_meaning() {
             (Failed, true),
         ),
         ("<html>", (Failed, false)),
+        (r#"{"ok": tr"#, (Unknown, false)),
     ];
     for (body, expected) in table {
         let stub = Stub::start(move |_| said(200, body)).await;
@@ -308,7 +309,44 @@ async fn each_word_of_slack_has_its_meaning() {
             .send(order())
             .await;
         assert_eq!((answer.outcome, answer.permanent), expected, "{body}");
+        assert_eq!(
+            answer.retry_after_ms.is_some(),
+            body.contains("ratelimited")
+        );
         assert!(!answer.detail.contains(TOKEN), "{}", answer.detail);
+        let found = &connector(&api(&stub), WITH, &ENVIRONMENT)
+            .examine(order())
+            .await[0];
+        let is_slack = body == r#"{"ok":true,"ts":"1.2","channel":"C1"}"#;
+        assert_eq!(
+            matches!(found, Finding::Fine(_)),
+            is_slack,
+            "{body}: {found:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_address_of_a_webhook_is_tried_without_a_message() {
+    let table = [
+        (400, "no_text", "fine"),
+        (400, "invalid_payload", "fine"),
+        (404, "no_service", "wrong"),
+        (403, "invalid_token", "wrong"),
+        (200, "<html>sign in</html>", "wrong"),
+        (503, "", "unsure"),
+    ];
+    for (status, body, expected) in table {
+        let stub = Stub::start(move |_| said(status, body)).await;
+        let address = format!("{}/services/T1/B1/secret", stub.url());
+        let hook = connector(hook(), "", &[("HOOK", &address)]);
+        let found = match &hook.examine(order()).await[..] {
+            [Finding::Fine(_)] => "fine",
+            [Finding::Wrong { .. }] => "wrong",
+            _ => "unsure",
+        };
+        assert_eq!(found, expected, "{status} {body}");
+        assert_eq!(stub.taken()[0].body, "{}", "a message without text");
     }
 }
 

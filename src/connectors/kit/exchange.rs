@@ -6,7 +6,7 @@ use homeostat_logic::ledger::record::{FinishOutcome, Millis};
 use percent_encoding::utf8_percent_encode;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Response, StatusCode, Url};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -14,6 +14,7 @@ use super::answer;
 use super::context::Plain;
 use super::headers;
 use super::rehearsal::{self, Shown};
+use super::sent::Sent;
 use super::service::Service;
 use super::statuses::Class;
 use super::template::{ENCODED, Template};
@@ -30,6 +31,9 @@ const ANSWER_BYTES_KEPT: usize = 1_024;
 const LINE_BYTES_KEPT: usize = 512;
 /// Bytes of a body that a dry run shows.
 const BODY_BYTES_SHOWN: usize = 2_048;
+
+/// What to do about a page in place of an answer.
+const PAGE_REMEDY: &str = "this is a page of something before the service; check the url";
 
 /// A request, but for the address and the headers of its service.
 #[derive(Clone, Debug)]
@@ -106,6 +110,8 @@ pub(crate) struct Reply {
     may_mend: bool,
     /// `None` = larger than what is read.
     body: Option<Vec<u8>>,
+    /// The connection ended before its end.
+    broke_off: bool,
 }
 
 impl Service {
@@ -219,7 +225,7 @@ impl Talk<'_> {
         }
     }
 
-    /// The status decides; a body that breaks off changes nothing about it.
+    /// The status decides, but where a kind knows its service by the body ([`Reply::is_half`]).
     async fn received(&self, line: &str, sent: &Sent, mut response: Response) -> Reply {
         let status = response.status();
         let pause = response
@@ -230,11 +236,15 @@ impl Talk<'_> {
             .or_else(|| {
                 (status == StatusCode::TOO_MANY_REQUESTS).then_some(answer::TOO_MANY_PAUSE_MS)
             });
-        let mut body = Vec::new();
-        while body.len() <= ANSWER_BYTES_READ
-            && let Ok(Some(chunk)) = response.chunk().await
-        {
-            body.extend_from_slice(&chunk);
+        let (mut body, mut broke_off) = (Vec::new(), false);
+        while body.len() <= ANSWER_BYTES_READ {
+            match response.chunk().await {
+                Ok(Some(chunk)) => body.extend_from_slice(&chunk),
+                end => {
+                    broke_off = end.is_err();
+                    break;
+                }
+            }
         }
         let shown = body.get(..body.len().min(ANSWER_BYTES_MASKED));
         let text = self.mask(&String::from_utf8_lossy(shown.unwrap_or_default()));
@@ -250,6 +260,7 @@ impl Talk<'_> {
             class: self.service.statuses.class(status.as_u16()),
             may_mend: false,
             body: (body.len() <= ANSWER_BYTES_READ).then_some(body),
+            broke_off,
         }
     }
 
@@ -310,29 +321,6 @@ impl Talk<'_> {
     }
 }
 
-/// Credentials that a request carried and that no secret of the configuration shows: what was made of one, or a token of a login.
-struct Sent(Vec<String>);
-
-impl Sent {
-    fn of(headers: &HeaderMap) -> Self {
-        let secret = headers.values().filter(|value| value.is_sensitive());
-        let words = secret.filter_map(|value| value.to_str().ok());
-        // Without its scheme, `Bearer` or `Basic`.
-        let words = words.filter_map(|value| value.split(' ').next_back());
-        Self(
-            words
-                .filter(|word| !word.is_empty())
-                .map(str::to_owned)
-                .collect(),
-        )
-    }
-
-    fn mask(&self, text: String) -> String {
-        let words = self.0.iter();
-        words.fold(text, |text, word| text.replace(word, "***"))
-    }
-}
-
 impl Reply {
     pub(crate) const fn is_success(&self) -> bool {
         matches!(self.status, 200..=299)
@@ -358,13 +346,27 @@ impl Reply {
         self.is_success() && self.text().trim_start().starts_with('<')
     }
 
+    /// Only the beginning of an answer, from which nothing can be known.
+    pub(crate) fn is_half(&self) -> bool {
+        let text = self.text();
+        let half = |error: serde_json::Error| error.is_eof();
+        self.broke_off
+            || (text.trim_start().starts_with('{')
+                && serde_json::from_str::<IgnoredAny>(&text).is_err_and(half))
+    }
+
+    /// The outcome of a change of which the answer broke off: it may be done.
+    pub(crate) fn half(self) -> Answer {
+        self.with_remedy("the answer broke off")
+            .answer(FinishOutcome::Unknown, false)
+    }
+
     /// The outcome of a change, but for a page: that is not the service's word.
     pub(crate) fn outcome_unless_page(self) -> Answer {
         if !self.is_page() {
             return self.outcome();
         }
-        let remedy = "this is a page of something before the service; check the url";
-        self.with_remedy(remedy)
+        self.with_remedy(PAGE_REMEDY)
             .answer(FinishOutcome::Failed, false)
     }
 
@@ -425,6 +427,7 @@ impl Reply {
     /// The answer of a service that is examined: fine, or what is wrong.
     pub(crate) fn finding(&self, fine: impl FnOnce() -> String) -> Finding {
         match self.status {
+            200..=299 if self.is_page() => Finding::wrong(&*self.detail, PAGE_REMEDY),
             200..=299 => Finding::Fine(fine()),
             401 => Finding::wrong(
                 &*self.detail,

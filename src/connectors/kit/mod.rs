@@ -15,6 +15,7 @@ pub(crate) mod notice;
 pub(crate) mod proposed;
 pub(crate) mod rehearsal;
 pub(crate) mod samples;
+mod sent;
 pub(crate) mod service;
 mod signature;
 mod statuses;
@@ -23,7 +24,7 @@ mod texts;
 mod trial;
 
 pub(crate) use act::{Act, Acting};
-pub(crate) use answer::refused;
+pub(crate) use answer::{TOO_MANY_PAUSE_MS, refused};
 pub(crate) use compile::Compile;
 pub use compile::Problem;
 pub(crate) use context::{Context, NAMES, Plain};

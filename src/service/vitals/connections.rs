@@ -30,7 +30,9 @@ impl Connected {
 
 impl Vital for Connected {
     fn warnings(&self) -> Vec<String> {
-        self.connections.all().iter().filter_map(warning).collect()
+        let dry_run = dry_run_warning(&self.connections.in_dry_run());
+        let all = self.connections.all();
+        all.iter().filter_map(warning).chain(dry_run).collect()
     }
 
     fn gauges(&self, metrics: &Metrics) {
@@ -45,6 +47,17 @@ impl Vital for Connected {
         }
         *shown = now;
     }
+}
+
+/// What people should know where decisions look carried out and are not.
+fn dry_run_warning(names: &BTreeSet<String>) -> Option<String> {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    (!quoted.is_empty()).then(|| {
+        format!(
+            "dry run: nothing is sent over {}, and actions over it are recorded as done; start without --dry-run, or remove dry_run, to send",
+            quoted.join(", ")
+        )
+    })
 }
 
 /// What people should know of a connection that was opened and did not answer since.
@@ -101,4 +114,20 @@ fn forget(name: &str, metrics: &Metrics) {
         metrics.connection_waiting.forget([name, wait.name()]);
     }
     metrics.connection_in_flight.forget([name]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dry_run_is_said_with_the_names_of_its_connections() {
+        assert_eq!(dry_run_warning(&BTreeSet::new()), None);
+        let names = ["am", "chat"].map(str::to_owned);
+        let warning = dry_run_warning(&names.into()).unwrap();
+        assert!(
+            warning.starts_with("dry run: nothing is sent over `am`, `chat`"),
+            "{warning}"
+        );
+    }
 }

@@ -31,6 +31,9 @@ impl Server {
         if reply.is_page() {
             return Err(reply.outcome_unless_page());
         }
+        if reply.is_success() && reply.is_half() {
+            return Err(reply.half());
+        }
         if reply.is_success() {
             let of = &submission.origin;
             return Ok(done(if order.dry_run {
@@ -90,8 +93,14 @@ impl Server {
         let talk = self.0.talk(order, &[]);
         let reply = talk.ask(Call::get("/api/v1/version")).await?;
         let version: Value = reply.json().unwrap_or_default();
-        let version = version.at("/version").as_str().unwrap_or("of no version");
-        let mut findings = vec![reply.finding(|| format!("Argo Workflows {version}"))];
+        let mut findings = vec![match version.at("/version").as_str() {
+            Some(version) => reply.finding(|| format!("Argo Workflows {version}")),
+            None if reply.is_success() => {
+                let remedy = "check that the connection's url is that of the Argo server";
+                return Ok(vec![Finding::wrong(reply.detail, remedy)]);
+            }
+            None => reply.finding(String::new),
+        }];
         // Template, parameters and rights are all checked by a submission that is not kept.
         let reply = talk.ask(submit(submission, true)).await?;
         findings.push(
