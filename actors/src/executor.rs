@@ -6,6 +6,8 @@
 //! belong to no incarnation: they go on when this actor fails or the partition goes to another instance.
 
 mod bids;
+mod foresight;
+mod tenure;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use homeostat_logic::ledger::execution::{Answer, Dispatch, Effect, Execution, Pr
 use homeostat_logic::ledger::record::{Finish, Id, Record};
 use homeostat_logic::topic::LEDGER;
 
+use self::foresight::Foresight;
+use self::tenure::Tenure;
 use crate::append::{Patience, append_until_durable};
 use crate::changes::{News, Reader};
 pub use crate::executor_context::ExecutorContext;
@@ -69,31 +73,11 @@ pub struct Executor {
     /// Start ids of bids whose service refused the question before, by action; the answer is what comes of the attempt. Bound: the
     /// bids.
     refused: BTreeMap<Id, (Id, connector::Answer)>,
+    /// What rollbacks that wait are to do.
+    foresight: Foresight,
     /// How far the fold's changes were taken in.
     changes: Reader,
     retired: bool,
-}
-
-/// How far this actor is in executing the partition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tenure {
-    /// Another instance executes it.
-    None,
-    /// It was assigned in this epoch; the log is being asked how far the ledger goes.
-    Asking(Epoch),
-    /// The fold has to come this far first.
-    CatchingUp(Epoch, i64),
-    /// It is executed here.
-    Acting(Epoch),
-}
-
-impl Tenure {
-    const fn epoch(self) -> Option<Epoch> {
-        match self {
-            Self::None => None,
-            Self::Asking(epoch) | Self::CatchingUp(epoch, _) | Self::Acting(epoch) => Some(epoch),
-        }
-    }
 }
 
 impl Executor {
@@ -106,6 +90,7 @@ impl Executor {
             tenure: Tenure::None,
             execution: None,
             refused: BTreeMap::new(),
+            foresight: Foresight::default(),
             retired: false,
         }
     }
@@ -137,7 +122,7 @@ impl Executor {
             self.tenure = Tenure::CatchingUp(epoch, 0);
         }
         let moment = state.moment(&*self.context.clock);
-        let mut effects = Vec::new();
+        let (mut effects, mut waiting) = (Vec::new(), Vec::new());
         if let Tenure::CatchingUp(epoch, from) = self.tenure
             && state.position() >= from
             && !self.retired
@@ -146,10 +131,14 @@ impl Executor {
             self.places.clear();
             self.execution = Some(Execution::new(owner, &state.fold, moment.boot));
             self.tenure = Tenure::Acting(epoch);
+            waiting = self.foresight.begin(&state.fold, moment.log);
         } else if let (Some(execution), News::Changes(changes)) = (&mut self.execution, &news)
             && (folded || !changes.is_empty())
         {
             let changes = changes.iter().map(|published| &published.change);
+            waiting = self
+                .foresight
+                .follow(&state.fold, changes.clone(), moment.log);
             effects = execution.folded(&state.fold, changes, moment.boot);
         }
         let Some(execution) = self.execution.as_mut() else {
@@ -162,6 +151,7 @@ impl Executor {
         drop(admitting);
         drop(state);
         self.perform(effects, scope);
+        self.foresee(waiting, scope);
     }
 
     /// Takes the partition over when it was assigned, and lets go when it was taken away.

@@ -170,6 +170,7 @@ pub(crate) fn outgoing(
         params,
         reasons,
         now: context.clock.now(),
+        as_of: order.as_of,
         // A bid of a dry run stays one, whatever the connection does by now.
         dry_run: binding.dry_run || is_rehearsal(order.start_id),
     }

@@ -167,6 +167,7 @@ pub(crate) fn sample(action: Action, target: Target, rules: &Rules, now: Millis)
         params: params.map(|step| step.params).unwrap_or_default(),
         reasons: vec!["examination of the connection".to_owned()],
         now,
+        as_of: now,
         dry_run: true,
     }
 }

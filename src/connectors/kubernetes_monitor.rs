@@ -134,7 +134,7 @@ struct Monitors {
 
 impl Act for Monitors {
     async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
+        let plan: Plan = Resolved::plan(order, self.plan(order)).await?;
         let until = time(plan.until);
         if order.now >= plan.until && order.attempt > 1 {
             let words = format!("the time of the closer watch, until {until}, is over");
@@ -190,7 +190,10 @@ impl Act for Monitors {
     }
 
     async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
+        let plan: Plan = match Resolved::asked(order) {
+            Ok(plan) => plan,
+            Err(known) => return Ok(known),
+        };
         let (session, place) = self.of.begin(order).await?;
         let object = self.of.read(&session, &place).await?;
         let words = format!("{place} says {}", shown(&self.rhythm.of(&object)));
@@ -232,19 +235,21 @@ impl Act for Monitors {
 
     /// Others may have extended the watch, or ended it: that is seen when its own time is over.
     fn due(&self, order: &Order, state: Tending) -> Due {
-        match Resolved::<Plan>::plan(order) {
-            Ok(_) if order.dry_run => Due::Over,
-            Ok(plan) if order.now < plan.until && !state.acknowledged => {
+        match Resolved::<Plan>::planned(order) {
+            Some(_) if order.dry_run => Due::Over,
+            Some(plan) if order.now < plan.until && !state.acknowledged => {
                 Due::In(until(plan.until, order))
             }
-            Ok(_) => Due::Now,
-            Err(_) => Due::Over,
+            Some(_) => Due::Now,
+            None => Due::Over,
         }
     }
 
     /// Ends what is to end.
     async fn tend(&self, order: &Order, state: Tending) -> Result<Tended, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
+        let Some(plan) = Resolved::<Plan>::planned(order) else {
+            return Ok(Tended::Over);
+        };
         let (session, place) = self.of.begin(order).await?;
         let reply = session.get(&place, "").await?;
         if reply.status == 404 {

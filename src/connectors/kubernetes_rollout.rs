@@ -20,9 +20,11 @@ use super::kit::act::unanswered;
 use super::kit::exchange::not_sent;
 use super::kit::kubernetes::meaning::{contested, done, refusal};
 use super::kit::kubernetes::object::{Fields as _, annotation, is_observed, kept_by, own};
-use super::kit::kubernetes::revisions::{self, Known, Plan, Wanted};
+use super::kit::kubernetes::revisions::{self, Known, Plan, Revision, Wanted};
 use super::kit::kubernetes::session::Patch;
+use super::kit::kubernetes::since::changed;
 use super::kit::kubernetes::subject::TRIES;
+use super::kit::kubernetes::watching::time;
 use super::kit::kubernetes::{
     Cluster, ClusterSettings, Place, Resolved, Resource, Right, Session, Subject, Where,
 };
@@ -144,6 +146,7 @@ const SEEN: &str = own!("touched");
 const AVOIDED: &str = own!("rolled-back");
 const EVENT: &str = own!("rollback-event");
 const ACTION: &str = own!("action-id");
+const TO: &str = own!("rolled-back-to");
 
 /// One action over its connection.
 struct Rollbacks {
@@ -154,7 +157,7 @@ struct Rollbacks {
 
 impl Act for Rollbacks {
     async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
+        let plan: Plan = Resolved::plan(order, self.plan(order)).await?;
         let (session, place) = self.of.begin(order).await?;
         let Plan { from, to, .. } = &plan;
         for _ in 0..TRIES {
@@ -181,7 +184,7 @@ impl Act for Rollbacks {
                 ));
             };
             let patch =
-                revisions::patch(&workload, &target.template, &marks(order, &workload, from));
+                revisions::patch(&workload, &target.template, &marks(order, &workload, &plan));
             let reply = session.patch(&place, "", Patch::Json, &patch).await?;
             if reply.is_success() {
                 if self.of.resource == Resource::ROLLOUT && !order.dry_run {
@@ -201,7 +204,10 @@ impl Act for Rollbacks {
     }
 
     async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
+        let plan: Plan = match Resolved::asked(order) {
+            Ok(plan) => plan,
+            Err(known) => return Ok(known),
+        };
         let (session, place) = self.of.begin(order).await?;
         let workload = self.of.read(&session, &place).await?;
         let all = revisions::read(&session, &place, &workload).await?;
@@ -259,16 +265,6 @@ impl Rollbacks {
     async fn plan(&self, order: &Order) -> Result<Resolved<Plan>, Answer> {
         let (session, place) = self.of.begin(order).await?;
         let workload = self.workload(&session, &place).await?;
-        if annotation(&workload, EVENT) == Some(&*order.event_id)
-            && annotation(&workload, ACTION) != Some(&*order.action_id.to_string())
-        {
-            return Ok(Resolved::Nothing {
-                because: format!(
-                    "{place} was rolled back for event {} already",
-                    order.event_id
-                ),
-            });
-        }
         if !is_observed(&workload) {
             return Err(not_sent(format!(
                 "the controller of {place} has not seen its last change yet"
@@ -276,9 +272,14 @@ impl Rollbacks {
         }
         let all = revisions::read(&session, &place, &workload).await?;
         let present = revisions::present(&place, &workload, &all)?;
+        let number = self.number(order)?;
+        unchanged(order, &place, &workload, (&all, present))?;
+        if number.is_none() {
+            unrepeated(order, &place, &workload, present)?;
+        }
         let avoided: Vec<&str> = avoided(&workload);
         let wanted = Wanted {
-            number: self.number(order)?,
+            number,
             stable: workload
                 .at("/status/stableRS")
                 .as_str()
@@ -323,13 +324,60 @@ impl Rollbacks {
     }
 }
 
+/// Refuses where somebody changed the template after the action was wanted: what runs now is not what it is about.
+fn unchanged(
+    order: &Order,
+    place: &Place,
+    workload: &Value,
+    (all, present): (&[Revision], &Revision),
+) -> Result<(), Answer> {
+    let changed = changed(workload, all, present).filter(|changed| changed.at > order.as_of);
+    let Some(changed) = changed else {
+        return Ok(());
+    };
+    let by = changed.by.map(|by| format!(" by {by}")).unwrap_or_default();
+    Err(refusal(
+        format!(
+            "{place} was changed at {}{by}, after {}, as of which the rollback was wanted; it is at {} now, and is left as it is",
+            time(changed.at),
+            time(order.as_of),
+            Known::from(present)
+        ),
+        "look whether it works, and refire the action if it is to be rolled back all the same",
+    ))
+}
+
+/// Refuses where a rollback for an event of the same id made what runs: it may be the same event once more. An event's id is no
+/// identity, so that anything else is rolled back.
+fn unrepeated(
+    order: &Order,
+    place: &Place,
+    workload: &Value,
+    present: &Revision,
+) -> Result<(), Answer> {
+    let same_event = annotation(workload, EVENT) == Some(&*order.event_id);
+    let own = annotation(workload, ACTION) == Some(&*order.action_id.to_string());
+    if !same_event || own || annotation(workload, TO) != Some(&*present.name) {
+        return Ok(());
+    }
+    Err(refusal(
+        format!(
+            "{place} was rolled back to {} for an event of the id {} before, and runs it still: an event that is repeated takes nothing one version further back",
+            Known::from(present),
+            order.event_id
+        ),
+        "look whether it works; if not, force a rollback, or send an event with an id of its own",
+    ))
+}
+
 fn avoided(workload: &Value) -> Vec<&str> {
     let names = annotation(workload, AVOIDED).unwrap_or_default().split(',');
     names.filter(|name| !name.is_empty()).collect()
 }
 
 /// Annotations that a rollback leaves.
-fn marks(order: &Order, workload: &Value, from: &Known) -> [(&'static str, String); 3] {
+fn marks(order: &Order, workload: &Value, plan: &Plan) -> [(&'static str, String); 4] {
+    let from = &plan.from;
     let mut names = avoided(workload);
     names.retain(|name| *name != from.name);
     names.push(&from.name);
@@ -339,6 +387,7 @@ fn marks(order: &Order, workload: &Value, from: &Known) -> [(&'static str, Strin
         (AVOIDED, names.join(",")),
         (EVENT, order.event_id.clone()),
         (ACTION, order.action_id.to_string()),
+        (TO, plan.to.name.clone()),
     ]
 }
 

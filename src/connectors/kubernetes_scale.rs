@@ -160,7 +160,7 @@ struct Scales {
 
 impl Act for Scales {
     async fn carry_out(&self, order: &Order) -> Result<Answer, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
+        let plan: Plan = Resolved::plan(order, self.plan(order)).await?;
         let (session, place) = self.of.begin(order).await?;
         let Plan { by, from, to, .. } = &plan;
         for _ in 0..TRIES {
@@ -209,7 +209,10 @@ impl Act for Scales {
     }
 
     async fn ask(&self, order: &Order) -> Result<Probe, Answer> {
-        let plan: Plan = Resolved::plan(order)?;
+        let plan: Plan = match Resolved::asked(order) {
+            Ok(plan) => plan,
+            Err(known) => return Ok(known),
+        };
         let (session, place) = self.of.begin(order).await?;
         let found = self.find(&session, &place).await?;
         let words = format!(

@@ -66,6 +66,16 @@ pub(crate) struct With {
     #[serde(default = "previous_champion")]
     #[schemars(length(min = 1))]
     previous_alias: String,
+    /// Seconds after its event within which a rollback whose event names no version (model_version) is tied to the version that the
+    /// alias leads to. MLflow does not say when an alias was moved: beyond that, it may have been moved by others since the event, and
+    /// the rollback is refused.
+    #[serde(default = "unnamed_within_s")]
+    #[schemars(range(min = 1, max = 86_400), extend("default" = 60))]
+    unnamed_within_s: u32,
+}
+
+const fn unnamed_within_s() -> u32 {
+    60
 }
 
 fn champion() -> String {
@@ -162,6 +172,7 @@ alias = "champion"
             stable_tag: with.stable_tag,
             stable_value: with.stable_value,
             previous_alias: with.previous_alias,
+            unnamed_within_s: with.unnamed_within_s,
             secrets: compile.secrets(),
         }))
     }
@@ -177,6 +188,7 @@ struct Rollback {
     stable_tag: String,
     stable_value: String,
     previous_alias: String,
+    unnamed_within_s: u32,
     secrets: Vec<LiveSecret>,
 }
 
@@ -224,9 +236,15 @@ impl Act for Rollback {
             }
         };
         if current == *to {
-            return Ok(Probe::Found(format!(
-                "alias {alias} of {model} leads to version {to}; its tags may be missing"
-            )));
+            // Whoever moved it may have ended before it wrote the tags, by which the next rollback knows the version that was left.
+            let found = format!("alias {alias} of {model} leads to version {to}");
+            return Ok(match self.completed(&registry, &fixed).await? {
+                None => Probe::Found(found),
+                Some(missing) if missing.may_mend => {
+                    Probe::NoAnswer(format!("{found}; {missing}; they are written again"))
+                }
+                Some(missing) => Probe::Found(format!("{found}; {missing}")),
+            });
         }
         if self.is_recorded(&registry, model).await? {
             return Ok(Probe::Found(format!(

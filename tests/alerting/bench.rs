@@ -36,6 +36,7 @@ pub(crate) fn order() -> Order {
         .into(),
         reasons: vec!["drift score 0.712 is above 0.6".to_owned()],
         now: NOW,
+        as_of: NOW,
         dry_run: false,
     }
 }

@@ -276,15 +276,16 @@ pub(crate) fn order(action: Action, params: Value) -> Order {
         params: params.into(),
         reasons: vec!["drift score 0.7 is above 0.6".to_owned()],
         now: 1_700_000_000_123,
+        as_of: i64::MAX,
         dry_run: false,
     }
 }
 
-/// The order as it is after it was resolved.
+/// The order as it is after it was resolved; as it was, if it cannot be carried out.
 pub(crate) async fn resolved(connector: &Arc<dyn Connector>, order: &Order) -> Order {
-    let params = connector.resolve(order.clone()).await.unwrap().unwrap();
+    let params = connector.resolve(order.clone()).await.unwrap();
     Order {
-        params: params.into(),
+        params: params.map_or_else(|| order.params.clone(), Into::into),
         ..order.clone()
     }
 }

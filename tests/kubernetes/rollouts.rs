@@ -101,12 +101,18 @@ async fn the_same_order_never_walks_back_twice_and_the_next_one_never_walks_forw
         connector.probe(order.clone()).await,
         Some(Probe::Found(_))
     ));
-    // The same event, as another action.
+    // An event of the same id, as another action: perhaps the same event.
     let again = Order {
         event_id: order.event_id.clone(),
         ..an_order()
     };
-    is_done(&send(&connector, &again).await, "was rolled back for event");
+    let repeated = "is repeated takes nothing one version further back";
+    is_refused(&send(&connector, &again).await, repeated);
+    assert_eq!(image(&lab, &path).await, "web:2");
+    // Somebody rolled the bad version out again, and the id is used again: it does not run on.
+    roll_out(&lab, &path, "web:3").await;
+    is_done(&send(&connector, &again).await, "to revision 4");
+    observed(&lab, &path).await;
     assert_eq!(image(&lab, &path).await, "web:2");
     // Another event: on to 1, not back to 3.
     is_done(&send(&connector, &an_order()).await, "to revision 1");
@@ -198,6 +204,71 @@ async fn a_paused_workload_and_one_that_a_repository_keeps_are_named_and_left_al
         "Argo CD keeps this object",
     );
     assert_eq!(image(&lab, &path).await, "web:2");
+}
+
+#[tokio::test]
+async fn what_a_person_mended_is_looked_at_again_when_the_action_is_fired_again() {
+    let Some(lab) = Lab::start("rollout").await else {
+        return;
+    };
+    let path = three(&lab).await;
+    let connector = rollback(&lab, "");
+    lab.patch(&path, &json!({"spec": {"paused": true}})).await;
+    let first = resolved(&connector, &an_order()).await;
+    is_refused(&connector.send(first.clone()).await, "is paused");
+    lab.patch(&path, &json!({"spec": {"paused": false}})).await;
+    observed(&lab, &path).await;
+    // The second attempt of the same action.
+    let second = Order {
+        attempt: 2,
+        ..first
+    };
+    let second = resolved(&connector, &second).await;
+    is_done(&connector.send(second).await, "to revision 2");
+    assert_eq!(image(&lab, &path).await, "web:2");
+}
+
+/// Times of a cluster have seconds.
+async fn next_second() {
+    tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+}
+
+#[tokio::test]
+async fn a_rollback_that_waited_does_not_undo_what_a_person_did_meanwhile() {
+    let Some(lab) = Lab::start("rollout").await else {
+        return;
+    };
+    let path = lab.deployment(&json!({"replicas": 1})).await;
+    observed(&lab, &path).await;
+    for image in ["web:2", "web:3"] {
+        next_second().await;
+        roll_out(&lab, &path, image).await;
+    }
+    next_second().await;
+    let event = std::time::UNIX_EPOCH.elapsed().unwrap().as_millis();
+    let order = Order {
+        as_of: event.try_into().unwrap(),
+        ..an_order()
+    };
+    let connector = rollback(&lab, "");
+    let early = resolved(&connector, &order).await;
+    let to = early.params.value()["resolved"]["plan"]["to"].clone();
+    assert_eq!(to["revision"], 2);
+    next_second().await;
+    // A person's own rollback.
+    roll_out(&lab, &path, "web:2").await;
+    is_refused(
+        &connector.send(early).await,
+        "another version was rolled out in between",
+    );
+    is_refused(
+        &send(&connector, &order).await,
+        "as of which the rollback was wanted",
+    );
+    assert_eq!(image(&lab, &path).await, "web:2");
+    // An event that comes after it goes further back, never to what the person left.
+    is_done(&send(&connector, &an_order()).await, "to revision 1");
+    assert_eq!(image(&lab, &path).await, "web:1");
 }
 
 #[tokio::test]

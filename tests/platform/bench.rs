@@ -36,10 +36,11 @@ pub(crate) fn order(action: Action, target: Target, id: u8, params: Value) -> Or
         target,
         severity: Severity::High,
         event_type: "model_performance_degraded".to_owned(),
-        event_id: "event-1".to_owned(),
+        event_id: format!("event-{id}"),
         params: params.into(),
         reasons: vec!["accuracy fell".to_owned()],
         now: 1_796_000_000_000,
+        as_of: 1_796_000_000_000,
         dry_run: false,
     }
 }

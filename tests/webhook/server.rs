@@ -137,6 +137,7 @@ pub(crate) fn order() -> Order {
         params: json!({"priority": "high"}).into(),
         reasons: vec!["drift score 0.7 is above 0.6".to_owned()],
         now: 1_700_000_000_123,
+        as_of: 1_700_000_000_123,
         dry_run: false,
     }
 }

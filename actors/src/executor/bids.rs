@@ -23,6 +23,14 @@ impl Executor {
             let appended = self.append(action, &Record::Start(start));
             return Self::report(action, start_id, appended, scope);
         };
+        if let Some(resolved_params) = self.foresight.of(&order) {
+            let start = Start {
+                resolved_params: Some(resolved_params),
+                ..start
+            };
+            let appended = self.append(action, &Record::Start(start));
+            return Self::report(action, start_id, appended, scope);
+        }
         if let Some(execution) = self.execution.as_mut() {
             execution.asks(action, start_id);
         }

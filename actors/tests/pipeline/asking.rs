@@ -6,9 +6,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::connector::{Answer, Probe};
+use homeostat_actors::ports::log::{EventLog as _, NewRecord};
 use homeostat_logic::actions::Action;
-use homeostat_logic::ledger::record::{Finish, FinishOutcome, Record, Via};
+use homeostat_logic::ledger::codec;
+use homeostat_logic::ledger::record::{
+    Finish, FinishOutcome, Id, Override, OverrideOrder, Record, Via,
+};
+use homeostat_logic::topic::LEDGER;
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -288,5 +294,65 @@ async fn a_question_that_finds_no_service_waits_and_its_text_is_kept_for_people(
     }
     until("it is done", || finishes(&bench).len() == 1).await;
     assert_eq!(finishes(&bench)[0].attempt, 1, "no attempt was spent");
+    bench.end().await;
+}
+
+/// A person's order about everything.
+async fn order(bench: &Bench, name: &str, order: &OverrideOrder) {
+    for view in bench.roster.views() {
+        let order = Record::Override(Box::new(Override {
+            override_id: Id::hash(&[name.as_bytes(), &view.partition.to_be_bytes()]),
+            order: order.clone(),
+            who: "anna".to_owned(),
+            reason: "a look".to_owned(),
+        }));
+        let record = NewRecord {
+            topic: LEDGER.to_owned(),
+            partition: Some(view.partition),
+            value: Some(codec::encode(&order).unwrap()),
+            ..NewRecord::default()
+        };
+        bench.log.append(vec![record]).await;
+    }
+    let held = |view: &Arc<LedgerView>| !view.read().fold.state().holds.is_empty();
+    let pauses = matches!(order, OverrideOrder::Pause);
+    until("the order is read", || {
+        bench.roster.views().iter().all(|view| held(view) == pauses)
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_rollback_that_waits_is_made_absolute_when_it_is_accepted_and_not_when_it_begins() {
+    let (asked, partition) = (Arc::new(AtomicU32::new(0)), place(DRIFT, 0));
+    let count = Arc::clone(&asked);
+    let (sent, received) = std::sync::mpsc::sync_channel(16);
+    let plan = Plan {
+        send: Box::new(move |order| {
+            sent.send((order.action, order.params)).unwrap();
+            async { done() }.boxed()
+        }),
+        // The version in use: people change it meanwhile.
+        resolve: Box::new(move |_| {
+            let resolved = match count.fetch_add(1, Ordering::SeqCst) {
+                0 => Ok(Some(json!({ "from": "4" }))),
+                _ => Ok(Some(json!({ "from": "2" }))),
+            };
+            async { resolved }.boxed()
+        }),
+        ..Plan::default()
+    };
+    let bench = Bench::start(plan, &[&partition]).await;
+    order(&bench, "pause", &OverrideOrder::Pause).await;
+    let event = r#"{"severity":"HIGH","model_version":"m@4","drift_score":0.7,"action_required":"rollback"}"#;
+    bench.log.produce(&partition, event);
+    until("it is asked", || asked.load(Ordering::SeqCst) == 1).await;
+    tokio::time::sleep(Duration::from_millis(150)).await;
+    assert!(finishes(&bench).is_empty(), "it is paused");
+    order(&bench, "resume", &OverrideOrder::Resume).await;
+    until("it is done", || finishes(&bench).len() == 1).await;
+    let orders: Vec<_> = received.try_iter().collect();
+    assert_eq!(orders, [(Action::Rollback, json!({ "from": "4" }).into())]);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
     bench.end().await;
 }

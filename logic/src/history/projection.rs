@@ -72,6 +72,13 @@ impl History {
                 owner,
                 ..
             } => self.note(fold, *action, |story| {
+                // What is sent, once it was made absolute.
+                let resolved = fold
+                    .action(*action)
+                    .and_then(|state| state.resolved.as_ref());
+                if let Some(resolved) = resolved {
+                    story.params = resolved.clone().into();
+                }
                 // A story that began from the fold's state may have it already.
                 story.attempts.retain(|known| known.attempt != *attempt);
                 story.attempts.push(Attempt {

@@ -9,6 +9,7 @@ use crate::ledger::listing::GateVerdict;
 use crate::ledger::phase::Phase;
 use crate::ledger::record::{EventBody, Id, Millis, RawJson, Step, Window};
 use crate::ledger::state::ActionState;
+use crate::params::Params;
 
 /// The story of a decision as it was judged; `None` when the change names what the proposal does not hold.
 pub(super) fn of_decision(entered: &Entered, changed: i64, time: Millis) -> Option<DecisionStory> {
@@ -157,7 +158,10 @@ pub fn of_state(id: Id, state: &ActionState) -> DecisionStory {
         },
         event: EventBody::Inline(RawJson(Box::default())),
         connector: step.connector.clone(),
-        params: step.params.clone(),
+        params: state
+            .resolved
+            .clone()
+            .map_or_else(|| step.params.clone(), Params::from),
         policy: step.policy,
         max_attempts: step.max_attempts,
         not_after: state.not_after,

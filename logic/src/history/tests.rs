@@ -79,6 +79,30 @@ fn ids(page: &Page) -> Vec<String> {
 }
 
 #[test]
+fn the_parameters_are_those_that_are_sent() {
+    let mut told = Told::new(10);
+    let action = told.propose(0, free(1, Retrain));
+    let before = told.history.get(action).unwrap().params;
+    let absolute = serde_json::json!({"from": "4", "to": "3"});
+    let start = crate::ledger::record::Start {
+        action_id: action,
+        attempt: 1,
+        start_id: id(1),
+        owner: "me".to_owned(),
+        resolved_params: Some(absolute.clone()),
+        probe: None,
+    };
+    told.apply(SECOND, Record::Start(start));
+    let after = told.history.get(action).unwrap().params;
+    assert_ne!(after, before);
+    assert_eq!(after.value(), absolute);
+    // Also after a restart from a checkpoint.
+    let mut again = History::new(10);
+    again.restore(&told.bench.fold, |_| true);
+    assert_eq!(again.get(action).unwrap().params.value(), absolute);
+}
+
+#[test]
 fn a_story_follows_its_action_to_the_end() {
     let mut told = Told::new(10);
     let once = Step {

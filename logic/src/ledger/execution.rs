@@ -91,6 +91,8 @@ pub struct Dispatch {
     pub subject: Arc<Subject>,
     /// The action it reports or follows.
     pub derived_from: Option<(Id, DerivedKind)>,
+    /// Log time as of which the action was wanted: that of its event, or of the order that fired it again.
+    pub as_of: Millis,
 }
 
 /// What came of a request.

@@ -112,6 +112,7 @@ pub(crate) fn order(given: &Given<'_>, action: Action) -> Result<Proposed, Rejec
         params: step.params.clone(),
         reasons: vec![decision.rule.clone(), decision.severity_reason.clone()],
         now: given.now,
+        as_of: given.now,
         dry_run: true,
     };
     if let Some(failed) = decision.ladder.first().filter(|_| given.escalation) {

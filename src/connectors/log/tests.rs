@@ -83,6 +83,7 @@ fn order(action: Action, attempt: u32) -> Order {
         params: json!({"title": "Drift", "drift_score": 0.9}).into(),
         reasons: vec!["score above 0.8".to_owned()],
         now: 1_700_000_000_000,
+        as_of: 1_700_000_000_000,
         dry_run: false,
     }
 }

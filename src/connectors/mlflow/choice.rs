@@ -118,6 +118,9 @@ impl Rollback {
             }
         };
         self.is_about(registry.talk.order, &current, &model)?;
+        if named(registry.talk.order).is_none() {
+            self.unrepeated(registry, &model, &current.version).await?;
+        }
         let (to, chosen_by) = match named(registry.talk.order) {
             Some(named) => (
                 self.explicit(registry, &model, &named).await?,
@@ -134,19 +137,28 @@ impl Rollback {
         })
     }
 
-    /// Whether the version in use is the one that the event is about, where it names a version of the registry.
+    /// Whether the version in use is the one that the event is about: the version of the registry that it names, or the one that was in
+    /// use then. An event that names none is tied to what is found only for a while.
     fn is_about(&self, order: &Order, current: &Version, model: &str) -> Result<(), Answer> {
         let about = order.params.text("current_version");
         let about = about.as_deref().and_then(number);
-        match about {
-            Some(about) if current.number().is_some_and(|current| current != about) => {
-                Err(refused(format!(
-                    "the event is about version {about} of {model}, and {} leads to version {} already: it was changed by others",
-                    self.alias, current.version
-                )))
+        let (alias, version) = (&self.alias, &current.version);
+        let Some(about) = about else {
+            let seconds = order.now.saturating_sub(order.as_of) / 1_000;
+            if seconds <= i64::from(self.unnamed_within_s) {
+                return Ok(());
             }
-            _ => Ok(()),
+            return Err(refused(format!(
+                "the event names no version of {model}, and is {seconds} s old: {alias} leads to version {version}, and may have been moved by others since (with.unnamed_within_s = {}); look whether it works, and refire the action if it is to be rolled back all the same; name the version in the event's model_version",
+                self.unnamed_within_s
+            )));
+        };
+        if current.number().is_some_and(|current| current != about) {
+            return Err(refused(format!(
+                "the event is about version {about} of {model}, and {alias} leads to version {version} already: it was changed by others"
+            )));
         }
+        Ok(())
     }
 
     async fn explicit(
@@ -252,6 +264,7 @@ mod tests {
             params: params.into(),
             reasons: Vec::new(),
             now: 0,
+            as_of: 0,
             dry_run: false,
         }
     }

@@ -6,8 +6,9 @@ use futures_util::future::join3;
 use homeostat_actors::ports::connector::Answer;
 
 use super::choice::Move;
-use super::registry::{Registry, said};
+use super::registry::{Missing, Registry, missing};
 use super::{PREVIOUS_TAG, ROLLED_BACK, Rollback};
+use crate::connectors::kit::refused;
 
 /// Tags of a model: what the last rollback was. The action is written last: with it, all are written.
 const LAST_MOVE: &str = "last_rollback";
@@ -22,6 +23,42 @@ impl Rollback {
         fixed: &Move,
         detail: String,
     ) -> String {
+        match self.written(registry, fixed).await {
+            None => detail,
+            Some(missing) => format!("{detail}; {missing}"),
+        }
+    }
+
+    /// As [`Rollback::recorded`], unless it was recorded before: by now people may have given the version another status.
+    pub(super) async fn recorded_again(
+        &self,
+        registry: &Registry<'_>,
+        fixed: &Move,
+        detail: String,
+    ) -> String {
+        match self.completed(registry, fixed).await {
+            Ok(None) => detail,
+            Ok(Some(missing)) => format!("{detail}; {missing}"),
+            Err(answer) => format!("{detail}; its tags were not looked at: {}", answer.detail),
+        }
+    }
+
+    /// Writes the tags of a move that was made, unless they are there; what could not be written.
+    pub(super) async fn completed(
+        &self,
+        registry: &Registry<'_>,
+        fixed: &Move,
+    ) -> Result<Option<Missing>, Answer> {
+        if fixed.from == fixed.to || registry.talk.order.dry_run {
+            return Ok(None);
+        }
+        if self.is_recorded(registry, &fixed.model).await? {
+            return Ok(None);
+        }
+        Ok(self.written(registry, fixed).await)
+    }
+
+    async fn written(&self, registry: &Registry<'_>, fixed: &Move) -> Option<Missing> {
         let Move {
             model, from, to, ..
         } = fixed;
@@ -40,32 +77,39 @@ impl Rollback {
             registry.tag_model(model, LAST_EVENT, &order.event_id),
         )
         .await;
-        let action = order.action_id.to_string();
-        let last_action = registry.tag_model(model, LAST_ACTION, &action).await;
         let mut written = BTreeMap::from(versions);
         written.insert(LAST_MOVE, last_move);
         written.insert(LAST_EVENT, last_event);
-        written.insert(LAST_ACTION, last_action);
-        match said(written) {
-            None => detail,
-            Some(failed) => format!("{detail}; these tags were not written: {failed}"),
+        if let Some(missing) = missing(written) {
+            return Some(missing);
         }
+        let action = order.action_id.to_string();
+        let last_action = registry.tag_model(model, LAST_ACTION, &action).await;
+        missing(BTreeMap::from([(LAST_ACTION, last_action)]))
     }
 
-    /// As [`Rollback::recorded`], unless it was recorded before: by now people may have given the version another status.
-    pub(super) async fn recorded_again(
+    /// Refuses where a rollback for an event of the same id made what the alias leads to: it may be the same event once more.
+    pub(super) async fn unrepeated(
         &self,
         registry: &Registry<'_>,
-        fixed: &Move,
-        detail: String,
-    ) -> String {
-        match self.is_recorded(registry, &fixed.model).await {
-            Ok(false) if fixed.from != fixed.to && !registry.talk.order.dry_run => {
-                self.recorded(registry, fixed, detail).await
-            }
-            Ok(_) => detail,
-            Err(answer) => format!("{detail}; its tags were not looked at: {}", answer.detail),
+        model: &str,
+        current: &str,
+    ) -> Result<(), Answer> {
+        let order = registry.talk.order;
+        let tags = registry.model(model).await?;
+        let to = tags
+            .tag(LAST_MOVE)
+            .and_then(|change| change.split_once(" -> "));
+        let repeated = tags.tag(LAST_EVENT) == Some(&*order.event_id)
+            && tags.tag(LAST_ACTION) != Some(&*order.action_id.to_string())
+            && to.is_some_and(|(_, to)| to == current);
+        if !repeated {
+            return Ok(());
         }
+        Err(refused(format!(
+            "{model} was rolled back to version {current} for an event of the id {} before, and {} leads to it still: an event that is repeated takes nothing one version further back; look whether it works; if not, force a rollback, name a version in the event's to_version, or send an event with an id of its own",
+            order.event_id, self.alias
+        )))
     }
 
     pub(super) async fn is_recorded(

@@ -328,17 +328,39 @@ fn filter(name: &str, below: u64, tag: &StableTag<'_>) -> Result<String, String>
     ))
 }
 
-/// All tags that a rollback writes, with what could not be written.
-pub(super) fn said(written: BTreeMap<&str, Result<Reply, Answer>>) -> Option<String> {
-    let failed = written
+/// Tags that could not be written.
+pub(super) struct Missing {
+    /// Which, and why.
+    which: String,
+    /// Another try may write them.
+    pub(super) may_mend: bool,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "these tags were not written: {}", self.which)
+    }
+}
+
+/// What could not be written of some tags; `None` = all are written.
+pub(super) fn missing(written: BTreeMap<&str, Result<Reply, Answer>>) -> Option<Missing> {
+    let answers = written
         .into_iter()
         .filter_map(|(tag, result)| match result {
             Ok(reply) if reply.is_success() => None,
-            Ok(reply) => Some(format!("{tag} ({})", reply.detail)),
-            Err(answer) => Some(format!("{tag} ({})", answer.detail)),
+            Ok(reply) => Some((tag, reply.outcome())),
+            Err(answer) => Some((tag, answer)),
         });
+    let mut may_mend = true;
+    let failed = answers.map(|(tag, answer)| {
+        may_mend &= !answer.permanent;
+        format!("{tag} ({})", answer.detail)
+    });
     let failed: Vec<_> = failed.collect();
-    (!failed.is_empty()).then(|| failed.join(", "))
+    (!failed.is_empty()).then(|| Missing {
+        which: failed.join(", "),
+        may_mend,
+    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Against servers that answer slowly, wrongly, too much or never. Bodies are those of MLflow 3.17.2.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use homeostat_actors::ports::connector::{Answer, Order};
 use homeostat_logic::actions::Action;
@@ -271,4 +271,121 @@ async fn a_large_registry_is_read_page_by_page_to_an_end() {
         &["no more are read", "to_version"],
     );
     assert_eq!(pages.load(Ordering::SeqCst), 20);
+}
+
+/// A registry whose alias leads to `champion`, that keeps what is written to it, and answers writes as it is told to.
+async fn keeping(
+    champion: &'static str,
+    tags: Value,
+    write: fn(&str) -> Option<Fate>,
+) -> (Stub, Arc<Mutex<Vec<Value>>>) {
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&written);
+    let stub = Stub::start(move |request| {
+        if request.line.starts_with("POST ") {
+            if let Some(fate) = write(&request.line) {
+                return fate;
+            }
+            let body = serde_json::from_str(&request.body).unwrap();
+            kept.lock().unwrap().push(body);
+        }
+        if request.line.contains("registered-models/get") {
+            let mut tags = tags.as_array().unwrap().clone();
+            tags.extend(kept.lock().unwrap().iter().cloned());
+            return Fate::json(
+                200,
+                &json!({ "registered_model": { "name": "fraud", "tags": tags } }),
+            );
+        }
+        registry(request, champion)
+    })
+    .await;
+    (stub, written)
+}
+
+#[tokio::test]
+async fn a_move_that_is_found_made_gets_the_tags_that_were_never_written() {
+    // The alias was moved, and the instance ended before it wrote a tag.
+    let (stub, written) = keeping("2", json!([]), |_| None).await;
+    let (said_first, _) = said(rollback(&stub).probe(fixed()).await);
+    assert_eq!(said_first, "found");
+    let tags = written.lock().unwrap().clone();
+    let has = |key: &str, value: &str| {
+        tags.iter()
+            .any(|tag| tag["key"] == key && tag["value"] == value)
+    };
+    assert!(has("validation_status", "rolled_back"), "{tags:?}");
+    assert!(has("homeostat.previous", "2"), "{tags:?}");
+    assert!(has("last_rollback_action", &"01".repeat(16)), "{tags:?}");
+    // Once they are there, nothing more is written: people may have changed them.
+    assert_eq!(said(rollback(&stub).probe(fixed()).await).0, "found");
+    assert_eq!(written.lock().unwrap().len(), tags.len());
+    assert_eq!(
+        stub.count("POST /api/2.0/mlflow/registered-models/alias"),
+        0
+    );
+    // A registry that does not take them now is asked again; one that never will is not.
+    let ill: fn(&str) -> Option<Fate> = |_| Some(Fate::Answer(503, String::new()));
+    let (stub, _) = keeping("2", json!([]), ill).await;
+    assert_eq!(said(rollback(&stub).probe(fixed()).await).0, "nothing");
+    let refusing: fn(&str) -> Option<Fate> = |_| Some(Fate::Answer(403, String::new()));
+    let (stub, _) = keeping("2", json!([]), refusing).await;
+    let (said, evidence) = said(rollback(&stub).probe(fixed()).await);
+    assert_eq!(said, "found");
+    assert!(evidence.contains("tags were not written"), "{evidence}");
+}
+
+#[tokio::test]
+async fn an_event_of_the_same_id_takes_what_it_rolled_back_no_further() {
+    let tags = json!([
+        { "key": "last_rollback", "value": "3 -> 2" },
+        { "key": "last_rollback_event", "value": "event-9" },
+        { "key": "last_rollback_action", "value": "ff" },
+    ]);
+    let relative = |params| order(Action::Rollback, Target::model("fraud"), 9, params);
+    let (stub, _) = keeping("2", tags.clone(), |_| None).await;
+    let again = relative(json!({ "to": "previous_stable" }));
+    assert_eq!(rollback(&stub).resolve(again.clone()).await, Ok(None));
+    assert_answer(
+        &rollback(&stub).send(again.clone()).await,
+        REFUSED,
+        &["repeated", "to_version"],
+    );
+    // A version that is named, and a version that was put back, are another matter.
+    let named = relative(json!({ "to": "1" }));
+    let params = rollback(&stub).resolve(named).await.unwrap().unwrap();
+    assert_eq!((&params["from"], &params["to"]), (&json!("2"), &json!("1")));
+    let (stub, _) = keeping("3", tags, |_| None).await;
+    let params = rollback(&stub).resolve(again).await.unwrap().unwrap();
+    assert_eq!((&params["from"], &params["to"]), (&json!("3"), &json!("2")));
+}
+
+#[tokio::test]
+async fn an_old_event_that_names_no_version_is_not_tied_to_what_is_found_now() {
+    let (stub, _) = keeping("3", json!([]), |_| None).await;
+    let of = |seconds: i64, params| {
+        let order = order(Action::Rollback, Target::model("fraud"), 1, params);
+        Order {
+            as_of: order.now - seconds * 1_000,
+            ..order
+        }
+    };
+    let relative = json!({ "to": "previous_stable" });
+    let fresh = of(60, relative.clone());
+    assert!(rollback(&stub).resolve(fresh).await.unwrap().is_some());
+    let old = of(61, relative);
+    assert_eq!(rollback(&stub).resolve(old.clone()).await, Ok(None));
+    assert_answer(
+        &rollback(&stub).send(old).await,
+        REFUSED,
+        &[
+            "names no version",
+            "leads to version 3",
+            "refire",
+            "model_version",
+        ],
+    );
+    let named = json!({ "to": "previous_stable", "current_version": "3" });
+    let named = of(3_600, named);
+    assert!(rollback(&stub).resolve(named).await.unwrap().is_some());
 }

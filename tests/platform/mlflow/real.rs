@@ -99,7 +99,9 @@ async fn a_lost_answer_is_found_again_by_alias_and_moves_nothing_twice() {
     assert_eq!(lab.version_tag(3, "validation_status").await, "");
     let (found, evidence) = said(lab.rollback().probe(order.clone()).await);
     assert_eq!(found, "found", "{evidence}");
-    // Sent again under another policy: the tags that were missing are written.
+    // The question writes the tags that were missing.
+    assert_eq!(lab.version_tag(3, "validation_status").await, "rolled_back");
+    assert_eq!(lab.model_tag("last_rollback_action").await, "01".repeat(16));
     assert_answer(&lab.rollback().send(order).await, DONE, &["already"]);
     assert_eq!(lab.champion().await, "2");
     assert_eq!(lab.version_tag(3, "validation_status").await, "rolled_back");

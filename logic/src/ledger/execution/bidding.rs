@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Admission, Bid, Dispatch, Effect, Execution, Moment, PAUSE};
 use crate::ledger::fold::Fold;
 use crate::ledger::phase::Phase;
-use crate::ledger::record::{AbsentProbe, Finish, FinishOutcome, Id, Start, Via};
+use crate::ledger::record::{AbsentProbe, Finish, FinishOutcome, Id, Millis, Start, Via};
 use crate::ledger::state::ActionState;
-use crate::ledger::times::START_DEADLINE;
+use crate::ledger::times::{REFIRE_START_MS, START_DEADLINE};
 
 /// Bids given up that are remembered per action.
 const GIVEN_UP_MAX: usize = 16;
@@ -127,6 +127,19 @@ impl Execution {
             } = *start;
             order(state, action_id, attempt, start_id, Duration::MAX)
         })
+    }
+
+    /// The order of an action that waits for a person, a window or the end of a pause, and was not made absolute yet.
+    pub fn waiting_order(fold: &Fold, action: Id, now: Millis) -> Option<Dispatch> {
+        let state = fold.action(action)?;
+        let waits = match state.phase {
+            Phase::Approval | Phase::Waiting { .. } => true,
+            Phase::Ready { .. } => fold.held(now),
+            _ => false,
+        };
+        let mut winners = state.winners.values();
+        let first = state.resolved.is_none() && winners.all(|winner| winner.without_effect);
+        (waits && first).then(|| order(state, action, 1, Id([0; 16]), Duration::MAX))
     }
 
     /// The order of this bid is being made absolute. That may take as long as a request: D counts from its end.
@@ -274,6 +287,7 @@ pub(super) fn order(
     start_id: Id,
     deadline: Duration,
 ) -> Dispatch {
+    let fired_again = state.not_after.saturating_sub(REFIRE_START_MS);
     Dispatch {
         action,
         attempt,
@@ -283,6 +297,11 @@ pub(super) fn order(
         resolved: state.resolved.clone(),
         subject: state.subject.clone(),
         derived_from: state.derived_from,
+        as_of: if state.refires > 0 {
+            fired_again
+        } else {
+            state.subject.src.ts
+        },
     }
 }
 

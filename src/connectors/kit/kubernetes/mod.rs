@@ -17,6 +17,7 @@ pub(crate) mod rights;
 pub(crate) mod scaling;
 pub(crate) mod session;
 pub(crate) mod settings;
+pub(crate) mod since;
 pub(crate) mod subject;
 pub(crate) mod watching;
 pub(crate) mod workflow;

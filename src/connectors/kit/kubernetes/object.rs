@@ -1,5 +1,7 @@
 //! Fields that objects have in common, and who else writes an object.
 
+use chrono::DateTime;
+use homeostat_logic::ledger::record::Millis;
 use serde_json::Value;
 
 /// Reading an object by the paths of its fields.
@@ -84,6 +86,25 @@ pub(crate) fn kept_by(object: &Value) -> Option<&'static str> {
     } else {
         None
     }
+}
+
+/// When an object itself was changed last.
+pub(crate) fn touched(object: &Value) -> Option<Millis> {
+    let times = edits(object).filter_map(|entry| moment(entry.at("/time")));
+    times.max()
+}
+
+/// A moment as Kubernetes writes it.
+pub(crate) fn moment(text: &Value) -> Option<Millis> {
+    let moment = DateTime::parse_from_rfc3339(text.as_str()?).ok()?;
+    Some(moment.timestamp_millis())
+}
+
+/// Who set fields of an object, and when, without those about its status or scale.
+pub(crate) fn edits(object: &Value) -> impl Iterator<Item = &Value> {
+    let entries = object.at("/metadata/managedFields").as_array();
+    let entries = entries.into_iter().flatten();
+    entries.filter(|entry| entry.at("/subresource").as_str().is_none_or(str::is_empty))
 }
 
 #[cfg(test)]

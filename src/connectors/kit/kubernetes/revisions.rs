@@ -3,11 +3,14 @@
 //! A revision is known by the name of the object that keeps it. Its number is not: going back to revision 2 of 3 makes it 4.
 
 use homeostat_actors::ports::connector::Answer;
+use homeostat_logic::ledger::record::Millis;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::meaning::refusal;
-use super::object::{Fields as _, annotation, is_controlled_by, is_observed, label};
+use super::object::{
+    Fields as _, annotation, is_controlled_by, is_observed, label, moment, touched,
+};
 use super::place::{Place, Resource};
 use super::resolved::Resolved;
 use super::right::Right;
@@ -25,10 +28,21 @@ pub(crate) struct Revision {
     /// Of the `ReplicaSet` or `ControllerRevision`.
     pub(crate) name: String,
     pub(crate) number: i64,
+    /// When it was rolled out for the first time, to the second; 0 if that is not known.
+    pub(crate) created: Millis,
+    /// When its object was changed last, such as to give it another number or scale it.
+    pub(crate) touched: Option<Millis>,
     /// Argo Rollouts knows it by this.
-    hash: Option<String>,
+    pub(super) hash: Option<String>,
     /// As the workload's own.
     pub(crate) template: Value,
+}
+
+impl Revision {
+    /// Whether it was rolled out for the first time before another.
+    fn is_older(&self, than: &Self) -> bool {
+        (self.created, self.number) < (than.created, than.number)
+    }
 }
 
 /// A revision as the ledger keeps it.
@@ -109,6 +123,8 @@ fn revision(item: &Value) -> Option<Revision> {
     Some(Revision {
         name: item.at("/metadata/name").as_str()?.to_owned(),
         number: item.at("/revision").as_i64().or(number)?,
+        created: moment(item.at("/metadata/creationTimestamp")).unwrap_or(0),
+        touched: touched(item),
         hash: label(item, HASHES[1]).map(str::to_owned),
         template: bare(template)?,
     })
@@ -234,7 +250,8 @@ pub(crate) struct Wanted<'a> {
 }
 
 /// The revision to go back to: the one that is asked for, else the stable one of a Rollout whose update is under way, else the newest
-/// other one that does not run the same thing and was not rolled back from before.
+/// older one that does not run the same thing and was not rolled back from before. One that is newer than the present one was left by
+/// somebody: only a number that is asked for leads to it.
 pub(crate) fn choose(
     place: &Place,
     revisions: &[Revision],
@@ -250,11 +267,13 @@ pub(crate) fn choose(
         (Some(number), _) => revisions.iter().find(|one| one.number == number),
         (None, Some(stable)) if present.hash.as_deref() != Some(stable) => revisions
             .iter()
-            .find(|one| one.hash.as_deref() == Some(stable)),
+            .find(|one| one.is_older(present) && one.hash.as_deref() == Some(stable)),
         (None, _) => {
             let running = unrestarted(&present.template);
             revisions.iter().find(|one| {
-                unrestarted(&one.template) != running && !wanted.avoided.contains(&&*one.name)
+                one.is_older(present)
+                    && unrestarted(&one.template) != running
+                    && !wanted.avoided.contains(&&*one.name)
             })
         }
     };
@@ -271,9 +290,14 @@ pub(crate) fn choose(
             because: match wanted.number {
                 Some(number) => format!("{place} has no revision {number}; it has {known}"),
                 None => format!(
-                    "{place} has no earlier revision that was not rolled back from before; it is at {} and has {known}; \
+                    "{place} has no earlier revision that was not rolled back from before; it is at {} and has {known}{}; \
                      deploy a version that works, or raise revisionHistoryLimit",
-                    Known::from(present)
+                    Known::from(present),
+                    if revisions.iter().any(|one| present.is_older(one)) {
+                        ", of which those that were rolled out after it are not returned to"
+                    } else {
+                        ""
+                    }
                 ),
             },
         },
@@ -320,6 +344,8 @@ mod tests {
         Revision {
             name: format!("web-{number}"),
             number,
+            created: number,
+            touched: None,
             hash: Some(format!("h{number}")),
             template: bare(&template).unwrap(),
         }
@@ -360,11 +386,11 @@ mod tests {
     #[test]
     fn after_a_rollback_the_version_that_was_left_is_not_returned_to() {
         // 3 was bad, and 2 became 4.
-        let after = [
-            revision(4, "b", false),
-            revision(3, "c", false),
-            revision(1, "a", false),
-        ];
+        let second = Revision {
+            created: 2,
+            ..revision(4, "b", false)
+        };
+        let after = [second, revision(3, "c", false), revision(1, "a", false)];
         let avoided = Wanted {
             avoided: &["web-3"],
             ..ANY
@@ -375,6 +401,29 @@ mod tests {
             ..ANY
         };
         assert_eq!(chosen(&after, &all), Err(false));
+    }
+
+    #[test]
+    fn a_person_s_own_rollback_is_not_undone() {
+        // A person went from 3 back to 2, which became 4.
+        let second = Revision {
+            created: 2,
+            ..revision(4, "b", false)
+        };
+        let after = [second, revision(3, "c", false), revision(1, "a", false)];
+        assert_eq!(chosen(&after, &ANY), Ok(1));
+        assert_eq!(chosen(&after[..2], &ANY), Err(false));
+        // The stable one of an update under way is what the person leaves.
+        let left = Wanted {
+            stable: Some("h3"),
+            ..ANY
+        };
+        assert_eq!(chosen(&after, &left), Err(false));
+        let named = Wanted {
+            number: Some(3),
+            ..ANY
+        };
+        assert_eq!(chosen(&after, &named), Ok(3));
     }
 
     #[test]

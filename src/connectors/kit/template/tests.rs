@@ -22,6 +22,7 @@ fn order(name: &str) -> Order {
         params: json!({"priority": "high", "replicas": 4}).into(),
         reasons: vec!["drift".to_owned()],
         now: 1_700_000_000_000,
+        as_of: 1_700_000_000_000,
         dry_run: false,
     }
 }
