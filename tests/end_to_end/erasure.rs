@@ -180,7 +180,7 @@ fn nothing_of_an_erased_user_is_left_in_files_and_topics_but_those_that_are_name
     // A context is wherever the events are.
     assert!(topics_with(&launch, CONTEXT).is_subset(&named));
     // Items of users are items of the catalog: the model counts them, and names no user.
-    let mut of_items = named.clone();
+    let mut of_items = named;
     of_items.insert("homeostat.model".to_owned());
     assert!(topics_with(&launch, ITEM).is_subset(&of_items));
 

@@ -32,10 +32,10 @@ const COMPARED: usize = 60;
 const MODEL: &str =
     "[recommendations.model]\nclick_boost = 1.0\nsimilar_user_boost = 1.0\nneighbours_max = 4000\n";
 
-fn launch(sample: &Sample) -> Launch {
+fn launch() -> Launch {
     let launch = Launch::new();
     let path = launch.folder().join("items.csv");
-    std::fs::write(&path, sample.catalog()).unwrap();
+    std::fs::write(&path, Sample::catalog()).unwrap();
     launch
         .overlay(&format!(
             "[catalog]\nfiles = [\"{}\"]\n{MODEL}",
@@ -184,7 +184,7 @@ fn three_instances_that_are_killed_at_random_know_what_one_does_that_never_was()
     let reference = Reference::of(&sample);
     let mut dice = fastrand::Rng::with_seed(sample.seed);
     let launches: Vec<Launch> = (0..3)
-        .map(|_| on_both(launch(&sample), &bootstrap, &redis))
+        .map(|_| on_both(launch(), &bootstrap, &redis))
         .collect();
     let mut instances: Vec<Option<Service>> = vec![Some(launches[0].start()), None, None];
     instances[1] = Some(launches[1].spawn());
@@ -220,7 +220,9 @@ fn three_instances_that_are_killed_at_random_know_what_one_does_that_never_was()
     left.ready();
     left.stop();
     let living: Vec<&Service> = instances.iter().flatten().collect();
-    living.iter().for_each(|service| service.ready());
+    for service in &living {
+        service.ready();
+    }
     all_applied(living[0], &sample);
     reference.is_reached(&living);
 
@@ -280,8 +282,8 @@ fn a_user_is_pushed_to_where_he_is_connected_and_goes_on_when_the_owner_is_kille
     let bootstrap = broker.start();
     let sample = Sample::new(1);
     let (here, there) = (
-        on_both(launch(&sample), &bootstrap, &redis),
-        on_both(launch(&sample), &bootstrap, &redis),
+        on_both(launch(), &bootstrap, &redis),
+        on_both(launch(), &bootstrap, &redis),
     );
     let (first, second) = (here.start(), there.start());
     let user = wait_for("a user whom the second instance looks after", || {
@@ -355,5 +357,6 @@ fn a_user_is_pushed_to_where_he_is_connected_and_goes_on_when_the_owner_is_kille
 /// Whether an update recommends the item.
 fn mentions(update: &Value, item: u64) -> bool {
     let items = update["recommendations"].as_array().unwrap();
-    items.iter().any(|one| one["item_id"] == item.to_string())
+    let item = item.to_string();
+    items.iter().any(|one| one["item_id"] == *item)
 }

@@ -1,8 +1,9 @@
-//! Interactions in order of time, as ratings of films are: generated from a seed, or MovieLens 100k where it was fetched.
+//! Interactions in order of time, as ratings of films are: generated from a seed, or `MovieLens` 100k where it was fetched.
 //!
 //! `HOMEOSTAT_SEED` repeats a run, `HOMEOSTAT_EVENTS` says how many events, and `MOVIELENS_FILE` names what `scripts/movielens` printed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use homeostat_actors::ports::log::NewRecord;
@@ -88,10 +89,11 @@ impl Sample {
     }
 
     /// The items with their genres, as CSV.
-    pub(crate) fn catalog(&self) -> String {
+    pub(crate) fn catalog() -> String {
         let mut text = "item_id,title,genres\n".to_owned();
         for item in 0..2_000.max(ITEMS) {
-            text += &format!("{item},Item {item},g{}|h{}\n", item % GENRES, item % 5);
+            let (genre, other) = (item % GENRES, item % 5);
+            writeln!(text, "{item},Item {item},g{genre}|h{other}").unwrap();
         }
         text
     }
@@ -113,7 +115,7 @@ fn generated(dice: &mut fastrand::Rng, events: usize) -> Vec<(u64, u64, u64)> {
     (0..events).map(rating).collect()
 }
 
-/// The first ratings of MovieLens in order of time.
+/// The first ratings of `MovieLens` in order of time.
 fn movielens(file: &Path, events: usize) -> Vec<(u64, u64, u64)> {
     let reader = SerializedFileReader::try_from(file).unwrap();
     let mut ratings = Vec::new();

@@ -302,7 +302,8 @@ mod tests {
         for partition in 0..3 {
             while let Some(slice) = warm_up.take(partition) {
                 assert!((1..=SLICE).contains(&slice.len()));
-                let own = |user: &String| partition_of_user(user, 3) == partition as i32;
+                let own =
+                    |user: &String| usize::try_from(partition_of_user(user, 3)) == Ok(partition);
                 assert!(slice.iter().all(own));
                 taken.extend(slice);
             }
