@@ -62,6 +62,8 @@ fn used() -> Metrics {
     metrics.catalog_bytes.set([], 60);
     metrics.catalog_records.raise_to(["taken"], 1);
     metrics.catalog_left_out.raise_to(["genres"], 1);
+    metrics.user_store_losses.raise_to([], 1);
+    metrics.user_store_restored.raise_to([], 1);
     metrics.external_lists.raise_to(["ranker", "used"], 1);
     metrics.actors(&[ActorSample {
         path: "root/drift".to_owned(),

@@ -118,7 +118,7 @@ struct Reference {
 
 impl Reference {
     fn of(sample: &Sample) -> Self {
-        let launch = launch(sample);
+        let launch = launch();
         launch.start().stop();
         let folder = launch.folder().join("data/log");
         let log = EmbeddedLog::open(EmbeddedSettings::new(folder)).unwrap();
@@ -280,7 +280,6 @@ fn a_user_is_pushed_to_where_he_is_connected_and_goes_on_when_the_owner_is_kille
         return;
     };
     let bootstrap = broker.start();
-    let sample = Sample::new(1);
     let (here, there) = (
         on_both(launch(), &bootstrap, &redis),
         on_both(launch(), &bootstrap, &redis),

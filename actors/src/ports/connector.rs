@@ -38,7 +38,7 @@ pub struct Order {
     /// Wall time of the send.
     pub now: Millis,
     /// As of when the action was wanted: the time of the event's record on the log, or of a person's order to fire the action again.
-    /// What others changed after it was not known to whoever wanted the action.
+    /// What others changed after it was not known when the action was wanted.
     pub as_of: Millis,
     /// Only show what would be sent: nothing is changed outside. Questions are asked all the same.
     pub dry_run: bool,

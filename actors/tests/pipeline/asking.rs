@@ -324,7 +324,10 @@ async fn order(bench: &Bench, name: &str, order: &OverrideOrder) {
 
 #[actix::test]
 async fn a_rollback_that_waits_is_made_absolute_when_it_is_accepted_and_not_when_it_begins() {
-    let (asked, partition) = (Arc::new(AtomicU32::new(0)), place(DRIFT, 0));
+    let (asked, partition) = (
+        Arc::new(AtomicU32::new(0)),
+        place("model.performance.degraded", 0),
+    );
     let count = Arc::clone(&asked);
     let (sent, received) = std::sync::mpsc::sync_channel(16);
     let plan = Plan {
@@ -344,7 +347,7 @@ async fn a_rollback_that_waits_is_made_absolute_when_it_is_accepted_and_not_when
     };
     let bench = Bench::start(plan, &[&partition]).await;
     order(&bench, "pause", &OverrideOrder::Pause).await;
-    let event = r#"{"severity":"HIGH","model_version":"m@4","drift_score":0.7,"action_required":"rollback"}"#;
+    let event = r#"{"severity":"HIGH","model_version":"m@4","performance_drop":0.2,"action_required":"ROLLBACK"}"#;
     bench.log.produce(&partition, event);
     until("it is asked", || asked.load(Ordering::SeqCst) == 1).await;
     tokio::time::sleep(Duration::from_millis(150)).await;

@@ -40,6 +40,7 @@ mod snapshot;
 mod taste;
 #[cfg(test)]
 mod tests;
+mod trial;
 mod user;
 
 pub use codec::CodecError;

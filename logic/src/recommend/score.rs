@@ -3,12 +3,12 @@
 use std::cmp::Ordering;
 
 use super::Model;
-use super::evidence::Base;
 use super::interaction::seconds;
 use super::items::{Item, Items};
 use super::names::Slot;
 use super::scoring::Scoring;
 use super::taste::{Taste, TasteError};
+use super::trial::Base;
 use super::user::{Recent, User, with_distance};
 
 /// What is asked for.

@@ -7,10 +7,10 @@ use homeostat_logic::activity::{Shard, UserEvent};
 use homeostat_logic::ledger::record::Millis;
 
 use super::apply::Applied;
-use super::keep::Unkept;
 use super::load::{Loaded, load};
 use super::state::ActivityActor;
 use super::takeover::{Taken, take_over};
+use super::unkept::Unkept;
 use super::write::{Outgoing, publish};
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::work::Work;

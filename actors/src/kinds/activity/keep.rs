@@ -1,15 +1,14 @@
 //! What is applied and not yet written. While a write is under way, further batches are applied, and the next write takes what all of
 //! them changed: a user who acted ten times is written once. Events are settled when what they changed is written.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use homeostat_logic::activity::UserEvent;
-use homeostat_logic::ledger::record::Millis;
 
 use super::state::ActivityActor;
-use super::write::{Kept, Outgoing, Writer, origins_change, write};
-use crate::ports::log::NewRecord;
+use super::unkept::{Done, Keeping, Unkept};
+use super::write::{Kept, Writer, origins_change, write};
 use crate::ports::observer::Consumed;
 use crate::ports::user_store::{Change, Entry, Key};
 use crate::supervision::Scope;
@@ -20,45 +19,6 @@ const PUBLISHING_MAX: usize = 64;
 
 /// Users with unwritten changes, at which further events wait: few enough that no bound of the model removes one of them from memory.
 const UNKEPT_USERS_MAX: usize = 512;
-
-/// A batch that was applied, with the offsets to settle.
-type Done = (Work<UserEvent>, Vec<i64>);
-
-/// What batches changed and is not written yet. Bound: the records in flight.
-#[derive(Default)]
-pub(super) struct Unkept {
-    works: Vec<Done>,
-    must: Vec<NewRecord>,
-    touched: BTreeSet<String>,
-    erased: BTreeSet<String>,
-    /// The latest change of each cached list.
-    lists: BTreeMap<Key, Change>,
-}
-
-impl Unkept {
-    /// Adds what a batch changed.
-    pub(super) fn add(&mut self, work: Work<UserEvent>, outgoing: Outgoing, settled: Vec<i64>) {
-        self.works.push((work, settled));
-        self.must.extend(outgoing.must);
-        self.touched.extend(outgoing.touched);
-        self.erased.extend(outgoing.erased);
-        let lists = outgoing.lists.into_iter();
-        self.lists
-            .extend(lists.map(|change| (change.key().clone(), change)));
-    }
-
-    fn is_empty(&self) -> bool {
-        self.works.is_empty()
-    }
-}
-
-/// A write that is under way.
-pub(super) struct Keeping {
-    /// Whose changes are written.
-    users: BTreeSet<String>,
-    /// Since when.
-    pub(super) since: Millis,
-}
 
 impl ActivityActor {
     /// Does what can be done now: writes, restores, or begins with the next batch.

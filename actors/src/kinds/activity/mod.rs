@@ -23,6 +23,7 @@ mod state;
 mod takeover;
 #[cfg(test)]
 mod tests;
+mod unkept;
 mod warm_up;
 pub(crate) mod write;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use homeostat_logic::activity::{Shard, UserEvent};
 use homeostat_logic::recommend::Scratch;
 
-use super::keep::{Keeping, Unkept};
+use super::unkept::{Keeping, Unkept};
 use super::{GENERATION_BITS, UserMeans};
 use crate::flight::Flight;
 use crate::kinds::Means;
