@@ -152,7 +152,7 @@ impl Origins {
         reached.max()
     }
 
-    /// As text, by place, in less than [`BYTES_MAX`]: of many places less is kept of what came long ago, and never less than
+    /// As text, by place, in less than `BYTES_MAX`: of many places less is kept of what came long ago, and never less than
     /// can be read again after a crash.
     pub fn to_json(&self) -> serde_json::Value {
         let mut window = WINDOW;
