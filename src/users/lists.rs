@@ -64,8 +64,10 @@ impl Users {
         assigned: &[Assigned],
     ) -> Result<List, UserError> {
         let began = Instant::now();
-        let profile = self.profile(user).await?.unwrap_or_default();
-        let taste = profile.taste.unwrap_or_default();
+        let profile = self.profile(user).await?;
+        let as_of = profile.as_ref().map(|profile| profile.position);
+        let taste = profile.and_then(|profile| profile.taste);
+        let taste = taste.unwrap_or_default();
         let taste = taste.looking_at(&asked.context, self.clock.now());
         let serving = self.servings.of(assigned);
         let wanted = if asked.is_plain() {
@@ -85,7 +87,7 @@ impl Users {
         }
         list.took(began.elapsed());
         if asked.is_plain() && !asked.is_preview {
-            self.keep(&list).await;
+            self.keep(&list, as_of).await;
         }
         Ok(list)
     }
@@ -173,17 +175,27 @@ impl Users {
         Ok(list)
     }
 
-    /// A list that cannot be kept is computed again.
-    async fn keep(&self, list: &List) {
+    /// Keeps a list that was made of the profile at this position. One that cannot be kept is computed again. What the user did
+    /// meanwhile has removed the list that was kept before, and not this one: profiles are written before lists are removed, so a
+    /// profile that moved since says so.
+    async fn keep(&self, list: &List, as_of: Option<i64>) {
         let Ok(value) = serde_json::to_string(&list.first(self.cached_max)) else {
             return;
         };
+        let key = Key::new(Entry::Recommendations, list.user_id.clone());
         let kept = Change::Put {
-            key: Key::new(Entry::Recommendations, list.user_id.clone()),
+            key: key.clone(),
             position: 0,
             value,
         };
-        if let Err(error) = self.store.change(vec![kept]).await {
+        let mut done = self.store.change(vec![kept]).await;
+        let profile = self.profile(&list.user_id).await;
+        let is_as_of =
+            profile.is_ok_and(|profile| profile.map(|profile| profile.position) == as_of);
+        if done.is_ok() && !is_as_of {
+            done = self.store.change(vec![Change::Remove { key }]).await;
+        }
+        if let Err(error) = done {
             tracing::debug!(%error, "a list of recommendations is not kept");
         }
     }
