@@ -236,7 +236,7 @@ impl Act for Rollback {
             }
         };
         if current == *to {
-            // Whoever moved it may have ended before it wrote the tags, by which the next rollback knows the version that was left.
+            // The attempt that moved it may have ended before it wrote the tags, by which the next rollback knows the version that was left.
             let found = format!("alias {alias} of {model} leads to version {to}");
             return Ok(match self.completed(&registry, &fixed).await? {
                 None => Probe::Found(found),

@@ -10,8 +10,8 @@ use super::apply::Applied;
 use super::load::{Loaded, load};
 use super::state::ActivityActor;
 use super::takeover::{Taken, take_over};
-use super::unkept::Unkept;
-use super::write::{Outgoing, publish};
+use super::unkept::{Outgoing, Unkept};
+use super::write::publish;
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::work::Work;
 

@@ -11,7 +11,7 @@ use homeostat_logic::topic::{MODEL, ORIGIN_HEADER, PUSH_RECOMMENDATIONS, USERS};
 
 use super::refresh::UPDATED;
 use super::state::ActivityActor;
-use super::write::Outgoing;
+use super::unkept::Outgoing;
 use crate::kinds::gather::record_of;
 use crate::ports::log::{Header, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key, VALUE_BYTES_MAX};

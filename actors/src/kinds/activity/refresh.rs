@@ -13,7 +13,7 @@ use homeostat_logic::topic::{ORIGIN_HEADER, PUSH_RECOMMENDATIONS};
 use serde::Serialize;
 
 use super::state::ActivityActor;
-use super::write::{Outgoing, Unranked};
+use super::unkept::{Outgoing, Unranked};
 use crate::kinds::gather::record_of;
 use crate::ports::log::{Header, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key};

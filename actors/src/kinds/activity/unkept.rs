@@ -1,14 +1,40 @@
-//! What batches changed and is not written yet, and what is being written.
+//! What a batch changes, what batches changed and is not written yet, and what is being written.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use homeostat_logic::activity::UserEvent;
+use homeostat_logic::activity::{List, UserEvent};
 use homeostat_logic::ledger::record::Millis;
 
-use super::write::Outgoing;
 use crate::ports::log::NewRecord;
+use crate::ports::ranker::Ranker;
 use crate::ports::user_store::{Change, Key};
 use crate::work::Work;
+
+/// What a batch changes.
+#[derive(Default)]
+pub(super) struct Outgoing {
+    /// Records without which nothing is settled.
+    pub(super) must: Vec<NewRecord>,
+    /// Records that are tried once: what is pushed is superseded soon, and must not hold up what users do.
+    pub(super) may: Vec<NewRecord>,
+    /// Users whose state is to be written.
+    pub(super) touched: BTreeSet<String>,
+    /// Those of them that were erased.
+    pub(super) erased: BTreeSet<String>,
+    /// Cached lists.
+    pub(super) lists: Vec<Change>,
+    /// Lists that another model looks at before they are shown.
+    pub(super) unranked: Vec<Unranked>,
+}
+
+/// A list that another model looks at before it is shown.
+pub(super) struct Unranked {
+    pub(super) list: List,
+    /// Items that the user chose, the newest first.
+    pub(super) recent: Vec<String>,
+    pub(super) ranker: Arc<dyn Ranker>,
+}
 
 /// A batch that was applied, with the offsets to settle.
 pub(super) type Done = (Work<UserEvent>, Vec<i64>);

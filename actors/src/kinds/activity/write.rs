@@ -1,9 +1,8 @@
 //! Writing what batches change, in the order that a crash between any two steps needs.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use homeostat_logic::activity::{List, Origins};
+use homeostat_logic::activity::Origins;
 use serde_json::json;
 
 use super::load::{until_answered, until_done};
@@ -12,37 +11,11 @@ use crate::fail_point::{self, Point};
 use crate::flight::Flight;
 use crate::kinds::responder::UntilRevoked;
 use crate::ports::log::{EventLog, NewRecord};
-use crate::ports::ranker::Ranker;
 use crate::ports::user_store::{Change, Entry, Key, UserStore};
 use crate::throttle::Throttle;
 
 static NOT_PUBLISHED: Throttle = Throttle::new();
 static REFUSED: Throttle = Throttle::new();
-
-/// What a batch changes.
-#[derive(Default)]
-pub(super) struct Outgoing {
-    /// Records without which nothing is settled.
-    pub(super) must: Vec<NewRecord>,
-    /// Records that are tried once: what is pushed is superseded soon, and must not hold up what users do.
-    pub(super) may: Vec<NewRecord>,
-    /// Users whose state is to be written.
-    pub(super) touched: BTreeSet<String>,
-    /// Those of them that were erased.
-    pub(super) erased: BTreeSet<String>,
-    /// Cached lists.
-    pub(super) lists: Vec<Change>,
-    /// Lists that another model looks at before they are shown.
-    pub(super) unranked: Vec<Unranked>,
-}
-
-/// A list that another model looks at before it is shown.
-pub(super) struct Unranked {
-    pub(super) list: List,
-    /// Items that the user chose, the newest first.
-    pub(super) recent: Vec<String>,
-    pub(super) ranker: Arc<dyn Ranker>,
-}
 
 /// Where it is written.
 pub(super) struct Writer {
