@@ -51,6 +51,13 @@ async fn show(
 ) -> Result<Json<Similar>, Problem> {
     let asked: Asked = query.read()?.into();
     let item = named.into_inner().item;
+    if item.len() > ID_BYTES_MAX {
+        let detail = format!(
+            "the item's id has {} bytes; the limit is {ID_BYTES_MAX}",
+            item.len()
+        );
+        return Err(Problem::new(Kind::BadRequest, detail));
+    }
     let similar = known
         .users()?
         .similar_items(item.trim(), &asked)

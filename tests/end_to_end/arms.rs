@@ -216,7 +216,7 @@ fn an_arm_that_takes_long_breaches_its_guardrail() {
 #[test]
 fn an_arm_has_constants_of_its_own_and_cache_and_answers_carry_its_list() {
     let experiment = "[recommendations.experiments.again]\narms = { control = 1, candidate = 1 }\n\
-                      [recommendations.experiments.again.settings.candidate]\nrecommend_seen = true\n";
+                      [recommendations.experiments.again.settings.candidate]\nrecommend_seen = true\nrepeat_weight = 1000.0\n";
     let launch = Launch::new().overlay(experiment);
     let service = launch.start();
     seeded(&service);
