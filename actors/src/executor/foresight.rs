@@ -60,9 +60,14 @@ impl Foresight {
                 ChangeKind::Moved { action, .. } => *action,
                 _ => continue,
             };
-            // Another step, perhaps; or its end.
-            let judged = matches!(change.kind, ChangeKind::Judged(_));
-            if judged || fold.phase(action).is_none_or(|phase| !phase.is_open()) {
+            // Its end, or another step.
+            let is_over = fold.phase(action).is_none_or(|phase| !phase.is_open());
+            let is_other = |step: &Arc<Step>| {
+                Execution::waiting_order(fold, action, now).is_some_and(|order| order.step != *step)
+            };
+            let is_stale =
+                matches!(self.0.get(&action), Some(Known::Params(step, _)) if is_other(step));
+            if is_over || is_stale {
                 self.0.remove(&action);
             }
             orders.extend(self.waits(fold, action, now));

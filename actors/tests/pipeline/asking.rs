@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use homeostat_actors::ledger_view::LedgerView;
 use homeostat_actors::ports::connector::{Answer, Probe};
 use homeostat_actors::ports::log::{EventLog as _, NewRecord};
 use homeostat_logic::actions::Action;
@@ -297,29 +296,30 @@ async fn a_question_that_finds_no_service_waits_and_its_text_is_kept_for_people(
     bench.end().await;
 }
 
-/// A person's order about everything.
-async fn order(bench: &Bench, name: &str, order: &OverrideOrder) {
+/// A person approves whatever waits.
+async fn approve_all(bench: &Bench) {
     for view in bench.roster.views() {
-        let order = Record::Override(Box::new(Override {
-            override_id: Id::hash(&[name.as_bytes(), &view.partition.to_be_bytes()]),
-            order: order.clone(),
-            who: "anna".to_owned(),
-            reason: "a look".to_owned(),
-        }));
-        let record = NewRecord {
-            topic: LEDGER.to_owned(),
-            partition: Some(view.partition),
-            value: Some(codec::encode(&order).unwrap()),
-            ..NewRecord::default()
+        let waiting: Vec<(Id, i64)> = {
+            let state = view.read();
+            let actions = state.fold.state().actions.iter();
+            actions.map(|(id, action)| (*id, action.changed)).collect()
         };
-        bench.log.append(vec![record]).await;
+        for (action_id, expect) in waiting {
+            let order = Record::Override(Box::new(Override {
+                override_id: Id::hash(&[b"approve", &action_id.0]),
+                order: OverrideOrder::Approve { action_id, expect },
+                who: "anna".to_owned(),
+                reason: "a look".to_owned(),
+            }));
+            let record = NewRecord {
+                topic: LEDGER.to_owned(),
+                partition: Some(view.partition),
+                value: Some(codec::encode(&order).unwrap()),
+                ..NewRecord::default()
+            };
+            bench.log.append(vec![record]).await;
+        }
     }
-    let held = |view: &Arc<LedgerView>| !view.read().fold.state().holds.is_empty();
-    let pauses = matches!(order, OverrideOrder::Pause);
-    until("the order is read", || {
-        bench.roster.views().iter().all(|view| held(view) == pauses)
-    })
-    .await;
 }
 
 #[actix::test]
@@ -346,13 +346,12 @@ async fn a_rollback_that_waits_is_made_absolute_when_it_is_accepted_and_not_when
         ..Plan::default()
     };
     let bench = Bench::start(plan, &[&partition]).await;
-    order(&bench, "pause", &OverrideOrder::Pause).await;
-    let event = r#"{"severity":"HIGH","model_version":"m@4","performance_drop":0.2,"action_required":"ROLLBACK"}"#;
+    let event = r#"{"severity":"HIGH","model_version":"careful@4","performance_drop":0.2,"action_required":"ROLLBACK"}"#;
     bench.log.produce(&partition, event);
     until("it is asked", || asked.load(Ordering::SeqCst) == 1).await;
     tokio::time::sleep(Duration::from_millis(150)).await;
-    assert!(finishes(&bench).is_empty(), "it is paused");
-    order(&bench, "resume", &OverrideOrder::Resume).await;
+    assert!(finishes(&bench).is_empty(), "it waits for a person");
+    approve_all(&bench).await;
     until("it is done", || finishes(&bench).len() == 1).await;
     let orders: Vec<_> = received.try_iter().collect();
     assert_eq!(orders, [(Action::Rollback, json!({ "from": "4" }).into())]);

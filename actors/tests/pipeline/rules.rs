@@ -37,6 +37,14 @@ pub(crate) fn rules(policy: &str, over: &[Over]) -> Rules {
         }
         (name.to_owned(), toml::Value::Table(action))
     };
+    // A model whose rollbacks wait for a person.
+    let (_, mut rollback) = own("rollback");
+    let waits = rollback.as_table_mut().unwrap();
+    waits.insert("approval".to_owned(), true.into());
+    let careful = toml::Table::from_iter([("rollback".to_owned(), rollback)]);
+    let careful = toml::Table::from_iter([("actions".to_owned(), careful.into())]);
+    let targets = toml::Table::from_iter([("careful".to_owned(), careful.into())]);
+    table.insert("targets".to_owned(), targets.into());
     table["actions"] = toml::Value::Table(executed_actions().into_iter().map(own).collect());
     let settings: RuleSettings = toml::Value::Table(table).try_into().unwrap();
     Rules::new(&settings).unwrap()
