@@ -65,7 +65,7 @@ impl Users {
     ) -> Result<List, UserError> {
         let began = Instant::now();
         let profile = self.profile(user).await?;
-        let as_of = profile.as_ref().map(|profile| profile.position);
+        let as_of = profile.as_ref().map(|profile| profile.interactions);
         let taste = profile.and_then(|profile| profile.taste);
         let taste = taste.unwrap_or_default();
         let taste = taste.looking_at(&asked.context, self.clock.now());
@@ -175,10 +175,10 @@ impl Users {
         Ok(list)
     }
 
-    /// Keeps a list that was made of the profile at this position. One that cannot be kept is computed again. What the user did
+    /// Keeps a list that was made of the profile after so many interactions. One that cannot be kept is computed again. What the user did
     /// meanwhile has removed the list that was kept before, and not this one: profiles are written before lists are removed, so a
-    /// profile that moved since says so.
-    async fn keep(&self, list: &List, as_of: Option<i64>) {
+    /// profile with more of them says so.
+    async fn keep(&self, list: &List, as_of: Option<u64>) {
         let Ok(value) = serde_json::to_string(&list.first(self.cached_max)) else {
             return;
         };
@@ -191,7 +191,7 @@ impl Users {
         let mut done = self.store.change(vec![kept]).await;
         let profile = self.profile(&list.user_id).await;
         let is_as_of =
-            profile.is_ok_and(|profile| profile.map(|profile| profile.position) == as_of);
+            profile.is_ok_and(|profile| profile.map(|profile| profile.interactions) == as_of);
         if done.is_ok() && !is_as_of {
             done = self.store.change(vec![Change::Remove { key }]).await;
         }
