@@ -28,9 +28,9 @@ const SHARDS: usize = 6;
 const COMPARED: usize = 60;
 
 /// What boosts depends on who else is in the memory of an instance, and what leaves at a bound on the order in which records of
-/// different shards meet (docs/recommendations.md), so that nothing is boosted here and no bound is reached.
-const MODEL: &str =
-    "[recommendations.model]\nclick_boost = 1.0\nsimilar_user_boost = 1.0\nneighbours_max = 4000\n";
+/// different shards meet (docs/recommendations.md), so that nothing is boosted here and no bound is reached. What is believed depends a
+/// little on when deltas meet, so that both priors are fixed.
+const MODEL: &str = "[recommendations.model]\nclick_boost = 1.0\nsimilar_user_boost = 1.0\nneighbours_max = 4000\nprior = 100\ntrend_prior = 1000\n";
 
 fn launch() -> Launch {
     let launch = Launch::new();
