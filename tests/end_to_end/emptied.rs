@@ -54,10 +54,10 @@ fn a_store_that_is_stopped_or_emptied_loses_nothing_that_is_in_memory() {
         applied(&service) == 120 && metric(&service, "homeostat_user_store_restored_total") == USERS
     });
     assert_eq!(users(&service), kept);
-    let told = ready(&service)["warnings"].to_string();
+    let said = ready(&service)["warnings"].to_string();
     assert!(
-        told.contains("the user store lost what was written"),
-        "{told}"
+        said.contains("the user store lost what was written"),
+        "{said}"
     );
     assert!(
         service
@@ -99,10 +99,10 @@ fn a_store_that_is_stopped_or_emptied_loses_nothing_that_is_in_memory() {
     let service = launch.start();
     publish(&service, 200..230);
     wait_until("what is new counts", || applied(&service) == 30);
-    let told = ready(&service)["warnings"].to_string();
+    let said = ready(&service)["warnings"].to_string();
     assert!(
-        told.contains("the others begin again with nothing"),
-        "{told}"
+        said.contains("the others begin again with nothing"),
+        "{said}"
     );
     let said = service.said();
     assert!(said.contains("it was emptied or replaced"), "{said}");

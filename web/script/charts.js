@@ -1,4 +1,4 @@
-// Small drawings in SVG. Each stands beside its numbers in text, so they are hidden from those who do not see them.
+// Small drawings in SVG. Each is beside its numbers in text, so they are hidden from those who do not see them.
 
 import { h, svg } from "./dom.js";
 import { percent, points } from "./format.js";

@@ -44,8 +44,8 @@ impl Executor {
             }
             let boot = worker.context.clock.boot();
             let execution = worker.execution.as_mut();
-            let stands = execution.is_some_and(|one| one.absolute(action, start_id, boot));
-            match worker.resolved(start, resolved).filter(|_| stands) {
+            let is_wanted = execution.is_some_and(|one| one.absolute(action, start_id, boot));
+            match worker.resolved(start, resolved).filter(|_| is_wanted) {
                 Some(start) => {
                     let appended = worker.append(action, &Record::Start(start));
                     Self::report(action, start_id, appended, scope);

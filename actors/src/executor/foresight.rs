@@ -1,5 +1,5 @@
-//! What rollbacks that wait are to do. Others may change the target while an action waits for a person, a window or the end of a pause:
-//! it is made absolute as soon as it waits, and its attempt then finds out that the target is another by now.
+//! What rollbacks that wait are to do. Others may change the target while an action waits for a person or a window: it is made
+//! absolute as soon as it waits, and its attempt then finds out that the target is another by now.
 //!
 //! What is known here ends with this incarnation: the ledger keeps it from the first bid on. An action of which nothing is known is made
 //! absolute before its first bid, as all others are; its connector sees by the order's `as_of` that it waited.
@@ -24,10 +24,11 @@ const KNOWN_MAX: usize = 256;
 /// Pause before a target that did not say is asked again.
 const ASKED_AGAIN: Duration = Duration::from_secs(5);
 
-/// See the module.
+/// What is known, by action.
 #[derive(Default)]
 pub(super) struct Foresight(BTreeMap<Id, Known>);
 
+/// What is known of an action that waits.
 enum Known {
     /// The target is being asked, or will be again.
     Asked,

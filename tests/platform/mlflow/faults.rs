@@ -273,7 +273,7 @@ async fn a_large_registry_is_read_page_by_page_to_an_end() {
     assert_eq!(pages.load(Ordering::SeqCst), 20);
 }
 
-/// A registry whose alias leads to `champion`, that keeps what is written to it, and answers writes as it is told to.
+/// A registry whose alias leads to `champion`, that keeps what is written to it, and answers writes as the test prepared.
 async fn keeping(
     champion: &'static str,
     tags: Value,

@@ -25,7 +25,7 @@ mod takeover;
 mod tests;
 mod unkept;
 mod warm_up;
-pub(crate) mod write;
+mod write;
 
 use std::sync::Arc;
 

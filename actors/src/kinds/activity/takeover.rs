@@ -10,10 +10,11 @@ use homeostat_logic::topic::{MODEL, USERS};
 use super::UserMeans;
 use super::load::until_done;
 use super::state::Owned;
-use super::write::{mark_change, mark_key, origins_key};
+use super::write::{mark_change, mark_key};
 use crate::flight::Flight;
 use crate::generations::{Reached, end_of};
 use crate::ports::log::{EventLog, NewRecord};
+use crate::shard_keys::origins_key;
 use crate::throttle::Throttle;
 
 /// Pause before a claim is tried again.

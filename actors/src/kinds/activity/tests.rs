@@ -9,14 +9,15 @@ use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 
 use super::load::{load, until_answered};
-use super::write::{mark_change, origins_key, put_origins, put_users};
+use super::write::{mark_change, put_origins, put_users};
 use crate::flight::Flight;
 use crate::flight::tests::{deliver, flight};
 use crate::ports::user_store::{
     Change, Entry, Key, Profiles, StoreError, StoreFuture, Stored, UserStore,
 };
+use crate::shard_keys::origins_key;
 
-/// A store that answers as it is told.
+/// A store with prepared answers.
 #[derive(Default)]
 struct Fake {
     /// Answers to come; without one, a call succeeds.

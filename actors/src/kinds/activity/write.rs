@@ -12,6 +12,7 @@ use crate::flight::Flight;
 use crate::kinds::responder::UntilRevoked;
 use crate::ports::log::{EventLog, NewRecord};
 use crate::ports::user_store::{Change, Entry, Key, UserStore};
+use crate::shard_keys::origins_key;
 use crate::throttle::Throttle;
 
 static NOT_PUBLISHED: Throttle = Throttle::new();
@@ -90,11 +91,6 @@ pub(super) async fn publish(log: Arc<dyn EventLog>, records: Vec<NewRecord>) {
             tracing::warn!(topic, %error, more, "an event about a user was not published");
         }
     }
-}
-
-/// Where it is kept which records came already.
-pub(crate) fn origins_key(shard: u32) -> Key {
-    Key::new(Entry::Shard, shard.to_string())
 }
 
 /// The mark by which it is noticed that the store has lost what was written: it is there from when a shard is taken over, and
