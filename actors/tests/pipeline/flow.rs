@@ -95,7 +95,7 @@ async fn a_revoked_partition_drains_and_its_next_owner_starts_behind() {
     })
     .await;
     bench.log.revoke(&partition, Duration::from_secs(10));
-    // Given to nobody yet: the drain waits.
+    // No other member has it yet: the drain waits.
     tokio::time::sleep(Duration::from_millis(30)).await;
     assert!(bench.log.epoch(&partition).is_some());
     bench.log.release(LEDGER);
