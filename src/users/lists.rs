@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use homeostat_actors::kinds::gather::record_of;
-use homeostat_actors::ports::user_store::{Change, Entry, Key};
+use homeostat_actors::ports::user_store::{Entry, Key};
 use homeostat_actors::serving::Serving;
 use homeostat_actors::throttle::Throttle;
 use homeostat_logic::activity::{Arms as _, Did, List, UserEvent};
@@ -12,7 +12,7 @@ use homeostat_logic::experiments::Assigned;
 use homeostat_logic::recommend::{Request, Taste};
 
 use super::asked::Asked;
-use super::{UserError, Users};
+use super::{UserError, Users, kept};
 use crate::random::fresh_number;
 
 /// Newest items of a user that another model gets at most.
@@ -86,7 +86,8 @@ impl Users {
             list.narrow(&ours, wanted, |item| asked.allows(item, &catalog));
         }
         list.took(began.elapsed());
-        if asked.is_plain() && !asked.is_preview {
+        // Without an item, the next question may find more.
+        if asked.is_plain() && !asked.is_preview && !list.recommendations.is_empty() {
             self.keep(&list, as_of).await;
         }
         Ok(list)
@@ -175,27 +176,17 @@ impl Users {
         Ok(list)
     }
 
-    /// Keeps a list that was made of the profile after so many interactions. One that cannot be kept is computed again. What the user did
-    /// meanwhile has removed the list that was kept before, and not this one: profiles are written before lists are removed, so a
-    /// profile with more of them says so.
+    /// Keeps a list that was made of the profile after so many interactions. One that cannot be kept is computed again.
     async fn keep(&self, list: &List, as_of: Option<u64>) {
         let Ok(value) = serde_json::to_string(&list.first(self.cached_max)) else {
             return;
         };
-        let key = Key::new(Entry::Recommendations, list.user_id.clone());
-        let kept = Change::Put {
-            key: key.clone(),
-            position: 0,
-            value,
+        let is_current = async {
+            let profile = self.profile(&list.user_id).await;
+            profile.is_ok_and(|profile| profile.map(|profile| profile.interactions) == as_of)
         };
-        let mut done = self.store.change(vec![kept]).await;
-        let profile = self.profile(&list.user_id).await;
-        let is_as_of =
-            profile.is_ok_and(|profile| profile.map(|profile| profile.interactions) == as_of);
-        if done.is_ok() && !is_as_of {
-            done = self.store.change(vec![Change::Remove { key }]).await;
-        }
-        if let Err(error) = done {
+        let kept = kept::keep(&*self.store, &list.user_id, value, is_current).await;
+        if let Err(error) = kept {
             tracing::debug!(%error, "a list of recommendations is not kept");
         }
     }

@@ -6,6 +6,7 @@ mod asked;
 mod delivered;
 mod erasure;
 mod items;
+mod kept;
 mod lists;
 
 use std::sync::Arc;

@@ -60,7 +60,7 @@ fn nothing_is_lost_and_no_attempt_sent_twice_whatever_fails() {
             }
         }
     }
-    let breaches = report::print(&rows, settings.seed);
+    let breaches = report::print(&rows, settings.seed, !settings.separate);
     assert!(breaches.is_empty(), "seed {}: {breaches:#?}", settings.seed);
 }
 

@@ -9,7 +9,7 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     /// A world of its own for each fault, so that what it did is not mended by the next. The short set shares one: its
     /// leases run out while other faults are at work.
-    separate: bool,
+    pub(crate) separate: bool,
 }
 
 impl Settings {

@@ -265,12 +265,12 @@ impl Shard {
     }
 
     /// Lets a part of the users go that were quiet for longer than a stream is kept, and at the bound those that are quiet for
-    /// longest. None is lost: each is in the store. Call it between batches.
-    pub fn sweep(&mut self, now: Millis) {
+    /// longest. Users of whom the store does not have all stay: `is_unkept` says so. None is lost, as the store has the others.
+    pub fn sweep(&mut self, now: Millis, is_unkept: impl Fn(&str) -> bool) {
         let since = now.saturating_sub(self.settings.stream_ttl_ms);
-        self.users.sweep(since, &mut self.words);
+        self.users.sweep(since, &is_unkept, &mut self.words);
         self.users
-            .make_room(self.settings.users_max, &mut self.words);
+            .make_room(self.settings.users_max, &is_unkept, &mut self.words);
     }
 
     /// Names of the users in memory of one of [`PARTS`] parts.

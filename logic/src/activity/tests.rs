@@ -262,7 +262,11 @@ fn a_stream_ends_an_hour_after_its_last_activity() {
     let activities = world.shard.activities("1").unwrap();
     assert_eq!((activities.len(), &*activities[0].item_ids[0]), (1, "3"));
     for _ in 0..64 {
-        world.shard.sweep(START + 4 * HOUR);
+        world.shard.sweep(START + 4 * HOUR, |user| user == "1");
+    }
+    assert_eq!(world.shard.len(), 1, "not in the store yet");
+    for _ in 0..64 {
+        world.shard.sweep(START + 4 * HOUR, |_| false);
     }
     assert!(world.shard.is_empty());
 }
@@ -319,9 +323,14 @@ fn at_the_bound_those_who_are_quiet_for_longest_leave() {
     for user in 0..=100_u8 {
         world.apply(&event(user, "view", &[1], user.into()), user.into(), &store);
     }
-    world.shard.sweep(START);
+    let mut all_unkept = world.shard.clone();
+    all_unkept.sweep(START, |_| true);
+    assert_eq!(all_unkept.len(), 101);
+    // What user 3 did is not in the store yet.
+    world.shard.sweep(START, |user| user == "3");
     assert_eq!(world.shard.len(), 80);
-    assert!(world.shard.activities("20").is_none() && world.shard.activities("21").is_some());
+    let is_in = |user| world.shard.activities(user).is_some();
+    assert!(is_in("3") && !is_in("21") && is_in("22"));
 }
 
 #[test]

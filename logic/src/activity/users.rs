@@ -138,12 +138,18 @@ impl Users {
     }
 
     /// Lets the users of the next part go that were touched before `since`.
-    pub(super) fn sweep(&mut self, since: Millis, words: &mut Vocabulary) {
+    pub(super) fn sweep(
+        &mut self,
+        since: Millis,
+        is_unkept: impl Fn(&str) -> bool,
+        words: &mut Vocabulary,
+    ) {
         self.next = (self.next + 1) % PARTS;
         let Some(part) = self.parts.get_mut(self.next) else {
             return;
         };
-        for (_, mut user) in part.extract_if(|_, user| user.touched <= since) {
+        for (_, mut user) in part.extract_if(|name, user| user.touched <= since && !is_unkept(name))
+        {
             user.erase(words);
         }
         if part.len() * 4 < part.capacity() {
@@ -152,23 +158,31 @@ impl Users {
     }
 
     /// Above the bound, the eighth that was touched first leaves.
-    pub(super) fn make_room(&mut self, max: usize, words: &mut Vocabulary) {
+    pub(super) fn make_room(
+        &mut self,
+        max: usize,
+        is_unkept: impl Fn(&str) -> bool,
+        words: &mut Vocabulary,
+    ) {
         let over = self.len().saturating_sub(max);
         if over == 0 {
             return;
         }
         let leaving = over.max(max / 8);
-        let mut touched: Vec<Millis> = self.all().map(|(_, user)| user.touched).collect();
-        let place = leaving.min(touched.len()) - 1;
+        let others = self.all().filter(|(name, _)| !is_unkept(name));
+        let mut touched: Vec<Millis> = others.map(|(_, user)| user.touched).collect();
+        let Some(place) = leaving.min(touched.len()).checked_sub(1) else {
+            return;
+        };
         let since = *touched.select_nth_unstable(place).1;
         let mut left = leaving;
         for part in &mut self.parts {
-            let mut leaves = |user: &User| {
-                let leaves = left > 0 && user.touched <= since;
+            let mut leaves = |name: &str, user: &User| {
+                let leaves = left > 0 && user.touched <= since && !is_unkept(name);
                 left -= usize::from(leaves);
                 leaves
             };
-            for (_, mut user) in part.extract_if(|_, user| leaves(user)) {
+            for (_, mut user) in part.extract_if(|name, user| leaves(name, user)) {
                 user.erase(words);
             }
         }

@@ -4,22 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use homeostat_logic::activity::{Shard, UserEvent};
-use homeostat_logic::ledger::record::Millis;
 
 use super::apply::Applied;
 use super::load::{Loaded, load};
 use super::state::ActivityActor;
 use super::takeover::{Taken, take_over};
-use super::unkept::{Outgoing, Unkept};
+use super::unkept::{Outgoing, Unkept, is_unkept};
 use super::write::publish;
 use crate::supervision::{Failure, Handle, Scope, Worker};
 use crate::work::Work;
 
 /// How often users who are quiet are looked for, in one of the shard's parts, and whether the store still has what was written.
 const SWEEP: Duration = Duration::from_secs(5);
-
-/// Users stay in memory once a write has been under way for so long: they may have changes that are not written.
-const SWEEP_BEHIND_MS: Millis = 60_000;
 
 impl ActivityActor {
     pub(super) fn begin(&mut self, work: Work<UserEvent>, scope: &mut Scope<'_, Self>) {
@@ -133,10 +129,9 @@ impl Worker for ActivityActor {
     fn started(&mut self, scope: &mut Scope<'_, Self>) -> Result<(), Failure> {
         scope.run_interval(SWEEP, |worker, scope| {
             let now = worker.means.clock.now();
-            let keeping = worker.keeping.as_ref();
-            if keeping.is_none_or(|keeping| now - keeping.since < SWEEP_BEHIND_MS) {
-                worker.shard.sweep(now);
-            }
+            let (unkept, keeping) = (&worker.unkept, &worker.keeping);
+            let is_unkept = |user: &str| is_unkept(user, unkept, keeping.as_ref());
+            worker.shard.sweep(now, is_unkept);
             worker.look_at_store(scope);
             Ok(())
         });

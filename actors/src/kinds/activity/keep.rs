@@ -7,7 +7,7 @@ use std::sync::Arc;
 use homeostat_logic::activity::UserEvent;
 
 use super::state::ActivityActor;
-use super::unkept::{Done, Keeping, Unkept};
+use super::unkept::{Done, Keeping, Unkept, is_unkept};
 use super::write::{Kept, Writer, origins_change, write};
 use crate::ports::observer::Consumed;
 use crate::ports::user_store::{Change, Entry, Key};
@@ -17,8 +17,12 @@ use crate::work::Work;
 /// Batches of records under way to those who are connected; at the bound further events wait.
 const PUBLISHING_MAX: usize = 64;
 
-/// Users with unwritten changes, at which further events wait: few enough that no bound of the model removes one of them from memory.
+/// Users with unwritten changes, at which further events wait, if the model has room for many users.
 const UNKEPT_USERS_MAX: usize = 512;
+
+/// One in so many of the model's users may have unwritten changes, in all partitions: at its bound, the model removes the eighth that
+/// is quiet for longest.
+const UNKEPT_SHARE: usize = 8;
 
 impl ActivityActor {
     /// Does what can be done now: writes, restores, or begins with the next batch.
@@ -52,8 +56,8 @@ impl ActivityActor {
     /// Whether a batch must not be applied yet. A user who is not in memory is read from the store, which has to be behind what
     /// was written of the user; the same goes for a partition that is taken over.
     fn has_to_wait(&self, work: &Work<UserEvent>) -> bool {
-        let is_full =
-            self.publishing >= PUBLISHING_MAX || self.unkept.touched.len() >= UNKEPT_USERS_MAX;
+        let is_full = self.publishing >= PUBLISHING_MAX
+            || self.unkept.touched.len() >= self.unkept_users_max();
         if self.restore_due || is_full {
             return true;
         }
@@ -65,12 +69,13 @@ impl ActivityActor {
         if !is_owned {
             return self.keeping.is_some();
         }
-        let is_unkept = |user: &String| {
-            let keeping = self.keeping.as_ref();
-            self.unkept.touched.contains(user)
-                || keeping.is_some_and(|keeping| keeping.users.contains(user))
-        };
-        self.lacking(work).iter().any(is_unkept)
+        let mut lacking = self.lacking(work).into_iter();
+        lacking.any(|user| is_unkept(&user, &self.unkept, self.keeping.as_ref()))
+    }
+
+    fn unkept_users_max(&self) -> usize {
+        let users_max = self.users.model.read().model().settings().users_max;
+        (users_max / UNKEPT_SHARE / self.users.partitions.max(1)).clamp(1, UNKEPT_USERS_MAX)
     }
 
     /// Writes what is unkept, unless a write is under way.
@@ -108,10 +113,7 @@ impl ActivityActor {
         let last = last.map(|offset| self.position(*offset));
         let origins = &self.shard.origins;
         let origins = last.map(|last| origins_change(self.shard_number(), last, origins));
-        self.keeping = Some(Keeping {
-            users: touched,
-            since: self.means.clock.now(),
-        });
+        self.keeping = Some(Keeping { users: touched });
         let kept = Kept {
             must,
             users,

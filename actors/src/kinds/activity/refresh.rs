@@ -104,9 +104,14 @@ impl ActivityActor {
         outgoing
             .may
             .extend(self.event_record(PUSH_RECOMMENDATIONS, user, &pushed.update(), now));
+        let key = Key::new(Entry::Realtime, user.clone());
+        if list.recommendations.is_empty() {
+            // Nothing was known to recommend: the next question computes it again.
+            return outgoing.lists.push(Change::Remove { key });
+        }
         match serde_json::to_string(list) {
             Ok(value) => outgoing.lists.push(Change::Put {
-                key: Key::new(Entry::Realtime, user.clone()),
+                key,
                 position: 0,
                 value,
             }),

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use homeostat_logic::activity::{List, UserEvent};
-use homeostat_logic::ledger::record::Millis;
 
 use crate::ports::log::NewRecord;
 use crate::ports::ranker::Ranker;
@@ -72,6 +71,9 @@ impl Unkept {
 pub(super) struct Keeping {
     /// Whose changes are written.
     pub(super) users: BTreeSet<String>,
-    /// Since when.
-    pub(super) since: Millis,
+}
+
+/// Whether the store does not have all of a user: what is in memory is then the only copy.
+pub(super) fn is_unkept(user: &str, unkept: &Unkept, keeping: Option<&Keeping>) -> bool {
+    unkept.touched.contains(user) || keeping.is_some_and(|keeping| keeping.users.contains(user))
 }
