@@ -80,9 +80,17 @@ pub struct Push {
     pub unread_seconds: u64,
 }
 
+/// Least `users_max` of a service: the model must not let go of a user whose last events are not written yet, and all partitions
+/// together may have thousands of these.
+const USERS_MIN: u32 = 20_000;
+
 /// The constants without their defaults, which are in docs/recommendations.md and not in the default file.
 fn model(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    without_defaults(RecommendSettings::json_schema(generator))
+    let mut schema = without_defaults(RecommendSettings::json_schema(generator));
+    if let Some(users) = schema.pointer_mut("/properties/users_max") {
+        users["minimum"] = USERS_MIN.into();
+    }
+    schema
 }
 
 /// The same of statistics.

@@ -32,6 +32,7 @@ fn each_value_outside_its_range_or_kind_is_refused() {
         ("cooldown.retrain_minutes = 11520.1", "out of range"),
         ("cooldown.retrain_minutes = true", "is a flag"),
         ("budget.max_event_age_minutes = 0", "out of range"),
+        ("recommendations.model.users_max = 19999", "out of range"),
         ("working_hours.start = 24", "out of range"),
         ("working_hours.end = -1", "out of range"),
         ("working_hours.start = 6.0", "with a fraction"),

@@ -61,7 +61,7 @@ pub struct RecommendSettings {
     #[schemars(range(min = 8, max = 100_000_000), extend("default" = 1_000_000))]
     pub items_max: usize,
     /// Users that are known. At the bound the eighth of which nothing came for longest leaves.
-    #[schemars(range(min = 20_000, max = 100_000_000), extend("default" = 1_000_000))]
+    #[schemars(range(min = 8, max = 100_000_000), extend("default" = 1_000_000))]
     pub users_max: usize,
     /// Items that a user has seen, so that they are not recommended. At the bound the eighth seen first leaves.
     #[schemars(range(min = 8, max = 100_000), extend("default" = 2000))]
