@@ -9,7 +9,7 @@ use homeostat_logic::push::places::Limits;
 use reqwest::Method;
 use serde_json::Value;
 
-use super::{PATIENCE, Stream, quick};
+use super::{MANY_FILES, PATIENCE, Stream, quick};
 use crate::asking::{answer, get};
 use crate::outside::users::{Connected, update};
 
@@ -164,6 +164,7 @@ async fn an_id_that_is_none_is_refused() {
 
 #[tokio::test]
 async fn connections_of_users_have_limits_of_their_own() {
+    let _alone = MANY_FILES.lock().await;
     let limits = Limits {
         per_user: 2,
         total: CONNECTIONS_MAX + 90,

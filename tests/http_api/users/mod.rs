@@ -13,6 +13,9 @@ use homeostat::push::HubSettings;
 
 use crate::outside::users::Connected;
 
+/// Held by tests that open thousands of files: all tests of this program share one limit of them.
+static MANY_FILES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 /// Only reached when a test fails.
 const PATIENCE: Duration = Duration::from_mins(1);
 
