@@ -227,3 +227,17 @@ fn an_instance_with_a_store_of_its_own_is_refused_where_another_has_the_users() 
     let heir = on_kafka().with("RECOMMENDATIONS__TAKE_OVER_USERS", "true");
     heir.start().stop();
 }
+
+#[test]
+fn a_user_for_whom_nothing_was_known_sees_what_others_chose_since_then() {
+    let service = Launch::new().start();
+    let likes = |user: u64, item: &str| json!([{ "user_id": user, "interaction_type": "like", "item_ids": [item] }]);
+    service.publish(INTERACTIONS, &likes(1, "first"));
+    wait_until("it is applied", || interactions(&service, 1) == 1);
+    let list = || service.get("/api/v1/users/1/recommendations").json();
+    assert_eq!(list()["recommendations"], json!([]));
+    service.publish(INTERACTIONS, &likes(2, "second"));
+    wait_until("what another user chose is recommended", || {
+        list()["recommendations"][0]["item_id"] == "second"
+    });
+}

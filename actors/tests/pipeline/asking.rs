@@ -7,13 +7,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use homeostat_actors::ports::connector::{Answer, Probe};
-use homeostat_actors::ports::log::{EventLog as _, NewRecord};
 use homeostat_logic::actions::Action;
-use homeostat_logic::ledger::codec;
-use homeostat_logic::ledger::record::{
-    Finish, FinishOutcome, Id, Override, OverrideOrder, Record, Via,
-};
-use homeostat_logic::topic::LEDGER;
+use homeostat_logic::ledger::record::{Finish, FinishOutcome, Id, OverrideOrder, Record, Via};
 use serde_json::json;
 use tokio::sync::watch;
 
@@ -305,19 +300,9 @@ async fn approve_all(bench: &Bench) {
             actions.map(|(id, action)| (*id, action.changed)).collect()
         };
         for (action_id, expect) in waiting {
-            let order = Record::Override(Box::new(Override {
-                override_id: Id::hash(&[b"approve", &action_id.0]),
-                order: OverrideOrder::Approve { action_id, expect },
-                who: "anna".to_owned(),
-                reason: "a look".to_owned(),
-            }));
-            let record = NewRecord {
-                topic: LEDGER.to_owned(),
-                partition: Some(view.partition),
-                value: Some(codec::encode(&order).unwrap()),
-                ..NewRecord::default()
-            };
-            bench.log.append(vec![record]).await;
+            let id = Id::hash(&[b"approve", &action_id.0]);
+            let order = OverrideOrder::Approve { action_id, expect };
+            bench.ordered(view.partition, id, order).await;
         }
     }
 }

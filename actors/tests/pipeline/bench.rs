@@ -33,7 +33,7 @@ use homeostat_logic::history::History;
 use homeostat_logic::ledger::change::{Change, ChangeKind};
 use homeostat_logic::ledger::codec;
 use homeostat_logic::ledger::fold::Fold;
-use homeostat_logic::ledger::record::{Genesis, Id, Record};
+use homeostat_logic::ledger::record::{Genesis, Id, Override, OverrideOrder, Record};
 use homeostat_logic::ledger::retention::KEEP_MS_MIN;
 use homeostat_logic::topic::{DEAD_LETTERS, LEDGER};
 use homeostat_logic::traffic::Limits;
@@ -321,6 +321,23 @@ impl Bench {
     }
 
     /// Ends it; the threads end with it.
+    /// A person's order in a ledger partition.
+    pub(crate) async fn ordered(&self, partition: i32, id: Id, order: OverrideOrder) {
+        let order = Record::Override(Box::new(Override {
+            override_id: id,
+            order,
+            who: "anna".to_owned(),
+            reason: "a look".to_owned(),
+        }));
+        let record = NewRecord {
+            topic: LEDGER.to_owned(),
+            partition: Some(partition),
+            value: Some(codec::encode(&order).unwrap()),
+            ..NewRecord::default()
+        };
+        self.log.append(vec![record]).await;
+    }
+
     pub(crate) async fn end(self) {
         self.log.close();
         self.roster.shutdown(Duration::from_secs(2)).await;

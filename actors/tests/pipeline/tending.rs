@@ -7,11 +7,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use homeostat_actors::ports::connector::{Order, Tended, Tending};
-use homeostat_actors::ports::log::{Epoch, EventLog as _, NewRecord};
-use homeostat_logic::ledger::codec;
+use homeostat_actors::ports::log::Epoch;
 use homeostat_logic::ledger::phase::Phase;
-use homeostat_logic::ledger::record::{Id, Override, OverrideOrder, Record};
-use homeostat_logic::topic::LEDGER;
+use homeostat_logic::ledger::record::{Id, OverrideOrder};
 use homeostat_logic::traffic::{BreakerLimits, BreakerState, Limits, Signal};
 use tokio::sync::watch;
 
@@ -70,19 +68,9 @@ async fn acknowledge(bench: &Bench, action_id: Id) {
             continue;
         };
         let number = NUMBER.fetch_add(1, Ordering::Relaxed).to_be_bytes();
-        let order = Record::Override(Box::new(Override {
-            override_id: Id::hash(&[b"acknowledge", &number]),
-            order: OverrideOrder::Acknowledge { action_id, expect },
-            who: "anna".to_owned(),
-            reason: "mended".to_owned(),
-        }));
-        let record = NewRecord {
-            topic: LEDGER.to_owned(),
-            partition: Some(view.partition),
-            value: Some(codec::encode(&order).unwrap()),
-            ..NewRecord::default()
-        };
-        bench.log.append(vec![record]).await;
+        let id = Id::hash(&[b"acknowledge", &number]);
+        let order = OverrideOrder::Acknowledge { action_id, expect };
+        bench.ordered(view.partition, id, order).await;
     }
 }
 

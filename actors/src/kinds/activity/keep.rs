@@ -17,13 +17,6 @@ use crate::work::Work;
 /// Batches of records under way to those who are connected; at the bound further events wait.
 const PUBLISHING_MAX: usize = 64;
 
-/// Users with unwritten changes, at which further events wait, if the model has room for many users.
-const UNKEPT_USERS_MAX: usize = 512;
-
-/// One in so many of the model's users may have unwritten changes, in all partitions: at its bound, the model removes the eighth that
-/// is quiet for longest.
-const UNKEPT_SHARE: usize = 8;
-
 impl ActivityActor {
     /// Does what can be done now: writes, restores, or begins with the next batch.
     pub(super) fn go_on(&mut self, scope: &mut Scope<'_, Self>) {
@@ -56,8 +49,8 @@ impl ActivityActor {
     /// Whether a batch must not be applied yet. A user who is not in memory is read from the store, which has to be behind what
     /// was written of the user; the same goes for a partition that is taken over.
     fn has_to_wait(&self, work: &Work<UserEvent>) -> bool {
-        let is_full = self.publishing >= PUBLISHING_MAX
-            || self.unkept.touched.len() >= self.unkept_users_max();
+        let is_full =
+            self.publishing >= PUBLISHING_MAX || self.unkept.touched.len() >= self.unkept_users_max;
         if self.restore_due || is_full {
             return true;
         }
@@ -71,11 +64,6 @@ impl ActivityActor {
         }
         let mut lacking = self.lacking(work).into_iter();
         lacking.any(|user| is_unkept(&user, &self.unkept, self.keeping.as_ref()))
-    }
-
-    fn unkept_users_max(&self) -> usize {
-        let users_max = self.users.model.read().model().settings().users_max;
-        (users_max / UNKEPT_SHARE / self.users.partitions.max(1)).clamp(1, UNKEPT_USERS_MAX)
     }
 
     /// Writes what is unkept, unless a write is under way.

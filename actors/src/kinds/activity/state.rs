@@ -6,7 +6,7 @@ use std::sync::Arc;
 use homeostat_logic::activity::{Shard, UserEvent};
 use homeostat_logic::recommend::Scratch;
 
-use super::unkept::{Keeping, Unkept};
+use super::unkept::{Keeping, Unkept, unkept_users_max};
 use super::{GENERATION_BITS, UserMeans};
 use crate::flight::Flight;
 use crate::kinds::Means;
@@ -24,6 +24,8 @@ pub(super) struct ActivityActor {
     pub(super) scratch: Scratch,
     /// What batches changed and is not written yet.
     pub(super) unkept: Unkept,
+    /// Users with unwritten changes at which further events wait.
+    pub(super) unkept_users_max: usize,
     /// The write that is under way.
     pub(super) keeping: Option<Keeping>,
     /// Batches of records that are being published.
@@ -51,9 +53,11 @@ pub(super) struct Owned {
 impl ActivityActor {
     pub(super) fn new(number: usize, users: UserMeans, means: Means) -> Self {
         let seed = (users.fresh_token)();
+        let users_max = users.model.read().model().settings().users_max;
         Self {
             number,
             shard: Shard::new(users.shard, seed),
+            unkept_users_max: unkept_users_max(users_max, users.partitions),
             users,
             means,
             owned: None,

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use parking_lot::Mutex;
 
 use super::load::{load, until_answered};
+use super::unkept::unkept_users_max;
 use super::write::{mark_change, put_origins, put_users};
 use crate::flight::Flight;
 use crate::flight::tests::{deliver, flight};
@@ -168,6 +169,18 @@ async fn what_the_partition_cannot_do_without_is_tried_until_a_person_has_mended
     assert!(obstacle(&flight).contains("another program's data"));
     assert!(store.kept.lock().contains_key("homeostat_shard:mark-3"));
     assert_ne!(origins_key(3).to_string(), "homeostat_shard:mark-3");
+}
+
+#[test]
+fn no_more_users_are_unwritten_than_the_model_keeps_at_its_bound() {
+    for (users_max, partitions, expected) in [
+        (1_000_000, 12, 512),
+        (20_000, 12, 208),
+        (20_000, 1_024, 2),
+        (8, 12, 1),
+    ] {
+        assert_eq!(unkept_users_max(users_max, partitions), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]

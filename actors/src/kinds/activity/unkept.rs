@@ -10,6 +10,17 @@ use crate::ports::ranker::Ranker;
 use crate::ports::user_store::{Change, Key};
 use crate::work::Work;
 
+/// Users of a partition with unwritten changes at most, if the model has room for many users.
+const USERS_MAX: usize = 512;
+/// One in so many of the model's users may have unwritten changes, in all partitions: at its bound, the model removes the eighth that
+/// is quiet for longest.
+const SHARE: usize = 8;
+
+/// Users of one partition with unwritten changes at which further events wait, for a model of so many users.
+pub(super) fn unkept_users_max(users_max: usize, partitions: usize) -> usize {
+    (users_max / SHARE / partitions.max(1)).clamp(1, USERS_MAX)
+}
+
 /// What a batch changes.
 #[derive(Default)]
 pub(super) struct Outgoing {
